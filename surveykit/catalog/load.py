@@ -1,0 +1,242 @@
+"""catalog/ → Catalog: strict and complete, all problems of all files at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from surveykit.catalog.bibliography import read_papers
+from surveykit.catalog.records import (
+    Backbone, Configuration, Explanation, Measurement, Method, Paper, Run, TableCell,
+)  # fmt: skip
+from surveykit.catalog.validation import read_csv, read_yaml
+from surveykit.catalog.yaml12 import Document
+from surveykit.errors import CatalogError, Problem, nearest
+from surveykit.recipes import Recipe
+
+SURVEY_KEY = "lialin2023scaling"
+"""The bibliography key of the survey itself."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that the files say. Mappings are sorted by key."""
+
+    root: Path
+    methods: Mapping[str, Method]
+    backbones: Mapping[str, Backbone]
+    papers: Mapping[str, Paper]
+    table5: tuple[TableCell, ...]
+    measurements: tuple[Measurement, ...]
+    runs: Mapping[str, Run]
+
+    def configurations(self) -> Iterator[tuple[str, Method, Configuration]]:
+        """Every configuration with its full name, method/configuration."""
+        for method in self.methods.values():
+            for configuration in method.configurations:
+                yield f"{method.id}/{configuration.id}", method, configuration
+
+    def recipe(self, full_name: str) -> Recipe:
+        """The recipe of method/configuration; KeyError when there is none."""
+        return next(c.recipe for name, _, c in self.configurations() if name == full_name)
+
+
+class _Loading:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+        self.documents: dict[str, Document] = {}
+
+    def name(self, path: Path) -> str:
+        return f"{self.root.name}/{path.relative_to(self.root).as_posix()}"
+
+    def text(self, path: Path) -> str | None:
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            self.problems.append(Problem(self.name(path), 0, 0, f"not UTF-8 at byte {error.start}"))
+        except OSError as error:
+            self.problems.append(Problem(self.name(path), 0, 0, f"cannot be read: {error.strerror}"))
+        return None
+
+    def folder(self, name: str, record: type[Method] | type[Backbone]) -> dict[str, Method | Backbone]:
+        found: dict[str, Method | Backbone] = {}
+        for path in sorted((self.root / name).glob("*")):
+            if path.suffix != ".yaml":
+                self.problems.append(Problem(self.name(path), 0, 0, "only files named <id>.yaml belong here"))
+                continue
+            text = self.text(path)
+            if text is None:
+                continue
+            entry, document, problems = read_yaml(text, self.name(path), record)
+            self.problems += problems
+            if document is not None:
+                self.documents[path.stem] = document
+            if entry is None:
+                continue
+            if entry.id != path.stem:
+                self.at(path.stem, f"{name}/{path.name}", ("id",), f"the id '{entry.id}' must be the file's name")
+            found[path.stem] = entry
+        return found
+
+    def at(self, stem: str, file: str, path: tuple[str | int, ...], message: str) -> None:
+        """Report a problem at a path inside a YAML file that was read."""
+        mark = self.documents[stem].values.get(path)
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        self.problems.append(Problem(f"{self.root.name}/{file}", line, column, message))
+
+
+def load(root: Path, *, measured: bool = True) -> Catalog:
+    """Load and check a catalog.
+
+    Args:
+        root: the folder with `methods`, `backbones`, `survey`, `measured` and `papers.bib`.
+        measured: also read what `surveykit measure` wrote.
+
+    Raises:
+        CatalogError: with every problem of every file.
+    """
+    loading = _Loading(root)
+    methods = {k: v for k, v in loading.folder("methods", Method).items() if isinstance(v, Method)}
+    backbones = {k: v for k, v in loading.folder("backbones", Backbone).items() if isinstance(v, Backbone)}
+    papers, problems = read_papers(root / "papers.bib", f"{root.name}/papers.bib")
+    loading.problems += problems
+    table5 = _csv(loading, root / "survey" / "table5.csv", TableCell)
+    measurements: list[Measurement] = []
+    runs: list[Run] = []
+    if measured and (root / "measured" / "runs.csv").is_file():
+        runs = _csv(loading, root / "measured" / "runs.csv", Run)
+        for path in sorted((root / "measured" / "counts").glob("*.csv")):
+            measurements += _csv(loading, path, Measurement)
+    catalog = Catalog(
+        root=root,
+        methods=methods,
+        backbones=backbones,
+        papers=dict(sorted(papers.items())),
+        table5=tuple(table5),
+        measurements=tuple(measurements),
+        runs={run.run: run for run in runs},
+    )
+    if not methods:
+        loading.problems.append(Problem(f"{root.name}/methods", 0, 0, "there is no method"))
+    if not loading.problems:  # relations between files make sense only once each file does
+        _check_relations(catalog, loading)
+    if loading.problems:
+        raise CatalogError(loading.problems)
+    return catalog
+
+
+def _csv(loading: _Loading, path: Path, record: type) -> list:  # type: ignore[type-arg]
+    if not path.is_file():
+        loading.problems.append(Problem(loading.name(path), 0, 0, "this file is missing"))
+        return []
+    text = loading.text(path)
+    if text is None:
+        return []
+    rows, problems = read_csv(text, loading.name(path), record)
+    loading.problems += problems
+    return rows
+
+
+def _check_relations(catalog: Catalog, loading: _Loading) -> None:
+    names = {name for name, _, _ in catalog.configurations()}
+    labels = {(cell.backbone_label, cell.row) for cell in catalog.table5}
+    rows = {row for _, row in labels}
+    for method in catalog.methods.values():
+        file = f"methods/{method.id}.yaml"
+        if method.paper not in catalog.papers:
+            hint = nearest(method.paper, catalog.papers)
+            loading.at(method.id, file, ("paper",), f"papers.bib has no '{method.paper}'{hint}")
+        for i, relation in enumerate(method.relations):
+            if relation.method not in catalog.methods:
+                hint = nearest(relation.method, catalog.methods)
+                loading.at(method.id, file, ("relations", i, "method"), f"no method '{relation.method}'{hint}")
+        for i, configuration in enumerate(method.configurations):
+            for j, claimed in enumerate(configuration.survey_rows):
+                if claimed.row not in rows:
+                    path = ("configurations", i, "survey_rows", j, "row")
+                    loading.at(method.id, file, path, f"Table 5 has no row '{claimed.row}'{nearest(claimed.row, rows)}")
+        for i, explanation in enumerate(method.explanations):
+            _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
+    _check_table5(catalog, loading, rows)
+    _check_papers(catalog, loading)
+    _check_measured(catalog, loading, names)
+
+
+def _check_explanation(
+    explanation: Explanation,
+    at: tuple[str | int, ...],
+    method: Method,
+    catalog: Catalog,
+    names: set[str],
+    loading: _Loading,
+) -> None:
+    file = f"methods/{method.id}.yaml"
+    own = {claimed.row for c in method.configurations for claimed in c.survey_rows}
+    if explanation.row not in own:
+        loading.at(method.id, file, (*at, "row"), f"'{explanation.row}' is not a row of this method{nearest(explanation.row, own)}")
+    for j, backbone in enumerate(explanation.backbones):
+        if backbone not in catalog.backbones:
+            hint = nearest(backbone, catalog.backbones)
+            loading.at(method.id, file, (*at, "backbones", j), f"no backbone '{backbone}'{hint}")
+    named = [("reproduced_by", explanation.reproduced_by)] if explanation.reproduced_by else []
+    for key, name in named + [("tried", name) for name in explanation.tried]:
+        if name not in names:
+            loading.at(method.id, file, (*at, key), f"no configuration '{name}'{nearest(str(name), names)}")
+    disagreeing = [
+        oracle.library
+        for configuration in method.configurations
+        if any(claimed.row == explanation.row for claimed in configuration.survey_rows)
+        for oracle in configuration.oracles
+        if oracle.trainable is not None
+    ]
+    if explanation.cause == "unresolved" and disagreeing:
+        message = f"cannot stay unresolved: {disagreeing[0]} counts this configuration differently from us"
+        loading.at(method.id, file, (*at, "cause"), message)
+
+
+def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:
+    file = f"{catalog.root.name}/survey/table5.csv"
+    claims = Counter(r.row for _, _, c in catalog.configurations() for r in c.survey_rows)
+    for row in sorted(rows):
+        if claims[row] != 1:
+            message = f"row '{row}' is claimed by {claims[row]} configurations; exactly one must have it in survey_rows"
+            loading.problems.append(Problem(file, 0, 0, message))
+    cells = Counter((cell.backbone_label, cell.row, cell.column) for cell in catalog.table5)
+    for cell, times in sorted(cells.items()):
+        if times > 1:
+            loading.problems.append(Problem(file, 0, 0, f"the cell {' / '.join(cell)} stands {times} times"))
+    known = {b.survey_label for b in catalog.backbones.values() if b.survey_label}
+    for label in sorted({cell.backbone_label for cell in catalog.table5} - known):
+        loading.problems.append(Problem(file, 0, 0, f"no backbone has the survey_label '{label}'{nearest(label, known)}"))
+
+
+def _check_papers(catalog: Catalog, loading: _Loading) -> None:
+    cited = {method.paper for method in catalog.methods.values()} | {SURVEY_KEY}
+    for backbone in catalog.backbones.values():
+        cited.add(backbone.paper)
+        if backbone.paper not in catalog.papers:
+            loading.at(backbone.id, f"backbones/{backbone.id}.yaml", ("paper",), f"papers.bib has no '{backbone.paper}'")
+    file = f"{catalog.root.name}/papers.bib"
+    for key in sorted(set(catalog.papers) - cited):
+        loading.problems.append(Problem(file, 0, 0, f"'{key}' is cited nowhere"))
+    if SURVEY_KEY not in catalog.papers:
+        loading.problems.append(Problem(file, 0, 0, f"the survey itself, '{SURVEY_KEY}', is missing"))
+
+
+def _check_measured(catalog: Catalog, loading: _Loading, names: set[str]) -> None:
+    seen: Counter[tuple[str, str]] = Counter()
+    for m in catalog.measurements:
+        file = f"{catalog.root.name}/measured/counts/{m.configuration.split('/')[0]}.csv"
+        seen[m.configuration, m.backbone] += 1
+        again = "; run surveykit measure"
+        if m.configuration not in names:
+            loading.problems.append(Problem(file, 0, 0, f"measures '{m.configuration}', which is not in the catalog{again}"))
+        if m.backbone not in catalog.backbones:
+            loading.problems.append(Problem(file, 0, 0, f"measures on '{m.backbone}', which is not in the catalog{again}"))
+        if m.run not in catalog.runs:
+            loading.problems.append(Problem(file, 0, 0, f"names the run '{m.run}', which runs.csv lacks{again}"))
+        if seen[m.configuration, m.backbone] == 2:
+            loading.problems.append(Problem(file, 0, 0, f"measures {m.configuration} on {m.backbone} twice{again}"))

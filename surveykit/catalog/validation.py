@@ -1,0 +1,159 @@
+"""From files to records: one place where a fault in data becomes a message with a place and a suggestion."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import types
+import typing
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from surveykit.catalog.yaml12 import Document, Mark, Path, parse
+from surveykit.errors import Problem, nearest
+from surveykit.record import Record
+
+R = TypeVar("R", bound=Record)
+
+_YAML11_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
+
+
+def read_yaml(text: str, file: str, record: type[R]) -> tuple[R | None, Document | None, list[Problem]]:
+    """Parse and validate one YAML file."""
+    document, problems = parse(text, file)
+    if document is None or problems:
+        return None, document, problems
+    try:
+        return record.model_validate_json(json.dumps(document.data)), document, []
+    except ValidationError as error:
+        return None, document, [_problem(details, document, file, record) for details in _first_causes(error)]
+
+
+def _first_causes(error: ValidationError) -> list[ErrorDetails]:
+    """Leave out "too short" of a list whose items were faulty: it only repeats their faults."""
+    found = error.errors()
+    faulty = [details["loc"] for details in found]
+
+    def repeats(details: ErrorDetails) -> bool:
+        place = details["loc"]
+        inside = any(len(loc) > len(place) and loc[: len(place)] == place for loc in faulty)
+        return details["type"] == "too_short" and inside
+
+    return [details for details in found if not repeats(details)]
+
+
+def read_csv(text: str, file: str, record: type[R]) -> tuple[list[R], list[Problem]]:
+    """Parse and validate a CSV file, one record per line; an empty cell is null."""
+    rows, problems = [], []
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    expected = list(record.model_fields)
+    if reader.fieldnames is None or list(reader.fieldnames) != expected:
+        return [], [Problem(file, 1, 1, f"the columns must be {','.join(expected)}")]
+    try:
+        for raw in reader:
+            cells, faults = _typed(raw, record, file, reader.line_num)
+            problems += faults
+            if faults:
+                continue
+            try:
+                rows.append(record.model_validate_json(json.dumps(cells)))
+            except ValidationError as error:
+                for details in error.errors():
+                    where = expected.index(str(details["loc"][0])) + 1 if details["loc"] else 1
+                    message = _message(details, (), record)
+                    problems.append(Problem(file, reader.line_num, where, message))
+    except csv.Error as error:
+        problems.append(Problem(file, reader.line_num, 1, f"not CSV: {error}"))
+    return rows, problems
+
+
+def _typed(raw: dict[str, Any], record: type[Record], file: str, line: int) -> tuple[dict[str, Any], list[Problem]]:
+    cells: dict[str, Any] = {}
+    problems = []
+    if None in raw or None in raw.values():
+        return {}, [Problem(file, line, 1, f"this line has not {len(record.model_fields)} cells")]
+    for position, (name, field) in enumerate(record.model_fields.items(), start=1):
+        text = raw[name]
+        whole = field.annotation is int or int in typing.get_args(field.annotation)
+        if text == "":
+            cells[name] = None
+        elif not whole:
+            cells[name] = text
+        elif text.isdecimal():
+            cells[name] = int(text)
+        else:
+            problems.append(Problem(file, line, position, f"{name}: '{text}' is not a whole number"))
+    return cells, problems
+
+
+def _problem(details: ErrorDetails, document: Document, file: str, record: type[Record]) -> Problem:
+    path = _path_in(document, details["loc"])
+    mark = document.keys.get(path) if details["type"] == "extra_forbidden" else document.values.get(path)
+    while mark is None and path:
+        path = path[:-1]
+        mark = document.values.get(path)
+    mark = mark or Mark(1, 1)
+    return Problem(file, mark.line, mark.column, _message(details, path, record))
+
+
+def _path_in(document: Document, location: tuple[int | str, ...]) -> Path:
+    """Drop the parts of a Pydantic location that are union tags and not keys of the file."""
+    path: Path = ()
+    for part in location:
+        if (*path, part) in document.values:
+            path = (*path, part)
+    return path
+
+
+def _message(details: ErrorDetails, path: Path, record: type[Record]) -> str:
+    location = ".".join(str(part) for part in details["loc"])
+    found = details["input"]
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            key = str(details["loc"][-1])
+            allowed = sorted(_fields_at(record, details["loc"][:-1]))
+            return f"{location}: unknown key '{key}'{nearest(key, allowed)}; allowed are {', '.join(allowed)}"
+        case "missing":
+            return f"{location}: this key is missing"
+        case "literal_error":
+            allowed = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
+            return f"{location}: '{found}' is not allowed{nearest(str(found), allowed)}; allowed are {', '.join(allowed)}"
+        case "union_tag_invalid":
+            allowed = [part.strip("'") for part in str(context["expected_tags"]).split(", ")]
+            tag = str(context["tag"])
+            return f"{location}: unknown kind '{tag}'{nearest(tag, allowed)}; kinds are {', '.join(allowed)}"
+        case "bool_type" if isinstance(found, str) and found.lower() in _YAML11_BOOLEANS:
+            return f"{location}: '{found}' is text in YAML 1.2; write true or false"
+        case "string_type" if not isinstance(found, dict | list):
+            return f"{location}: {json.dumps(found)} must be text; put it in quotes"
+        case "value_error":
+            return f"{location}: {context['error']}" if location else str(context["error"])
+    shown = json.dumps(found, ensure_ascii=False, default=str)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return f"{location}: {details['msg'][0].lower()}{details['msg'][1:]}, not {shown}"
+
+
+def _fields_at(record: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:
+    """Field names of the record at a Pydantic location; those of all candidates where it is a union."""
+    candidates: list[type[BaseModel]] = [record]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        inside = [m for c in candidates if part in c.model_fields for m in _records_in(c.model_fields[part].annotation)]
+        tagged = [c for c in candidates if "kind" in c.model_fields and part in _literals(c)]
+        candidates = inside or tagged or candidates
+    return {name for candidate in candidates for name in candidate.model_fields}
+
+
+def _literals(record: type[BaseModel]) -> tuple[Any, ...]:
+    return typing.get_args(record.model_fields["kind"].annotation)
+
+
+def _records_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [found for inner in typing.get_args(annotation) for found in _records_in(inner)]

@@ -1,0 +1,17 @@
+"""The engine: recipes instantiated on real architectures. The only package that imports torch."""
+
+from __future__ import annotations
+
+from surveykit.errors import MissingExtra
+
+try:
+    import torch as _torch  # noqa: F401 (only to say early and clearly that the extra is missing)
+    import transformers as _transformers  # noqa: F401
+except ImportError as error:
+    raise MissingExtra(error.name or "torch", "measure") from error
+
+from surveykit.engine.attach import Attached
+from surveykit.engine.backbones import Instance, build
+from surveykit.engine.counts import Counts, count
+
+__all__ = ["Attached", "Counts", "Instance", "build", "count"]

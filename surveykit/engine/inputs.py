@@ -1,0 +1,47 @@
+"""Soft prompts: learned positions before the embedded input of encoder or decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import PreTrainedModel
+
+from surveykit.recipes import Place
+from surveykit.recipes.base import InputEdit, Parts
+
+IGNORED_LABEL = -100
+
+
+def prepend_prompts(model: PreTrainedModel, prompts: Sequence[tuple[InputEdit, Place, Parts]]) -> RemovableHandle:
+    """Replace token ids by embeddings with the prompt before them; masks and labels are lengthened to match."""
+    sides = {("decoder_" if place.sublayer == "decoder.input" else ""): (edit, parts) for edit, place, parts in prompts}
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[()], dict[str, Any]]:
+        names = ("input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if "decoder_" in sides and given.get("labels") is not None and given.get("decoder_input_ids") is None:
+            given["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(given["labels"])
+        for side, (edit, parts) in sides.items():
+            _lengthen(model, given, side, edit.positions(parts))
+        return (), given
+
+    return model.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _lengthen(model: PreTrainedModel, given: dict[str, Any], side: str, prompt: Tensor) -> None:
+    ids = given.pop(f"{side}input_ids", None)
+    embedded = given.get(f"{side}inputs_embeds")
+    if embedded is None:
+        embedded = model.get_input_embeddings()(ids)
+    batch, length = embedded.shape[0], prompt.shape[0]
+    given[f"{side}inputs_embeds"] = torch.cat((prompt.expand(batch, -1, -1).to(embedded.dtype), embedded), dim=1)
+    mask = given.get(f"{side}attention_mask")
+    if mask is not None:
+        given[f"{side}attention_mask"] = torch.cat((mask.new_ones(batch, length), mask), dim=1)
+    if side and given.get("labels") is not None:
+        labels = given["labels"]
+        given["labels"] = torch.cat((labels.new_full((batch, length), IGNORED_LABEL), labels), dim=1)

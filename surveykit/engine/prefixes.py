@@ -1,0 +1,112 @@
+"""Prefixes: keys and values put before those of an attention module, through transformers' attention interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
+
+from surveykit.errors import RecipeError
+from surveykit.recipes import Place
+from surveykit.recipes.base import KeyValueEdit, Parts
+
+NAME = "surveykit_prefix"
+"""The attention implementation that knows of prefixes; it computes what `eager` computes."""
+_MARK = "surveykit_prefix"
+
+
+class _SlotLike(Protocol):
+    @property
+    def place(self) -> Place: ...
+    @property
+    def module(self) -> nn.Module: ...
+
+
+class _Prefix:
+    def __init__(self, edit: KeyValueEdit, place: Place, parts: Parts) -> None:
+        self.edit, self.place, self.parts = edit, place, parts
+        self.gate: Tensor | None = None
+
+    def read_gate(self, module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        self.gate = self.edit.gate_value(self.parts, hidden)
+
+    def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the prefix before keys and values, each (batch, heads, positions, head width)."""
+        batch, heads, _, width = key.shape
+        extended = []
+        for own, added in zip((key, value), self.edit.key_value(self.parts, self.place), strict=True):
+            if added.shape[-1] != heads * width:
+                message = f"a prefix of width {added.shape[-1]} does not fit {heads} heads of {width} features"
+                raise RecipeError(message)
+            added = added.unflatten(-1, (heads, width)).transpose(0, 1).expand(batch, -1, -1, -1)
+            if self.gate is not None:
+                added = added * self.gate[..., None]
+            extended.append(torch.cat((added.to(own.dtype), own), dim=-2))
+        return extended[0], extended[1]
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    position_bias: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """Softmax attention in which every query also sees the module's prefix, without position bias or mask."""
+    prefix: _Prefix | None = getattr(module, _MARK, None)
+    length = 0
+    if prefix is not None:
+        before = key.shape[-2]
+        key, value = prefix.extend(key, value)
+        length = key.shape[-2] - before
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    for bias in (position_bias, attention_mask):
+        if bias is not None:
+            scores = scores + functional.pad(bias, (length, 0))
+    weights = functional.dropout(scores.softmax(dim=-1), p=dropout, training=module.training)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+
+
+class _Restore(RemovableHandle):
+    """Undo the marks and the attention implementation when the stage is taken off."""
+
+    def __init__(self, model: PreTrainedModel, modules: Sequence[nn.Module], before: str) -> None:
+        self.model, self.modules, self.before = model, modules, before
+
+    def remove(self) -> None:
+        for module in self.modules:
+            if hasattr(module, _MARK):
+                delattr(module, _MARK)
+        self.model.set_attn_implementation(self.before)
+
+
+def prepend_keys_and_values(
+    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, _SlotLike, Parts]]
+) -> list[RemovableHandle]:
+    """Let attention modules see prefixes; the handles undo it."""
+    handles: list[RemovableHandle] = []
+    for edit, slot, parts in prefixes:
+        if hasattr(slot.module, _MARK):
+            raise RecipeError("two prefixes on one attention module are not supported")
+        prefix = _Prefix(edit, slot.place, parts)
+        setattr(slot.module, _MARK, prefix)
+        handles.append(slot.module.register_forward_pre_hook(prefix.read_gate, with_kwargs=True))
+    before = model.config._attn_implementation
+    model.set_attn_implementation(NAME)
+    handles.append(_Restore(model, [slot.module for _, slot, _ in prefixes], before))
+    return handles

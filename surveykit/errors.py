@@ -1,0 +1,71 @@
+"""Every failure that surveykit explains to its user.
+
+    SurveyError              exit code 2: wrong usage, or the environment cannot do it
+    ├── CatalogError         the catalog is invalid; carries every problem of every file
+    ├── FormulaError         a formula of the catalog cannot be evaluated
+    ├── QueryError           SQL or a condition that is refused or wrong
+    ├── RecipeError          a recipe cannot be put on this backbone
+    └── MissingExtra         a package of an optional extra is not installed
+
+Findings (a figure that drifted, a difference without an explanation) are not exceptions: commands
+return them as data and exit with 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class SurveyError(Exception):
+    """Root of all errors that are meant for a user; its text is one readable message."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One fault in one file of the catalog. Lines and columns count from 1; 0 means the whole file."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.message}"
+
+
+class CatalogError(SurveyError):
+    """The catalog is invalid. `problems` holds all faults found, sorted by place."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        count = len(self.problems)
+        head = f"the catalog has {count} problem{'s' if count != 1 else ''}:"
+        super().__init__("\n".join([head, *map(str, self.problems)]))
+
+
+class FormulaError(SurveyError):
+    """A formula has a syntax error, an unknown symbol, or a result that is not a whole number."""
+
+
+class QueryError(SurveyError):
+    """A condition or statement is refused, wrong, or ran past its bounds."""
+
+
+class RecipeError(SurveyError):
+    """A recipe cannot be instantiated on a backbone; the message says why."""
+
+
+class MissingExtra(SurveyError):
+    """A package is missing that one of the extras installs."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs the package {package}: pip install 'surveykit[{extra}]'")
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the closest allowed word, or an empty string."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,142 @@
+"""Closed-form counts: the second, independent answer to every count of the engine.
+
+A formula is arithmetic over named symbols. Symbols of a backbone:
+
+    d   d_model, width of the residual stream        V   rows of the token embedding
+    I   heads × d_kv, inner width of attention       H   heads
+    f   d_ff, width of the feed-forward              U   relative-position buckets
+    Le, Ld   encoder and decoder layers              G   input matrices per feed-forward (2 if gated)
+    A   attention modules, Le + 2 Ld                 T   token matrices (1 if tied, 2 if not)
+    F   feed-forward modules, Le + Ld                L   normalisation vectors, 2 Le + 3 Ld + 2
+    N   all parameters of the backbone
+
+A configuration adds its own, in order, under `let`. Evaluated on plain integers only: names, `+ - * // %
+**`, parentheses, `min`, `max` and `near_square`.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+
+from surveykit.arithmetic import near_square_factor
+from surveykit.errors import FormulaError, nearest
+
+BACKBONE_SYMBOLS = ("d", "I", "f", "H", "Le", "Ld", "V", "U", "G", "T", "A", "F", "L", "N")
+
+_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+_FUNCTIONS: dict[str, Callable[..., int]] = {"min": min, "max": max, "near_square": near_square_factor}
+_LARGEST_EXPONENT = 8  # enough for every count, small enough that no formula can hang a load
+
+
+def parse(text: str) -> ast.expr:
+    """Parse one formula, refusing everything that is not whole-number arithmetic.
+
+    Raises:
+        FormulaError: the text is no formula; the message quotes the part that is not.
+    """
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise FormulaError(f"'{text}' is not a formula: {error}") from None
+    for node in ast.walk(tree):
+        _check(node, text)
+    return tree
+
+
+def _check(node: ast.AST, text: str) -> None:
+    match node:
+        case ast.Constant(value=value) if type(value) is int:
+            return
+        case ast.Name() | ast.Load() | ast.BinOp() | ast.operator():
+            if isinstance(node, ast.operator) and type(node) not in _OPERATORS:
+                raise FormulaError(f"'{text}' uses an operator that formulas do not have; use + - * // % **")
+            return
+        case ast.UnaryOp(op=ast.USub()) | ast.USub():
+            return
+        case ast.Call(func=ast.Name(id=name), keywords=[]):
+            if name not in _FUNCTIONS:
+                raise FormulaError(f"'{text}' calls '{name}'; formulas have {', '.join(_FUNCTIONS)}")
+            return
+    raise FormulaError(f"'{text}' contains '{ast.unparse(node)}', which is not whole-number arithmetic")
+
+
+def names_in(text: str) -> frozenset[str]:
+    """The symbols that a formula mentions (functions excluded)."""
+    tree = parse(text)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called)
+
+
+def evaluate(text: str, symbols: Mapping[str, int]) -> int:
+    """Evaluate a formula exactly.
+
+    Raises:
+        FormulaError: a syntax error, an unknown symbol, or a division by zero.
+    """
+    return _value(parse(text), symbols, text)
+
+
+def _value(node: ast.expr, symbols: Mapping[str, int], text: str) -> int:
+    match node:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.Name(id=name):
+            if name not in symbols:
+                raise FormulaError(f"'{text}' uses the unknown symbol '{name}'{nearest(name, symbols)}")
+            return symbols[name]
+        case ast.UnaryOp(operand=operand):
+            return -_value(operand, symbols, text)
+        case ast.BinOp(left=left, op=op, right=right):
+            a, b = _value(left, symbols, text), _value(right, symbols, text)
+            if isinstance(op, ast.Pow) and not 0 <= b <= _LARGEST_EXPONENT:
+                raise FormulaError(f"'{text}' raises to the power {b}; exponents go from 0 to {_LARGEST_EXPONENT}")
+            if isinstance(op, ast.FloorDiv | ast.Mod) and b == 0:
+                raise FormulaError(f"'{text}' divides by zero")
+            return _OPERATORS[type(op)](a, b)
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            try:
+                return _FUNCTIONS[name](*(_value(argument, symbols, text) for argument in arguments))
+            except (TypeError, ValueError) as error:
+                raise FormulaError(f"'{text}': {name}: {error}") from None
+    raise FormulaError(f"'{text}' contains '{ast.unparse(node)}', which is not whole-number arithmetic")
+
+
+def bind(let: Mapping[str, str], symbols: Mapping[str, int]) -> dict[str, int]:
+    """Evaluate the definitions of a configuration, each of which may use those before it."""
+    bound = dict(symbols)
+    for name, text in let.items():
+        if name in symbols:
+            raise FormulaError(f"'{name}' is a symbol of the backbone and cannot be defined again")
+        bound[name] = evaluate(text, bound)
+    return bound
+
+
+def fill_in(text: str, symbols: Mapping[str, int]) -> str:
+    """Write a formula with its numbers in place of its symbols, as pages show it.
+
+    >>> fill_in("2*A*r*(d + I)", {"A": 72, "r": 8, "d": 1024, "I": 1024})
+    '2 × 72 × 8 × (1,024 + 1,024)'
+    """
+
+    class Fill(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            node.args = [self.visit(argument) for argument in node.args]
+            return node
+
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return ast.Name(id=f"{symbols[node.id]:,}" if node.id in symbols else node.id)
+
+        def visit_Constant(self, node: ast.Constant) -> ast.AST:
+            return ast.Name(id=f"{node.value:,}")
+
+    filled = ast.unparse(ast.fix_missing_locations(Fill().visit(parse(text))))
+    return filled.replace(" ** ", "^").replace(" * ", " × ").replace(" // ", " ÷ ").replace(" - ", " − ")

@@ -1,0 +1,45 @@
+"""Low-rank updates of a weight (survey 9.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from surveykit.recipes.base import Gate, Parts, Place, Shape, WeightEdit, gate_tensors, gated
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LowRank(WeightEdit):
+    """LoRA: W + (alpha / rank) · up · down, with `down` (rank, fan_in) and `up` (fan_out, rank).
+
+    Source: survey 9.2; Hu et al. 2022, section 4.1. `up` starts at zero, so training starts at the backbone.
+    """
+
+    kind: Literal["low_rank"]
+    rank: int = Field(ge=1)
+    """Rank of the update of each matrix."""
+    alpha: float = Field(gt=0)
+    """The update is scaled by alpha / rank."""
+    gate: Gate
+    """A learned factor on the update, read from the layer's input; `none` for plain LoRA."""
+
+    def tensors(self, place: Place) -> dict[str, Shape]:
+        return {
+            "down": Shape((self.rank, place.fan_in), "kaiming"),
+            "up": Shape((place.fan_out, self.rank), "zeros"),
+            **gate_tensors(self.gate, place.fan_in),
+        }
+
+    def merge_obstacle(self) -> str | None:
+        return None if self.gate == "none" else "its gate depends on the input"
+
+    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+        update = (x @ parts.down.T) @ parts.up.T * (self.alpha / self.rank)
+        return y + gated(self.gate, parts, x, update)
+
+    def weight(self, parts: Parts, weight: Tensor) -> Tensor:
+        merged: Tensor = weight + parts.up @ parts.down * (self.alpha / self.rank)
+        return merged

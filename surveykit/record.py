@@ -1,0 +1,11 @@
+"""The one base class of everything that is read from the catalog."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """A strict, frozen record: unknown keys, coercions and later assignments are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

@@ -1,0 +1,6 @@
+"""Claim × measurement → verdict."""
+
+from surveykit.verify.checks import Finding, Report, verify
+from surveykit.verify.verdicts import CellVerdict, Summary, judge, summarise
+
+__all__ = ["CellVerdict", "Finding", "Report", "Summary", "judge", "summarise", "verify"]

@@ -1,0 +1,151 @@
+"""Claim × measurement → verdict, for the two parameter columns of the survey's Table 5. Pure: no files, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.records import Backbone, Cause, Explanation, Measurement, TableCell
+
+Verdict = Literal["match", "differs", "not_measured"]
+Outcome = Literal["match", "reproduced", "unresolved", "unexplained", "not_measured"]
+ParameterColumn = Literal["params_millions", "params_percent"]
+PARAMETER_COLUMNS: tuple[ParameterColumn, ...] = ("params_millions", "params_percent")
+UNITS: dict[ParameterColumn, str] = {"params_millions": "M", "params_percent": "%"}
+
+
+@dataclass(frozen=True)
+class CellVerdict:
+    """One printed figure beside ours."""
+
+    backbone: str
+    method: str
+    configuration: str
+    """method/configuration that the row is read as."""
+    row: str
+    column: ParameterColumn
+    printed: str
+    locator: str
+    measured: Decimal | None
+    """Our figure in the column's unit, unrounded; None when nothing was measured."""
+    verdict: Verdict
+    outcome: Outcome
+    """The verdict together with its explanation: `reproduced` and `unresolved` are explained differences."""
+    cause: Cause | None
+    explanation: str | None
+    reproduced_by: str | None
+
+    @property
+    def name(self) -> str:
+        return f"Table 5, {self.row} on {self.backbone}, {self.column}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many figures ended how."""
+
+    figures: int
+    match: int
+    reproduced: int
+    unresolved: int
+    unexplained: int
+    not_measured: int
+
+    def sentence(self) -> str:
+        """One line that can be quoted."""
+        parts = [
+            f"{self.match} of {self.figures} printed parameter figures match",
+            f"{self.reproduced} differ and are reproduced by another stated configuration",
+            f"{self.unresolved} differ and are unresolved",
+        ]
+        if self.unexplained:
+            parts.append(f"{self.unexplained} differ without an explanation")
+        if self.not_measured:
+            parts.append(f"{self.not_measured} were not measured")
+        return "Table 5: " + "; ".join(parts) + "."
+
+
+def in_unit(count: int, column: ParameterColumn, backbone: Backbone) -> Decimal:
+    """A count of parameters in millions, or in percent of the bare backbone."""
+    if column == "params_millions":
+        return Decimal(count) / 1_000_000
+    return Decimal(count) * 100 / backbone.parameters
+
+
+def explanation_for(catalog: Catalog, cell: TableCell, backbone: str, method: str) -> Explanation | None:
+    for explanation in catalog.methods[method].explanations:
+        if explanation.row == cell.row and backbone in explanation.backbones and cell.column in explanation.columns:
+            return explanation
+    return None
+
+
+def parameter_cells(catalog: Catalog) -> Iterator[tuple[TableCell, ParameterColumn, Backbone, str, str]]:
+    """Every printed parameter figure, with the backbone, method and configuration that it is read as."""
+    owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
+    backbones = {b.survey_label: b for b in catalog.backbones.values() if b.survey_label}
+    for cell in catalog.table5:
+        for column in PARAMETER_COLUMNS:
+            if cell.column == column and cell.printed is not None:
+                method, configuration = owners[cell.row]
+                yield cell, column, backbones[cell.backbone_label], method, configuration
+
+
+def judge(catalog: Catalog, measurements: Iterable[Measurement]) -> tuple[CellVerdict, ...]:
+    """Give every printed parameter figure of Table 5 its verdict, in the table's order."""
+    counts = {(m.configuration, m.backbone): m.trainable for m in measurements}
+    verdicts = []
+    for cell, column, backbone, method, configuration in parameter_cells(catalog):
+        assert cell.printed is not None
+        count = counts.get((configuration, backbone.id))
+        measured = None if count is None else in_unit(count, column, backbone)
+        explanation = explanation_for(catalog, cell, backbone.id, method)
+        verdict: Verdict
+        if measured is None:
+            verdict = "not_measured"
+        else:
+            verdict = "match" if parse_figure(cell.printed).equals(measured) else "differs"
+        explained = explanation if verdict == "differs" else None
+        verdicts.append(
+            CellVerdict(
+                backbone=backbone.id,
+                method=method,
+                configuration=configuration,
+                row=cell.row,
+                column=column,
+                printed=cell.printed,
+                locator=f"Table 5, {cell.backbone_label}, {cell.row}, {column}",
+                measured=measured,
+                verdict=verdict,
+                outcome=_outcome(verdict, explained),
+                cause=explained.cause if explained else None,
+                explanation=explained.text if explained else None,
+                reproduced_by=explained.reproduced_by if explained else None,
+            )
+        )
+    return tuple(verdicts)
+
+
+def _outcome(verdict: Verdict, explanation: Explanation | None) -> Outcome:
+    if verdict == "match":
+        return "match"
+    if verdict == "not_measured":
+        return "not_measured"
+    if explanation is None:
+        return "unexplained"
+    return "reproduced" if explanation.reproduced_by else "unresolved"
+
+
+def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
+    outcomes = [v.outcome for v in verdicts]
+    return Summary(
+        figures=len(outcomes),
+        match=outcomes.count("match"),
+        reproduced=outcomes.count("reproduced"),
+        unresolved=outcomes.count("unresolved"),
+        unexplained=outcomes.count("unexplained"),
+        not_measured=outcomes.count("not_measured"),
+    )

@@ -1,0 +1,92 @@
+"""Instantiated counts equal the catalog's formulas, on the real sizes and on random geometries."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import CATALOG, backbone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from surveykit import formula
+from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.records import Backbone
+from surveykit.engine import Instance, build, count
+
+NAMES = [name for name, _, _ in load(CATALOG, measured=False).configurations()]
+SIZES = ["t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"]
+
+
+@pytest.fixture(scope="session")
+def instances(catalog: Catalog) -> dict[str, Instance]:
+    return {name: build(catalog.backbones[name]) for name in SIZES}
+
+
+def expected(catalog: Catalog, name: str, record: Backbone) -> dict[str, int]:
+    written = next(c.formula for n, _, c in catalog.configurations() if n == name)
+    symbols = formula.bind(written.let, record.symbols())
+    return {key: formula.evaluate(getattr(written, key), symbols) for key in ("trainable", "added", "stored")}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_formula_equals_instantiation(catalog: Catalog, instances: dict[str, Instance], name: str, size: str) -> None:
+    counts = count(catalog.recipe(name), instances[size])
+    formulas = expected(catalog, name, catalog.backbones[size])
+    assert {key: getattr(counts, key) for key in formulas} == formulas
+
+
+geometries = st.builds(
+    backbone,
+    d_model=st.sampled_from([128, 256]),
+    d_ff=st.integers(1, 6).map(lambda n: 32 * n),
+    d_kv=st.sampled_from([8, 24, 40]),
+    heads=st.integers(1, 5),
+    encoder_layers=st.integers(1, 4),
+    decoder_layers=st.integers(1, 4),
+    vocabulary=st.integers(33, 300),
+    gated=st.booleans(),
+    tied=st.booleans(),
+)
+
+
+@given(record=geometries)
+@settings(max_examples=40, deadline=None)
+def test_formula_equals_instantiation_on_random_geometries(record: Backbone) -> None:
+    catalog = load_once()
+    instance = build(record)
+    for name in NAMES:
+        counts = count(catalog.recipe(name), instance)
+        formulas = expected(catalog, name, record)
+        assert {key: getattr(counts, key) for key in formulas} == formulas, name
+
+
+def load_once() -> Catalog:
+    if not _LOADED:
+        _LOADED.append(load(CATALOG, measured=False))
+    return _LOADED[0]
+
+
+_LOADED: list[Catalog] = []
+
+
+def test_backbone_counts_are_those_of_the_survey(catalog: Catalog) -> None:
+    counts = {name: catalog.backbones[name].parameters for name in SIZES[2:]}
+    assert counts == {"t5-large": 737_668_096, "t5-3b": 2_851_598_336, "t5-11b": 11_307_321_344}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_each_parameter_is_counted_once_however_many_names_it_has(tied: bool) -> None:
+    instance = build(backbone(tied=tied))
+    names = [name for name, _ in instance.model.named_parameters(remove_duplicate=False)]
+    assert len(names) > len(instance.pretrained)
+    assert sum(p.numel() for p in instance.pretrained) == instance.record.parameters
+
+
+def test_detaching_leaves_the_backbone_as_it_was(catalog: Catalog) -> None:
+    instance = build(backbone())
+    before = [name for name, _ in instance.model.named_parameters()]
+    for name in NAMES:
+        count(catalog.recipe(name), instance)
+    assert [name for name, _ in instance.model.named_parameters()] == before
+    assert not any(parameter.requires_grad for parameter in instance.model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in instance.model.modules())
