@@ -13,18 +13,21 @@ return them as data and exit with 1.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import namedtuple
+
+TYPE_CHECKING = False  # importing typing for it would cost more than this whole module
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class SurveyError(Exception):
     """Root of all errors that are meant for a user; its text is one readable message."""
 
 
-@dataclass(frozen=True, order=True)
-class Problem:
+class Problem(namedtuple("Problem", ["file", "line", "column", "message"])):
     """One fault in one file of the catalog. Lines and columns count from 1; 0 means the whole file."""
+
+    __slots__ = ()
 
     file: str
     line: int
@@ -67,5 +70,7 @@ class MissingExtra(SurveyError):
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the closest allowed word, or an empty string."""
+    import difflib  # needed only when something is wrong
+
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""

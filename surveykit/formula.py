@@ -17,8 +17,10 @@ A configuration adds its own, in order, under `let`. Evaluated on plain integers
 from __future__ import annotations
 
 import ast
+import copy
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from surveykit.arithmetic import near_square_factor
 from surveykit.errors import FormulaError, nearest
@@ -37,8 +39,9 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {"min": min, "max": max, "near_squar
 _LARGEST_EXPONENT = 8  # enough for every count, small enough that no formula can hang a load
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> ast.expr:
-    """Parse one formula, refusing everything that is not whole-number arithmetic.
+    """Parse one formula, refusing everything that is not whole-number arithmetic. The tree is shared: do not edit it.
 
     Raises:
         FormulaError: the text is no formula; the message quotes the part that is not.
@@ -138,5 +141,5 @@ def fill_in(text: str, symbols: Mapping[str, int]) -> str:
         def visit_Constant(self, node: ast.Constant) -> ast.AST:
             return ast.Name(id=f"{node.value:,}")
 
-    filled = ast.unparse(ast.fix_missing_locations(Fill().visit(parse(text))))
+    filled = ast.unparse(ast.fix_missing_locations(Fill().visit(copy.deepcopy(parse(text)))))
     return filled.replace(" ** ", "^").replace(" * ", " × ").replace(" // ", " ÷ ").replace(" - ", " − ")

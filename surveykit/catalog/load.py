@@ -180,7 +180,7 @@ def _check_explanation(
     for j, backbone in enumerate(explanation.backbones):
         if backbone not in catalog.backbones:
             hint = nearest(backbone, catalog.backbones)
-            loading.at(method.id, file, (*at, "backbones", j), f"no backbone '{backbone}'{hint}")
+            loading.at(method.id, file, (*at, "figures", j, "backbone"), f"no backbone '{backbone}'{hint}")
     named = [("reproduced_by", explanation.reproduced_by)] if explanation.reproduced_by else []
     for key, name in named + [("tried", name) for name in explanation.tried]:
         if name not in names:

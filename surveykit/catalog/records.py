@@ -224,13 +224,37 @@ Cause = Literal[
 Column = Literal["score", "params_millions", "params_percent", "ram_gb", "throughput_train", "throughput_infer"]
 
 
+class ExplainedFigures(Record):
+    """Printed figures of one row on one backbone, quoted: an explanation speaks of these and of no others."""
+
+    backbone: str
+    params_millions: str | None = None
+    """As printed; null when that figure is not explained here."""
+    params_percent: str | None = None
+
+    @model_validator(mode="after")
+    def _speaks_of_something(self) -> Self:
+        if not self.printed():
+            raise ValueError("quote at least one printed figure")
+        return self
+
+    def printed(self) -> dict[Literal["params_millions", "params_percent"], str]:
+        """The quoted figures by column."""
+        found: dict[Literal["params_millions", "params_percent"], str] = {}
+        if self.params_millions is not None:
+            found["params_millions"] = self.params_millions
+        if self.params_percent is not None:
+            found["params_percent"] = self.params_percent
+        return found
+
+
 class Explanation(Record):
-    """A reviewed reason why a printed figure and ours differ."""
+    """A reviewed reason why printed figures and ours differ."""
 
     row: str
     """Label of the row of Table 5."""
-    backbones: tuple[str, ...] = Field(min_length=1)
-    columns: tuple[Literal["params_millions", "params_percent"], ...] = Field(min_length=1)
+    figures: tuple[ExplainedFigures, ...] = Field(min_length=1)
+    """The printed figures that differ; a figure that changes in the table loses its explanation."""
     cause: Cause
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
@@ -246,7 +270,17 @@ class Explanation(Record):
                 raise ValueError("an unresolved difference needs at least three different tried configurations")
             if self.reproduced_by is not None:
                 raise ValueError("a difference that a configuration reproduces is not unresolved; name its cause")
+        if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
+            raise ValueError("a backbone stands twice in `figures`")
         return self
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        return tuple(quoted.backbone for quoted in self.figures)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(sorted({column for quoted in self.figures for column in quoted.printed()}))
 
 
 class Method(Record):

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from surveykit import formula
-from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Measurement
 from surveykit.errors import FormulaError
-from surveykit.verify.verdicts import CellVerdict, explanation_for, in_unit, judge, parameter_cells
+from surveykit.verify.explanations import check_explanations
+from surveykit.verify.findings import Finding
+from surveykit.verify.verdicts import CellVerdict, judge
 
-Check = Literal["drift", "formula", "unexplained", "explanation", "not_measured"]
 COUNTS = ("trainable", "trainable_task", "trained_pretrained", "added", "stored")
 FORMULAS = ("trainable", "added", "stored")
-
-
-@dataclass(frozen=True, order=True)
-class Finding:
-    """Something that fails the check: where, and what to do about it."""
-
-    check: Check
-    where: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.check}: {self.where}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ def verify(catalog: Catalog, fresh: Iterable[Measurement]) -> Report:
         *_drift(catalog, measured),
         *_formulas(catalog, fresh),
         *_unexplained(verdicts),
-        *_explanations(catalog, measured),
+        *check_explanations(catalog, measured),
     ]
     return Report(verdicts, tuple(sorted(findings)))
 
@@ -99,27 +86,6 @@ def _unexplained(verdicts: Iterable[CellVerdict]) -> Iterator[Finding]:
         if v.outcome == "unexplained":
             message = f"printed {v.printed}, measured {v.measured:.4f}; add an explanation to methods/{v.method}.yaml"
             yield Finding("unexplained", v.name, message)
-
-
-def _explanations(catalog: Catalog, measured: Mapping[tuple[str, str], Measurement]) -> Iterator[Finding]:
-    """An explanation must speak of a difference, its reproduction must reproduce, what was tried must not."""
-    for cell, column, backbone, method, configuration in parameter_cells(catalog):
-        explanation = explanation_for(catalog, cell, backbone.id, method)
-        if explanation is None or (configuration, backbone.id) not in measured:
-            continue
-        where = f"Table 5, {cell.row} on {backbone.id}, {column}"
-        figure = parse_figure(cell.printed or "")
-
-        def gives(name: str) -> bool | None:
-            found = measured.get((name, backbone.id))  # noqa: B023 (called within this turn of the loop)
-            if found is None or found.trainable is None:
-                return None
-            return figure.equals(in_unit(found.trainable, column, backbone))  # noqa: B023
-
-        if gives(configuration):
-            yield Finding("explanation", where, "the figure matches now; remove its explanation")
-        elif explanation.reproduced_by is not None and gives(explanation.reproduced_by) is False:
-            yield Finding("explanation", where, f"{explanation.reproduced_by} does not give the printed {cell.printed}")
 
 
 def _shown(count: int | None) -> str:

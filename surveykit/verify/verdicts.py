@@ -12,7 +12,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Backbone, Cause, Explanation, Measurement, TableCell
 
 Verdict = Literal["match", "differs", "not_measured"]
-Outcome = Literal["match", "reproduced", "unresolved", "unexplained", "not_measured"]
+Outcome = Literal["match", "reproduced", "inconsistent", "unresolved", "unexplained", "not_measured"]
 ParameterColumn = Literal["params_millions", "params_percent"]
 PARAMETER_COLUMNS: tuple[ParameterColumn, ...] = ("params_millions", "params_percent")
 UNITS: dict[ParameterColumn, str] = {"params_millions": "M", "params_percent": "%"}
@@ -34,7 +34,8 @@ class CellVerdict:
     """Our figure in the column's unit, unrounded; None when nothing was measured."""
     verdict: Verdict
     outcome: Outcome
-    """The verdict together with its explanation: `reproduced` and `unresolved` are explained differences."""
+    """The verdict together with its explanation. `reproduced` (another configuration gives the figure), `inconsistent` (the
+    source's own figures disagree) and `unresolved` are explained differences; `unexplained` fails the check."""
     cause: Cause | None
     explanation: str | None
     reproduced_by: str | None
@@ -51,6 +52,7 @@ class Summary:
     figures: int
     match: int
     reproduced: int
+    inconsistent: int
     unresolved: int
     unexplained: int
     not_measured: int
@@ -60,8 +62,10 @@ class Summary:
         parts = [
             f"{self.match} of {self.figures} printed parameter figures match",
             f"{self.reproduced} differ and are reproduced by another stated configuration",
-            f"{self.unresolved} differ and are unresolved",
         ]
+        if self.inconsistent:
+            parts.append(f"{self.inconsistent} contradicts figures beside it")
+        parts.append(f"{self.unresolved} differ and are unresolved")
         if self.unexplained:
             parts.append(f"{self.unexplained} differ without an explanation")
         if self.not_measured:
@@ -77,9 +81,12 @@ def in_unit(count: int, column: ParameterColumn, backbone: Backbone) -> Decimal:
 
 
 def explanation_for(catalog: Catalog, cell: TableCell, backbone: str, method: str) -> Explanation | None:
+    """The explanation that quotes this very figure, if there is one."""
     for explanation in catalog.methods[method].explanations:
-        if explanation.row == cell.row and backbone in explanation.backbones and cell.column in explanation.columns:
-            return explanation
+        for quoted in explanation.figures if explanation.row == cell.row else ():
+            printed = {str(column): figure for column, figure in quoted.printed().items()}
+            if quoted.backbone == backbone and printed.get(cell.column) == cell.printed:
+                return explanation
     return None
 
 
@@ -136,7 +143,9 @@ def _outcome(verdict: Verdict, explanation: Explanation | None) -> Outcome:
         return "not_measured"
     if explanation is None:
         return "unexplained"
-    return "reproduced" if explanation.reproduced_by else "unresolved"
+    if explanation.reproduced_by is not None:
+        return "reproduced"
+    return "inconsistent" if explanation.cause == "source_inconsistent" else "unresolved"
 
 
 def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
@@ -145,6 +154,7 @@ def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
         figures=len(outcomes),
         match=outcomes.count("match"),
         reproduced=outcomes.count("reproduced"),
+        inconsistent=outcomes.count("inconsistent"),
         unresolved=outcomes.count("unresolved"),
         unexplained=outcomes.count("unexplained"),
         not_measured=outcomes.count("not_measured"),

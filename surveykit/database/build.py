@@ -1,0 +1,218 @@
+"""Catalog → DuckDB file: the tables of schema.sql filled, the views and macros of views/ created."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from surveykit import formula
+from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.records import OVERHEAD_PRINTED, Method
+from surveykit.catalog.staleness import key
+from surveykit.errors import SurveyError
+from surveykit.verify.verdicts import judge
+
+_HERE = Path(__file__).parent
+OVERHEAD_KINDS = ("ffn", "linear", "gating", "input", "decoder")
+"""The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
+_TICKS = {"✓": "true", "✗": "false"}
+_MEASURED_PLACES = Decimal(1).scaleb(-10)
+# Views that others use come first; the rest is in alphabetical order.
+_VIEW_ORDER = ("methods_on", "methods", "table5")
+
+Row = tuple[Any, ...]
+
+
+def build(catalog: Catalog, path: Path) -> None:
+    """Write the database of a catalog to a file. It is written beside and renamed, so none is ever half-written.
+
+    Raises:
+        SurveyError: the file cannot be written.
+        FormulaError: a formula has no value on one of the backbones.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        with duckdb.connect(str(beside)) as connection:
+            fill(connection, catalog)
+        os.replace(beside, path)
+    except (OSError, duckdb.IOException) as error:
+        raise SurveyError(f"the database {path} cannot be written: {error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Create all tables, rows, views and macros in an empty database."""
+    connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
+    connection.execute("BEGIN")
+    for table, rows in _tables(catalog):
+        ordered = sorted(rows, key=repr)
+        if ordered:
+            marks = ", ".join("?" * len(ordered[0]))
+            connection.executemany(f"INSERT INTO {table} VALUES ({marks})", ordered)
+    connection.execute("COMMIT")
+    for view in _views():
+        connection.execute(view.read_text(encoding="utf-8"))
+
+
+def _views() -> list[Path]:
+    def place(path: Path) -> tuple[int, str]:
+        known = path.stem in _VIEW_ORDER
+        return (_VIEW_ORDER.index(path.stem) if known else len(_VIEW_ORDER), path.stem)
+
+    return sorted((_HERE / "views").glob("*.sql"), key=place)
+
+
+def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
+    """Rows of every table, in an order that satisfies the foreign keys."""
+    methods = catalog.methods.values()
+    yield "paper", [
+        (p.key, p.title, "; ".join(p.authors), p.year, p.venue, p.url, p.arxiv, p.doi, p.bibtex)
+        for p in catalog.papers.values()
+    ]
+    yield "method", [
+        (m.id, m.name, m.family, m.survey.section, m.paper, m.idea, m.tradeoff, m.pseudocode, m.reconstruction)
+        for m in methods
+    ]
+    yield "alias", [(m.id, name) for m in methods for name in m.also_called]
+    yield "relation", [(m.id, r.kind, r.method) for m in methods for r in m.relations]
+    yield "implementation", [
+        (m.id, i, e.library, e.name, e.snippet, e.note) for m in methods for i, e in enumerate(m.implementations)
+    ]
+    yield "attribute", [row for m in methods for row in _attributes(m)]
+    yield "overhead", [_overhead(m) for m in methods]
+    yield "backbone", [
+        (
+            b.id, b.name, b.survey_label, b.checkpoint, b.architecture, b.paper, b.d_model, b.d_ff, b.d_kv, b.heads,
+            b.inner, b.encoder_layers, b.decoder_layers, b.vocabulary, b.relative_buckets, b.gated, b.tied,
+            b.parameters, b.parameters_source,
+        )
+        for b in catalog.backbones.values()
+    ]  # fmt: skip
+    yield "configuration", [
+        (
+            name, m.id, c.name, c.default, c.basis, c.basis_note, c.recipe.model_dump_json(), json.dumps(c.formula.let),
+            c.formula.trainable, c.formula.added, c.formula.stored,
+        )
+        for name, m, c in catalog.configurations()
+    ]  # fmt: skip
+    yield "survey_row", [(r.row, name, r.evidence) for name, _, c in catalog.configurations() for r in c.survey_rows]
+    yield "oracle", [
+        (name, i, o.library, o.config, json.dumps(o.arguments), o.trainable, o.differs_because)
+        for name, _, c in catalog.configurations()
+        for i, o in enumerate(c.oracles)
+    ]
+    yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
+    yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
+    yield "measurement", _measurements(catalog)
+    yield "formula_value", _formula_values(catalog)
+    yield "explanation", [
+        (m.id, i, e.row, list(e.backbones), list(e.columns), e.cause, e.text, e.reproduced_by)
+        for m in methods
+        for i, e in enumerate(m.explanations)
+    ]
+    yield "explanation_tried", [
+        (m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))
+    ]
+    yield "verdict", [
+        (
+            v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,
+            None if v.measured is None else v.measured.quantize(_MEASURED_PLACES),
+            v.verdict, v.outcome, v.cause, v.explanation, v.reproduced_by,
+        )
+        for v in judge(catalog, catalog.measurements)
+    ]  # fmt: skip
+
+
+def _canonical(kinds: Iterable[str]) -> str:
+    return "+".join(kind for kind in OVERHEAD_KINDS if kind in set(kinds)) or "none"
+
+
+def _attributes(method: Method) -> Iterator[Row]:
+    printed = method.survey.table1
+    if printed is not None:
+        locator = f"Table 1, row {printed.row}"
+        values = {
+            "type": printed.type,
+            "disk": _TICKS[printed.disk],
+            "ram": _TICKS[printed.ram],
+            "bp": _TICKS[printed.bp],
+            "overhead": _canonical(OVERHEAD_PRINTED[printed.overhead]),
+        }
+        for name, value in values.items():
+            yield method.id, name, value, "known", "survey_table", locator
+        return
+    ours = method.effective
+    assert ours is not None  # the loader refuses a method with neither
+    yield method.id, "type", ours.type.value, ours.type.status, ours.type.source, ours.type.reason
+    for name, flag in (("disk", ours.disk), ("ram", ours.ram), ("bp", ours.bp)):
+        text = None if flag.value is None else str(flag.value).lower()
+        yield method.id, name, text, flag.status, flag.source, flag.reason
+    kinds = ours.overhead.kinds
+    text = None if kinds is None else _canonical(kinds)
+    yield method.id, "overhead", text, ours.overhead.status, ours.overhead.source, ours.overhead.reason
+
+
+def _overhead(method: Method) -> Row:
+    if method.survey.table1 is not None:
+        kinds: tuple[str, ...] | None = OVERHEAD_PRINTED[method.survey.table1.overhead]
+    else:
+        assert method.effective is not None
+        kinds = method.effective.overhead.kinds
+    return (method.id, *(None if kinds is None else kind in kinds for kind in OVERHEAD_KINDS))
+
+
+def _method_claims(method: Method) -> Iterator[Row]:
+    """Tables 1 and 2 speak of methods; their ticks have no number."""
+    for number, row in ((1, method.survey.table1), (2, method.survey.table2)):
+        if row is None:
+            continue
+        for column, printed in row.model_dump(exclude={"row", "note"}).items():
+            figure = _figure(printed) if column.endswith("_percent") else (None, None, None, None)
+            locator = f"Table {number}, row {row.row}, {column}"
+            yield locator, method.id, number, row.row, column, None, None, printed, "printed", *figure
+
+
+def _table5_claims(catalog: Catalog) -> Iterator[Row]:
+    owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
+    backbones = {b.survey_label: b.id for b in catalog.backbones.values() if b.survey_label}
+    for cell in catalog.table5:
+        method, configuration = owners[cell.row]
+        locator = f"Table 5, {cell.backbone_label}, {cell.row}, {cell.column}"
+        place = (locator, method, 5, cell.row, cell.column, configuration, backbones[cell.backbone_label])
+        yield *place, cell.printed, cell.status, *_figure(cell.printed)
+
+
+def _figure(printed: str | None) -> tuple[Decimal | None, Decimal | None, int | None, str | None]:
+    if printed is None:
+        return None, None, None, None
+    figure = parse_figure(printed)
+    return figure.low, figure.high, figure.decimals, figure.bound
+
+
+def _measurements(catalog: Catalog) -> Iterator[Row]:
+    configurations = {name: c for name, _, c in catalog.configurations()}
+    for m in catalog.measurements:
+        now = key(configurations[m.configuration].recipe, catalog.backbones[m.backbone])
+        yield (
+            m.configuration, m.backbone, m.status, m.reason, m.trainable, m.trainable_task, m.trained_pretrained,
+            m.added, m.stored, m.provenance, m.key, m.run, m.key != now,
+        )  # fmt: skip
+
+
+def _formula_values(catalog: Catalog) -> Iterator[Row]:
+    for name, _, configuration in catalog.configurations():
+        written = configuration.formula
+        for backbone in catalog.backbones.values():
+            symbols = formula.bind(written.let, backbone.symbols())
+            counts = (formula.evaluate(text, symbols) for text in (written.trainable, written.added, written.stored))
+            yield name, backbone.id, *counts

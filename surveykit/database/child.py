@@ -1,0 +1,264 @@
+"""The process that runs one query: the second wall around DuckDB.
+
+The parse tree was checked (`surveykit.database.guard`), yet a permitted function may still take all memory or all
+time, and DuckDB cannot always be interrupted. So the whole of DuckDB lives in this process, which has hard limits on
+memory and processor time and which its parent kills when the wall clock runs out. It imports nothing but duckdb, json
+and the guard.
+
+Protocol: one line `ready` on stdout once DuckDB is imported; then one JSON job on stdin; then one JSON answer on
+stdout. An answer is `{"columns", "types", "rows"}` (with `--evidence` also `"evidence"`) or `{"error", "kind"}`, where
+kind is `query` (the user's mistake), `bound` (a limit was reached), `stale` (written by another version of DuckDB) or
+`unreadable` (no such file, or none that DuckDB can open).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import duckdb
+
+from surveykit.database import guard
+from surveykit.errors import QueryError, nearest
+
+_LOCKED_DOWN = {
+    "access_mode": "READ_ONLY",
+    "enable_external_access": "false",
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",
+    "python_scan_all_frames": "false",
+    "memory_limit": "256MB",
+    "max_temp_directory_size": "0KB",
+    "threads": "1",
+}
+_MAX_EXPRESSION_DEPTH = 200
+_ROWS_AT_ONCE = 500
+_EVIDENCE = "SELECT method, kind, about, value, source, locator FROM evidence_on(?) ORDER BY method, part, place, locator"
+
+# Annotations only; importing typing would cost as much as opening the database.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class BoundReached(Exception):
+    """The answer is longer than it may be."""
+
+
+def main() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    text = sys.stdin.read()
+    if not text:
+        return  # the parent found a mistake of its own and needs no answer
+    job = json.loads(text)
+    limit(job["memory_bytes"], job["seconds"])
+    sys.stdout.write(json.dumps(answer(job), default=_plain))
+    sys.stdout.flush()
+
+
+def limit(memory_bytes: int, seconds: float) -> None:
+    """Set hard limits on this process, where the platform has them."""
+    try:
+        import resource
+    except ImportError:
+        return  # not on Windows: there DuckDB's own memory limit and the parent's clock remain
+    for name, amount in (("RLIMIT_AS", memory_bytes), ("RLIMIT_CPU", int(seconds) + 2), ("RLIMIT_CORE", 0)):
+        try:
+            resource.setrlimit(getattr(resource, name), (amount, amount))
+        except (AttributeError, ValueError, OSError):
+            continue  # macOS refuses some of them
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """Run one job; every expected failure becomes an answer with an error."""
+    if job["duckdb"] not in (None, duckdb.__version__):
+        return _error("stale", f"written by DuckDB {job['duckdb']}")
+    try:
+        connection = open_locked(job["database"])
+    except duckdb.Error as error:
+        return _error("unreadable", _first_line(error))
+    try:
+        return _run(connection, job)
+    except QueryError as error:
+        return _error("query", str(error))
+    except BoundReached as error:
+        return _error("bound", str(error))
+    except (MemoryError, duckdb.OutOfMemoryException):
+        return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
+    except RecursionError:
+        return _error("query", "the query is nested too deeply")
+    except duckdb.Error as error:
+        if "bad_alloc" in str(error) or "bad allocation" in str(error):
+            return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
+        return _error("query", _explain(connection, job, error))
+
+
+def open_locked(database: str) -> duckdb.DuckDBPyConnection:
+    """Open a database so that a query can neither write nor reach anything outside, nor change that."""
+    connection = duckdb.connect(database, read_only=True, config=_LOCKED_DOWN)
+    connection.execute(f"SET max_expression_depth = {_MAX_EXPRESSION_DEPTH}")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str, Any]:
+    if job["sql"] is not None:
+        check_statement(connection, job["sql"])
+        return _fetch(connection, job["sql"], [], job)
+    _check_backbone(connection, job["backbone"])
+    statement = compose(connection, job)
+    found = _fetch(connection, statement, [job["backbone"]], job)
+    if job["evidence"]:
+        ids = compose(connection, {**job, "select": "id"})
+        wanted = [row[0] for row in connection.execute(ids, [job["backbone"]]).fetchall()]
+        facts: dict[str, list[Any]] = {method: [] for method in wanted}
+        for method, *fact in connection.execute(_EVIDENCE, [job["backbone"]]).fetchall():
+            if method in facts:
+                facts[method].append(fact)
+        found["evidence"] = [[method, facts[method]] for method in facts]
+    return found
+
+
+def compose(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> str:
+    """Put the checked parts of a query on methods together. Each part must be complete in itself."""
+    columns, condition, order = job["select"], job["condition"], job["order_by"]
+    selecting = guard.Guard(functions=guard.CONDITION_FUNCTIONS | guard.AGGREGATES, stars=True)
+    _check_part(connection, selecting, "--select", f"SELECT\n{columns}\n", _is_list)
+    statement = f"SELECT\n{columns}\nFROM methods_on(?)\n"
+    if condition is not None:
+        _check_part(connection, guard.Guard(), "the condition", f"SELECT (\n{condition}\n)", _is_single)
+        statement += f"WHERE (\n{condition}\n)\n"
+    if order is not None:
+        _check_part(connection, selecting, "--order-by", f"SELECT 1 ORDER BY\n{order}\n", _is_order)
+        statement += f"ORDER BY\n{order}\n"
+    elif not selecting.aggregates:
+        statement += "ORDER BY id\n"
+    if job["limit"] is not None:
+        statement += f"LIMIT {int(job['limit'])}"
+    return statement
+
+
+def check_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Check that a text is one SELECT on our tables.
+
+    Raises:
+        QueryError: it is not.
+    """
+    rows = connection.execute(
+        "SELECT table_name, 'table' FROM duckdb_tables() WHERE NOT internal UNION ALL "
+        "SELECT view_name, 'table' FROM duckdb_views() WHERE NOT internal UNION ALL "
+        "SELECT function_name, 'macro' FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'"
+    ).fetchall()
+    tables = frozenset(name for name, kind in rows if kind == "table")
+    macros = frozenset(name for name, kind in rows if kind == "macro")
+    checker = guard.Guard(tables, macros, guard.STATEMENT_FUNCTIONS, whole=True)
+    checker.check(_parse(connection, sql, "--sql")["node"])
+
+
+def _check_part(
+    connection: duckdb.DuckDBPyConnection, checker: guard.Guard, where: str, text: str, shape: Any
+) -> None:
+    node = _parse(connection, text, where)["node"]
+    bare = {"FROM": node.get("from_table", {}).get("type") != "EMPTY"} | {
+        name: bool(node.get(key))
+        for name, key in (
+            ("WHERE", "where_clause"), ("GROUP BY", "group_expressions"), ("HAVING", "having"),
+            ("QUALIFY", "qualify"), ("SAMPLE", "sample"), ("GROUP BY ALL", "group_sets"),
+        )
+    }  # fmt: skip
+    extra = [name for name, present in bare.items() if present]
+    plain = node["type"] == "SELECT_NODE" and not node["cte_map"]["map"]
+    if not plain or extra or node.get("aggregate_handling") != "STANDARD_HANDLING" or not shape(node):
+        more = f" and cannot contain {extra[0]}" if extra else ""
+        raise QueryError(f"{where} must be {_SHAPES[shape]}{more}; pass a whole SELECT with --sql")
+    checker.check([node["select_list"], node["modifiers"]])
+
+
+def _is_single(node: dict[str, Any]) -> bool:
+    return len(node["select_list"]) == 1 and not node["modifiers"]
+
+
+def _is_list(node: dict[str, Any]) -> bool:
+    return not node["modifiers"]
+
+
+def _is_order(node: dict[str, Any]) -> bool:
+    return [modifier["type"] for modifier in node["modifiers"]] == ["ORDER_MODIFIER"] and len(node["select_list"]) == 1
+
+
+_SHAPES = {_is_single: "one expression", _is_list: "a list of columns", _is_order: "a list of columns, each maybe DESC"}
+
+
+def _parse(connection: duckdb.DuckDBPyConnection, text: str, where: str) -> Any:
+    """The tree of exactly one SELECT."""
+    if len(text) > guard.MAX_LENGTH:
+        raise QueryError(f"{where} is longer than {guard.MAX_LENGTH:,} characters")
+    row = connection.execute("SELECT json_serialize_sql(CAST(? AS VARCHAR))", [text]).fetchone()
+    tree = json.loads(row[0] if row else "{}")
+    if tree.get("error", True):
+        message = str(tree.get("error_message"))
+        if tree.get("error_type") == "not implemented":
+            raise QueryError(f"{where}: only one SELECT is allowed")
+        raise QueryError(f"{where}: {message}")
+    if len(tree["statements"]) != 1:
+        raise QueryError(f"{where}: only one statement is allowed, not {len(tree['statements'])}")
+    return tree["statements"][0]
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: list[Any], job: dict[str, Any]
+) -> dict[str, Any]:
+    connection.execute(statement, values)
+    description = connection.description or []
+    rows: list[Any] = []
+    size = 0
+    while chunk := connection.fetchmany(_ROWS_AT_ONCE):
+        rows += chunk
+        if len(rows) > job["max_rows"]:
+            raise BoundReached(f"the result has more than {job['max_rows']:,} rows; add a LIMIT or raise --max-rows")
+        size += len(json.dumps(chunk, default=_plain))
+        if size > job["max_bytes"]:
+            raise BoundReached(f"the result is larger than {job['max_bytes'] >> 20} MB; select less")
+    return {"columns": [str(d[0]) for d in description], "types": [str(d[1]) for d in description], "rows": rows}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for, as text: decimals exactly, dates in ISO form, bytes in hexadecimal digits."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _check_backbone(connection: duckdb.DuckDBPyConnection, backbone: str) -> None:
+    known = [row[0] for row in connection.execute("SELECT id FROM backbone ORDER BY parameters, id").fetchall()]
+    if backbone not in known:
+        raise QueryError(f"no backbone '{backbone}'{nearest(backbone, known)}; there are {', '.join(known)}")
+
+
+def _explain(connection: duckdb.DuckDBPyConnection, job: dict[str, Any], error: duckdb.Error) -> str:
+    """DuckDB's message, or a shorter one that names the nearest column."""
+    message = _first_line(error)
+    missing = re.search(r'(?:Referenced column|column named|does not have a column named) "([^"]+)"', message)
+    if missing is None:
+        return message
+    name = missing[1]
+    query = "SELECT DISTINCT column_name FROM duckdb_columns() WHERE NOT internal"
+    if job["sql"] is None:
+        query += " AND table_name = 'methods'"
+    columns = sorted(row[0] for row in connection.execute(query).fetchall())
+    hint = nearest(name, columns) or f"; text is written in single quotes, '{name}'"
+    return f"no column '{name}'{hint}; surveykit fields lists them all"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _error(kind: str, message: str) -> dict[str, Any]:
+    return {"kind": kind, "error": message}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,380 @@
+-- The tables of the database. Built from the files of the catalog and never written to afterwards.
+-- Everything that joins them is a view or a macro in views/.
+
+CREATE TABLE paper (
+    key VARCHAR PRIMARY KEY,
+    title VARCHAR NOT NULL,
+    authors VARCHAR NOT NULL,
+    year INTEGER NOT NULL CHECK (year BETWEEN 1900 AND 2100),
+    venue VARCHAR,
+    url VARCHAR,
+    arxiv VARCHAR,
+    doi VARCHAR,
+    bibtex VARCHAR NOT NULL
+);
+COMMENT ON TABLE paper IS 'Papers cited by the catalog';
+COMMENT ON COLUMN paper.key IS 'Key of the entry in papers.bib';
+COMMENT ON COLUMN paper.title IS 'Title';
+COMMENT ON COLUMN paper.authors IS 'Authors, separated by semicolons';
+COMMENT ON COLUMN paper.year IS 'Year of publication';
+COMMENT ON COLUMN paper.venue IS 'Conference or journal; NULL for a preprint';
+COMMENT ON COLUMN paper.url IS 'Address';
+COMMENT ON COLUMN paper.arxiv IS 'arXiv identifier';
+COMMENT ON COLUMN paper.doi IS 'Digital object identifier';
+COMMENT ON COLUMN paper.bibtex IS 'The BibTeX entry as it stands in papers.bib';
+
+CREATE TABLE method (
+    id VARCHAR PRIMARY KEY,
+    name VARCHAR NOT NULL,
+    family VARCHAR NOT NULL CHECK (family IN (
+        'adapter', 'soft_prompt', 'other_additive', 'selective', 'reparametrization', 'hybrid', 'baseline')),
+    section VARCHAR NOT NULL,
+    paper VARCHAR NOT NULL REFERENCES paper (key),
+    idea VARCHAR NOT NULL,
+    tradeoff VARCHAR NOT NULL,
+    pseudocode VARCHAR NOT NULL,
+    reconstruction VARCHAR
+);
+COMMENT ON TABLE method IS 'One row per method: what does not depend on a backbone';
+COMMENT ON COLUMN method.id IS 'Name of its file in catalog/methods';
+COMMENT ON COLUMN method.name IS 'Name';
+COMMENT ON COLUMN method.family IS 'Family in the survey''s taxonomy';
+COMMENT ON COLUMN method.section IS 'Section of the survey that describes it';
+COMMENT ON COLUMN method.paper IS 'Key of its paper';
+COMMENT ON COLUMN method.idea IS 'What is trained and why';
+COMMENT ON COLUMN method.tradeoff IS 'What it costs or loses';
+COMMENT ON COLUMN method.pseudocode IS 'The forward pass, PyTorch-like';
+COMMENT ON COLUMN method.reconstruction IS 'What we filled in where the paper leaves the shape open; NULL when nothing was';
+
+CREATE TABLE alias (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    name VARCHAR NOT NULL,
+    PRIMARY KEY (method, name)
+);
+COMMENT ON TABLE alias IS 'Other names of methods';
+COMMENT ON COLUMN alias.method IS 'Method';
+COMMENT ON COLUMN alias.name IS 'Another name of it';
+
+CREATE TABLE relation (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    kind VARCHAR NOT NULL CHECK (kind IN ('extends', 'combines', 'variant_of', 'initialised_by')),
+    other VARCHAR NOT NULL REFERENCES method (id),
+    PRIMARY KEY (method, kind, other)
+);
+COMMENT ON TABLE relation IS 'How methods build on each other';
+COMMENT ON COLUMN relation.method IS 'Method';
+COMMENT ON COLUMN relation.kind IS 'How it relates to the other one';
+COMMENT ON COLUMN relation.other IS 'The other method';
+
+CREATE TABLE implementation (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    position INTEGER NOT NULL CHECK (position >= 0),
+    library VARCHAR NOT NULL CHECK (library IN ('peft', 'adapters', 'transformers', 'repository', 'none')),
+    name VARCHAR NOT NULL,
+    snippet VARCHAR,
+    note VARCHAR,
+    PRIMARY KEY (method, position)
+);
+COMMENT ON TABLE implementation IS 'Code that a user can run';
+COMMENT ON COLUMN implementation.method IS 'Method';
+COMMENT ON COLUMN implementation.position IS 'Order in its file, from 0';
+COMMENT ON COLUMN implementation.library IS 'Library; none: nothing was found';
+COMMENT ON COLUMN implementation.name IS 'Class, configuration string, or owner/name of a repository';
+COMMENT ON COLUMN implementation.snippet IS 'A few lines that put the method on a loaded model';
+COMMENT ON COLUMN implementation.note IS 'What to know about it';
+
+CREATE TABLE attribute (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    name VARCHAR NOT NULL CHECK (name IN ('type', 'disk', 'ram', 'bp', 'overhead')),
+    value VARCHAR,
+    status VARCHAR NOT NULL CHECK (status IN ('known', 'not_stated', 'not_applicable')),
+    source VARCHAR NOT NULL CHECK (source IN ('survey_table', 'survey_text', 'paper', 'derived')),
+    locator VARCHAR NOT NULL,
+    PRIMARY KEY (method, name),
+    CHECK ((status = 'known') = (value IS NOT NULL))
+);
+COMMENT ON TABLE attribute IS 'Effective columns of each method: from Table 1 where it has a row, else what we say';
+COMMENT ON COLUMN attribute.method IS 'Method';
+COMMENT ON COLUMN attribute.name IS 'Column: type, disk, ram, bp or overhead';
+COMMENT ON COLUMN attribute.value IS 'Type letters; true or false; overhead as a canonical set such as none or ffn+input';
+COMMENT ON COLUMN attribute.status IS 'Whether there is a value, and why not';
+COMMENT ON COLUMN attribute.source IS 'Where the value comes from';
+COMMENT ON COLUMN attribute.locator IS 'Row of the table, or the sentence it rests on';
+
+CREATE TABLE overhead (
+    method VARCHAR PRIMARY KEY REFERENCES method (id),
+    overhead_ffn BOOLEAN,
+    overhead_linear BOOLEAN,
+    overhead_gating BOOLEAN,
+    overhead_input BOOLEAN,
+    overhead_decoder BOOLEAN
+);
+COMMENT ON TABLE overhead IS 'What inference costs beyond the backbone, as a set; NULL throughout where it is not stated';
+COMMENT ON COLUMN overhead.method IS 'Method';
+COMMENT ON COLUMN overhead.overhead_ffn IS 'Additional feed-forward network';
+COMMENT ON COLUMN overhead.overhead_linear IS 'Additional linear layer';
+COMMENT ON COLUMN overhead.overhead_gating IS 'Additional gating or scaling';
+COMMENT ON COLUMN overhead.overhead_input IS 'Longer input';
+COMMENT ON COLUMN overhead.overhead_decoder IS 'Additional decoder';
+
+CREATE TABLE backbone (
+    id VARCHAR PRIMARY KEY,
+    name VARCHAR NOT NULL,
+    survey_label VARCHAR UNIQUE,
+    checkpoint VARCHAR NOT NULL,
+    architecture VARCHAR NOT NULL,
+    paper VARCHAR NOT NULL REFERENCES paper (key),
+    d_model INTEGER NOT NULL CHECK (d_model > 0),
+    d_ff INTEGER NOT NULL CHECK (d_ff > 0),
+    d_kv INTEGER NOT NULL CHECK (d_kv > 0),
+    heads INTEGER NOT NULL CHECK (heads > 0),
+    inner_width INTEGER NOT NULL,
+    encoder_layers INTEGER NOT NULL CHECK (encoder_layers > 0),
+    decoder_layers INTEGER NOT NULL CHECK (decoder_layers > 0),
+    vocabulary INTEGER NOT NULL CHECK (vocabulary > 0),
+    relative_buckets INTEGER NOT NULL CHECK (relative_buckets > 0),
+    gated BOOLEAN NOT NULL,
+    tied BOOLEAN NOT NULL,
+    parameters BIGINT NOT NULL CHECK (parameters > 0),
+    parameters_source VARCHAR NOT NULL,
+    CHECK (inner_width = heads * d_kv)
+);
+COMMENT ON TABLE backbone IS 'Pretrained models, by their dimensions; widths in features';
+COMMENT ON COLUMN backbone.id IS 'Name of its file in catalog/backbones';
+COMMENT ON COLUMN backbone.name IS 'Name';
+COMMENT ON COLUMN backbone.survey_label IS 'Label in the survey''s Table 5; NULL when it is not there';
+COMMENT ON COLUMN backbone.checkpoint IS 'Where the weights are published';
+COMMENT ON COLUMN backbone.architecture IS 'Architecture';
+COMMENT ON COLUMN backbone.paper IS 'Key of its paper';
+COMMENT ON COLUMN backbone.d_model IS 'Width of the residual stream';
+COMMENT ON COLUMN backbone.d_ff IS 'Width of the feed-forward';
+COMMENT ON COLUMN backbone.d_kv IS 'Width of one attention head';
+COMMENT ON COLUMN backbone.heads IS 'Attention heads';
+COMMENT ON COLUMN backbone.inner_width IS 'Inner width of attention: heads times d_kv';
+COMMENT ON COLUMN backbone.encoder_layers IS 'Layers of the encoder';
+COMMENT ON COLUMN backbone.decoder_layers IS 'Layers of the decoder';
+COMMENT ON COLUMN backbone.vocabulary IS 'Rows of the token embedding';
+COMMENT ON COLUMN backbone.relative_buckets IS 'Buckets of the relative position bias';
+COMMENT ON COLUMN backbone.gated IS 'Whether the feed-forward has a second, gating input matrix';
+COMMENT ON COLUMN backbone.tied IS 'Whether the output layer is the token embedding';
+COMMENT ON COLUMN backbone.parameters IS 'Parameters, each once: the denominator of every percentage';
+COMMENT ON COLUMN backbone.parameters_source IS 'Where the expected count comes from';
+
+CREATE TABLE configuration (
+    id VARCHAR PRIMARY KEY,
+    method VARCHAR NOT NULL REFERENCES method (id),
+    name VARCHAR NOT NULL,
+    is_default BOOLEAN NOT NULL,
+    basis VARCHAR NOT NULL CHECK (basis IN ('paper', 'library_default', 'survey_text', 'reproduction', 'variant')),
+    basis_note VARCHAR NOT NULL,
+    recipe JSON NOT NULL,
+    formula_let JSON NOT NULL,
+    formula_trainable VARCHAR NOT NULL,
+    formula_added VARCHAR NOT NULL,
+    formula_stored VARCHAR NOT NULL
+);
+COMMENT ON TABLE configuration IS 'A method with all its hyper-parameters; exactly one per method is the default';
+COMMENT ON COLUMN configuration.id IS 'method/configuration';
+COMMENT ON COLUMN configuration.method IS 'Method';
+COMMENT ON COLUMN configuration.name IS 'Name';
+COMMENT ON COLUMN configuration.is_default IS 'Whether the method''s own columns use this one';
+COMMENT ON COLUMN configuration.basis IS 'Where the hyper-parameters come from';
+COMMENT ON COLUMN configuration.basis_note IS 'The place that states them, or what was varied';
+COMMENT ON COLUMN configuration.recipe IS 'What the engine executes, as JSON';
+COMMENT ON COLUMN configuration.formula_let IS 'Symbols of this configuration, in order, as a JSON object';
+COMMENT ON COLUMN configuration.formula_trainable IS 'Closed form of the trainable parameters';
+COMMENT ON COLUMN configuration.formula_added IS 'Closed form of the new parameters';
+COMMENT ON COLUMN configuration.formula_stored IS 'Closed form of the numbers to keep for each task';
+
+CREATE TABLE survey_row (
+    row_label VARCHAR PRIMARY KEY,
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    evidence VARCHAR NOT NULL
+);
+COMMENT ON TABLE survey_row IS 'Which configuration each row of the survey''s Table 5 is read as';
+COMMENT ON COLUMN survey_row.row_label IS 'Label of the row, as printed';
+COMMENT ON COLUMN survey_row.configuration IS 'Configuration';
+COMMENT ON COLUMN survey_row.evidence IS 'Why this one';
+
+CREATE TABLE oracle (
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    position INTEGER NOT NULL CHECK (position >= 0),
+    library VARCHAR NOT NULL CHECK (library IN ('peft', 'adapters')),
+    config VARCHAR NOT NULL,
+    arguments JSON NOT NULL,
+    trainable VARCHAR,
+    differs_because VARCHAR,
+    PRIMARY KEY (configuration, position),
+    CHECK ((trainable IS NULL) = (differs_because IS NULL))
+);
+COMMENT ON TABLE oracle IS 'The same configuration in a library, whose count the tests compare with ours';
+COMMENT ON COLUMN oracle.configuration IS 'Configuration';
+COMMENT ON COLUMN oracle.position IS 'Order in its file, from 0';
+COMMENT ON COLUMN oracle.library IS 'Library';
+COMMENT ON COLUMN oracle.config IS 'Its configuration class';
+COMMENT ON COLUMN oracle.arguments IS 'Arguments, as a JSON object';
+COMMENT ON COLUMN oracle.trainable IS 'The library''s own closed form, where its count differs from ours';
+COMMENT ON COLUMN oracle.differs_because IS 'Why it differs';
+
+CREATE TABLE claim (
+    locator VARCHAR NOT NULL,
+    method VARCHAR NOT NULL REFERENCES method (id),
+    table_number INTEGER NOT NULL CHECK (table_number IN (1, 2, 5)),
+    row_label VARCHAR NOT NULL,
+    column_name VARCHAR NOT NULL,
+    configuration VARCHAR REFERENCES configuration (id),
+    backbone VARCHAR REFERENCES backbone (id),
+    printed VARCHAR,
+    status VARCHAR NOT NULL CHECK (status IN ('printed', 'dash', 'missing_in_source')),
+    value_min DECIMAL(18, 6),
+    value_max DECIMAL(18, 6),
+    decimals INTEGER CHECK (decimals >= 0),
+    bound VARCHAR CHECK (bound IN ('exact', 'above', 'below')),
+    PRIMARY KEY (locator, method),
+    CHECK ((status = 'printed') = (printed IS NOT NULL)),
+    CHECK ((table_number = 5) = (configuration IS NOT NULL)),
+    CHECK ((table_number = 5) = (backbone IS NOT NULL)),
+    CHECK (value_min <= value_max)
+);
+COMMENT ON TABLE claim IS 'What the survey prints in its tables, one cell per row';
+COMMENT ON COLUMN claim.locator IS 'Table, row and column, in words';
+COMMENT ON COLUMN claim.method IS 'Method that the row is read as';
+COMMENT ON COLUMN claim.table_number IS 'Number of the table';
+COMMENT ON COLUMN claim.row_label IS 'Label of the row, as printed';
+COMMENT ON COLUMN claim.column_name IS 'Column';
+COMMENT ON COLUMN claim.configuration IS 'Table 5: the configuration that the row is read as';
+COMMENT ON COLUMN claim.backbone IS 'Table 5: the backbone';
+COMMENT ON COLUMN claim.printed IS 'The cell, as printed';
+COMMENT ON COLUMN claim.status IS 'Whether the cell has text; dash and missing_in_source are not the same';
+COMMENT ON COLUMN claim.value_min IS 'Lower end of a printed figure';
+COMMENT ON COLUMN claim.value_max IS 'Upper end of a printed figure';
+COMMENT ON COLUMN claim.decimals IS 'Digits after the point, as printed';
+COMMENT ON COLUMN claim.bound IS 'Whether the figure is exact, or a bound such as >0.5 (above)';
+
+CREATE TABLE run (
+    run VARCHAR PRIMARY KEY,
+    date DATE NOT NULL,
+    surveykit VARCHAR NOT NULL,
+    python VARCHAR NOT NULL,
+    torch VARCHAR NOT NULL,
+    transformers VARCHAR NOT NULL
+);
+COMMENT ON TABLE run IS 'Environments that measurements came from';
+COMMENT ON COLUMN run.run IS 'Name';
+COMMENT ON COLUMN run.date IS 'Date';
+COMMENT ON COLUMN run.surveykit IS 'Version of surveykit';
+COMMENT ON COLUMN run.python IS 'Version of Python';
+COMMENT ON COLUMN run.torch IS 'Version of torch';
+COMMENT ON COLUMN run.transformers IS 'Version of transformers';
+
+CREATE TABLE measurement (
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    status VARCHAR NOT NULL CHECK (status IN ('counted', 'failed')),
+    reason VARCHAR,
+    trainable BIGINT CHECK (trainable >= 0),
+    trainable_task BIGINT CHECK (trainable_task >= 0),
+    trained_pretrained BIGINT CHECK (trained_pretrained >= 0),
+    added BIGINT CHECK (added >= 0),
+    stored BIGINT CHECK (stored >= 0),
+    provenance VARCHAR NOT NULL CHECK (provenance IN ('config', 'header', 'weights')),
+    key VARCHAR NOT NULL,
+    run VARCHAR NOT NULL REFERENCES run (run),
+    is_stale BOOLEAN NOT NULL,
+    PRIMARY KEY (configuration, backbone)
+);
+COMMENT ON TABLE measurement IS 'What the engine counted; the files in catalog/measured';
+COMMENT ON COLUMN measurement.configuration IS 'Configuration';
+COMMENT ON COLUMN measurement.backbone IS 'Backbone';
+COMMENT ON COLUMN measurement.status IS 'Whether it was counted';
+COMMENT ON COLUMN measurement.reason IS 'Why it failed; NULL when it did not';
+COMMENT ON COLUMN measurement.trainable IS 'Parameters that the optimizer holds in the largest stage';
+COMMENT ON COLUMN measurement.trainable_task IS 'Parameters that the optimizer holds in the last stage of each task';
+COMMENT ON COLUMN measurement.trained_pretrained IS 'Pretrained parameters among the trainable ones';
+COMMENT ON COLUMN measurement.added IS 'New parameters, as trained';
+COMMENT ON COLUMN measurement.stored IS 'Numbers to keep for each task';
+COMMENT ON COLUMN measurement.provenance IS 'What the backbone was built from';
+COMMENT ON COLUMN measurement.key IS 'Staleness key: recipe, sources of the engine, backbone';
+COMMENT ON COLUMN measurement.run IS 'The run that found it';
+COMMENT ON COLUMN measurement.is_stale IS 'Whether recipe, engine or backbone changed since';
+
+CREATE TABLE formula_value (
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    trainable BIGINT NOT NULL,
+    added BIGINT NOT NULL,
+    stored BIGINT NOT NULL,
+    PRIMARY KEY (configuration, backbone)
+);
+COMMENT ON TABLE formula_value IS 'The closed forms, evaluated';
+COMMENT ON COLUMN formula_value.configuration IS 'Configuration';
+COMMENT ON COLUMN formula_value.backbone IS 'Backbone';
+COMMENT ON COLUMN formula_value.trainable IS 'Trainable parameters';
+COMMENT ON COLUMN formula_value.added IS 'New parameters';
+COMMENT ON COLUMN formula_value.stored IS 'Numbers to keep for each task';
+
+CREATE TABLE explanation (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    position INTEGER NOT NULL CHECK (position >= 0),
+    row_label VARCHAR NOT NULL REFERENCES survey_row (row_label),
+    backbones VARCHAR[] NOT NULL,
+    columns VARCHAR[] NOT NULL,
+    cause VARCHAR NOT NULL,
+    text VARCHAR NOT NULL,
+    reproduced_by VARCHAR REFERENCES configuration (id),
+    PRIMARY KEY (method, position),
+    CHECK (cause <> 'unresolved' OR reproduced_by IS NULL)
+);
+COMMENT ON TABLE explanation IS 'Reviewed reasons why printed figures and ours differ';
+COMMENT ON COLUMN explanation.method IS 'Method';
+COMMENT ON COLUMN explanation.position IS 'Order in its file, from 0';
+COMMENT ON COLUMN explanation.row_label IS 'Row of Table 5';
+COMMENT ON COLUMN explanation.backbones IS 'Backbones it speaks of';
+COMMENT ON COLUMN explanation.columns IS 'Columns of Table 5 it speaks of';
+COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
+COMMENT ON COLUMN explanation.text IS 'The reason, worded as what was found';
+COMMENT ON COLUMN explanation.reproduced_by IS 'A configuration that gives the printed figures exactly';
+
+CREATE TABLE explanation_tried (
+    method VARCHAR NOT NULL,
+    position INTEGER NOT NULL,
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    PRIMARY KEY (method, position, configuration),
+    FOREIGN KEY (method, position) REFERENCES explanation (method, position)
+);
+COMMENT ON TABLE explanation_tried IS 'Configurations that were tried and do not give the printed figures';
+COMMENT ON COLUMN explanation_tried.method IS 'Method of the explanation';
+COMMENT ON COLUMN explanation_tried.position IS 'Position of the explanation';
+COMMENT ON COLUMN explanation_tried.configuration IS 'Configuration';
+
+CREATE TABLE verdict (
+    locator VARCHAR NOT NULL,
+    method VARCHAR NOT NULL,
+    row_label VARCHAR NOT NULL,
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    column_name VARCHAR NOT NULL CHECK (column_name IN ('params_millions', 'params_percent')),
+    printed VARCHAR NOT NULL,
+    measured DECIMAL(24, 10),
+    verdict VARCHAR NOT NULL,
+    outcome VARCHAR NOT NULL,
+    cause VARCHAR,
+    explanation VARCHAR,
+    reproduced_by VARCHAR REFERENCES configuration (id),
+    PRIMARY KEY (locator, method),
+    FOREIGN KEY (locator, method) REFERENCES claim (locator, method)
+);
+COMMENT ON TABLE verdict IS 'Every printed parameter figure of Table 5 beside ours';
+COMMENT ON COLUMN verdict.locator IS 'Table, backbone, row and column, in words';
+COMMENT ON COLUMN verdict.method IS 'Method';
+COMMENT ON COLUMN verdict.row_label IS 'Label of the row, as printed';
+COMMENT ON COLUMN verdict.configuration IS 'Configuration that the row is read as';
+COMMENT ON COLUMN verdict.backbone IS 'Backbone';
+COMMENT ON COLUMN verdict.column_name IS 'Column: parameters in millions, or in percent of the backbone';
+COMMENT ON COLUMN verdict.printed IS 'The figure, as printed';
+COMMENT ON COLUMN verdict.measured IS 'Our figure in the column''s unit; NULL when nothing was measured';
+COMMENT ON COLUMN verdict.verdict IS 'match, differs or not_measured, at the printed rounding';
+COMMENT ON COLUMN verdict.outcome IS 'Verdict together with its explanation: match, reproduced, inconsistent, unresolved, unexplained or not_measured';
+COMMENT ON COLUMN verdict.cause IS 'Kind of cause of a difference';
+COMMENT ON COLUMN verdict.explanation IS 'The reason of a difference';
+COMMENT ON COLUMN verdict.reproduced_by IS 'A configuration that gives the printed figure exactly';

@@ -1,0 +1,27 @@
+-- summary: one row that counts what the catalog holds and how the printed parameter figures of Table 5 ended.
+CREATE VIEW summary AS
+SELECT
+    (SELECT count(*) FROM method) AS methods,
+    (SELECT count(*) FROM configuration) AS configurations,
+    (SELECT count(*) FROM backbone) AS backbones,
+    (SELECT count(*) FROM measurement WHERE status = 'counted') AS measurements,
+    count(*) AS figures,
+    count(*) FILTER (outcome = 'match') AS match,
+    count(*) FILTER (outcome = 'reproduced') AS reproduced,
+    count(*) FILTER (outcome = 'inconsistent') AS inconsistent,
+    count(*) FILTER (outcome = 'unresolved') AS unresolved,
+    count(*) FILTER (outcome = 'unexplained') AS unexplained,
+    count(*) FILTER (outcome = 'not_measured') AS not_measured
+FROM verdict;
+COMMENT ON VIEW summary IS 'What the catalog holds, and how the printed parameter figures of Table 5 ended';
+COMMENT ON COLUMN summary.methods IS 'Methods';
+COMMENT ON COLUMN summary.configurations IS 'Configurations';
+COMMENT ON COLUMN summary.backbones IS 'Backbones';
+COMMENT ON COLUMN summary.measurements IS 'Successful measurements';
+COMMENT ON COLUMN summary.figures IS 'Printed parameter figures of Table 5';
+COMMENT ON COLUMN summary.match IS 'Figures that match ours at the printed rounding';
+COMMENT ON COLUMN summary.reproduced IS 'Figures that differ and are reproduced by another stated configuration';
+COMMENT ON COLUMN summary.inconsistent IS 'Figures that contradict another printed figure of the same row';
+COMMENT ON COLUMN summary.unresolved IS 'Figures that differ and are unresolved';
+COMMENT ON COLUMN summary.unexplained IS 'Figures that differ without an explanation';
+COMMENT ON COLUMN summary.not_measured IS 'Figures whose configuration was not measured';

@@ -1,0 +1,71 @@
+-- table5: the survey's Table 5, one row per backbone and row of the table: what is printed, and for the two
+-- columns of parameters what we count and how the two compare.
+CREATE VIEW table5 AS
+WITH printed AS (
+    SELECT
+        backbone,
+        row_label,
+        method,
+        configuration,
+        max(printed) FILTER (column_name = 'score') AS score_printed,
+        max(printed) FILTER (column_name = 'params_millions') AS params_millions_printed,
+        max(printed) FILTER (column_name = 'params_percent') AS params_percent_printed,
+        max(printed) FILTER (column_name = 'ram_gb') AS ram_gb_printed,
+        max(printed) FILTER (column_name = 'throughput_train') AS throughput_train_printed,
+        max(printed) FILTER (column_name = 'throughput_infer') AS throughput_infer_printed
+    FROM claim
+    WHERE table_number = 5
+    GROUP BY backbone, row_label, method, configuration
+),
+judged AS (
+    SELECT
+        backbone,
+        row_label,
+        max(verdict) FILTER (column_name = 'params_millions') AS params_millions_verdict,
+        max(outcome) FILTER (column_name = 'params_millions') AS params_millions_outcome,
+        max(verdict) FILTER (column_name = 'params_percent') AS params_percent_verdict,
+        max(outcome) FILTER (column_name = 'params_percent') AS params_percent_outcome
+    FROM verdict
+    GROUP BY backbone, row_label
+)
+SELECT
+    printed.backbone,
+    printed.row_label,
+    printed.method,
+    printed.configuration,
+    printed.score_printed,
+    printed.params_millions_printed,
+    printed.params_percent_printed,
+    printed.ram_gb_printed,
+    printed.throughput_train_printed,
+    printed.throughput_infer_printed,
+    measurement.trainable AS trainable_measured,
+    CAST(measurement.trainable AS DOUBLE) / 1000000 AS params_millions_measured,
+    CAST(measurement.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS params_percent_measured,
+    judged.params_millions_verdict,
+    judged.params_millions_outcome,
+    judged.params_percent_verdict,
+    judged.params_percent_outcome
+FROM printed
+JOIN backbone ON backbone.id = printed.backbone
+LEFT JOIN measurement
+    ON measurement.configuration = printed.configuration AND measurement.backbone = printed.backbone
+LEFT JOIN judged ON judged.backbone = printed.backbone AND judged.row_label = printed.row_label;
+COMMENT ON VIEW table5 IS 'The survey''s Table 5 as printed, beside our counts of parameters';
+COMMENT ON COLUMN table5.backbone IS 'Backbone';
+COMMENT ON COLUMN table5.row_label IS 'Label of the row';
+COMMENT ON COLUMN table5.method IS 'Method that the row is read as';
+COMMENT ON COLUMN table5.configuration IS 'Configuration that the row is read as';
+COMMENT ON COLUMN table5.score_printed IS 'Score; NULL where the source at hand lacks it';
+COMMENT ON COLUMN table5.params_millions_printed IS 'Parameters in millions';
+COMMENT ON COLUMN table5.params_percent_printed IS 'Parameters in percent';
+COMMENT ON COLUMN table5.ram_gb_printed IS 'Memory in gigabytes';
+COMMENT ON COLUMN table5.throughput_train_printed IS 'Throughput in training';
+COMMENT ON COLUMN table5.throughput_infer_printed IS 'Throughput in inference';
+COMMENT ON COLUMN table5.trainable_measured IS 'Measured: parameters that the optimizer holds';
+COMMENT ON COLUMN table5.params_millions_measured IS 'Measured: the same in millions';
+COMMENT ON COLUMN table5.params_percent_measured IS 'Measured: the same in percent of the bare backbone';
+COMMENT ON COLUMN table5.params_millions_verdict IS 'Whether the printed millions match';
+COMMENT ON COLUMN table5.params_millions_outcome IS 'The same together with its explanation';
+COMMENT ON COLUMN table5.params_percent_verdict IS 'Whether the printed percent match';
+COMMENT ON COLUMN table5.params_percent_outcome IS 'The same together with its explanation';

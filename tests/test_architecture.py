@@ -1,0 +1,103 @@
+"""The direction of imports, what stays unloaded, and other properties of the code that no reviewer should have to check."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "surveykit"
+# A part may import only parts named before it; `verify` needs records only, so the database may hold verdicts.
+ORDER = ["errors", "record", "arithmetic", "formula", "output", "recipes", "catalog", "verify", "engine", "database",
+         "survey", "site", "commands", "cli"]  # fmt: skip
+TORCH_FREE_HEAVY = ("torch", "transformers", "peft", "pandas", "matplotlib", "mkdocs")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(tree: ast.AST) -> list[tuple[str, bool]]:
+    """Names of imported modules, and whether the import runs (not only for type checkers)."""
+    typing_only: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            typing_only |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) not in typing_only) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.module, id(node) not in typing_only))
+            if node.module == "surveykit":
+                found += [(f"surveykit.{alias.name}", id(node) not in typing_only) for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    own = part_of(path)
+    if own in ("__init__", "__main__"):
+        return
+    allowed = set(ORDER[: ORDER.index(own) + 1]) | {"__version__"}
+    for name, runs in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        if runs and name.startswith("surveykit."):
+            assert name.split(".")[1] in allowed, f"{own} must not import {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_torch_lives_in_the_engine_only(path: Path) -> None:
+    if part_of(path) == "engine":
+        return
+    for name, runs in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (runs and name.split(".")[0] in ("torch", "transformers", "peft")), name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"{code}\nimport sys; print(*sys.modules, sep='\\n')"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = loaded_by("import surveykit")
+    assert loaded.isdisjoint({*TORCH_FREE_HEAVY, "pydantic", "duckdb", "yaml"})
+
+
+def test_loading_the_catalog_loads_no_torch() -> None:
+    assert loaded_by("import surveykit; surveykit.load().catalog").isdisjoint(TORCH_FREE_HEAVY)
+
+
+def test_a_query_loads_nothing_heavy() -> None:
+    code = "from surveykit.cli import main; assert main(['query', \"type='R'\"]) == 0"
+    assert loaded_by(code).isdisjoint(TORCH_FREE_HEAVY)
+
+
+def test_verdicts_need_no_torch() -> None:
+    assert loaded_by("import surveykit.verify").isdisjoint(TORCH_FREE_HEAVY)
+
+
+def test_the_public_names_are_few_and_sorted() -> None:
+    import surveykit
+
+    assert list(surveykit.__all__) == sorted(surveykit.__all__)
+    assert len(surveykit.__all__) < 10
+    for name in surveykit.__all__:
+        assert getattr(surveykit, name) is not None
+
+
+def test_no_module_is_called_after_nothing() -> None:
+    assert not {p.stem for p in modules()} & {"utils", "helpers", "common", "misc", "manager", "base_utils"}

@@ -1,0 +1,159 @@
+"""Loading is strict and complete: every fault of every file, with its place and what would be right."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import CATALOG
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.locate import ENVIRONMENT, locate
+from surveykit.catalog.records import Backbone, Method
+from surveykit.catalog.validation import read_yaml
+from surveykit.catalog.yaml12 import MAX_DEPTH, parse
+from surveykit.errors import CatalogError, SurveyError
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path.name} no longer contains {old!r}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def problems(root: Path) -> list[str]:
+    with pytest.raises(CatalogError) as caught:
+        load(root)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_catalog_is_valid(catalog: Catalog) -> None:
+    assert len({cell.row for cell in catalog.table5}) == 15
+    assert len(catalog.table5) == 45 * 6
+
+
+@pytest.mark.parametrize("record", [Method, Backbone])
+def test_every_file_round_trips(catalog: Catalog, record: type[Method] | type[Backbone]) -> None:
+    entries = catalog.methods if record is Method else catalog.backbones
+    for name, entry in entries.items():
+        text = yaml.safe_dump(json.loads(entry.model_dump_json()), allow_unicode=True, sort_keys=False)
+        again, _, found = read_yaml(text, name, record)
+        assert not found
+        assert again == entry
+
+
+# JSON escapes characters beyond U+FFFF as surrogate pairs, which YAML does not have; those are left out.
+words = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=12)
+scalars = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | words
+trees = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4)
+)
+
+
+@given(tree=st.dictionaries(words, trees, min_size=1, max_size=4))
+@settings(deadline=None)
+def test_what_json_can_say_is_read_back_as_it_was(tree: dict[str, object]) -> None:
+    document, found = parse(json.dumps(tree, ensure_ascii=True), "tree.yaml")
+    assert not found
+    assert document is not None
+    assert document.data == tree
+
+
+def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
+    edit(copy / "methods" / "lora.yaml", "family: reparametrization", "family: reparametrisation")
+    edit(copy / "methods" / "lora.yaml", "basis: library_default", "basiss: library_default")
+    edit(copy / "backbones" / "t5-small.yaml", "tied: true", "tied: yes")
+    found = problems(copy)
+    assert len(found) == 4  # the misspelt key is unknown, and the right one is missing
+    assert found[0] == "catalog/backbones/t5-small.yaml:16:7: tied: 'yes' is text in YAML 1.2; write true or false"
+    family = [line for line in found if ": family:" in line]
+    assert family[0].startswith("catalog/methods/lora.yaml:5:9: family: 'reparametrisation' is not allowed")
+    assert "did you mean 'reparametrization'?" in family[0]
+    assert any("unknown key 'basiss'; did you mean 'basis'?" in line for line in found)
+    assert any("configurations.0.basis: this key is missing" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("methods/lora.yaml", "id: lora", "id: lora2", "lora.yaml:1:5: the id 'lora2' must be the file's name"),
+        ("methods/lora.yaml", "name: LoRA\n", "name: LoRA\nname: LoRA\n", "the key 'name' stands twice (first on line 2)"),
+        ("methods/lora.yaml", "name: LoRA\n", "name: &n LoRA\nidea2: *n\n", "aliases are not allowed here"),
+        ("methods/lora.yaml", "name: LoRA\n", "name: !!python/object:os.system LoRA\n", "tags are not allowed here"),
+        ("methods/lora.yaml", "name: LoRA\n", "name: [LoRA\n", "not YAML"),
+        ("methods/lora.yaml", "kind: low_rank", "kind: lowrank", "unknown kind 'lowrank'; did you mean 'low_rank'?"),
+        ("methods/lora.yaml", "rank: 8", "rank: 0", "rank: input should be greater than or equal to 1, not 0"),
+        ("methods/lora.yaml", "rank: 8", "rnak: 8", "unknown key 'rnak'; did you mean 'rank'?"),
+        ("methods/lora.yaml", "roles: [query, value]", "roles: [query, norm]", "low_rank goes on"),
+        ("methods/lora.yaml", "trainable: 2*A*r*(d + I)", "trainable: 2*A*r*(d + J)", "unknown symbol 'J'"),
+        ("methods/lora.yaml", "paper: hu2022lora", "paper: hu2022", "papers.bib has no 'hu2022'"),
+        ("methods/lora.yaml", "row: LoRa (q and v)", "row: LoRA (q and v)", "Table 5 has no row 'LoRA (q and v)'; did you"),
+        ("methods/lora.yaml", "{backbone: t5-3b, ", "{backbone: t5-3bb, ", "no backbone 't5-3bb'; did you mean 't5-3b'?"),
+        ("methods/lora.yaml", "reproduced_by: lora/self", "reproduced_by: lora/slef", "no configuration 'lora/slef"),
+        ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: 30", "30 must be text; put it in quotes"),
+        ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: some", "'some' is not a figure"),
+        ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
+        ("backbones/t5-3b.yaml", "d_kv: 128", "d_kv: 64", "these dimensions give"),
+        ("survey/table5.csv", "T5Large,Houlsby,ram_gb,12.1,printed", "T5Large,Houlsby,ram_gb,12.1", "has not 5 cells"),
+        ("survey/table5.csv", "T5Large,Houlsby,ram_gb,12.1,", "T5Large,Houlsby,ram,12.1,", "'ram' is not allowed"),
+        ("survey/table5.csv", "T5Large,Houlsby,ram_gb,12.1,printed", "T5Large,Houlsby,ram_gb,,printed", "has text exactly when"),
+        ("survey/table5.csv", "T5Large,Houlsby,ram_gb", "T5Large,Houslby,ram_gb", "row 'Houslby' is claimed by 0"),
+        ("survey/table5.csv", "backbone_label,row,", "backbone,row,", "the columns must be backbone_label,row,"),
+        ("papers.bib", "hu2022lora,", "hu2022lora,\n  title = {Twice},", "papers.bib"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_reported_with_its_place(copy: Path, file: str, old: str, new: str, message: str) -> None:
+    edit(copy / file, old, new)
+    found = problems(copy)
+    assert any(message in line for line in found), "\n".join(found)
+    assert all(line.startswith("catalog/") for line in found)
+
+
+def test_bounded_in_size_and_depth(tmp_path: Path) -> None:
+    _, found = parse("a: " + "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), "deep.yaml")
+    assert "nested deeper" in found[0].message
+    _, found = parse("[" * 100_000, "bomb.yaml")
+    assert "nested deeper" in found[0].message
+    _, found = parse("a: " + "x" * 600_000, "large.yaml")
+    assert "larger than" in found[0].message
+
+
+def test_a_broken_file_is_never_skipped(copy: Path) -> None:
+    (copy / "methods" / "notes.txt").write_text("x", encoding="utf-8")
+    (copy / "methods" / "empty.yaml").write_text("", encoding="utf-8")
+    (copy / "methods" / "latin.yaml").write_bytes(b"name: \xff")
+    (copy / "survey" / "table5.csv").unlink()
+    found = "\n".join(problems(copy))
+    for part in ("notes.txt: only files named <id>.yaml", "empty.yaml: the file is empty", "latin.yaml: not UTF-8",
+                 "table5.csv: this file is missing"):  # fmt: skip
+        assert part in found
+
+
+def test_a_measurement_of_nothing_is_a_problem(copy: Path) -> None:
+    edit(copy / "measured" / "counts" / "lora.csv", "lora/qv-r8,t5-small", "lora/qv-r9,t5-small")
+    assert any("'lora/qv-r9', which is not in the catalog; run surveykit measure" in line for line in problems(copy))
+
+
+def test_where_the_catalog_is_looked_for(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    assert locate().chosen_by == "bundled with the package"
+    monkeypatch.chdir(copy.parent)
+    assert (locate().root, locate().chosen_by) == (copy, "./catalog")
+    monkeypatch.setenv(ENVIRONMENT, str(CATALOG))
+    assert (locate().root, locate().chosen_by) == (CATALOG, ENVIRONMENT)
+    assert locate(str(copy)).chosen_by == "--catalog"
+    with pytest.raises(SurveyError, match="is no catalog"):
+        locate(str(empty))
