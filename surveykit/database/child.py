@@ -5,8 +5,8 @@ time, and DuckDB cannot always be interrupted. So the whole of DuckDB lives in t
 memory and processor time and which its parent kills when the wall clock runs out. It imports nothing but duckdb, json
 and the guard.
 
-Protocol: one line `ready` on stdout once DuckDB is imported; then one JSON job on stdin; then one JSON answer on
-stdout. An answer is `{"columns", "types", "rows"}` (with `--evidence` also `"evidence"`) or `{"error", "kind"}`, where
+Protocol: one line `ready` on stdout once DuckDB is imported; then one JSON job on stdin; then one line of
+JSON on stdout. An answer is `{"columns", "types", "rows"}` (with `--evidence` also `"evidence"`) or `{"error", "kind"}`, where
 kind is `query` (the user's mistake), `bound` (a limit was reached), `stale` (written by another version of DuckDB) or
 `unreadable` (no such file, or none that DuckDB can open).
 """
@@ -14,6 +14,7 @@ kind is `query` (the user's mistake), `bound` (a limit was reached), `stale` (wr
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 
@@ -49,15 +50,18 @@ class BoundReached(Exception):
 
 
 def main() -> None:
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    # Answers go through a channel of their own, so that nothing which a library prints can mix with them.
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    channel.write("ready\n")
+    channel.flush()
     text = sys.stdin.read()
     if not text:
         return  # the parent found a mistake of its own and needs no answer
     job = json.loads(text)
     limit(job["memory_bytes"], job["seconds"])
-    sys.stdout.write(json.dumps(answer(job), default=_plain))
-    sys.stdout.flush()
+    channel.write(json.dumps(answer(job), default=_plain) + "\n")
+    channel.flush()
 
 
 def limit(memory_bytes: int, seconds: float) -> None:
@@ -101,6 +105,7 @@ def open_locked(database: str) -> duckdb.DuckDBPyConnection:
     """Open a database so that a query can neither write nor reach anything outside, nor change that."""
     connection = duckdb.connect(database, read_only=True, config=_LOCKED_DOWN)
     connection.execute(f"SET max_expression_depth = {_MAX_EXPRESSION_DEPTH}")
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
@@ -109,18 +114,22 @@ def _run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str
     if job["sql"] is not None:
         check_statement(connection, job["sql"])
         return _fetch(connection, job["sql"], [], job)
-    _check_backbone(connection, job["backbone"])
-    statement = compose(connection, job)
-    found = _fetch(connection, statement, [job["backbone"]], job)
+    if job["backbone"] is not None:
+        _check_backbone(connection, job["backbone"])
+    found = _fetch(connection, compose(connection, job), _values(job), job)
     if job["evidence"]:
-        ids = compose(connection, {**job, "select": "id"})
-        wanted = [row[0] for row in connection.execute(ids, [job["backbone"]]).fetchall()]
-        facts: dict[str, list[Any]] = {method: [] for method in wanted}
-        for method, *fact in connection.execute(_EVIDENCE, [job["backbone"]]).fetchall():
+        ids = connection.execute(compose(connection, {**job, "select": "id"}), _values(job)).fetchall()
+        facts: dict[str, list[Any]] = {method: [] for (method,) in ids}
+        backbone = job["backbone"] or guard.DEFAULT_BACKBONE
+        for method, *fact in connection.execute(_EVIDENCE, [backbone]).fetchall():
             if method in facts:
                 facts[method].append(fact)
-        found["evidence"] = [[method, facts[method]] for method in facts]
+        found["evidence"] = list(facts.items())
     return found
+
+
+def _values(job: dict[str, Any]) -> list[str]:
+    return [] if job["backbone"] is None else [job["backbone"]]
 
 
 def compose(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> str:
@@ -128,7 +137,7 @@ def compose(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> str:
     columns, condition, order = job["select"], job["condition"], job["order_by"]
     selecting = guard.Guard(functions=guard.CONDITION_FUNCTIONS | guard.AGGREGATES, stars=True)
     _check_part(connection, selecting, "--select", f"SELECT\n{columns}\n", _is_list)
-    statement = f"SELECT\n{columns}\nFROM methods_on(?)\n"
+    statement = f"SELECT\n{columns}\nFROM {'methods' if job['backbone'] is None else 'methods_on(?)'}\n"
     if condition is not None:
         _check_part(connection, guard.Guard(), "the condition", f"SELECT (\n{condition}\n)", _is_single)
         statement += f"WHERE (\n{condition}\n)\n"
@@ -200,7 +209,9 @@ def _parse(connection: duckdb.DuckDBPyConnection, text: str, where: str) -> Any:
     row = connection.execute("SELECT json_serialize_sql(CAST(? AS VARCHAR))", [text]).fetchone()
     tree = json.loads(row[0] if row else "{}")
     if tree.get("error", True):
-        message = str(tree.get("error_message"))
+        message = str(tree.get("error_message")).splitlines()[0]
+        if "expression depth" in message:
+            raise QueryError(f"{where} is nested deeper than {_MAX_EXPRESSION_DEPTH} levels")
         if tree.get("error_type") == "not implemented":
             raise QueryError(f"{where}: only one SELECT is allowed")
         raise QueryError(f"{where}: {message}")
@@ -234,7 +245,8 @@ def _plain(value: Any) -> Any:
 def _check_backbone(connection: duckdb.DuckDBPyConnection, backbone: str) -> None:
     known = [row[0] for row in connection.execute("SELECT id FROM backbone ORDER BY parameters, id").fetchall()]
     if backbone not in known:
-        raise QueryError(f"no backbone '{backbone}'{nearest(backbone, known)}; there are {', '.join(known)}")
+        hint = nearest(backbone, known) or f"; there are {', '.join(known)}"
+        raise QueryError(f"no backbone '{backbone}'{hint}")
 
 
 def _explain(connection: duckdb.DuckDBPyConnection, job: dict[str, Any], error: duckdb.Error) -> str:
@@ -249,7 +261,7 @@ def _explain(connection: duckdb.DuckDBPyConnection, job: dict[str, Any], error: 
         query += " AND table_name = 'methods'"
     columns = sorted(row[0] for row in connection.execute(query).fetchall())
     hint = nearest(name, columns) or f"; text is written in single quotes, '{name}'"
-    return f"no column '{name}'{hint}; surveykit fields lists them all"
+    return f"no column '{name}'{hint} (surveykit fields lists them all)"
 
 
 def _first_line(error: Exception) -> str:

@@ -85,6 +85,9 @@ _CAST_TYPES = frozenset(
 )
 _SYSTEM_PREFIXES = ("duckdb_", "pragma_", "sqlite_", "pg_", "information_schema")
 
+DEFAULT_BACKBONE = "t5-large"
+"""What the measured columns of the view `methods` speak of."""
+
 MAX_LENGTH = 20_000
 """Characters of a condition or statement."""
 

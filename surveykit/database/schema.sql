@@ -317,8 +317,6 @@ CREATE TABLE explanation (
     method VARCHAR NOT NULL REFERENCES method (id),
     position INTEGER NOT NULL CHECK (position >= 0),
     row_label VARCHAR NOT NULL REFERENCES survey_row (row_label),
-    backbones VARCHAR[] NOT NULL,
-    columns VARCHAR[] NOT NULL,
     cause VARCHAR NOT NULL,
     text VARCHAR NOT NULL,
     reproduced_by VARCHAR REFERENCES configuration (id),
@@ -329,11 +327,25 @@ COMMENT ON TABLE explanation IS 'Reviewed reasons why printed figures and ours d
 COMMENT ON COLUMN explanation.method IS 'Method';
 COMMENT ON COLUMN explanation.position IS 'Order in its file, from 0';
 COMMENT ON COLUMN explanation.row_label IS 'Row of Table 5';
-COMMENT ON COLUMN explanation.backbones IS 'Backbones it speaks of';
-COMMENT ON COLUMN explanation.columns IS 'Columns of Table 5 it speaks of';
 COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
 COMMENT ON COLUMN explanation.text IS 'The reason, worded as what was found';
 COMMENT ON COLUMN explanation.reproduced_by IS 'A configuration that gives the printed figures exactly';
+
+CREATE TABLE explanation_figure (
+    method VARCHAR NOT NULL,
+    position INTEGER NOT NULL,
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    column_name VARCHAR NOT NULL CHECK (column_name IN ('params_millions', 'params_percent')),
+    printed VARCHAR NOT NULL,
+    PRIMARY KEY (method, position, backbone, column_name),
+    FOREIGN KEY (method, position) REFERENCES explanation (method, position)
+);
+COMMENT ON TABLE explanation_figure IS 'The printed figures that an explanation speaks of';
+COMMENT ON COLUMN explanation_figure.method IS 'Method of the explanation';
+COMMENT ON COLUMN explanation_figure.position IS 'Position of the explanation';
+COMMENT ON COLUMN explanation_figure.backbone IS 'Backbone';
+COMMENT ON COLUMN explanation_figure.column_name IS 'Column of Table 5';
+COMMENT ON COLUMN explanation_figure.printed IS 'The figure, as printed';
 
 CREATE TABLE explanation_tried (
     method VARCHAR NOT NULL,
@@ -374,7 +386,7 @@ COMMENT ON COLUMN verdict.column_name IS 'Column: parameters in millions, or in 
 COMMENT ON COLUMN verdict.printed IS 'The figure, as printed';
 COMMENT ON COLUMN verdict.measured IS 'Our figure in the column''s unit; NULL when nothing was measured';
 COMMENT ON COLUMN verdict.verdict IS 'match, differs or not_measured, at the printed rounding';
-COMMENT ON COLUMN verdict.outcome IS 'Verdict together with its explanation: match, reproduced, inconsistent, unresolved, unexplained or not_measured';
+COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, reproduced, inconsistent, unresolved, unexplained or not_measured';
 COMMENT ON COLUMN verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN verdict.explanation IS 'The reason of a difference';
 COMMENT ON COLUMN verdict.reproduced_by IS 'A configuration that gives the printed figure exactly';

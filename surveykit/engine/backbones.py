@@ -59,12 +59,24 @@ def build(record: Backbone, *, device: str = "meta", seed: int = 0) -> Instance:
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(seed)
         model = T5ForConditionalGeneration(config)
+        if not record.tied:
+            _untie(model)
     model.eval()
     count = sum(parameter.numel() for parameter in model.parameters())
     if count != record.parameters:
         message = f"{record.id}: transformers builds {count:,} parameters, the catalog expects {record.parameters:,}"
         raise RecipeError(message)
     return Instance(record, model)
+
+
+def _untie(model: T5ForConditionalGeneration) -> None:
+    """Give the output layer a weight of its own, as T5 v1.1 has.
+
+    transformers 5 ties it whatever the configuration says, and separates the two only while it loads a checkpoint.
+    """
+    own = torch.empty_like(model.shared.weight)
+    model.lm_head.weight = nn.Parameter(own if own.is_meta else own.normal_(std=model.config.d_model**-0.5))
+    model.config.tie_word_embeddings = False
 
 
 def _slots(model: T5ForConditionalGeneration) -> Iterator[Slot]:

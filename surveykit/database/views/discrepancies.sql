@@ -50,7 +50,7 @@ COMMENT ON COLUMN discrepancies.percent_differs IS 'Whether the percent differ';
 COMMENT ON COLUMN discrepancies.trainable_measured IS 'Measured: parameters that the optimizer holds';
 COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: the same in millions';
 COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: the same in percent of the bare backbone';
-COMMENT ON COLUMN discrepancies.outcome IS 'reproduced, unresolved or unexplained';
+COMMENT ON COLUMN discrepancies.outcome IS 'reproduced, inconsistent, unresolved or unexplained';
 COMMENT ON COLUMN discrepancies.cause IS 'Kind of cause';
 COMMENT ON COLUMN discrepancies.explanation IS 'The reason, worded as what was found';
 COMMENT ON COLUMN discrepancies.reproduced_by IS 'A configuration that gives the printed figures';

@@ -1,0 +1,22 @@
+"""`surveykit build`: the database as a file of one's own."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, default=Path("surveykit.duckdb"), help="file to write (default: %(default)s)"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    from surveykit.catalog.load import load
+    from surveykit.catalog.locate import locate
+    from surveykit.database.build import build
+
+    build(load(locate(arguments.catalog).root), arguments.output)
+    print(f"wrote {arguments.output}")
+    return 0

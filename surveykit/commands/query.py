@@ -1,0 +1,128 @@
+"""`surveykit query`: the catalog as a table of methods."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from surveykit import output
+from surveykit.database import query
+from surveykit.errors import QueryError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any
+
+_EXAMPLES = """\
+examples:
+  surveykit query "type = 'R' and overhead = 'none'"
+  surveykit query "ram and not bp" --select name,trainable_percent_measured --order-by "trainable_percent_measured desc"
+  surveykit query "id = 'lora'" --backbone t5-3b --evidence
+  surveykit query --sql "SELECT family, count(*) AS methods FROM methods GROUP BY family" --format csv
+
+exit codes: 0 fine, also when nothing matches; 2 wrong usage, refused or too long a query, invalid catalog"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    from argparse import RawDescriptionHelpFormatter
+
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
+    parser.add_argument("condition", nargs="?", help="what must hold of a method, as SQL; all methods without it")
+    parser.add_argument("--select", metavar="COLUMNS", help=f"columns, or * (default: {query.DEFAULT_SELECT})")
+    parser.add_argument("--order-by", metavar="COLUMNS", help="order, as in SQL (default: id)")
+    parser.add_argument("--limit", metavar="N", type=_natural, help="show at most so many methods")
+    parser.add_argument("--backbone", metavar="ID", help=f"what was measured (default: {query.DEFAULT_BACKBONE})")
+    parser.add_argument("--sql", metavar="SELECT", help="a whole SELECT instead of a condition; surveykit fields lists tables")
+    parser.add_argument("--evidence", action="store_true", help="under each method, what its values rest on")
+    parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
+    parser.add_argument("--max-rows", metavar="N", type=_natural, default=query.MAX_ROWS, help="a longer result is an error (default: %(default)s)")
+    parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=query.TIMEOUT_SECONDS, help="stop the query after this time (default: %(default)g)")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+_natural.__name__ = "number"  # argparse names it in its message
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise ValueError(text)
+    return seconds
+
+
+_seconds.__name__ = "number of seconds (up to 3600)"
+
+
+def run(arguments: Namespace) -> int:
+    _refuse_contradictions(arguments)
+    worker = query.Worker()  # imports DuckDB while this process looks for the database
+    try:
+        from surveykit.catalog.locate import locate
+
+        root = str(locate(arguments.catalog).root)
+        if arguments.format in ("table", "markdown"):
+            import tabulate  # noqa: F401 (imported while the child is busy)
+        result = query.ask(
+            root,
+            sql=arguments.sql,
+            condition=arguments.condition,
+            select=arguments.select or query.DEFAULT_SELECT,
+            order_by=arguments.order_by,
+            limit=arguments.limit,
+            backbone=arguments.backbone or query.DEFAULT_BACKBONE,
+            evidence=arguments.evidence,
+            timeout=arguments.timeout,
+            max_rows=arguments.max_rows,
+            worker=worker,
+        )
+    finally:
+        worker.close()
+    print(_text(result, arguments))
+    if not result.rows:
+        print("surveykit: nothing matches", file=sys.stderr)
+    return 0
+
+
+def _refuse_contradictions(arguments: Namespace) -> None:
+    if arguments.sql is None:
+        return
+    for name in ("condition", "select", "order_by", "limit", "backbone", "evidence"):
+        if getattr(arguments, name) not in (None, False):
+            option = name if name == "condition" else f"--{name.replace('_', '-')}"
+            raise QueryError(f"--sql is a whole statement and goes without {option}; write it into the SELECT")
+
+
+def _text(result: query.Result, arguments: Namespace) -> str:
+    if not arguments.evidence:
+        return output.render(result.columns, result.rows, arguments.format, terminal_width())
+    about = ["kind", "about", "value", "source", "locator"]
+    if arguments.format == "json":
+        import json
+
+        records = json.loads(output.render(result.columns, result.rows, "json"))
+        for record, (_, facts) in zip(records, result.evidence, strict=True):
+            record["evidence"] = [dict(zip(about, fact, strict=True)) for fact in facts]
+        return json.dumps(records, ensure_ascii=False, indent=2)
+    if arguments.format == "table":
+        width = terminal_width()
+        parts = []
+        for row, (_, facts) in zip(result.rows, result.evidence, strict=True):
+            parts += [output.render(result.columns, [row], "table", width), output.render(about, facts, "table", width)]
+        return "\n\n".join(parts)
+    facts: list[list[Any]] = [[method, *fact] for method, found in result.evidence for fact in found]
+    return output.render(["method", *about], facts, arguments.format)
+
+
+def terminal_width() -> int | None:
+    """Characters in a line of the terminal; None when the output goes elsewhere."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None

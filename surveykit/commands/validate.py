@@ -1,0 +1,26 @@
+"""`surveykit validate`: check every file of the catalog."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """No arguments of its own."""
+
+
+def run(arguments: Namespace) -> int:
+    from surveykit.catalog.load import load
+    from surveykit.catalog.locate import locate
+
+    catalog = load(locate(arguments.catalog).root)
+    counts = {
+        "methods": len(catalog.methods),
+        "configurations": sum(1 for _ in catalog.configurations()),
+        "backbones": len(catalog.backbones),
+        "papers": len(catalog.papers),
+        "cells of Table 5": len(catalog.table5),
+        "measurements": len(catalog.measurements),
+    }
+    print("valid: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    return 0

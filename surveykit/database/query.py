@@ -1,0 +1,228 @@
+"""Questions to the database, answered by a child process within bounds."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from surveykit.database import cache
+from surveykit.errors import QueryError, SurveyError
+
+TYPE_CHECKING = False  # typing, pathlib and subprocess would delay every query; see benchmarks/query_startup.py
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+DEFAULT_BACKBONE = "t5-large"
+DEFAULT_SELECT = "id, name, type, disk, ram, bp, overhead, trainable_measured, trainable_percent_measured"
+MAX_ROWS = 10_000
+MAX_BYTES = 64 << 20
+MEMORY_BYTES = 1 << 30
+TIMEOUT_SECONDS = 10.0
+_START_SECONDS = 60.0
+
+_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from surveykit.database.child import main; main()"
+# -P: the working directory is not searched for modules.
+_COMMAND = [sys.executable, "-P", "-c", _CODE, _PACKAGE_PARENT]
+
+
+class Result:
+    """Rows of an answer. Decimals are `Decimal`, dates are text in ISO form."""
+
+    __slots__ = ("columns", "evidence", "rows", "types")
+
+    def __init__(self, columns: list[str], types: list[str], rows: list[list[Any]]) -> None:
+        self.columns = _distinct(columns)
+        self.types = types
+        """DuckDB's names of the columns' types."""
+        self.rows = rows
+        self.evidence: list[tuple[str, list[list[Any]]]] = []
+        """Per method: kind, about, value, source, locator of each fact; empty unless asked for."""
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        for row in self.rows:
+            yield dict(zip(self.columns, row, strict=True))
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Columns of the same name get a number, so that no record loses one."""
+    found: list[str] = []
+    for name in names:
+        number, unique = 1, name
+        while unique in found:
+            number += 1
+            unique = f"{name}_{number}"
+        found.append(unique)
+    return found
+
+
+class Worker:
+    """A child process that imports DuckDB and then waits for one job. Start it early: the import takes longest."""
+
+    def __init__(self) -> None:
+        self._answers, answers_end = os.pipe()
+        jobs_end, self._jobs = os.pipe()
+        null = os.open(os.devnull, os.O_WRONLY)
+        ends = (jobs_end, answers_end, null)
+        self._process = _spawn(*ends)
+        for end in ends:
+            os.close(end)
+
+    def ask(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send the job and wait for the answer, `seconds` at most from when the child is ready.
+
+        Raises:
+            QueryError: the time ran out, or the child died; it is gone in either case.
+        """
+        try:
+            read = _Reader(self._answers)
+            if not read.until(b"\n", _START_SECONDS):
+                raise SurveyError("the query process did not start; is duckdb installed for this Python?")
+            try:
+                with open(self._jobs, "w", encoding="utf-8", closefd=True) as jobs:
+                    self._jobs = -1
+                    jobs.write(json.dumps(job))
+            except BrokenPipeError:
+                pass  # the child died; there will be no answer
+            if not read.until(b"\n", seconds):
+                if not read.at_end:
+                    raise QueryError(f"the query ran for more than {seconds:g} s and was stopped; simplify it or raise --timeout")
+            text = bytes(read.buffer)
+        finally:
+            self.close()
+        if not text:
+            raise QueryError("the query process died, probably for want of memory; select less")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def close(self) -> None:
+        """End the child, whatever it does."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        for end in (self._answers, self._jobs):
+            if end >= 0:
+                os.close(end)
+
+
+class _Reader:
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.buffer = bytearray()
+
+    def until(self, mark: bytes | None, seconds: float) -> bool:
+        """Read to a mark (removed together with what stands before it) or to the end; False when time runs out."""
+        import select
+
+        deadline = time.monotonic() + seconds
+        while mark is None or mark not in self.buffer:
+            left = deadline - time.monotonic()
+            # Windows cannot wait on a pipe: there the child's own limits must do.
+            if left <= 0 or (sys.platform != "win32" and not select.select([self.descriptor], [], [], left)[0]):
+                return False
+            chunk = os.read(self.descriptor, 1 << 16)
+            if not chunk:
+                return mark is None
+            self.buffer += chunk
+        if mark is not None:
+            del self.buffer[: self.buffer.index(mark) + len(mark)]
+        return True
+
+
+class _Spawned:
+    """A process started with posix_spawn, which needs no import."""
+
+    def __init__(self, process: int) -> None:
+        self.process = process
+
+    def kill(self) -> None:
+        try:
+            os.kill(self.process, 9)
+        except ProcessLookupError:
+            pass
+
+    def wait(self) -> None:
+        os.waitpid(self.process, 0)
+
+
+def _spawn(jobs: int, answers: int, errors: int) -> Any:
+    if hasattr(os, "posix_spawn") and min(jobs, answers, errors) > 2:
+        moves = [(os.POSIX_SPAWN_DUP2, end, place) for place, end in enumerate((jobs, answers, errors))]
+        return _Spawned(os.posix_spawn(sys.executable, _COMMAND, os.environ, file_actions=moves))
+    import subprocess
+
+    return subprocess.Popen(_COMMAND, stdin=jobs, stdout=answers, stderr=errors)
+
+
+def ask(
+    root: str,
+    *,
+    sql: str | None = None,
+    condition: str | None = None,
+    select: str = DEFAULT_SELECT,
+    order_by: str | None = None,
+    limit: int | None = None,
+    backbone: str = DEFAULT_BACKBONE,
+    evidence: bool = False,
+    timeout: float = TIMEOUT_SECONDS,
+    max_rows: int = MAX_ROWS,
+    worker: Worker | None = None,
+) -> Result:
+    """Answer a question about the catalog in a folder: a whole SELECT, or a condition on the view `methods`.
+
+    Args:
+        root: the catalog's folder.
+        sql: one SELECT on the tables and views that `surveykit fields` lists; nothing else is looked at then.
+        condition: what must hold of a method, as SQL; None for all methods.
+        select, order_by, limit: columns, order and number of the methods.
+        backbone: id of the backbone that measured columns speak of.
+        evidence: also return what each method's row rests on.
+        timeout: seconds before the query is killed.
+        max_rows: more rows are an error, never a silent cut.
+        worker: a process started earlier, to save time.
+
+    Raises:
+        QueryError: the question is refused, wrong, or reached a bound.
+        CatalogError: the catalog is invalid.
+        SurveyError: the cache cannot be written.
+    """
+    job: dict[str, Any] = {
+        "sql": sql, "condition": condition, "select": select, "order_by": order_by, "limit": limit,
+        "backbone": backbone, "evidence": evidence, "max_rows": max_rows, "max_bytes": MAX_BYTES,
+        "memory_bytes": MEMORY_BYTES, "seconds": timeout,
+    }  # fmt: skip
+    worker = worker or Worker()
+    try:
+        found: dict[str, Any] = {}
+        # A database may vanish (another process replaced it), be damaged, or come from another DuckDB: ask again once.
+        for attempt in (1, 2):
+            database = cache.current_file(root, rebuild=attempt == 2)
+            found = worker.ask({**job, "database": database, "duckdb": cache.version_of(database)}, timeout)
+            if found.get("kind") not in ("stale", "unreadable"):
+                break
+            worker = Worker()
+    finally:
+        worker.close()
+    if "error" in found:
+        raise QueryError(found["error"])
+    result = Result(found["columns"], found["types"], found["rows"])
+    _restore_decimals(result)
+    result.evidence = [(method, facts) for method, facts in found.get("evidence", [])]
+    return result
+
+
+def _restore_decimals(result: Result) -> None:
+    places = [i for i, name in enumerate(result.types) if name.startswith("DECIMAL")]
+    if not places:
+        return
+    from decimal import Decimal
+
+    for row in result.rows:
+        for i in places:
+            if row[i] is not None:
+                row[i] = Decimal(row[i])

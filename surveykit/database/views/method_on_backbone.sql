@@ -1,0 +1,147 @@
+-- method_on_backbone: one row per method and backbone, with the counts of the method's default configuration.
+-- Percentages are of the bare backbone. A method that was not measured there has NULL in the measured columns.
+-- This is where the joins behind `methods` are. It is the one view that is stored as a table, because a query should
+-- not have to plan twelve joins; nothing can get out of step, as the database is never written to again.
+CREATE TABLE method_on_backbone AS
+WITH column_of AS (
+    SELECT
+        method,
+        max(value) FILTER (name = 'type') AS type,
+        max(value) FILTER (name = 'disk') AS disk,
+        max(value) FILTER (name = 'ram') AS ram,
+        max(value) FILTER (name = 'bp') AS bp,
+        max(value) FILTER (name = 'overhead') AS overhead,
+        max(source) FILTER (name = 'type') AS type_source,
+        max(source) FILTER (name = 'disk') AS disk_source,
+        max(source) FILTER (name = 'ram') AS ram_source,
+        max(source) FILTER (name = 'bp') AS bp_source,
+        max(source) FILTER (name = 'overhead') AS overhead_source
+    FROM attribute
+    GROUP BY method
+),
+printed_in_table2 AS (
+    SELECT
+        method,
+        max(value_min) FILTER (column_name = 'trainable_percent') AS trainable_percent_min,
+        max(value_max) FILTER (column_name = 'trainable_percent') AS trainable_percent_max,
+        max(value_min) FILTER (column_name = 'changed_percent') AS changed_percent_min,
+        max(value_max) FILTER (column_name = 'changed_percent') AS changed_percent_max,
+        max(printed) FILTER (column_name = 'trainable_percent') AS trainable_percent_printed,
+        max(printed) FILTER (column_name = 'changed_percent') AS changed_percent_printed,
+        max(printed) FILTER (column_name = 'under_1b') = '✓' AS evaluated_under_1b,
+        max(printed) FILTER (column_name = 'under_20b') = '✓' AS evaluated_under_20b,
+        max(printed) FILTER (column_name = 'over_20b') = '✓' AS evaluated_over_20b
+    FROM claim
+    WHERE table_number = 2
+    GROUP BY method
+),
+judged AS (
+    SELECT
+        method,
+        count(*) FILTER (verdict = 'match') AS figures_match,
+        count(*) FILTER (verdict = 'differs') AS figures_differ
+    FROM verdict
+    GROUP BY method
+),
+found_in AS (
+    SELECT method, bool_or(library = 'peft') AS in_peft, bool_or(library = 'adapters') AS in_adapters
+    FROM implementation
+    GROUP BY method
+)
+SELECT
+    method.id,
+    method.name,
+    column_of.type,
+    CAST(column_of.disk AS BOOLEAN) AS disk,
+    CAST(column_of.ram AS BOOLEAN) AS ram,
+    CAST(column_of.bp AS BOOLEAN) AS bp,
+    column_of.overhead,
+    overhead.overhead_ffn,
+    overhead.overhead_linear,
+    overhead.overhead_gating,
+    overhead.overhead_input,
+    overhead.overhead_decoder,
+    method.family,
+    method.section,
+    paper.year,
+    method.paper,
+    printed_in_table2.trainable_percent_min,
+    printed_in_table2.trainable_percent_max,
+    printed_in_table2.changed_percent_min,
+    printed_in_table2.changed_percent_max,
+    printed_in_table2.trainable_percent_printed,
+    printed_in_table2.changed_percent_printed,
+    printed_in_table2.evaluated_under_1b,
+    printed_in_table2.evaluated_under_20b,
+    printed_in_table2.evaluated_over_20b,
+    coalesce(found_in.in_peft, false) AS in_peft,
+    coalesce(found_in.in_adapters, false) AS in_adapters,
+    method.reconstruction IS NOT NULL AS is_reconstruction,
+    configuration.id AS configuration,
+    backbone.id AS backbone,
+    measurement.trainable AS trainable_measured,
+    CAST(measurement.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS trainable_percent_measured,
+    measurement.added AS added_measured,
+    measurement.stored AS stored_measured,
+    measurement.is_stale,
+    coalesce(judged.figures_match, 0) AS figures_match,
+    coalesce(judged.figures_differ, 0) AS figures_differ,
+    column_of.type_source,
+    column_of.disk_source,
+    column_of.ram_source,
+    column_of.bp_source,
+    column_of.overhead_source
+FROM method
+JOIN paper ON paper.key = method.paper
+CROSS JOIN backbone
+JOIN configuration ON configuration.method = method.id AND configuration.is_default
+LEFT JOIN column_of ON column_of.method = method.id
+LEFT JOIN overhead ON overhead.method = method.id
+LEFT JOIN printed_in_table2 ON printed_in_table2.method = method.id
+LEFT JOIN found_in ON found_in.method = method.id
+LEFT JOIN judged ON judged.method = method.id
+LEFT JOIN measurement ON measurement.configuration = configuration.id AND measurement.backbone = backbone.id
+ORDER BY backbone.id, method.id;
+COMMENT ON TABLE method_on_backbone IS 'One row per method and backbone; columns as in methods';
+COMMENT ON COLUMN method_on_backbone.id IS 'Name of its file in catalog/methods';
+COMMENT ON COLUMN method_on_backbone.name IS 'Name';
+COMMENT ON COLUMN method_on_backbone.type IS 'A additive, S selective, R reparametrization-based, or several; none for full tuning';
+COMMENT ON COLUMN method_on_backbone.disk IS 'Whether it saves disk space';
+COMMENT ON COLUMN method_on_backbone.ram IS 'Whether it saves memory in training';
+COMMENT ON COLUMN method_on_backbone.bp IS 'Whether it saves backpropagation through the backbone';
+COMMENT ON COLUMN method_on_backbone.overhead IS 'What inference costs: none, or kinds joined by +';
+COMMENT ON COLUMN method_on_backbone.overhead_ffn IS 'Inference: additional feed-forward network';
+COMMENT ON COLUMN method_on_backbone.overhead_linear IS 'Inference: additional linear layer';
+COMMENT ON COLUMN method_on_backbone.overhead_gating IS 'Inference: additional gating or scaling';
+COMMENT ON COLUMN method_on_backbone.overhead_input IS 'Inference: longer input';
+COMMENT ON COLUMN method_on_backbone.overhead_decoder IS 'Inference: additional decoder';
+COMMENT ON COLUMN method_on_backbone.family IS 'Family in the survey''s taxonomy';
+COMMENT ON COLUMN method_on_backbone.section IS 'Section of the survey that describes it';
+COMMENT ON COLUMN method_on_backbone.year IS 'Year of its paper';
+COMMENT ON COLUMN method_on_backbone.paper IS 'Key of its paper';
+COMMENT ON COLUMN method_on_backbone.trainable_percent_min IS 'Table 2: trainable parameters in percent, lower end';
+COMMENT ON COLUMN method_on_backbone.trainable_percent_max IS 'Table 2: trainable parameters in percent, upper end';
+COMMENT ON COLUMN method_on_backbone.changed_percent_min IS 'Table 2: changed parameters in percent, lower end';
+COMMENT ON COLUMN method_on_backbone.changed_percent_max IS 'Table 2: changed parameters in percent, upper end';
+COMMENT ON COLUMN method_on_backbone.trainable_percent_printed IS 'Table 2: trainable parameters in percent, as printed';
+COMMENT ON COLUMN method_on_backbone.changed_percent_printed IS 'Table 2: changed parameters in percent, as printed';
+COMMENT ON COLUMN method_on_backbone.evaluated_under_1b IS 'Table 2: evaluated on models of fewer than 1 billion parameters';
+COMMENT ON COLUMN method_on_backbone.evaluated_under_20b IS 'Table 2: evaluated on models of fewer than 20 billion parameters';
+COMMENT ON COLUMN method_on_backbone.evaluated_over_20b IS 'Table 2: evaluated on models of more than 20 billion parameters';
+COMMENT ON COLUMN method_on_backbone.in_peft IS 'Whether Hugging Face PEFT has it';
+COMMENT ON COLUMN method_on_backbone.in_adapters IS 'Whether the library adapters has it';
+COMMENT ON COLUMN method_on_backbone.is_reconstruction IS 'Whether we had to fill in what the paper leaves open';
+COMMENT ON COLUMN method_on_backbone.configuration IS 'Default configuration, whose counts these are';
+COMMENT ON COLUMN method_on_backbone.backbone IS 'Backbone of the measured counts';
+COMMENT ON COLUMN method_on_backbone.trainable_measured IS 'Measured: parameters that the optimizer holds';
+COMMENT ON COLUMN method_on_backbone.trainable_percent_measured IS 'Measured: the same in percent of the bare backbone';
+COMMENT ON COLUMN method_on_backbone.added_measured IS 'Measured: new parameters';
+COMMENT ON COLUMN method_on_backbone.stored_measured IS 'Measured: numbers to keep for each task';
+COMMENT ON COLUMN method_on_backbone.is_stale IS 'Whether recipe, engine or backbone changed since the measurement';
+COMMENT ON COLUMN method_on_backbone.figures_match IS 'Printed parameter figures of Table 5 that match ours';
+COMMENT ON COLUMN method_on_backbone.figures_differ IS 'Printed parameter figures of Table 5 that differ from ours';
+COMMENT ON COLUMN method_on_backbone.type_source IS 'Where type comes from';
+COMMENT ON COLUMN method_on_backbone.disk_source IS 'Where disk comes from';
+COMMENT ON COLUMN method_on_backbone.ram_source IS 'Where ram comes from';
+COMMENT ON COLUMN method_on_backbone.bp_source IS 'Where bp comes from';
+COMMENT ON COLUMN method_on_backbone.overhead_source IS 'Where overhead comes from';

@@ -1,0 +1,174 @@
+"""Rows as text: the last step, and the only one that formats numbers."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+FORMATS = ("table", "json", "csv", "markdown")
+_NARROWEST = 12
+"""Characters that a wrapped column keeps at least."""
+
+
+def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, width: int | None = None) -> str:
+    """Write rows in one of the formats.
+
+    `json` is a list of objects and `csv` follows RFC 4180; both keep every digit. `table` and `markdown` are for
+    reading: they round to four significant digits and group the digits of counts.
+
+    Args:
+        width: characters that a table may take, None for any number. A table that cannot be so narrow is written as
+            one block per row.
+    """
+    if format == "json":
+        return _json(columns, rows)
+    if format == "csv":
+        return _csv(columns, rows)
+    if format == "markdown":
+        return _markdown(columns, rows)
+    return _table(columns, rows, width)
+
+
+def shown(value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, str):
+        return value
+    if _is_number(value):
+        return _significant(float(value))
+    return str(value)
+
+
+def _significant(value: float) -> str:
+    """Four significant digits, never in powers of ten, without trailing zeros."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    text = f"{value:.{_decimals(value)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _decimals(value: float) -> int:
+    exponent = int(f"{value:e}".partition("e")[2])
+    return max(0, 3 - exponent)
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, str)
+
+
+def _is_counted(name: str, values: Sequence[Any]) -> bool:
+    present = [value for value in values if value is not None]
+    return bool(present) and all(_is_number(value) and not isinstance(value, bool) for value in present)
+
+
+def _cells(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    # A year is a number that is not counted in thousands.
+    years = {i for i, name in enumerate(columns) if name == "year"}
+    return [[str(value) if i in years and value else shown(value) for i, value in enumerate(row)] for row in rows]
+
+
+def _alignment(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    return ["right" if _is_counted(name, [row[i] for row in rows]) else "left" for i, name in enumerate(columns)]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None) -> str:
+    from tabulate import tabulate
+
+    cells = _cells(columns, rows)
+    if not cells:
+        return "  ".join(columns)
+    if width is not None:
+        fitting = _wrapped(columns, cells, width)
+        if fitting is None:
+            return _blocks(columns, cells)
+        cells = fitting
+    return tabulate(
+        cells, list(columns), tablefmt="simple", disable_numparse=True, colalign=_alignment(columns, rows),
+        preserve_whitespace=True,
+    )  # fmt: skip
+
+
+def _wrapped(columns: Sequence[str], cells: list[list[str]], width: int) -> list[list[str]] | None:
+    """Break the widest texts into lines until the table fits; None when it cannot."""
+    widths = [
+        max(len(name), *(len(line) for row in cells for line in (row[i].splitlines() or [""])))
+        for i, name in enumerate(columns)
+    ]
+    least = [max(len(name), min(widths[i], _NARROWEST)) for i, name in enumerate(columns)]
+    between = 2 * (len(columns) - 1)
+    if sum(least) + between > width:
+        return None
+    while sum(widths) + between > width:
+        widest = max(range(len(widths)), key=lambda i: widths[i] - least[i])
+        widths[widest] = max(least[widest], widths[widest] - (sum(widths) + between - width))
+    from textwrap import fill
+
+    return [[fill(text, widths[i]) if len(text) > widths[i] else text for i, text in enumerate(row)] for row in cells]
+
+
+def _blocks(columns: Sequence[str], cells: list[list[str]]) -> str:
+    longest = max(len(name) for name in columns)
+    return "\n\n".join(
+        "\n".join(f"{name.ljust(longest)}  {text}" for name, text in zip(columns, row, strict=True)) for row in cells
+    )
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    from tabulate import tabulate
+
+    def plain(text: str) -> str:
+        return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
+
+    cells = [[plain(text) for text in row] for row in _cells(columns, rows)]
+    heads = [plain(name) for name in columns]
+    if not cells:
+        return "\n".join([f"| {' | '.join(heads)} |", f"|{'|'.join('---' for _ in heads)}|"])
+    return tabulate(cells, heads, tablefmt="pipe", disable_numparse=True, colalign=_alignment(columns, rows))
+
+
+def _json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    import json
+
+    records = [dict(zip(columns, map(_jsonable, row), strict=True)) for row in rows]
+    return json.dumps(records, ensure_ascii=False, indent=2)
+
+
+def _jsonable(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str | list | dict):
+        return value
+    if _is_number(value):
+        number = float(value)
+        return number if abs(number) < float("inf") else None  # JSON has no infinity, and no NaN
+    return str(value)
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    import csv
+    import io
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, list | dict):
+            import json
+
+            return json.dumps(value, ensure_ascii=False)
+        if hasattr(value, "as_tuple"):  # a Decimal, without the zeros that only the column's type adds
+            text = f"{value:f}"
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        return value
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([cell(value) for value in row] for row in rows)
+    return text.getvalue().removesuffix("\r\n")
