@@ -61,16 +61,19 @@ class RecipeError(SurveyError):
     """A recipe cannot be instantiated on a backbone; the message says why."""
 
 
-class MissingExtra(SurveyError):
+class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
     """A package is missing that one of the extras installs."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"this needs the package {package}: pip install 'surveykit[{extra}]'")
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the closest allowed word, or an empty string."""
+def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return ``; did you mean 'x'?`` for the closest allowed word, or an empty string.
+
+    `cutoff` is how alike the two must be, from 0 to 1.
+    """
     import difflib  # needed only when something is wrong
 
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=cutoff)
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -139,7 +139,7 @@ def fill_in(text: str, symbols: Mapping[str, int]) -> str:
             return ast.Name(id=f"{symbols[node.id]:,}" if node.id in symbols else node.id)
 
         def visit_Constant(self, node: ast.Constant) -> ast.AST:
-            return ast.Name(id=f"{node.value:,}")
+            return ast.Name(id=f"{int(str(node.value)):,}")
 
     filled = ast.unparse(ast.fix_missing_locations(Fill().visit(copy.deepcopy(parse(text)))))
     return filled.replace(" ** ", "^").replace(" * ", " × ").replace(" // ", " ÷ ").replace(" - ", " − ")

@@ -81,20 +81,31 @@ def _alignment(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[st
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None) -> str:
-    from tabulate import tabulate
-
     cells = _cells(columns, rows)
-    if not cells:
-        return "  ".join(columns)
-    if width is not None:
+    if cells and width is not None:
         fitting = _wrapped(columns, cells, width)
         if fitting is None:
             return _blocks(columns, cells)
         cells = fitting
-    return tabulate(
-        cells, list(columns), tablefmt="simple", disable_numparse=True, colalign=_alignment(columns, rows),
-        preserve_whitespace=True,
-    )  # fmt: skip
+    lines = [[text.splitlines() or [""] for text in row] for row in cells]
+    widths = [
+        max(len(name), *(len(line) for row in lines for line in row[i])) if lines else len(name)
+        for i, name in enumerate(columns)
+    ]
+    sides = _alignment(columns, rows)
+
+    def written(texts: Sequence[str]) -> str:
+        padded = (
+            text.rjust(size) if side == "right" else text.ljust(size)
+            for text, size, side in zip(texts, widths, sides, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    found = [written(columns), "  ".join("-" * size for size in widths)]
+    for row in lines:
+        for i in range(max(map(len, row))):
+            found.append(written([cell[i] if i < len(cell) else "" for cell in row]))
+    return "\n".join(found)
 
 
 def _wrapped(columns: Sequence[str], cells: list[list[str]], width: int) -> list[list[str]] | None:
@@ -123,16 +134,12 @@ def _blocks(columns: Sequence[str], cells: list[list[str]]) -> str:
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    from tabulate import tabulate
+    def line(texts: Sequence[str]) -> str:
+        plain = (" ".join(text.replace("\\", "\\\\").replace("|", "\\|").split()) for text in texts)
+        return f"| {' | '.join(plain)} |"
 
-    def plain(text: str) -> str:
-        return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
-
-    cells = [[plain(text) for text in row] for row in _cells(columns, rows)]
-    heads = [plain(name) for name in columns]
-    if not cells:
-        return "\n".join([f"| {' | '.join(heads)} |", f"|{'|'.join('---' for _ in heads)}|"])
-    return tabulate(cells, heads, tablefmt="pipe", disable_numparse=True, colalign=_alignment(columns, rows))
+    rule = ["---:" if side == "right" else "---" for side in _alignment(columns, rows)]
+    return "\n".join([line(columns), line(rule), *map(line, _cells(columns, rows))])
 
 
 def _json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

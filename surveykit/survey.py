@@ -49,18 +49,45 @@ class Survey:
         return self.catalog.methods
 
     @overload
-    def query(self, condition: str | None = ..., *, as_: Literal["rows"] = ..., **options: Any) -> Rows: ...
+    def query(
+        self,
+        condition: str | None = ...,
+        *,
+        as_: Literal["rows"] = ...,
+        select: str = ...,
+        backbone: str | None = ...,
+        order_by: str | None = ...,
+        limit: int | None = ...,
+    ) -> Rows: ...
     @overload
-    def query(self, condition: str | None = ..., *, as_: Literal["pandas"], **options: Any) -> pandas.DataFrame: ...
+    def query(
+        self,
+        condition: str | None = ...,
+        *,
+        as_: Literal["pandas"],
+        select: str = ...,
+        backbone: str | None = ...,
+        order_by: str | None = ...,
+        limit: int | None = ...,
+    ) -> pandas.DataFrame: ...
     @overload
-    def query(self, condition: str | None = ..., *, as_: Literal["arrow"], **options: Any) -> pyarrow.Table: ...
+    def query(
+        self,
+        condition: str | None = ...,
+        *,
+        as_: Literal["arrow"],
+        select: str = ...,
+        backbone: str | None = ...,
+        order_by: str | None = ...,
+        limit: int | None = ...,
+    ) -> pyarrow.Table: ...
     def query(
         self,
         condition: str | None = None,
         *,
         as_: Form = "rows",
         select: str = "*",
-        backbone: str = query.DEFAULT_BACKBONE,
+        backbone: str | None = None,
         order_by: str | None = None,
         limit: int | None = None,
     ) -> Any:
@@ -74,9 +101,7 @@ class Survey:
             MissingExtra: pandas or pyarrow is not installed.
         """
         root = str(self.catalog.root)
-        found = query.ask(
-            root, condition=condition, select=select, backbone=backbone, order_by=order_by, limit=limit
-        )  # fmt: skip
+        found = query.ask(root, condition=condition, select=select, backbone=backbone, order_by=order_by, limit=limit)
         return _converted(found, as_)
 
     @overload
@@ -97,13 +122,13 @@ def _converted(result: query.Result, form: Form) -> Any:
         try:
             import pandas
         except ImportError:
-            raise MissingExtra("pandas", "pandas") from None
+            raise MissingExtra("pandas", "data") from None
         return pandas.DataFrame(result.rows, columns=result.columns)
     if form == "arrow":
         try:
             import pyarrow
         except ImportError:
-            raise MissingExtra("pyarrow", "arrow") from None
+            raise MissingExtra("pyarrow", "data") from None
         return pyarrow.Table.from_pylist(list(result.records())) if result.rows else pyarrow.table(
             {name: pyarrow.nulls(0) for name in result.columns}
         )  # fmt: skip

@@ -55,9 +55,7 @@ def test_every_file_round_trips(catalog: Catalog, record: type[Method] | type[Ba
 # JSON escapes characters beyond U+FFFF as surrogate pairs, which YAML does not have; those are left out.
 words = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | words
-trees = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4)
-)
+trees = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4))
 
 
 @given(tree=st.dictionaries(words, trees, min_size=1, max_size=4))

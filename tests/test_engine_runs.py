@@ -103,9 +103,14 @@ def test_the_merged_weight_gives_the_outputs_of_the_branch(catalog: Catalog, nam
     assert sum(p.numel() for p in instance.model.parameters()) == count_before
 
 
-@pytest.mark.parametrize("name", [n for n in RUNNABLE if not mergeable(n) and next(c for m, _, c in ALL if m == n).recipe.stages[0].edits])
+@pytest.mark.parametrize(
+    "name", [n for n in RUNNABLE if not mergeable(n) and next(c for m, _, c in ALL if m == n).recipe.stages[0].edits]
+)
 def test_what_cannot_merge_says_why(catalog: Catalog, name: str) -> None:
-    with Attached(tiny(), stage(catalog, name)) as attached, pytest.raises(RecipeError, match=r"cannot be merged: .{10,}"):
+    with (
+        Attached(tiny(), stage(catalog, name)) as attached,
+        pytest.raises(RecipeError, match=r"cannot be merged: .{10,}"),
+    ):
         attached.merge()
 
 

@@ -112,8 +112,17 @@ def counted_fields(edit: Edit) -> Iterator[tuple[str, object]]:
         yield "learned_scaling", not edit.learned_scaling
     if hasattr(edit, "width"):
         yield "width", "d_model" if edit.width == "inner" else "inner"
-    yield "where", edit.where.model_copy(update={"layers": (0,)}) if edit.kind != "prompt" else edit.where.model_copy(
-        update={"sublayers": ("encoder.input", "decoder.input") if len(edit.where.sublayers or "12") == 1 else ("encoder.input",)}
+    yield (
+        "where",
+        edit.where.model_copy(update={"layers": (0,)})
+        if edit.kind != "prompt"
+        else edit.where.model_copy(
+            update={
+                "sublayers": ("encoder.input", "decoder.input")
+                if len(edit.where.sublayers or "12") == 1
+                else ("encoder.input",)
+            }
+        ),
     )
 
 
@@ -160,6 +169,15 @@ def test_any_explanation(method: Method, i: int) -> None:
         catalog = with_method(REAL, method.model_copy(update={"explanations": (*others, *changed)}))
         report = verify(catalog, REAL.measurements)
         assert any(explanation.row in f.where for f in report.findings), alteration
+
+
+def test_stored_instead_of_trained_must_be_what_is_stored() -> None:
+    method = REAL.methods["prefix-tuning"]
+    (true,) = method.explanations
+    fields = {**true.model_dump(), "cause": "stored_not_trained", "reproduced_by": None}
+    with_method_altered = method.model_copy(update={"explanations": (type(true).model_validate(fields),)})
+    messages = [f.message for f in verify(with_method(REAL, with_method_altered), REAL.measurements).findings]
+    assert "what is stored does not give the printed 77.25" in messages
 
 
 def test_an_explanation_of_a_figure_that_matches_fails() -> None:

@@ -50,7 +50,9 @@ def test_only_what_was_measured_is_judged(catalog: Catalog) -> None:
 
 
 def test_forms_for_continuous_integration(catalog: Catalog) -> None:
-    wrong = [m.model_copy(update={"trainable": 1}) if m.configuration == "lora/qv-r8" else m for m in catalog.measurements]
+    wrong = [
+        m.model_copy(update={"trainable": 1}) if m.configuration == "lora/qv-r8" else m for m in catalog.measurements
+    ]
     report = verify(catalog, wrong)
     suite = ElementTree.fromstring(junit(report))
     assert int(suite.get("failures", "0")) == len(report.findings) == len(suite.findall("testcase/failure")) > 0

@@ -6,15 +6,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.records import (
-    Backbone, Configuration, Explanation, Measurement, Method, Paper, Run, TableCell,
+    Backbone,
+    Configuration,
+    Explanation,
+    Measurement,
+    Method,
+    Paper,
+    Run,
+    TableCell,
 )  # fmt: skip
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
 from surveykit.errors import CatalogError, Problem, nearest
 from surveykit.recipes import Recipe
+from surveykit.record import Record
 
 SURVEY_KEY = "lialin2023scaling"
 """The bibliography key of the survey itself."""
@@ -128,7 +137,10 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     return catalog
 
 
-def _csv(loading: _Loading, path: Path, record: type) -> list:  # type: ignore[type-arg]
+R = TypeVar("R", bound=Record)
+
+
+def _csv(loading: _Loading, path: Path, record: type[R]) -> list[R]:
     if not path.is_file():
         loading.problems.append(Problem(loading.name(path), 0, 0, "this file is missing"))
         return []
@@ -176,7 +188,12 @@ def _check_explanation(
     file = f"methods/{method.id}.yaml"
     own = {claimed.row for c in method.configurations for claimed in c.survey_rows}
     if explanation.row not in own:
-        loading.at(method.id, file, (*at, "row"), f"'{explanation.row}' is not a row of this method{nearest(explanation.row, own)}")
+        loading.at(
+            method.id,
+            file,
+            (*at, "row"),
+            f"'{explanation.row}' is not a row of this method{nearest(explanation.row, own)}",
+        )
     for j, backbone in enumerate(explanation.backbones):
         if backbone not in catalog.backbones:
             hint = nearest(backbone, catalog.backbones)
@@ -210,7 +227,9 @@ def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:
             loading.problems.append(Problem(file, 0, 0, f"the cell {' / '.join(cell)} stands {times} times"))
     known = {b.survey_label for b in catalog.backbones.values() if b.survey_label}
     for label in sorted({cell.backbone_label for cell in catalog.table5} - known):
-        loading.problems.append(Problem(file, 0, 0, f"no backbone has the survey_label '{label}'{nearest(label, known)}"))
+        loading.problems.append(
+            Problem(file, 0, 0, f"no backbone has the survey_label '{label}'{nearest(label, known)}")
+        )
 
 
 def _check_papers(catalog: Catalog, loading: _Loading) -> None:
@@ -218,7 +237,9 @@ def _check_papers(catalog: Catalog, loading: _Loading) -> None:
     for backbone in catalog.backbones.values():
         cited.add(backbone.paper)
         if backbone.paper not in catalog.papers:
-            loading.at(backbone.id, f"backbones/{backbone.id}.yaml", ("paper",), f"papers.bib has no '{backbone.paper}'")
+            loading.at(
+                backbone.id, f"backbones/{backbone.id}.yaml", ("paper",), f"papers.bib has no '{backbone.paper}'"
+            )
     file = f"{catalog.root.name}/papers.bib"
     for key in sorted(set(catalog.papers) - cited):
         loading.problems.append(Problem(file, 0, 0, f"'{key}' is cited nowhere"))
@@ -233,9 +254,13 @@ def _check_measured(catalog: Catalog, loading: _Loading, names: set[str]) -> Non
         seen[m.configuration, m.backbone] += 1
         again = "; run surveykit measure"
         if m.configuration not in names:
-            loading.problems.append(Problem(file, 0, 0, f"measures '{m.configuration}', which is not in the catalog{again}"))
+            loading.problems.append(
+                Problem(file, 0, 0, f"measures '{m.configuration}', which is not in the catalog{again}")
+            )
         if m.backbone not in catalog.backbones:
-            loading.problems.append(Problem(file, 0, 0, f"measures on '{m.backbone}', which is not in the catalog{again}"))
+            loading.problems.append(
+                Problem(file, 0, 0, f"measures on '{m.backbone}', which is not in the catalog{again}")
+            )
         if m.run not in catalog.runs:
             loading.problems.append(Problem(file, 0, 0, f"names the run '{m.run}', which runs.csv lacks{again}"))
         if seen[m.configuration, m.backbone] == 2:

@@ -66,9 +66,7 @@ def record(catalog: Catalog, fresh: Iterable[Measurement], run: Run) -> list[Pat
     folder = catalog.root / "measured" / "counts"
     folder.mkdir(parents=True, exist_ok=True)
     changed = [
-        path
-        for method, rows in by_method.items()
-        if _write(path := folder / f"{method}.csv", Measurement, rows)
+        path for method, rows in by_method.items() if _write(path := folder / f"{method}.csv", Measurement, rows)
     ]
     for path in folder.glob("*.csv"):
         if path.stem not in by_method:

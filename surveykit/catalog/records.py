@@ -218,9 +218,14 @@ class Configuration(Record):
 
 
 Cause = Literal[
-    "other_configuration", "library_default", "other_module_set", "other_row", "stored_not_trained",
-    "added_not_changed", "other_denominator", "source_inconsistent", "unresolved",
-]  # fmt: skip
+    "other_configuration",
+    "library_default",
+    "other_module_set",
+    "other_row",
+    "stored_not_trained",
+    "source_inconsistent",
+    "unresolved",
+]
 Column = Literal["score", "params_millions", "params_percent", "ram_gb", "throughput_train", "throughput_infer"]
 
 
@@ -270,6 +275,8 @@ class Explanation(Record):
                 raise ValueError("an unresolved difference needs at least three different tried configurations")
             if self.reproduced_by is not None:
                 raise ValueError("a difference that a configuration reproduces is not unresolved; name its cause")
+        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.reproduced_by is None):
+            raise ValueError(f"the cause {self.cause} needs {'no' if self.reproduced_by else 'a'} configuration in reproduced_by")
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
         return self

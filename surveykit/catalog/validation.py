@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
-import types
 import typing
 from typing import Any, TypeVar
 
@@ -47,7 +47,8 @@ def _first_causes(error: ValidationError) -> list[ErrorDetails]:
 
 def read_csv(text: str, file: str, record: type[R]) -> tuple[list[R], list[Problem]]:
     """Parse and validate a CSV file, one record per line; an empty cell is null."""
-    rows, problems = [], []
+    rows: list[R] = []
+    problems: list[Problem] = []
     reader = csv.DictReader(io.StringIO(text), strict=True)
     expected = list(record.model_fields)
     if reader.fieldnames is None or list(reader.fieldnames) != expected:
@@ -121,7 +122,9 @@ def _message(details: ErrorDetails, path: Path, record: type[Record]) -> str:
             return f"{location}: this key is missing"
         case "literal_error":
             allowed = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-            return f"{location}: '{found}' is not allowed{nearest(str(found), allowed)}; allowed are {', '.join(allowed)}"
+            return (
+                f"{location}: '{found}' is not allowed{nearest(str(found), allowed)}; allowed are {', '.join(allowed)}"
+            )
         case "union_tag_invalid":
             allowed = [part.strip("'") for part in str(context["expected_tags"]).split(", ")]
             tag = str(context["tag"])
@@ -154,6 +157,6 @@ def _literals(record: type[BaseModel]) -> tuple[Any, ...]:
 
 
 def _records_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+    if inspect.isclass(annotation) and not typing.get_args(annotation):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [found for inner in typing.get_args(annotation) for found in _records_in(inner)]

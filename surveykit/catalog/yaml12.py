@@ -62,6 +62,7 @@ class _Reader:
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
@@ -131,20 +132,21 @@ def _refused_events(text: str, file: str) -> list[Problem]:
     depth = 0
     try:
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            mark = event.start_mark
+            assert event.start_mark is not None  # events of a text always have one
+            line, column = event.start_mark.line + 1, event.start_mark.column + 1
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             if depth > MAX_DEPTH:
                 message = f"nested deeper than {MAX_DEPTH} levels"
-                return [*problems, Problem(file, mark.line + 1, mark.column + 1, message)]
+                return [*problems, Problem(file, line, column, message)]
             if isinstance(event, yaml.AliasEvent):
                 message = f"aliases are not allowed here; write the value of '*{event.anchor}' out"
-                problems.append(Problem(file, mark.line + 1, mark.column + 1, message))
-            elif getattr(event, "tag", None) not in (None, "!"):
-                message = f"tags are not allowed here; remove '{event.tag}'"
-                problems.append(Problem(file, mark.line + 1, mark.column + 1, message))
+                problems.append(Problem(file, line, column, message))
+            elif (tag := getattr(event, "tag", None)) not in (None, "!"):
+                message = f"tags are not allowed here; remove '{tag}'"
+                problems.append(Problem(file, line, column, message))
     except yaml.YAMLError:
         return problems  # reported with its own message by the composer
     return problems

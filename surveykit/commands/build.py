@@ -8,7 +8,11 @@ from pathlib import Path
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--output", metavar="FILE", type=Path, default=Path("surveykit.duckdb"), help="file to write (default: %(default)s)"
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path("surveykit.duckdb"),
+        help="file to write (default: %(default)s)",
     )
 
 

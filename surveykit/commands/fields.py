@@ -14,10 +14,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     from surveykit.catalog.locate import locate
-    from surveykit.commands.query import terminal_width
+    from surveykit.commands.arguments import terminal_width
     from surveykit.database import cache, fields
 
-    database = cache.current_file(str(locate(arguments.catalog).root))
+    database = cache.current_file(locate(arguments.catalog).folder)
     if arguments.table is None:
         columns, rows = fields.tables(database)
     else:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from surveykit import output
+from surveykit.commands.arguments import terminal_width
 from surveykit.database import query
 from surveykit.errors import QueryError
 
@@ -25,20 +25,31 @@ exit codes: 0 fine, also when nothing matches; 2 wrong usage, refused or too lon
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    from argparse import RawDescriptionHelpFormatter
-
-    parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLES
     parser.add_argument("condition", nargs="?", help="what must hold of a method, as SQL; all methods without it")
     parser.add_argument("--select", metavar="COLUMNS", help=f"columns, or * (default: {query.DEFAULT_SELECT})")
     parser.add_argument("--order-by", metavar="COLUMNS", help="order, as in SQL (default: id)")
     parser.add_argument("--limit", metavar="N", type=_natural, help="show at most so many methods")
     parser.add_argument("--backbone", metavar="ID", help=f"what was measured (default: {query.DEFAULT_BACKBONE})")
-    parser.add_argument("--sql", metavar="SELECT", help="a whole SELECT instead of a condition; surveykit fields lists tables")
+    parser.add_argument(
+        "--sql", metavar="SELECT", help="a whole SELECT instead of a condition; surveykit fields lists tables"
+    )
     parser.add_argument("--evidence", action="store_true", help="under each method, what its values rest on")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
-    parser.add_argument("--max-rows", metavar="N", type=_natural, default=query.MAX_ROWS, help="a longer result is an error (default: %(default)s)")
-    parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=query.TIMEOUT_SECONDS, help="stop the query after this time (default: %(default)g)")
+    parser.add_argument(
+        "--max-rows",
+        metavar="N",
+        type=_natural,
+        default=query.MAX_ROWS,
+        help="a longer result is an error (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=query.TIMEOUT_SECONDS,
+        help="stop the query after this time (default: %(default)g)",
+    )
 
 
 def _natural(text: str) -> int:
@@ -62,28 +73,20 @@ _seconds.__name__ = "number of seconds (up to 3600)"
 
 def run(arguments: Namespace) -> int:
     _refuse_contradictions(arguments)
-    worker = query.Worker()  # imports DuckDB while this process looks for the database
-    try:
-        from surveykit.catalog.locate import locate
+    from surveykit.catalog.locate import locate
 
-        root = str(locate(arguments.catalog).root)
-        if arguments.format in ("table", "markdown"):
-            import tabulate  # noqa: F401 (imported while the child is busy)
-        result = query.ask(
-            root,
-            sql=arguments.sql,
-            condition=arguments.condition,
-            select=arguments.select or query.DEFAULT_SELECT,
-            order_by=arguments.order_by,
-            limit=arguments.limit,
-            backbone=arguments.backbone or query.DEFAULT_BACKBONE,
-            evidence=arguments.evidence,
-            timeout=arguments.timeout,
-            max_rows=arguments.max_rows,
-            worker=worker,
-        )
-    finally:
-        worker.close()
+    result = query.ask(
+        locate(arguments.catalog).folder,
+        sql=arguments.sql,
+        condition=arguments.condition,
+        select=arguments.select or query.DEFAULT_SELECT,
+        order_by=arguments.order_by,
+        limit=arguments.limit,
+        backbone=arguments.backbone,
+        evidence=arguments.evidence,
+        timeout=arguments.timeout,
+        max_rows=arguments.max_rows,
+    )
     print(_text(result, arguments))
     if not result.rows:
         print("surveykit: nothing matches", file=sys.stderr)
@@ -116,13 +119,5 @@ def _text(result: query.Result, arguments: Namespace) -> str:
         for row, (_, facts) in zip(result.rows, result.evidence, strict=True):
             parts += [output.render(result.columns, [row], "table", width), output.render(about, facts, "table", width)]
         return "\n\n".join(parts)
-    facts: list[list[Any]] = [[method, *fact] for method, found in result.evidence for fact in found]
-    return output.render(["method", *about], facts, arguments.format)
-
-
-def terminal_width() -> int | None:
-    """Characters in a line of the terminal; None when the output goes elsewhere."""
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except (OSError, ValueError, AttributeError):
-        return None
+    rows: list[list[Any]] = [[method, *fact] for method, facts in result.evidence for fact in facts]
+    return output.render(["method", *about], rows, arguments.format)

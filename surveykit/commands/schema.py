@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", metavar="DIR", type=Path, help="where to (default: the folder schema of the catalog)")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="where to (default: the folder schema of the catalog)"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
 
 
@@ -19,7 +21,8 @@ def schemas() -> dict[str, str]:
     from surveykit.catalog.records import Backbone, Method
 
     return {
-        f"{record.__name__.lower()}.schema.json": json.dumps(record.model_json_schema(), ensure_ascii=False, indent=2) + "\n"
+        f"{record.__name__.lower()}.schema.json": json.dumps(record.model_json_schema(), ensure_ascii=False, indent=2)
+        + "\n"
         for record in (Backbone, Method)
     }
 

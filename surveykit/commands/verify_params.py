@@ -56,7 +56,7 @@ def with_evidence(catalog: Catalog, chosen: list[Cell]) -> list[Cell]:
 
 def show(report: Report, format: str, *, summary_only: bool) -> None:
     """Verdicts on standard output, findings on standard error; the sentence goes where it cannot spoil data."""
-    from surveykit.commands.query import terminal_width
+    from surveykit.commands.arguments import terminal_width
     from surveykit.verify import ci_formats, summarise
 
     sentence = summarise(report.verdicts).sentence()

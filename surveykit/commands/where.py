@@ -14,7 +14,7 @@ def run(arguments: Namespace) -> int:
     from surveykit.database import cache
 
     location = locate(arguments.catalog)
-    print(f"catalog   {location.root} ({location.chosen_by})")
-    print(f"cache     {cache.folder_of(str(location.root))} ({cache.ENVIRONMENT} or the platform's cache folder)")
-    print(f"database  {cache.current_file(str(location.root))}")
+    print(f"catalog   {location.folder} ({location.chosen_by})")
+    print(f"cache     {cache.folder_of(location.folder)} ({cache.ENVIRONMENT} or the platform's cache folder)")
+    print(f"database  {cache.current_file(location.folder)}")
     return 0

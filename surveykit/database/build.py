@@ -42,27 +42,28 @@ def build(catalog: Catalog, path: Path) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        with duckdb.connect(str(beside)) as connection:
-            fill(connection, catalog)
-        os.replace(beside, path)
+        try:
+            beside.unlink(missing_ok=True)
+            with duckdb.connect(str(beside)) as connection:
+                fill(connection, catalog)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
     except (OSError, duckdb.IOException) as error:
         raise SurveyError(f"the database {path} cannot be written: {error}") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Create all tables, rows, views and macros in an empty database."""
+    connection.execute("BEGIN")  # one transaction for all: a commit for each of 400 comments takes longer than the rest
     connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
-    connection.execute("BEGIN")
     for table, rows in _tables(catalog):
         ordered = sorted(rows, key=repr)
         if ordered:
             _insert(connection, table, ordered)
-    connection.execute("COMMIT")
     for view in _views():
         connection.execute(view.read_text(encoding="utf-8"))
+    connection.execute("COMMIT")
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
@@ -85,19 +86,26 @@ def _views() -> list[Path]:
 def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     """Rows of every table, in an order that satisfies the foreign keys."""
     methods = catalog.methods.values()
-    yield "paper", [
-        (p.key, p.title, "; ".join(p.authors), p.year, p.venue, p.url, p.arxiv, p.doi, p.bibtex)
-        for p in catalog.papers.values()
-    ]
-    yield "method", [
-        (m.id, m.name, m.family, m.survey.section, m.paper, m.idea, m.tradeoff, m.pseudocode, m.reconstruction)
-        for m in methods
-    ]
+    yield (
+        "paper",
+        [
+            (p.key, p.title, "; ".join(p.authors), p.year, p.venue, p.url, p.arxiv, p.doi, p.bibtex)
+            for p in catalog.papers.values()
+        ],
+    )
+    yield (
+        "method",
+        [
+            (m.id, m.name, m.family, m.survey.section, m.paper, m.idea, m.tradeoff, m.pseudocode, m.reconstruction)
+            for m in methods
+        ],
+    )
     yield "alias", [(m.id, name) for m in methods for name in m.also_called]
     yield "relation", [(m.id, r.kind, r.method) for m in methods for r in m.relations]
-    yield "implementation", [
-        (m.id, i, e.library, e.name, e.snippet, e.note) for m in methods for i, e in enumerate(m.implementations)
-    ]
+    yield (
+        "implementation",
+        [(m.id, i, e.library, e.name, e.snippet, e.note) for m in methods for i, e in enumerate(m.implementations)],
+    )
     yield "attribute", [row for m in methods for row in _attributes(m)]
     yield "overhead", [_overhead(m) for m in methods]
     yield "backbone", [
@@ -116,30 +124,36 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         for name, m, c in catalog.configurations()
     ]  # fmt: skip
     yield "survey_row", [(r.row, name, r.evidence) for name, _, c in catalog.configurations() for r in c.survey_rows]
-    yield "oracle", [
-        (name, i, o.library, o.config, json.dumps(o.arguments), o.trainable, o.differs_because)
-        for name, _, c in catalog.configurations()
-        for i, o in enumerate(c.oracles)
-    ]
+    yield (
+        "oracle",
+        [
+            (name, i, o.library, o.config, json.dumps(o.arguments), o.trainable, o.differs_because)
+            for name, _, c in catalog.configurations()
+            for i, o in enumerate(c.oracles)
+        ],
+    )
     yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
     yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
     yield "measurement", _measurements(catalog)
     yield "formula_value", _formula_values(catalog)
-    yield "explanation", [
-        (m.id, i, e.row, e.cause, e.text, e.reproduced_by)
-        for m in methods
-        for i, e in enumerate(m.explanations)
-    ]
-    yield "explanation_figure", [
-        (m.id, i, quoted.backbone, column, printed)
-        for m in methods
-        for i, e in enumerate(m.explanations)
-        for quoted in e.figures
-        for column, printed in quoted.printed().items()
-    ]
-    yield "explanation_tried", [
-        (m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))
-    ]
+    yield (
+        "explanation",
+        [(m.id, i, e.row, e.cause, e.text, e.reproduced_by) for m in methods for i, e in enumerate(m.explanations)],
+    )
+    yield (
+        "explanation_figure",
+        [
+            (m.id, i, quoted.backbone, column, printed)
+            for m in methods
+            for i, e in enumerate(m.explanations)
+            for quoted in e.figures
+            for column, printed in quoted.printed().items()
+        ],
+    )
+    yield (
+        "explanation_tried",
+        [(m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))],
+    )
     yield "verdict", [
         (
             v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 ENVIRONMENT = "SURVEYKIT_CACHE"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What decides over rows besides the catalog. Staleness keys read the engine, the version stands in __init__.py.
-_SOURCES = ("__init__.py", "arithmetic.py", "formula.py", "record.py", "catalog", "database", "engine", "recipes", "verify")
+_SOURCES = (
+    "__init__.py",
+    "arithmetic.py",
+    "formula.py",
+    "record.py",
+    "catalog",
+    "database",
+    "engine",
+    "recipes",
+    "verify",
+)
 _SETTLED_NS = 2_000_000_000
 _ABANDONED_SECONDS = 3600
 

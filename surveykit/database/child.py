@@ -20,10 +20,10 @@ import sys
 
 import duckdb
 
-from surveykit.database import guard
+from surveykit.database import allowed, guard
 from surveykit.errors import QueryError, nearest
 
-_LOCKED_DOWN = {
+_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "access_mode": "READ_ONLY",
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
@@ -37,7 +37,9 @@ _LOCKED_DOWN = {
 }
 _MAX_EXPRESSION_DEPTH = 200
 _ROWS_AT_ONCE = 500
-_EVIDENCE = "SELECT method, kind, about, value, source, locator FROM evidence_on(?) ORDER BY method, part, place, locator"
+_EVIDENCE = (
+    "SELECT method, kind, about, value, source, locator FROM evidence_on(?) ORDER BY method, part, place, locator"
+)
 
 # Annotations only; importing typing would cost as much as opening the database.
 TYPE_CHECKING = False
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class BoundReached(Exception):
+class BoundError(Exception):
     """The answer is longer than it may be."""
 
 
@@ -85,20 +87,21 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
         connection = open_locked(job["database"])
     except duckdb.Error as error:
         return _error("unreadable", _first_line(error))
-    try:
-        return _run(connection, job)
-    except QueryError as error:
-        return _error("query", str(error))
-    except BoundReached as error:
-        return _error("bound", str(error))
-    except (MemoryError, duckdb.OutOfMemoryException):
-        return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
-    except RecursionError:
-        return _error("query", "the query is nested too deeply")
-    except duckdb.Error as error:
-        if "bad_alloc" in str(error) or "bad allocation" in str(error):
-            return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
-        return _error("query", _explain(connection, job, error))
+    with connection:
+        try:
+            return _run(connection, job)
+        except QueryError as error:
+            return _error("query", str(error))
+        except BoundError as error:
+            return _error("bound", str(error))
+        except RecursionError:
+            return _error("query", "the query is nested too deeply")
+        except (KeyError, TypeError, AttributeError, AssertionError):  # a tree of a form that the guard does not know
+            return _error("query", f"DuckDB {duckdb.__version__} parses this into a form that cannot be checked")
+        except (MemoryError, duckdb.Error) as error:
+            if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "bad_alloc" in str(error):
+                return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
+            return _error("query", _explain(connection, job, error))
 
 
 def open_locked(database: str) -> duckdb.DuckDBPyConnection:
@@ -120,8 +123,7 @@ def _run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str
     if job["evidence"]:
         ids = connection.execute(compose(connection, {**job, "select": "id"}), _values(job)).fetchall()
         facts: dict[str, list[Any]] = {method: [] for (method,) in ids}
-        backbone = job["backbone"] or guard.DEFAULT_BACKBONE
-        for method, *fact in connection.execute(_EVIDENCE, [backbone]).fetchall():
+        for method, *fact in connection.execute(_EVIDENCE, [job["evidence"]]).fetchall():
             if method in facts:
                 facts[method].append(fact)
         found["evidence"] = list(facts.items())
@@ -135,7 +137,7 @@ def _values(job: dict[str, Any]) -> list[str]:
 def compose(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> str:
     """Put the checked parts of a query on methods together. Each part must be complete in itself."""
     columns, condition, order = job["select"], job["condition"], job["order_by"]
-    selecting = guard.Guard(functions=guard.CONDITION_FUNCTIONS | guard.AGGREGATES, stars=True)
+    selecting = guard.Guard(functions=allowed.CONDITION_FUNCTIONS | allowed.AGGREGATES, stars=True)
     _check_part(connection, selecting, "--select", f"SELECT\n{columns}\n", _is_list)
     statement = f"SELECT\n{columns}\nFROM {'methods' if job['backbone'] is None else 'methods_on(?)'}\n"
     if condition is not None:
@@ -164,13 +166,11 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     ).fetchall()
     tables = frozenset(name for name, kind in rows if kind == "table")
     macros = frozenset(name for name, kind in rows if kind == "macro")
-    checker = guard.Guard(tables, macros, guard.STATEMENT_FUNCTIONS, whole=True)
+    checker = guard.Guard(tables, macros, allowed.STATEMENT_FUNCTIONS, whole=True)
     checker.check(_parse(connection, sql, "--sql")["node"])
 
 
-def _check_part(
-    connection: duckdb.DuckDBPyConnection, checker: guard.Guard, where: str, text: str, shape: Any
-) -> None:
+def _check_part(connection: duckdb.DuckDBPyConnection, checker: guard.Guard, where: str, text: str, shape: Any) -> None:
     node = _parse(connection, text, where)["node"]
     bare = {"FROM": node.get("from_table", {}).get("type") != "EMPTY"} | {
         name: bool(node.get(key))
@@ -230,10 +230,10 @@ def _fetch(
     while chunk := connection.fetchmany(_ROWS_AT_ONCE):
         rows += chunk
         if len(rows) > job["max_rows"]:
-            raise BoundReached(f"the result has more than {job['max_rows']:,} rows; add a LIMIT or raise --max-rows")
+            raise BoundError(f"the result has more than {job['max_rows']:,} rows; add a LIMIT or raise --max-rows")
         size += len(json.dumps(chunk, default=_plain))
         if size > job["max_bytes"]:
-            raise BoundReached(f"the result is larger than {job['max_bytes'] >> 20} MB; select less")
+            raise BoundError(f"the result is larger than {job['max_bytes'] >> 20} MB; select less")
     return {"columns": [str(d[0]) for d in description], "types": [str(d[1]) for d in description], "rows": rows}
 
 
@@ -265,7 +265,7 @@ def _explain(connection: duckdb.DuckDBPyConnection, job: dict[str, Any], error: 
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return str(error).strip().partition("\n")[0]
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:

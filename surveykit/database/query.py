@@ -78,24 +78,24 @@ class Worker:
             QueryError: the time ran out, or the child died; it is gone in either case.
         """
         try:
-            read = _Reader(self._answers)
-            if not read.until(b"\n", _START_SECONDS):
+            read = _Lines(self._answers, self._process)
+            if not read.next(_START_SECONDS):
                 raise SurveyError("the query process did not start; is duckdb installed for this Python?")
             try:
-                with open(self._jobs, "w", encoding="utf-8", closefd=True) as jobs:
+                with open(self._jobs, "w", encoding="utf-8") as jobs:
                     self._jobs = -1
                     jobs.write(json.dumps(job))
             except BrokenPipeError:
                 pass  # the child died; there will be no answer
-            if not read.until(b"\n", seconds):
-                if not read.at_end:
-                    raise QueryError(f"the query ran for more than {seconds:g} s and was stopped; simplify it or raise --timeout")
-            text = bytes(read.buffer)
+            line = read.next(seconds)
         finally:
             self.close()
-        if not text:
+        if line is None:
+            message = f"the query ran for more than {seconds:g} s and was stopped; simplify it or raise --timeout"
+            raise QueryError(message)
+        if not line:
             raise QueryError("the query process died, probably for want of memory; select less")
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = json.loads(line)
         return found
 
     def close(self) -> None:
@@ -110,28 +110,57 @@ class Worker:
                 os.close(end)
 
 
-class _Reader:
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.buffer = bytearray()
+class _Lines:
+    """Lines from a child that may never write one."""
 
-    def until(self, mark: bytes | None, seconds: float) -> bool:
-        """Read to a mark (removed together with what stands before it) or to the end; False when time runs out."""
-        import select
+    def __init__(self, descriptor: int, process: Any) -> None:
+        self._descriptor = descriptor
+        self._process = process
 
+    def next(self, seconds: float) -> bytes | None:
+        """The next line; empty when the child died first, None when the time ran out first."""
+        parts: list[bytes] = []
         deadline = time.monotonic() + seconds
-        while mark is None or mark not in self.buffer:
-            left = deadline - time.monotonic()
-            # Windows cannot wait on a pipe: there the child's own limits must do.
-            if left <= 0 or (sys.platform != "win32" and not select.select([self.descriptor], [], [], left)[0]):
-                return False
-            chunk = os.read(self.descriptor, 1 << 16)
-            if not chunk:
-                return mark is None
-            self.buffer += chunk
-        if mark is not None:
-            del self.buffer[: self.buffer.index(mark) + len(mark)]
-        return True
+        with _KillingOnWindows(self._process, seconds):
+            while not parts or not parts[-1].endswith(b"\n"):  # the child never writes ahead of what it is asked
+                left = deadline - time.monotonic()
+                if left <= 0 or not _is_readable(self._descriptor, left):
+                    return None
+                part = os.read(self._descriptor, 1 << 20)
+                if not part:
+                    return b"" if time.monotonic() < deadline else None
+                parts.append(part)
+        return b"".join(parts)
+
+
+if sys.platform == "win32":
+    from threading import Timer
+
+    def _is_readable(descriptor: int, seconds: float) -> bool:
+        return True  # Windows cannot wait on a pipe; the timer below ends the reading
+
+    class _KillingOnWindows:
+        def __init__(self, process: Any, seconds: float) -> None:
+            self._timer = Timer(seconds, process.kill)
+
+        def __enter__(self) -> None:
+            self._timer.start()
+
+        def __exit__(self, *details: object) -> None:
+            self._timer.cancel()
+
+else:
+    from select import select as _select
+
+    def _is_readable(descriptor: int, seconds: float) -> bool:
+        return bool(_select([descriptor], [], [], seconds)[0])
+
+    class _KillingOnWindows:
+        def __init__(self, process: Any, seconds: float) -> None: ...
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *details: object) -> None: ...
 
 
 class _Spawned:
@@ -141,10 +170,7 @@ class _Spawned:
         self.process = process
 
     def kill(self) -> None:
-        try:
-            os.kill(self.process, 9)
-        except ProcessLookupError:
-            pass
+        os.kill(self.process, 9)  # it exists until `wait`, even when it ended by itself
 
     def wait(self) -> None:
         os.waitpid(self.process, 0)
@@ -159,6 +185,19 @@ def _spawn(jobs: int, answers: int, errors: int) -> Any:
     return subprocess.Popen(_COMMAND, stdin=jobs, stdout=answers, stderr=errors)
 
 
+_prepared: list[Worker] = []
+
+
+def prepare() -> None:
+    """Start the process of the next `ask` now, for a caller who still has other things to do."""
+    if not _prepared:
+        _prepared.append(Worker())
+
+
+def _take() -> Worker:
+    return _prepared.pop() if _prepared else Worker()
+
+
 def ask(
     root: str,
     *,
@@ -167,11 +206,10 @@ def ask(
     select: str = DEFAULT_SELECT,
     order_by: str | None = None,
     limit: int | None = None,
-    backbone: str = DEFAULT_BACKBONE,
+    backbone: str | None = None,
     evidence: bool = False,
     timeout: float = TIMEOUT_SECONDS,
     max_rows: int = MAX_ROWS,
-    worker: Worker | None = None,
 ) -> Result:
     """Answer a question about the catalog in a folder: a whole SELECT, or a condition on the view `methods`.
 
@@ -180,11 +218,10 @@ def ask(
         sql: one SELECT on the tables and views that `surveykit fields` lists; nothing else is looked at then.
         condition: what must hold of a method, as SQL; None for all methods.
         select, order_by, limit: columns, order and number of the methods.
-        backbone: id of the backbone that measured columns speak of.
+        backbone: id of the backbone that measured columns speak of; None for T5-Large.
         evidence: also return what each method's row rests on.
         timeout: seconds before the query is killed.
         max_rows: more rows are an error, never a silent cut.
-        worker: a process started earlier, to save time.
 
     Raises:
         QueryError: the question is refused, wrong, or reached a bound.
@@ -193,10 +230,11 @@ def ask(
     """
     job: dict[str, Any] = {
         "sql": sql, "condition": condition, "select": select, "order_by": order_by, "limit": limit,
-        "backbone": backbone, "evidence": evidence, "max_rows": max_rows, "max_bytes": MAX_BYTES,
+        "backbone": backbone, "max_rows": max_rows, "max_bytes": MAX_BYTES,
         "memory_bytes": MEMORY_BYTES, "seconds": timeout,
+        "evidence": (backbone or DEFAULT_BACKBONE) if evidence else None,
     }  # fmt: skip
-    worker = worker or Worker()
+    worker = _take()
     try:
         found: dict[str, Any] = {}
         # A database may vanish (another process replaced it), be damaged, or come from another DuckDB: ask again once.

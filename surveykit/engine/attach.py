@@ -36,19 +36,19 @@ class Part(nn.Module):
 
     def __init__(self, shapes: dict[str, Shape], device: torch.device, dtype: torch.dtype) -> None:
         super().__init__()
-        self._shared: Part | None = None
+        self.group: Part | None = None
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(_tensor(shape, device, dtype)))
 
     @property
     def shared(self) -> Part:
-        if self._shared is None:
+        if self.group is None:
             raise RecipeError("this edit shares no tensors")
-        return self._shared
+        return self.group
 
     def share(self, group: Part) -> None:
         # Not a submodule of this part: the group is registered once, on the container.
-        object.__setattr__(self, "_shared", group)
+        object.__setattr__(self, "group", group)
 
     def activate(self, name: Activation, x: Tensor) -> Tensor:
         return _ACTIVATIONS[name](x)
@@ -171,7 +171,8 @@ class Attached:
         with torch.no_grad():
             for placed in self.placed:
                 edit, module = placed.edit, placed.slot.module
-                assert isinstance(edit, WeightEdit) and isinstance(module.weight, Tensor)
+                assert isinstance(edit, WeightEdit)
+                assert isinstance(module.weight, Tensor)
                 module.weight.copy_(edit.weight(placed.part, module.weight))
         self.detach()
 
@@ -183,10 +184,11 @@ class Attached:
         for number, placed in enumerate(self.placed):
             tensors = placed.edit.deployed_tensors(placed.part, placed.slot.place)
             kept.update({(number, name): tensor for name, tensor in tensors.items()})
-            if placed.edit.deployed() == placed.edit and placed.part._shared is not None:
-                if id(placed.part.shared) not in seen:
-                    seen.add(id(placed.part.shared))
-                    kept.update({(number, f"shared.{k}"): v for k, v in placed.part.shared.named_parameters()})
+            group = placed.part.group
+            dropped = placed.edit.deployed() != placed.edit  # a reparametrization: its network is not kept
+            if group is not None and not dropped and id(group) not in seen:
+                seen.add(id(group))
+                kept.update({(number, f"shared.{name}"): tensor for name, tensor in group.named_parameters()})
         return stage, kept
 
     def load(self, kept: dict[tuple[int, str], Tensor]) -> None:

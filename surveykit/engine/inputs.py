@@ -29,7 +29,8 @@ def prepend_prompts(model: PreTrainedModel, prompts: Sequence[tuple[InputEdit, P
             _lengthen(model, given, side, edit.positions(parts))
         return (), given
 
-    return model.register_forward_pre_hook(hook, with_kwargs=True)
+    handle: RemovableHandle = model.register_forward_pre_hook(hook, with_kwargs=True)
+    return handle
 
 
 def _lengthen(model: PreTrainedModel, given: dict[str, Any], side: str, prompt: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
+from surveykit.engine.backbones import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
 from surveykit.recipes.base import KeyValueEdit, Parts
@@ -19,13 +20,6 @@ from surveykit.recipes.base import KeyValueEdit, Parts
 NAME = "surveykit_prefix"
 """The attention implementation that knows of prefixes; it computes what `eager` computes."""
 _MARK = "surveykit_prefix"
-
-
-class _SlotLike(Protocol):
-    @property
-    def place(self) -> Place: ...
-    @property
-    def module(self) -> nn.Module: ...
 
 
 class _Prefix:
@@ -45,7 +39,7 @@ class _Prefix:
             if added.shape[-1] != heads * width:
                 message = f"a prefix of width {added.shape[-1]} does not fit {heads} heads of {width} features"
                 raise RecipeError(message)
-            added = added.unflatten(-1, (heads, width)).transpose(0, 1).expand(batch, -1, -1, -1)
+            added = added.reshape(-1, heads, width).transpose(0, 1).expand(batch, -1, -1, -1)
             if self.gate is not None:
                 added = added * self.gate[..., None]
             extended.append(torch.cat((added.to(own.dtype), own), dim=-2))
@@ -96,7 +90,7 @@ class _Restore(RemovableHandle):
 
 
 def prepend_keys_and_values(
-    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, _SlotLike, Parts]]
+    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, Slot, Parts]]
 ) -> list[RemovableHandle]:
     """Let attention modules see prefixes; the handles undo it."""
     handles: list[RemovableHandle] = []

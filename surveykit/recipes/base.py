@@ -82,7 +82,8 @@ class Shape:
 class Parts(Protocol):
     """What an edit is handed at one place: its own tensors by name, and the group's under `shared`."""
 
-    shared: Any
+    @property
+    def shared(self) -> Any: ...
 
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
 

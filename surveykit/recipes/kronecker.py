@@ -50,11 +50,11 @@ class Kronecker(WeightEdit):
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         # (first ⊗ second) x without the product: fold x into a matrix and multiply from both sides.
         second = self._second(parts)
-        folded = x.unflatten(-1, (parts.first.shape[1], second.shape[1]))
+        folded = x.reshape(*x.shape[:-1], parts.first.shape[1], second.shape[1])
         update: Tensor = parts.first @ (folded @ second.T)
         return y + update.flatten(-2) * self.scale
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         first, second = parts.first, self._second(parts)
-        product = first[:, None, :, None] * second[None, :, None, :]
+        product: Tensor = first[:, None, :, None] * second[None, :, None, :]
         return weight + product.reshape(weight.shape) * self.scale

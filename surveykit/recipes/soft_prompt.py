@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from surveykit.recipes.base import (
-    Edit, Gate, InputEdit, KeyValueEdit, Parts, Place, Shape, gate_tensors, sequence_gate,
+    Edit,
+    Gate,
+    InputEdit,
+    KeyValueEdit,
+    Parts,
+    Place,
+    Shape,
+    gate_tensors,
+    sequence_gate,
 )  # fmt: skip
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Configuration, Explanation, Measurement, TableCell
 from surveykit.recipes import Recipe
 from surveykit.verify.findings import Finding
-from surveykit.verify.verdicts import in_unit, parameter_cells
+from surveykit.verify.verdicts import ParameterColumn, in_unit, parameter_cells
 
 Measured = Mapping[tuple[str, str], Measurement]
 
@@ -48,13 +48,18 @@ def _figures(
 ) -> Iterator[Finding]:
     record = catalog.backbones[backbone]
 
+    def equals(count: int, cell: TableCell) -> bool:
+        column: ParameterColumn = "params_millions" if cell.column == "params_millions" else "params_percent"
+        return parse_figure(cell.printed or "").equals(in_unit(count, column, record))
+
     def gives(name: str, cell: TableCell) -> bool | None:
         """Whether a configuration gives a printed figure; None when it was not measured."""
         found = measured.get((name, backbone))
-        if found is None or found.trainable is None:
-            return None
-        column = "params_millions" if cell.column == "params_millions" else "params_percent"
-        return parse_figure(cell.printed or "").equals(in_unit(found.trainable, column, record))
+        return None if found is None or found.trainable is None else equals(found.trainable, cell)
+
+    def gives_stored(cell: TableCell) -> bool:
+        stored = measured[claimed, backbone].stored
+        return stored is not None and equals(stored, cell)
 
     for cell in printed:
         where = f"Table 5, {explanation.row} on {backbone}, {cell.column}"
@@ -63,7 +68,11 @@ def _figures(
         if explanation.reproduced_by is not None and not gives(explanation.reproduced_by, cell):
             found = "was not measured" if gives(explanation.reproduced_by, cell) is None else "does not give it"
             yield Finding("explanation", where, f"printed {cell.printed}: {explanation.reproduced_by} {found}")
-    if explanation.cause == "source_inconsistent" and not _another_figure_matches(catalog, claimed, backbone, printed, gives):
+        if explanation.cause == "stored_not_trained" and not gives_stored(cell):
+            yield Finding("explanation", where, f"what is stored does not give the printed {cell.printed}")
+    if explanation.cause == "source_inconsistent" and not _another_figure_matches(
+        catalog, claimed, backbone, printed, gives
+    ):
         where = f"Table 5, {explanation.row} on {backbone}"
         yield Finding("explanation", where, "source_inconsistent needs another figure of the same cell that matches")
     for name in explanation.tried:
@@ -73,7 +82,11 @@ def _figures(
 
 
 def _another_figure_matches(
-    catalog: Catalog, claimed: str, backbone: str, printed: list[TableCell], gives: Callable[[str, TableCell], bool | None]
+    catalog: Catalog,
+    claimed: str,
+    backbone: str,
+    printed: list[TableCell],
+    gives: Callable[[str, TableCell], bool | None],
 ) -> bool:
     """Whether the row's other parameter figure on this backbone confirms our count, so that the two contradict."""
     others = [
@@ -90,10 +103,9 @@ def _cause(catalog: Catalog, explanation: Explanation, method: str, claimed: Con
     if holds is None:
         return
     where = f"methods/{method}.yaml, explanation of {explanation.row}"
-    if explanation.reproduced_by is None:
-        yield Finding("explanation", where, f"the cause {explanation.cause} needs a reproducing configuration")
-        return
     other = explanation.reproduced_by
+    if other is None:  # the record refuses this; a cause in _CAUSES always names its configuration
+        return
     configuration = next(c for name, _, c in catalog.configurations() if name == other)
     if not holds(method, claimed, other.split("/")[0], configuration):
         message = f"the cause {explanation.cause} does not describe how {other} differs from {method}/{claimed.id}"

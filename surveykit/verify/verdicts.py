@@ -34,7 +34,8 @@ class CellVerdict:
     """Our figure in the column's unit, unrounded; None when nothing was measured."""
     verdict: Verdict
     outcome: Outcome
-    """The verdict together with its explanation. `reproduced` (another configuration gives the figure), `inconsistent` (the
+    """The verdict together with its explanation. `reproduced` (another stated configuration, or
+    what is stored, gives the figure), `inconsistent` (the
     source's own figures disagree) and `unresolved` are explained differences; `unexplained` fails the check."""
     cause: Cause | None
     explanation: str | None
@@ -143,9 +144,9 @@ def _outcome(verdict: Verdict, explanation: Explanation | None) -> Outcome:
         return "not_measured"
     if explanation is None:
         return "unexplained"
-    if explanation.reproduced_by is not None:
-        return "reproduced"
-    return "inconsistent" if explanation.cause == "source_inconsistent" else "unresolved"
+    if explanation.cause == "source_inconsistent":
+        return "inconsistent"
+    return "unresolved" if explanation.cause == "unresolved" else "reproduced"
 
 
 def summarise(verdicts: Iterable[CellVerdict]) -> Summary:

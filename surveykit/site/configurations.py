@@ -1,0 +1,135 @@
+"""One configuration on its method's page: what it does, its formula with numbers, its counts, its oracles."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit import formula
+from surveykit.catalog.records import Backbone
+from surveykit.site import numbers
+from surveykit.site.markdown import bullets, code, escape, joined, span, table
+from surveykit.site.reading import Reader
+from surveykit.site.recipe_words import recipe_lines
+from surveykit.site.words import BASES, LIBRARIES, words
+
+
+def anchor(configuration: str) -> str:
+    """The anchor of method/configuration on its method's page."""
+    return f"configuration-{configuration.split('/')[1]}"
+
+
+def place(configuration: str) -> str:
+    """The address of method/configuration."""
+    return f"methods/{configuration.split('/')[0]}.md#{anchor(configuration)}"
+
+
+def configuration_context(reader: Reader, configuration: Any, backbones: list[Any], page: str) -> dict[str, Any]:
+    """What a page shows of one configuration."""
+    let = json.loads(configuration.formula_let)
+    measured = {m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", configuration.id)}
+    values = {
+        v.backbone: v for v in reader.all("SELECT * FROM formula_value WHERE configuration = ?", configuration.id)
+    }  # fmt: skip
+    return {
+        "id": configuration.id,
+        "anchor": anchor(configuration.id),
+        "name": configuration.name,
+        "is_default": configuration.is_default,
+        "basis": words(configuration.basis, BASES),
+        "basis_note": configuration.basis_note,
+        "recipe": bullets(recipe_lines(json.loads(configuration.recipe))),
+        "formulas": _formulas(configuration, let),
+        "filled": _filled(configuration, let, backbones),
+        "counts": _counts(backbones, measured, values),
+        "agreement": _agreement(backbones, measured),
+        "stale": any(m.is_stale for m in measured.values()),
+        "rows": reader.all(
+            "SELECT row_label, evidence FROM survey_row WHERE configuration = ? ORDER BY row_label", configuration.id
+        ),
+        "oracles": _oracles(reader, configuration.id),
+    }
+
+
+def _formulas(configuration: Any, let: dict[str, str]) -> Markup:
+    """The closed forms; those of added and stored parameters only where they differ."""
+    lines = [code(f"{name} = {text}") for name, text in let.items()]
+    lines.append(code(f"trainable = {configuration.formula_trainable}"))
+    for name, text in (("added", configuration.formula_added), ("stored", configuration.formula_stored)):
+        if text == configuration.formula_trainable:
+            lines.append(code(f"{name} = trainable"))
+        else:
+            lines.append(code(f"{name} = {text}"))
+    return bullets(lines)
+
+
+def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Markup:
+    rows = []
+    for b in backbones:
+        symbols = formula.bind(let, _symbols(b))
+        text = configuration.formula_trainable
+        shown = formula.fill_in(text, symbols)
+        result = numbers.count(formula.evaluate(text, symbols))
+        rows.append([b.name, shown if shown == result else f"{shown} = {result}"])
+    return table(["Backbone", "Trainable parameters, with numbers"], rows, "ll")
+
+
+def _symbols(backbone: Any) -> dict[str, int]:
+    fields = {name: getattr(backbone, name) for name in Backbone.model_fields}
+    return Backbone.model_construct(**fields).symbols()
+
+
+def _counts(backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]) -> Markup:
+    rows = []
+    for b in backbones:
+        m, v = measured.get(b.id), values[b.id]
+        none = SimpleNamespace(trainable=None, trainable_percent=None, added=None, stored=None)
+        shown = m if m is not None and m.status == "counted" else none
+        rows.append(
+            [
+                b.name,
+                numbers.count(shown.trainable),
+                numbers.percent(shown.trainable_percent),
+                numbers.count(shown.added),
+                numbers.count(shown.stored),
+                _check(m, v),
+            ]
+        )
+    heads = ["Backbone", "Trainable", "% of backbone", "Added", "Stored", "Formula"]
+    return table(heads, rows, "lrrrrl")
+
+
+def _check(measured: Any, value: Any) -> Markup:
+    if measured is None:
+        return span("not measured", "outcome not_measured")
+    if measured.status != "counted":
+        return span("failed", "outcome unexplained") + Markup(" ") + escape(measured.reason or "")
+    if measured.formulas_agree:
+        return span("equal", "outcome match")
+    given = f"gives {numbers.count(value.trainable)}, {numbers.count(value.added)}, {numbers.count(value.stored)}"
+    return span("differs", "outcome unexplained") + Markup(" ") + escape(given)
+
+
+def _agreement(backbones: list[Any], measured: dict[str, Any]) -> str:
+    equal = sum(bool(m.formulas_agree) for m in measured.values())
+    if equal == len(backbones):
+        return f"Formula and instantiated model agree on all {len(backbones)} backbones."
+    return f"Formula and instantiated model agree on {equal} of {len(backbones)} backbones."
+
+
+def _oracles(reader: Reader, configuration: str) -> Markup:
+    """The same configuration in libraries."""
+    lines = []
+    for o in reader.all("SELECT * FROM oracle WHERE configuration = ? ORDER BY position", configuration):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in json.loads(o.arguments).items())
+        line = escape(f"{words(o.library, LIBRARIES)}: ") + code(f"{o.config}({arguments})")
+        if o.trainable is None:
+            line += Markup(" has the same count.")
+        else:
+            line += joined([Markup(" counts"), code(o.trainable), Markup("instead.")], " ") + Markup(" ")
+            line += escape(o.differs_because)
+        lines.append(line)
+    return bullets(lines)

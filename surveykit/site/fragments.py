@@ -1,0 +1,115 @@
+"""Live pieces of the pages that are written by hand."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from surveykit.catalog.load import SURVEY_KEY
+from surveykit.site import numbers
+from surveykit.site.markdown import bullets, code, escape, external, fence, table
+from surveykit.site.reading import Reader
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, badge, words
+
+
+def fragments(reader: Reader) -> dict[str, Markup]:
+    """Every piece by the name that pages ask for."""
+    return {
+        "finding": finding(reader),
+        "outcomes": _outcomes(reader),
+        "causes": _causes(reader),
+        "symbols": table(["Symbol", "Meaning"], [[code(s), m] for s, m in SYMBOLS.items()], "ll"),
+        "backbones": _backbones(reader),
+        "coverage": _coverage(reader),
+        "runs": _runs(reader),
+        "not-measured": _not_measured(reader),
+        "survey-bibtex": fence(reader.one("SELECT bibtex FROM paper WHERE key = ?", SURVEY_KEY).bibtex, "bibtex"),
+    }
+
+
+def finding(reader: Reader) -> Markup:
+    """The outcome of the verification in one sentence."""
+    s = reader.one("SELECT * FROM summary")
+    parts = [f"{s.match} of {s.figures} printed parameter figures match"]
+    if s.reproduced:
+        parts.append(f"{s.reproduced} differ and are reproduced by another stated configuration")
+    if s.inconsistent:
+        parts.append(f"{s.inconsistent} {'contradicts' if s.inconsistent == 1 else 'contradict'} figures beside it")
+    if s.unresolved:
+        parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
+    if s.unexplained:
+        parts.append(f"{s.unexplained} without an explanation")
+    if s.not_measured:
+        parts.append(f"{s.not_measured} not measured")
+    return escape("; ".join(parts)) + Markup(".")
+
+
+def _outcomes(reader: Reader) -> Markup:
+    counts = {row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")}
+    rows = [[badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
+    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
+
+
+def _causes(reader: Reader) -> Markup:
+    counts = {row.cause: row.n for row in reader.all("SELECT cause, count(*) AS n FROM verdict GROUP BY cause")}
+    rows = [[CAUSES[name], meaning, str(counts.get(name, 0))] for name, meaning in CAUSE_MEANINGS.items()]
+    return table(["Cause", "Meaning", "Figures"], rows, "llr")
+
+
+def _backbones(reader: Reader) -> Markup:
+    rows = []
+    for b in reader.all("SELECT * FROM backbone ORDER BY parameters, id"):
+        widths = [b.d_model, b.d_ff, b.heads, b.d_kv, b.inner_width]
+        layers = f"{b.encoder_layers} + {b.decoder_layers}"
+        checkpoint = external(b.checkpoint, f"https://huggingface.co/{b.checkpoint}")
+        rows.append([b.name, numbers.count(b.parameters), *map(numbers.count, widths), layers, checkpoint])
+    heads = ["Backbone", "Parameters", "d_model", "d_ff", "Heads", "d_kv", "Heads × d_kv", "Layers", "Checkpoint"]
+    return table(heads, rows, "lrrrrrrrl")
+
+
+def _coverage(reader: Reader) -> Markup:
+    m = reader.one(
+        "SELECT count(*) AS n, count(*) FILTER (status = 'counted') AS counted, count(*) FILTER (formulas_agree) AS agree,"
+        " count(*) FILTER (is_stale) AS stale, count(DISTINCT configuration) AS configurations,"
+        " count(DISTINCT backbone) AS backbones FROM measured"
+    )
+    text = f"{m.configurations} configurations on {m.backbones} backbones: {m.counted} counts"
+    if m.counted < m.n:
+        text += f" and {m.n - m.counted} failures"
+    text += f". In {m.agree} of {m.counted} the closed form and the instantiated model give the same integers"
+    if m.stale:
+        text += f"; {m.stale} are older than the recipe or the engine"
+    return escape(text) + Markup(".")
+
+
+def _runs(reader: Reader) -> Markup:
+    rows = [
+        [r.run, str(r.date), r.surveykit, r.python, r.torch, r.transformers, r.provenance, numbers.count(r.n)]
+        for r in reader.all(
+            "SELECT r.*, m.provenance, count(*) AS n FROM run r JOIN measurement m USING (run) GROUP BY ALL ORDER BY r.date, run"
+        )
+    ]
+    heads = ["Run", "Date", "surveykit", "Python", "torch", "transformers", "Built from", "Counts"]
+    return table(heads, rows, "lllllllr")
+
+
+def _not_measured(reader: Reader) -> Markup:
+    rows = reader.all(
+        "SELECT table_number, column_name, count(*) AS n, count(*) FILTER (status = 'missing_in_source') AS missing FROM claim"
+        " WHERE table_number <> 5 OR column_name NOT IN ('params_millions', 'params_percent') GROUP BY ALL ORDER BY ALL"
+    )
+    said = {
+        "score": "scores", "ram_gb": "memory in training", "throughput_train": "throughput in training",
+        "throughput_infer": "throughput in inference",
+    }  # fmt: skip
+    lines = []
+    for number in sorted({r.table_number for r in rows}):
+        own = [r for r in rows if r.table_number == number]
+        if number != 5:
+            lines.append(escape(f"Table {number}: {sum(r.n for r in own)} cells, kept as printed."))
+            continue
+        for r in own:
+            text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"
+            if r.missing:
+                text = f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the source at hand"
+            lines.append(escape(f"{text}."))
+    return bullets(lines)

@@ -1,0 +1,55 @@
+"""The first page: what was found, in ten seconds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.site import numbers
+from surveykit.site.markdown import escape, link
+from surveykit.site.reading import Reader
+from surveykit.site.verdict_tables import explanation_anchor, reproduction
+from surveykit.site.words import OUTCOMES
+
+HOME = "index.md"
+
+
+def home_context(reader: Reader) -> dict[str, Any]:
+    """What the first page shows."""
+    summary = reader.one("SELECT * FROM summary")
+    return {
+        "summary": summary,
+        "parts": [(name, getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)],
+        "telling": _telling(reader),
+    }
+
+
+def _telling(reader: Reader) -> list[Markup]:
+    """Of each cause the difference that is largest as a factor; three of them."""
+    largest: dict[str, Any] = {}
+    for v in reader.all(
+        "SELECT v.*, c.value_min, b.name AS backbone_name, m.trainable, e.position FROM verdict v"
+        " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
+        " JOIN measurement m ON m.configuration = v.configuration AND m.backbone = v.backbone"
+        " JOIN explanation_figure f ON f.method = v.method AND f.backbone = v.backbone AND f.column_name = v.column_name"
+        " JOIN explanation e ON e.method = f.method AND e.position = f.position AND e.row_label = v.row_label"
+        " WHERE v.column_name = 'params_millions' AND v.outcome = 'reproduced' AND m.trainable > 0 AND c.value_min > 0"
+        " ORDER BY v.locator"
+    ):
+        v.ratio = float(v.value_min) / float(v.measured)
+        known = largest.get(v.cause)
+        if known is None or abs(math.log(v.ratio)) > abs(math.log(known.ratio)):
+            largest[v.cause] = v
+    ordered = sorted(largest.values(), key=lambda v: -abs(math.log(v.ratio)))
+    return [_sentence(reader, v) for v in ordered[:3]]
+
+
+def _sentence(reader: Reader, v: Any) -> Markup:
+    place = f"discrepancies.md#{explanation_anchor(v.method, v.position)}"
+    more = f"{numbers.factor(v.ratio)} what" if v.ratio >= 1 else f"{numbers.factor(1 / v.ratio)} less than what"
+    name = link(f"{v.row_label} on {v.backbone_name}", place, HOME)
+    printed = escape(f"the table prints {v.printed} million trainable parameters, {more} the method has there")
+    counted = escape(f"({numbers.count(v.trainable)}). The printed figure matches the count of")
+    return Markup(f"**{name}**: {printed} {counted} {reproduction(reader, v.reproduced_by, HOME)}.")

@@ -1,0 +1,147 @@
+"""The index of methods, and one page for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit import formula
+from surveykit.site import numbers
+from surveykit.site.configurations import configuration_context
+from surveykit.site.markdown import code, escape, external, fence, joined, link, table
+from surveykit.site.reading import Reader
+from surveykit.site.verdict_tables import explanation_blocks, verdict_table
+from surveykit.site.words import (
+    COLUMNS, FAMILIES, LIBRARIES, RELATIONS, SOURCES, STATUSES, SYMBOLS, badge, overhead_words, type_words, words, yes_no,
+)  # fmt: skip
+
+INDEX = "methods/index.md"
+
+
+def index_context(reader: Reader) -> dict[str, Any]:
+    """What the index shows."""
+    states = {(a.method, a.name): words(a.status, STATUSES) for a in reader.all("SELECT method, name, status FROM attribute")}
+    outcomes: dict[str, list[tuple[str, int]]] = {}
+    counted = "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY ALL ORDER BY outcome <> 'match', outcome"
+    for row in reader.all(counted):
+        outcomes.setdefault(row.method, []).append((row.outcome, row.n))
+    rows = []
+    for m in reader.all("SELECT * FROM methods ORDER BY lower(name), id"):
+        counts = joined((Markup(f"{n} ") + badge(outcome) for outcome, n in outcomes.get(m.id, [])), "<br>")
+        rows.append(
+            [
+                Markup(f"**{link(m.name, f'methods/{m.id}.md', INDEX)}**"),
+                m.type or states[m.id, "type"],
+                *(yes_no(getattr(m, name), states[m.id, name]) for name in ("disk", "ram", "bp")),
+                overhead_words(m.overhead) if m.overhead else states[m.id, "overhead"],
+                m.trainable_percent_printed or numbers.ABSENT,
+                numbers.percent(m.trainable_percent_measured),
+                counts or numbers.ABSENT,
+            ]
+        )
+    heads = [
+        "Method", "Type", "Saves disk", "Saves RAM", "Saves backprop", "Inference overhead",
+        "Trainable %, claimed", "Trainable %, measured", "Figures of Table 5",
+    ]  # fmt: skip
+    families = [
+        (words(f.family, FAMILIES), joined(link(name, f"methods/{i}.md", INDEX) for i, name in zip(f.ids, f.names, strict=True)))
+        for f in reader.all(
+            "SELECT family, list(id ORDER BY lower(name), id) AS ids, list(name ORDER BY lower(name), id) AS names"
+            " FROM method GROUP BY family ORDER BY min(CAST(section AS DOUBLE)), family"
+        )
+    ]
+    return {"methods": table(heads, rows, "llllllrrl"), "families": families, "summary": reader.one("SELECT * FROM summary")}
+
+
+def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each method with what its page shows, in alphabetical order."""
+    backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
+    for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
+        page = f"methods/{method.id}.md"
+        configurations = reader.all("SELECT * FROM configuration WHERE method = ? ORDER BY NOT is_default, id", method.id)
+        yield method, {
+            "method": method,
+            "aliases": [a.name for a in reader.all("SELECT name FROM alias WHERE method = ? ORDER BY name", method.id)],
+            "family": words(method.family, FAMILIES),
+            "paper": _paper(reader, method.paper),
+            "verdicts": verdict_table(reader, page, method.id),
+            "explanations": explanation_blocks(reader, page, method.id),
+            "taxonomy": _taxonomy(reader, method.id),
+            "claims": _claims(reader, method.id),
+            "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
+            "symbols": _symbols(configurations),
+            "relations": _relations(reader, method.id, page),
+            "implementations": _implementations(reader, method.id),
+            "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
+            "words": words,
+        }
+
+
+def _paper(reader: Reader, key: str) -> Any:
+    paper = reader.one("SELECT * FROM paper WHERE key = ?", key)
+    url = paper.url or (f"https://arxiv.org/abs/{paper.arxiv}" if paper.arxiv else None)
+    url = url or (f"https://doi.org/{paper.doi}" if paper.doi else None)
+    first, *others = paper.authors.split("; ")
+    paper.cited = escape(f"{first.split(',')[0]}{' et al.' if others else ''}, ") + external(paper.title, url)
+    return paper
+
+
+def _taxonomy(reader: Reader, method: str) -> Markup:
+    rows = []
+    for name in ("type", "disk", "ram", "bp", "overhead"):
+        found = reader.one("SELECT * FROM attribute WHERE method = ? AND name = ?", method, name)
+        shown: str | Markup
+        if found.value is None:
+            shown = words(found.status, STATUSES)
+        elif name == "type":
+            shown = f"{found.value} ({type_words(found.value)})" if found.value != "none" else type_words("none")
+        elif name == "overhead":
+            shown = overhead_words(found.value)
+        else:
+            shown = yes_no(found.value == "true")
+        rows.append([words(name, COLUMNS), shown, words(found.source, SOURCES), found.locator])
+    return table(["Column", "Value", "Source", "Where"], rows, "llll")
+
+
+def _claims(reader: Reader, method: str) -> Markup:
+    found = reader.all(
+        "SELECT * FROM claim WHERE method = ? AND table_number IN (1, 2) ORDER BY table_number, list_position(?, column_name)",
+        method, list(COLUMNS),
+    )  # fmt: skip
+    rows = [[f"Table {c.table_number}", c.row_label, words(c.column_name, COLUMNS), c.printed] for c in found]
+    return table(["Table", "Row", "Column", "As printed"], rows, "llll")
+
+
+def _symbols(configurations: list[Any]) -> list[tuple[Markup, str]]:
+    """The symbols of the backbone that a method's formulas use, with their meaning."""
+    used: set[str] = set()
+    for c in configurations:
+        for text in (c.formula_trainable, c.formula_added, c.formula_stored, *json.loads(c.formula_let).values()):
+            used |= formula.names_in(text)
+    return [(code(name), meaning) for name, meaning in SYMBOLS.items() if name in used]
+
+
+def _relations(reader: Reader, method: str, page: str) -> list[Markup]:
+    rows = reader.all(
+        "SELECT kind, other AS id, name, false AS reverse FROM relation JOIN method ON id = other WHERE method = ?"
+        " UNION ALL SELECT kind, method, name, true FROM relation JOIN method ON id = method WHERE other = ? ORDER BY ALL",
+        method, method,
+    )  # fmt: skip
+    return [
+        escape(RELATIONS.get(r.kind, (words(r.kind, {}), "is named by"))[r.reverse])
+        + Markup(" ")
+        + link(r.name, f"methods/{r.id}.md", page)
+        for r in rows
+    ]
+
+
+def _implementations(reader: Reader, method: str) -> list[Any]:
+    found = reader.all("SELECT * FROM implementation WHERE method = ? ORDER BY position", method)
+    for i in found:
+        i.label = words(i.library, LIBRARIES)
+        i.shown = external(i.name, f"https://github.com/{i.name}") if i.library == "repository" else code(i.name)
+        i.code = fence(i.snippet, "python") if i.snippet else None
+    return found

@@ -1,0 +1,143 @@
+"""The database as pages of Markdown. Nothing here knows which generator turns them into HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from surveykit.errors import SurveyError, nearest
+from surveykit.output import render as render_rows
+from surveykit.record import Record
+from surveykit.site import markdown
+from surveykit.site.fragments import fragments
+from surveykit.site.home import home_context
+from surveykit.site.method_pages import index_context, method_contexts
+from surveykit.site.reading import Reader, reading
+from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
+DOWNLOADS = {
+    "downloads/table5.csv": "SELECT * FROM table5 ORDER BY backbone, row_label",
+    "downloads/verdicts.csv": "SELECT * FROM verdict ORDER BY locator, method",
+    "downloads/measured.csv": "SELECT * FROM measured ORDER BY configuration, backbone",
+    "downloads/methods.csv": "SELECT * FROM methods ORDER BY id",
+}
+
+
+class Page(Record):
+    """One file of the site."""
+
+    path: str
+    """Below the root of the site's Markdown, with `/`."""
+    content: str | bytes
+    """Markdown; bytes for images and downloads."""
+    title: str | None = None
+    """The name in the navigation; None for what does not belong there."""
+    source: str | None = None
+    """The file of the catalog that a correction goes to, below the catalog's folder."""
+
+
+def render(database: Path) -> Iterator[Page]:
+    """All generated pages, images and downloads, in the order of the navigation."""
+    with reading(database) as reader:
+        yield from _prose(reader)
+        yield from _figures(reader)
+        for path, sql in DOWNLOADS.items():
+            columns, rows = reader.listing(sql)
+            yield Page(path=path, content=(render_rows(columns, rows, "csv") + "\r\n").encode())
+
+
+def _prose(reader: Reader) -> Iterator[Page]:
+    yield _page("index.md", "home", home_context(reader), "Home")
+    yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
+    for method, context in method_contexts(reader):
+        path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
+        yield _page(path, "method", context, method.name, source)
+    yield _page("table5.md", "table5", table5_context(reader), "Table 5, checked", "survey/table5.csv")
+    yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
+
+
+def _figures(reader: Reader) -> Iterator[Page]:
+    from surveykit.site.figures import claimed_against_measured, parameters_against_speed
+
+    judged, speeds = table5_figures(reader)
+    for scheme in ("light", "dark"):
+        yield Page(path=f"figures/claimed-{scheme}.svg", content=claimed_against_measured(judged, scheme))
+        yield Page(path=f"figures/speed-{scheme}.svg", content=parameters_against_speed(speeds, scheme))
+
+
+def live_texts(database: Path) -> dict[str, str]:
+    """The pieces that hand-written pages take in with `<!-- live: NAME -->`, by name."""
+    with reading(database) as reader:
+        return {name: str(text) for name, text in fragments(reader).items()}
+
+
+def fill(text: str, live: Mapping[str, str], name: str) -> str:
+    """Put live pieces into a hand-written page, which must lie at the root of the site.
+
+    Raises:
+        SurveyError: the page asks for a piece that does not exist.
+    """
+
+    def piece(match: re.Match[str]) -> str:
+        if match[1] not in live:
+            raise SurveyError(f"{name}: there is no live text '{match[1]}'{nearest(match[1], live)}")
+        return live[match[1]]
+
+    return _LIVE.sub(piece, text)
+
+
+def write(database: Path, folder: Path, written_by_hand: Path | None = None) -> None:
+    """Write the whole site as files of Markdown, for a generator that takes a folder.
+
+    Args:
+        written_by_hand: a folder with further pages and assets, which are copied; their live texts are filled in.
+    """
+    if written_by_hand is not None:
+        live = live_texts(database)
+        for path in sorted(p for p in written_by_hand.rglob("*") if p.is_file()):
+            content = path.read_bytes()
+            if path.suffix == ".md":
+                content = fill(content.decode(), live, path.name).encode()
+            _write(folder / path.relative_to(written_by_hand), content)
+    for page in render(database):
+        _write(folder / page.path, page.content if isinstance(page.content, bytes) else page.content.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _page(path: str, template: str, context: dict[str, Any], title: str, source: str | None = None) -> Page:
+    text = _environment().get_template(f"{template}.md.j2").render(page=path, **context)
+    tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return Page(path=path, content=tidy, title=title, source=source)
+
+
+@cache
+def _environment() -> Environment:
+    """Templates whose every expression is escaped for Markdown, unless it is markup already."""
+
+    def harmless(value: object) -> Markup:
+        return markdown.escape(value)
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=harmless,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
+                            "fence": markdown.fence}  # fmt: skip
+    return environment

@@ -1,0 +1,40 @@
+"""Questions to the database, and their answers as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+
+
+class Reader:
+    """A database open for reading."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, *values: object) -> list[Any]:
+        """Rows with their columns as attributes."""
+        cursor = self._connection.execute(sql, list(values))
+        names = [column[0] for column in cursor.description or ()]
+        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+    def one(self, sql: str, *values: object) -> Any:
+        """The only row."""
+        (row,) = self.all(sql, *values)
+        return row
+
+    def listing(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names of the columns, and plain rows."""
+        cursor = self._connection.execute(sql)
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[Reader]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        yield Reader(connection)

@@ -1,0 +1,172 @@
+"""Table 5 beside our counts, and where the two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.site import numbers
+from surveykit.site.markdown import Cell, joined, link, slug, table
+from surveykit.site.reading import Reader
+from surveykit.site.verdict_tables import (
+    COLUMNS, explanation_anchor, figures, reproduction, tried_table, verdict_anchor, verdicts,
+)  # fmt: skip
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, badge, words
+
+TABLE5 = "table5.md"
+DISCREPANCIES = "discrepancies.md"
+Figures = tuple[tuple[str, str, str, float, float, str], ...]
+"""Row, method, backbone, printed millions, measured millions, outcome."""
+Speeds = tuple[tuple[str, str, float, float, float], ...]
+"""Backbone, row, printed percentage, throughput in training, throughput in inference."""
+
+
+def table5_context(reader: Reader) -> dict[str, Any]:
+    """What the page of Table 5 shows."""
+    printed = {(t.backbone, t.row_label): t for t in reader.all("SELECT * FROM table5")}
+    heads = [
+        "Row", "M printed", "M measured", "Verdict", "% printed", "% measured", "Verdict", "RAM, GB", "Training",
+        "Inference",
+    ]  # fmt: skip
+    blocks = []
+    for (backbone, name), rows in groupby(verdicts(reader), key=lambda row: (row.backbone, row.backbone_name)):
+        lines: list[list[Cell]] = []
+        for row in rows:
+            t = printed[backbone, row.row_label]
+            also = [t.ram_gb_printed, t.throughput_train_printed, t.throughput_infer_printed]
+            first = link(row.row_label, f"methods/{row.method}.md", TABLE5)
+            lines.append([first, *figures(row, TABLE5), *(value or numbers.ABSENT for value in also)])
+        blocks.append(SimpleNamespace(name=name, anchor=slug(backbone), table=table(heads, lines, "lrrlrrlrrr")))
+    counted = reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")
+    return {
+        "blocks": blocks,
+        "overview": _overview(reader),
+        "legend": _legend({row.outcome: row.n for row in counted}),
+        "summary": reader.one("SELECT * FROM summary"),
+        "scores": reader.one(
+            "SELECT count(*) FILTER (status = 'missing_in_source') AS missing, count(*) AS n FROM claim WHERE column_name = 'score'"
+        ),
+    }
+
+
+def _legend(counts: dict[str, int]) -> Markup:
+    rows = [[badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts]
+    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
+
+
+def _overview(reader: Reader) -> Markup:
+    """All verdicts at a glance: rows of the table by backbones, one verdict where both figures agree in it."""
+    rows = verdicts(reader)
+    backbones = list(dict.fromkeys((row.backbone, row.backbone_name) for row in rows))
+    found = {(row.row_label, row.backbone): row for row in rows}
+    methods = {row.row_label: row.method for row in rows}
+    lines: list[list[Cell]] = []
+    for label in sorted(methods, key=lambda name: (name.lower(), name)):
+        cells: list[Cell] = []
+        for backbone, _ in backbones:
+            row = found.get((label, backbone))
+            outcomes = [row.cells[column].outcome for column in COLUMNS if column in row.cells] if row else []
+            cells.append(joined((badge(outcome) for outcome in dict.fromkeys(outcomes)), " "))
+        lines.append([link(label, f"methods/{methods[label]}.md", TABLE5), *cells])
+    return table(["Row", *(name for _, name in backbones)], lines, "l" * (1 + len(backbones)))
+
+
+def discrepancies_context(reader: Reader) -> dict[str, Any]:
+    """What the page of discrepancies shows: one entry for each explanation, apart by outcome."""
+    entries = list(_entries(reader))
+    causes = {e.cause for e in entries if e.cause}
+    return {
+        "groups": {
+            outcome: [e for e in entries if e.outcome == outcome]
+            for outcome in ("reproduced", "inconsistent", "unresolved", "unexplained")
+        },
+        "summary": reader.one("SELECT * FROM summary"),
+        "causes": table(
+            ["Cause", "Meaning"],
+            [[CAUSES[c], CAUSE_MEANINGS[c]] for c in CAUSES if c in causes and c != "unresolved"],
+            "ll",
+        ),
+    }
+
+
+def _entries(reader: Reader) -> Iterator[Any]:
+    names = {m.id: m.name for m in reader.all("SELECT id, name FROM method")}
+    differing = [
+        (row, v) for row in verdicts(reader) for v in row.cells.values() if v.outcome not in ("match", "not_measured")
+    ]
+
+    def explained(pair: tuple[Any, Any]) -> tuple[str, str, int]:
+        _, v = pair
+        return v.row_label.lower(), v.method, -1 if v.position is None else v.position
+
+    for _, group in groupby(sorted(differing, key=explained), key=explained):
+        pairs = list(group)
+        first = pairs[0][1]
+        entry = SimpleNamespace(
+            anchor=explanation_anchor(first.method, first.position),
+            row_label=first.row_label,
+            method=link(names[first.method], f"methods/{first.method}.md", DISCREPANCIES),
+            backbones=", ".join(dict.fromkeys(row.backbone_name for row, _ in pairs)),
+            outcome=first.outcome,
+            badge=badge(first.outcome),
+            cause=first.cause,
+            cause_words=words(first.cause, CAUSES) if first.cause else None,
+            text=first.explanation,
+            reproduction=reproduction(reader, first.reproduced_by, DISCREPANCIES) if first.reproduced_by else None,
+            table=_figures(reader, [row for row, _ in pairs], first.reproduced_by),
+            tried=tried_table(reader, DISCREPANCIES, first.method, first.position) if first.outcome == "unresolved" else None,
+        )
+        yield entry
+
+
+def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Markup:
+    """The differing figures of one explanation. A figure that matches is shown too, as the other half of its row."""
+    counts = {
+        m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", reproduced_by or "")
+    }  # fmt: skip
+    lines: list[list[Cell]] = []
+    for row in dict.fromkeys((row.backbone, row.row_label) for row in rows):
+        found = next(r for r in rows if (r.backbone, r.row_label) == row)
+        cells: list[Cell] = [found.backbone_name]
+        for column in COLUMNS:
+            v = found.cells[column]
+            place = f"methods/{v.method}.md#{verdict_anchor(v.row_label, v.backbone, column)}"
+            shown = numbers.like_printed(v.measured, v.decimals)
+            cells += [v.printed, link(shown, place, DISCREPANCIES) if v.verdict == "differs" else f"{shown} (match)"]
+        if reproduced_by:
+            m = counts.get(found.backbone)
+            cells += [numbers.count(m.trainable) if m else numbers.ABSENT, numbers.percent(m.trainable_percent) if m else ""]
+        lines.append(cells)
+    heads = ["Backbone", "M printed", "M measured", "% printed", "% measured"]
+    if reproduced_by:
+        heads += ["Reproduction trains", "%"]
+    return table(heads, lines, "l" + "r" * (len(heads) - 1))
+
+
+def table5_figures(reader: Reader) -> tuple[Figures, Speeds]:
+    """What the two figures draw."""
+    names = {b.id: b.name for b in reader.all("SELECT id, name FROM backbone")}
+    judged = tuple(
+        (v.row_label, v.method, names[v.backbone], float(v.value_min), float(v.measured), v.outcome)
+        for v in reader.all(
+            "SELECT v.*, c.value_min FROM verdict v JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
+            " WHERE v.column_name = 'params_millions' AND v.measured > 0 AND c.value_min > 0"
+            " ORDER BY b.parameters, b.id, v.row_label"
+        )
+    )
+    speeds = tuple(
+        (names[t.backbone], t.row_label, float(t.percent), float(t.train), float(t.infer))
+        for t in reader.all(
+            "SELECT backbone, row_label, max(value_min) FILTER (column_name = 'params_percent') AS percent,"
+            " max(value_min) FILTER (column_name = 'throughput_train') AS train,"
+            " max(value_min) FILTER (column_name = 'throughput_infer') AS infer"
+            " FROM claim JOIN backbone b ON b.id = backbone WHERE table_number = 5 GROUP BY ALL"
+            " HAVING percent > 0 AND train > 0 AND infer > 0 ORDER BY any_value(b.parameters), backbone, row_label"
+        )
+    )
+    return judged, speeds
+

@@ -1,0 +1,121 @@
+"""Printed figures beside measured ones, with their reviewed explanations. Used by several pages."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.site import numbers
+from surveykit.site.configurations import place
+from surveykit.site.markdown import Cell, link, slug, table, target
+from surveykit.site.reading import Reader
+from surveykit.site.words import CAUSES, badge, words
+
+COLUMNS = ("params_millions", "params_percent")
+
+
+def verdict_anchor(row_label: str, backbone: str, column: str) -> str:
+    """The anchor of a verdict on its method's page."""
+    return f"{slug(row_label)}-{backbone}-{column.removeprefix('params_')}"
+
+
+def explanation_anchor(method: str, position: int | None) -> str:
+    """The anchor of an explanation on the page of discrepancies."""
+    return f"{method}-{'open' if position is None else position + 1}"
+
+
+def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
+    """Rows of Table 5 with both verdicts: backbone, name, row_label, method, configuration and, by column, `cells`."""
+    found: dict[tuple[str, str], Any] = {}
+    for v in reader.all(
+        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position FROM verdict v"
+        " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
+        " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
+        "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"
+        "   AND f.column_name = v.column_name"
+        " WHERE ? IN (v.method, '') ORDER BY b.parameters, b.id, lower(v.row_label), v.row_label, v.column_name",
+        method or "",
+    ):
+        row = found.setdefault(
+            (v.backbone, v.row_label),
+            SimpleNamespace(
+                backbone=v.backbone, backbone_name=v.backbone_name, row_label=v.row_label, method=v.method,
+                configuration=v.configuration, cells={},
+            ),
+        )  # fmt: skip
+        row.cells[v.column_name] = v
+    return list(found.values())
+
+
+def figures(row: Any, page: str) -> list[Cell]:
+    """Six cells: printed, measured and verdict in millions, and the same in percent."""
+    cells: list[Cell] = []
+    for column in COLUMNS:
+        v = row.cells.get(column)
+        if v is None:
+            cells += [numbers.ABSENT] * 3
+            continue
+        own = page == f"methods/{v.method}.md"
+        anchor = verdict_anchor(v.row_label, v.backbone, column)
+        shown = badge(v.outcome, anchor if own else None)
+        if not own and v.outcome != "match":
+            shown = Markup(f"[{shown}]({target(f'methods/{v.method}.md#{anchor}', page)})")
+        cells += [v.printed, numbers.like_printed(v.measured, v.decimals), shown]
+    return cells
+
+
+def verdict_table(reader: Reader, page: str, method: str) -> Markup:
+    """The verdicts of one method."""
+    rows = [[row.row_label, row.backbone_name, *figures(row, page)] for row in verdicts(reader, method)]
+    heads = ["Row", "Backbone", "M printed", "M measured", "Verdict", "% printed", "% measured", "Verdict"]
+    return table(heads, rows, "llrrlrrl")
+
+
+def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
+    """The explanations of one method: where they apply, cause, text, and what reproduces the figures."""
+    found = reader.all(
+        "SELECT e.*, list(DISTINCT b.name) AS backbones FROM explanation e JOIN explanation_figure f USING (method, position)"
+        " JOIN backbone b ON b.id = f.backbone WHERE e.method = ? GROUP BY ALL ORDER BY e.position",
+        method,
+    )
+    for e in found:
+        e.cause_words = words(e.cause, CAUSES)
+        e.anchor = explanation_anchor(e.method, e.position)
+        e.backbones = ", ".join(sorted(e.backbones))
+        e.reproduction = reproduction(reader, e.reproduced_by, page) if e.reproduced_by else None
+    return found
+
+
+def reproduction(reader: Reader, configuration: str, page: str) -> Markup:
+    """A link to the configuration that gives the printed figures, with its method."""
+    c = reader.one(
+        "SELECT c.id, c.name, m.name AS method FROM configuration c JOIN method m ON m.id = c.method WHERE c.id = ?",
+        configuration,
+    )
+    return link(f"{c.method}: {c.name}", place(c.id), page)
+
+
+def tried_table(reader: Reader, page: str, method: str, position: int) -> Markup:
+    """What was tried for an unresolved difference, with the count on the backbones in question."""
+    rows = reader.all(
+        "SELECT DISTINCT c.id, c.name, m.name AS method, b.name AS backbone, b.parameters, x.trainable, x.trainable_percent"
+        " FROM explanation_tried t JOIN configuration c ON c.id = t.configuration JOIN method m ON m.id = c.method"
+        " JOIN explanation_figure f USING (method, position) JOIN backbone b ON b.id = f.backbone"
+        " LEFT JOIN measured x ON x.configuration = c.id AND x.backbone = b.id"
+        " WHERE t.method = ? AND t.position = ? ORDER BY b.parameters, x.trainable DESC, c.id",
+        method, position,
+    )  # fmt: skip
+    cells = [
+        [
+            link(f"{r.method}: {r.name}", place(r.id), page),
+            r.backbone,
+            numbers.count(r.trainable),
+            numbers.millions(r.trainable),
+            numbers.percent(r.trainable_percent),
+        ]
+        for r in rows
+    ]
+    return table(["Tried", "Backbone", "Trainable", "Millions", "%"], cells, "llrrr")
+

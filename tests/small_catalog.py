@@ -1,0 +1,76 @@
+"""A small valid catalog for tests of what is built on one: three methods, two backbones, with counts."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+from surveykit import formula
+from surveykit.catalog.load import load
+from surveykit.catalog.staleness import key
+
+REAL = Path(__file__).parent.parent / "catalog"
+METHODS = ("full-tuning", "lora", "prefix-tuning")
+BACKBONES = ("t5-3b", "t5-large")
+RUN = "0123abcd"
+
+
+def write(root: Path) -> Path:
+    """Cut a small catalog out of the real one; its counts are those of the formulas, so no torch is needed."""
+    for folder, names in (("methods", METHODS), ("backbones", BACKBONES)):
+        (root / folder).mkdir(parents=True)
+        for name in names:
+            shutil.copy(REAL / folder / f"{name}.yaml", root / folder)
+    _write_table5(root)
+    _write_papers(root)
+    _write_counts(root)
+    return root
+
+
+def _write_table5(root: Path) -> None:
+    text = "".join((root / "methods" / f"{name}.yaml").read_text(encoding="utf-8") for name in METHODS)
+    rows = list(csv.reader((REAL / "survey" / "table5.csv").read_text(encoding="utf-8").splitlines()))
+    kept = [row for row in rows[1:] if row[0] in ("T5Large", "T53B") and f"- row: {row[1]}\n" in text]
+    (root / "survey").mkdir()
+    with (root / "survey" / "table5.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([rows[0], *kept])
+    for name in METHODS:  # explanations may quote a backbone that this catalog lacks
+        path = root / "methods" / f"{name}.yaml"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "backbone: t5-11b" not in line), encoding="utf-8")
+
+
+def _write_papers(root: Path) -> None:
+    files = [*root.glob("methods/*.yaml"), *root.glob("backbones/*.yaml")]
+    cited = {"lialin2023scaling"} | {
+        key for path in files for key in re.findall(r"^paper: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    entries = re.split(r"\n(?=@)", (REAL / "papers.bib").read_text(encoding="utf-8"))
+    kept = [entry for entry in entries if entry.split("{", 1)[1].split(",", 1)[0] in cited]
+    (root / "papers.bib").write_text("\n".join(kept), encoding="utf-8")
+
+
+def _write_counts(root: Path) -> None:
+    catalog = load(root, measured=False)
+    counts = root / "measured" / "counts"
+    counts.mkdir(parents=True)
+    fields = ("configuration", "backbone", "status", "reason", "trainable", "trainable_task", "trained_pretrained",
+              "added", "stored", "provenance", "key", "run")  # fmt: skip
+    rows: dict[str, list[list[object]]] = {name: [list(fields)] for name in METHODS}
+    for name, method, configuration in catalog.configurations():
+        for backbone in catalog.backbones.values():
+            written = configuration.formula
+            symbols = formula.bind(written.let, backbone.symbols())
+            trainable, added, stored = (
+                formula.evaluate(text, symbols) for text in (written.trainable, written.added, written.stored)
+            )
+            cell = [name, backbone.id, "counted", "", trainable, trainable, 0, added, stored, "config"]
+            rows[method.id].append([*cell, key(configuration.recipe, backbone), RUN])
+    for name, lines in rows.items():
+        with (counts / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(lines)
+    (root / "measured" / "runs.csv").write_text(
+        f"run,date,surveykit,python,torch,transformers\n{RUN},2026-01-02,0.1.0,3.11.7,2.13.0,5.23.0\n", encoding="utf-8"
+    )

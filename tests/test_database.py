@@ -1,0 +1,180 @@
+"""The database: constraints, comments, equal rows, and what the views say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+import small_catalog
+
+from surveykit.catalog.load import Catalog, load
+from surveykit.database import fields
+from surveykit.database.build import build
+from surveykit.errors import QueryError, SurveyError
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    return load(small_catalog.write(tmp_path_factory.mktemp("database") / "catalog"))
+
+
+@pytest.fixture(scope="module")
+def database(small: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("database") / "small.duckdb"
+    build(small, path)
+    return path
+
+
+@pytest.fixture
+def connection(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(database), read_only=True) as opened:
+        yield opened
+
+
+def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[object, ...]]:
+    return connection.execute(sql).fetchall()
+
+
+def test_two_builds_hold_equal_rows(small: Catalog, database: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.duckdb"
+    build(small, again)
+    with duckdb.connect(str(database), read_only=True) as one, duckdb.connect(str(again), read_only=True) as two:
+        names = [name for (name,) in rows(one, "SELECT table_name FROM duckdb_tables() ORDER BY 1")]
+        names += [name for (name,) in rows(one, "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1")]
+        assert len(names) > 20
+        for name in names:  # no ORDER BY for tables: the order of insertion is part of the promise
+            assert sorted(map(repr, rows(one, f"FROM {name}"))) == sorted(map(repr, rows(two, f"FROM {name}"))), name
+        for name in names[:20]:
+            assert rows(one, f"FROM {name}") == rows(two, f"FROM {name}"), name
+
+
+def test_every_table_and_column_has_a_comment(connection: duckdb.DuckDBPyConnection) -> None:
+    assert (
+        rows(connection, "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL")
+        == []
+    )
+    assert rows(connection, "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND comment IS NULL") == []
+    assert rows(connection, "SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL") == []
+    macros = "SELECT function_name FROM duckdb_functions() WHERE NOT internal AND comment IS NULL"
+    assert rows(connection, macros) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO alias VALUES ('nobody', 'x')",
+        "INSERT INTO method SELECT * FROM method LIMIT 1",
+        "UPDATE method SET family = 'other' WHERE id = 'lora'",
+        "INSERT INTO attribute VALUES ('lora', 'colour', 'red', 'known', 'paper', 'x')",
+        "UPDATE attribute SET value = NULL WHERE method = 'lora' AND name = 'type'",
+        "UPDATE backbone SET inner_width = 3 WHERE id = 't5-large'",
+        "UPDATE measurement SET trainable = -1",
+        "INSERT INTO claim SELECT * FROM claim LIMIT 1",
+        "UPDATE claim SET printed = NULL WHERE status = 'printed'",
+        "UPDATE claim SET configuration = NULL WHERE table_number = 5",
+        "UPDATE configuration SET recipe = 'not json'",
+        "UPDATE oracle SET trainable = '1', differs_because = NULL",
+        "INSERT INTO run VALUES ('r', 'not a date', '', '', '', '')",
+        "INSERT INTO verdict SELECT 'elsewhere', * EXCLUDE (locator) FROM verdict LIMIT 1",
+    ],
+)
+def test_constraints_hold(small: Catalog, tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "writable.duckdb"
+    build(small, path)
+    with duckdb.connect(str(path)) as connection, pytest.raises(duckdb.Error):
+        connection.execute(statement)
+
+
+def test_effective_columns_come_from_table_1_or_from_us(connection: duckdb.DuckDBPyConnection) -> None:
+    found = rows(connection, "SELECT name, value, source, locator FROM attribute WHERE method = 'lora' ORDER BY name")
+    assert found[0] == ("bp", "false", "survey_table", "Table 1, row LoRa")
+    assert ("type", "R", "survey_table", "Table 1, row LoRa") in found
+    assert rows(connection, "SELECT source FROM attribute WHERE method = 'full-tuning' AND name = 'type'") == [
+        ("derived",)
+    ]
+
+
+def test_overhead_is_a_set_and_a_text(connection: duckdb.DuckDBPyConnection) -> None:
+    found = rows(connection, "SELECT id, overhead, overhead_ffn, overhead_input FROM methods ORDER BY id")
+    assert found == [
+        ("full-tuning", "none", False, False),
+        ("lora", "none", False, False),
+        ("prefix-tuning", "input", False, True),
+    ]
+
+
+def test_methods_on_a_backbone(connection: duckdb.DuckDBPyConnection) -> None:
+    columns = (
+        "trainable_measured, trainable_percent_measured, trainable_percent_min, trainable_percent_max, configuration"
+    )
+    [found] = rows(connection, f"SELECT {columns} FROM methods_on('t5-3b') WHERE id = 'lora'")
+    assert found[0] == 5_898_240
+    assert found[1] == 589_824_000 / 2_851_598_336  # correctly rounded from the integers
+    assert [str(value) for value in found[2:]] == ["0.010000", "0.500000", "lora/qv-r8"]
+    assert rows(connection, "SELECT backbone FROM methods WHERE id = 'lora'") == [("t5-large",)]
+    assert rows(connection, "FROM methods_on('t5-11b')") == []
+
+
+def test_verdicts_and_discrepancies(connection: duckdb.DuckDBPyConnection) -> None:
+    verdict = (
+        "SELECT verdict, measured FROM verdict WHERE row_label = 'LoRa (q and v)' AND column_name = 'params_millions'"
+    )
+    found = {str(measured): verdict for verdict, measured in rows(connection, verdict)}
+    assert found == {"2.3592960000": "match", "5.8982400000": "differs"}
+    columns = "params_millions_printed, trainable_measured, reproduced_by, reproduced_trainable, outcome"
+    [found_row] = rows(connection, f"SELECT {columns} FROM discrepancies WHERE row_label = 'LoRa (q and v)'")
+    assert found_row == ("3.93", 5_898_240, "lora/self-attention-qv-r8", 3_932_160, "reproduced")
+
+
+def test_table5_and_summary_agree(connection: duckdb.DuckDBPyConnection) -> None:
+    [(figures, match, other)] = rows(
+        connection,
+        "SELECT figures, match, reproduced + inconsistent + unresolved + unexplained + not_measured FROM summary",
+    )
+    assert figures == match + other  # type: ignore[operator]
+    marks = "count(*) FILTER (params_millions_verdict = 'match') + count(*) FILTER (params_percent_verdict = 'match')"
+    assert rows(connection, f"SELECT {marks} FROM table5") == [(match,)]
+    assert rows(connection, "SELECT count(*) = count(DISTINCT (backbone, row_label)) FROM table5") == [(True,)]
+
+
+def test_formulas_and_staleness(connection: duckdb.DuckDBPyConnection) -> None:
+    assert rows(connection, "SELECT DISTINCT formulas_agree, is_stale FROM measured") == [(True, False)]
+
+
+def test_a_changed_recipe_is_stale(tmp_path: Path) -> None:
+    root = small_catalog.write(tmp_path / "catalog")
+    lora = root / "methods" / "lora.yaml"
+    lora.write_text(lora.read_text(encoding="utf-8").replace("alpha: 8.0", "alpha: 16.0", 1), encoding="utf-8")
+    build(load(root), tmp_path / "x.duckdb")
+    with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as connection:
+        found = rows(connection, "SELECT DISTINCT configuration FROM measurement WHERE is_stale")
+        assert found == [("lora/qv-r8",)]
+
+
+def test_views_never_round(connection: duckdb.DuckDBPyConnection) -> None:
+    sources = rows(connection, "SELECT sql FROM duckdb_views() WHERE NOT internal")
+    assert not any("round(" in str(sql) or "format(" in str(sql) for (sql,) in sources)
+
+
+def test_a_build_that_fails_leaves_nothing(small: Catalog, tmp_path: Path) -> None:
+    folder = tmp_path / "taken"
+    folder.write_text("a file")
+    with pytest.raises(SurveyError, match="cannot be written"):
+        build(small, folder / "x.duckdb")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_fields_lists_views_first(database: Path) -> None:
+    columns, listed = fields.tables(str(database))
+    assert columns == ["name", "kind", "comment"]
+    assert listed[0][1] == "view"
+    assert ("methods_on(backbone_id)", "macro") in [row[:2] for row in listed]
+
+
+def test_fields_of_a_table(database: Path) -> None:
+    _, listed = fields.columns(str(database), "backbone")
+    assert listed[0] == ("id", "VARCHAR", "Name of its file in catalog/backbones")
+    with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
+        fields.columns(str(database), "backbon")

@@ -1,0 +1,165 @@
+"""`measure` and `verify-params` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CATALOG, ROOT
+
+from surveykit.catalog.load import load
+from surveykit.catalog.measured import stale
+from surveykit.cli import main
+from surveykit.engine import measure as engine_measure
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+
+
+def test_measuring_what_is_current_changes_nothing(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(copy / "measured")
+    assert main(["--catalog", str(copy), "measure"]) == 0
+    assert "nothing to measure" in capsys.readouterr().out
+    assert main(["--catalog", str(copy), "measure", "--all", "--quiet"]) == 0
+    assert "0 files changed" in capsys.readouterr().out
+    assert files(copy / "measured") == before
+
+
+def test_an_edited_recipe_is_measured_again_and_nothing_else(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(copy / "measured")
+    edit(copy / "methods" / "lora.yaml", "rank: 8", "rank: 16")
+    assert {cell.configuration for cell in stale(load(copy))} == {"lora/qv-r8"}
+    assert main(["--catalog", str(copy), "measure"]) == 0
+    assert "measured 5 cells" in capsys.readouterr().out
+    after = files(copy / "measured")
+    assert {name for name in after if after[name] != before[name]} == {"lora.csv"}
+    assert "lora/qv-r8,t5-large,counted,,4718592," in after["lora.csv"].decode()
+    assert not list((copy / "measured").rglob("*.partial"))
+
+
+def test_prose_makes_nothing_stale(copy: Path) -> None:
+    edit(copy / "methods" / "lora.yaml", "idea: >-\n", "idea: >-\n  Another first sentence.\n")
+    edit(copy / "backbones" / "t5-large.yaml", "name: T5-Large", "name: T5 large")
+    assert not stale(load(copy))
+
+
+def test_a_removed_configuration_leaves_the_records(copy: Path) -> None:
+    (copy / "measured" / "counts" / "lora.csv").unlink()
+    edit(copy / "measured" / "counts" / "krona.csv", "krona/qv,t5-small", "krona/gone,t5-small")
+    assert main(["--catalog", str(copy), "measure", "--quiet"]) == 0
+    assert files(copy / "measured") == files(CATALOG / "measured")
+
+
+def test_an_interrupted_run_keeps_what_it_found(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(copy / "measured")
+    count, calls = engine_measure.count, []
+
+    def interrupted(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return count(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine_measure, "count", interrupted)
+    assert main(["--catalog", str(copy), "measure", "--quiet"]) == 130
+    monkeypatch.undo()
+    assert len(load(copy).measurements) == 7
+    assert main(["--catalog", str(copy), "measure", "--quiet"]) == 0
+    counts = {k: v for k, v in files(copy / "measured").items() if k != "runs.csv"}
+    assert counts == {k: v for k, v in files(CATALOG / "measured").items() if k != "runs.csv"}
+
+
+def test_a_recipe_that_does_not_fit_is_recorded_with_its_reason(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(copy / "methods" / "lora.yaml", "roles: [query, value]", "roles: [feed_forward_gate]")
+    assert main(["--catalog", str(copy), "measure", "lora/qv-r8", "--backbone", "t5-small"]) == 1
+    assert "failed: lora/qv-r8 on t5-small: t5-small has no place for low_rank" in capsys.readouterr().err
+    recorded = [m for m in load(copy).measurements if m.configuration == "lora/qv-r8" and m.backbone == "t5-small"]
+    assert recorded[0].status == "failed"
+    assert recorded[0].trainable is None
+    assert main(["--catalog", str(copy), "verify-params", "--method", "lora", "--backbone", "t5-small"]) == 1
+    assert "not_measured: lora/qv-r8 on t5-small: t5-small has no place" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "finding"),
+    [
+        ("survey/table5.csv", "T5Large,LoRa (q and v),params_millions,2.36", "T5Large,LoRa (q and v),params_millions,2.35",
+         "unexplained: Table 5, LoRa (q and v) on t5-large, params_millions: printed 2.35, measured 2.3593"),
+        ("methods/lora.yaml", "trainable: 2*A*r*(d + I)", "trainable: 2*A*r*(d + d)",
+         "formula: lora/qv-r8 on t5-11b: the formula of trainable gives 2,359,296, the model has 20,054,016"),
+        ("methods/lora.yaml", "rank: 8", "rank: 9", "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,296"),
+        ("measured/counts/lora.csv", "lora/qv-r8,t5-large,counted,,2359296", "lora/qv-r8,t5-large,counted,,2359297",
+         "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,297, but measures 2,359,296"),
+        ("methods/lora.yaml", "reproduced_by: lora/self-attention-qv-r8", "reproduced_by: lora/qv-r8",
+         "explanation: Table 5, LoRa (q and v) on t5-3b, params_millions: printed 3.93: lora/qv-r8 does not give it"),
+    ],
+)  # fmt: skip
+def test_verify_fails_with_the_place_and_what_was_found(
+    copy: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, finding: str
+) -> None:
+    edit(copy / file, old, new)
+    assert main(["--catalog", str(copy), "verify-params", "--method", "lora"]) == 1
+    assert finding in capsys.readouterr().err
+
+
+def test_verify_prints_data_on_stdout_and_the_rest_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--catalog", str(CATALOG), "verify-params", "--method", "krona", "--backbone", "t5-3b"]
+    assert main([*arguments, "--format", "json"]) == 0
+    shown = capsys.readouterr()
+    rows = json.loads(shown.out)
+    assert [row["printed"] for row in rows] == ["0.41", "0.014"]
+    assert rows[0] == {
+        "row": "KronA", "backbone": "t5-3b", "column": "params_millions", "printed": "0.41", "measured": 0.589824,
+        "verdict": "differs", "outcome": "reproduced", "cause": "library_default", "reproduced_by": "krona/lokr-qv-r8",
+    }  # fmt: skip
+    assert "2 differ and are reproduced" in shown.err
+    assert main([*arguments, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("KronA,t5-3b,params_millions,0.41,0.589824,differs,")
+    assert main([*arguments, "--summary"]) == 0
+    assert capsys.readouterr().out == (
+        "Table 5: 0 of 2 printed parameter figures match; 2 differ and are reproduced by another stated configuration; "
+        "0 differ and are unresolved.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify-params", "--method", "lorra"], "there is no method 'lorra'; did you mean 'lora'?"),
+        (["verify-params", "--backbone", "t5"], "there is no backbone 't5'"),
+        (["measure", "lora/qv-r9"], "there is no method 'lora/qv-r9'; did you mean 'lora/qv-r8'?"),
+        (["--catalog", "nowhere", "measure"], "'nowhere' is no catalog"),
+    ],
+)
+def test_a_wrong_name_is_wrong_usage(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = arguments if "--catalog" in arguments else ["--catalog", str(CATALOG), *arguments]
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert not shown.out
+
+
+def test_without_torch_the_message_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from surveykit.cli import main; sys.exit(main(['verify-params', '--method', 'lora']))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert run.returncode == 2
+    assert run.stderr == "surveykit: this needs the package torch: pip install 'surveykit[measure]'\n"
