@@ -90,6 +90,7 @@ def test_statements(root: str, sql: str) -> None:
         ({"sql": "SELECT * FROM metods"}, "no table or view 'metods'; did you mean 'methods'"),
         ({"sql": "SELECT * FROM method_on('x')"}, "no table macro 'method_on'; did you mean 'methods_on'"),
         ({"sql": "SELECT typo FROM methods"}, "no column 'typo'; did you mean 'type'"),
+        ({"sql": "FROM methods TABLESAMPLE 10%"}, "TABLESAMPLE is not allowed"),
         ({"sql": "SELEC 1"}, "--sql: "),
         ({"condition": "type = "}, "the condition: "),
         ({"condition": "year = 'soon'"}, "soon"),

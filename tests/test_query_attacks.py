@@ -353,3 +353,16 @@ def test_child_reads_nothing_but_its_job(database: str) -> None:
     done = subprocess.run([sys.executable, "-m", "surveykit.database.child"], input="", capture_output=True, text=True)
     assert done.returncode == 0
     assert json.dumps(done.stdout) == '"ready\\n"'
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "with a as (from b), b as (select 1) from a",
+        "with b as (from b) from b",
+        "from (with b as (select 1) from b) x, b",
+    ],
+)
+def test_guard_itself_knows_where_a_name_holds(database: str, statement: str) -> None:
+    """DuckDB would find no table `b` either; a name that it does know would slip through if only it looked."""
+    assert str(answer(database, sql=statement)["error"]).startswith("no table or view 'b'")

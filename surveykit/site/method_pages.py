@@ -25,7 +25,7 @@ def index_context(reader: Reader) -> dict[str, Any]:
     """What the index shows."""
     states = {(a.method, a.name): words(a.status, STATUSES) for a in reader.all("SELECT method, name, status FROM attribute")}
     outcomes: dict[str, list[tuple[str, int]]] = {}
-    counted = "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY ALL ORDER BY outcome <> 'match', outcome"
+    counted = "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY method, outcome ORDER BY outcome"
     for row in reader.all(counted):
         outcomes.setdefault(row.method, []).append((row.outcome, row.n))
     rows = []

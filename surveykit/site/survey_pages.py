@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.site import numbers
+from surveykit.site.figures import Figures, Speeds
 from surveykit.site.markdown import Cell, joined, link, slug, table
 from surveykit.site.reading import Reader
 from surveykit.site.verdict_tables import (
@@ -19,10 +20,6 @@ from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, badge
 
 TABLE5 = "table5.md"
 DISCREPANCIES = "discrepancies.md"
-Figures = tuple[tuple[str, str, str, float, float, str], ...]
-"""Row, method, backbone, printed millions, measured millions, outcome."""
-Speeds = tuple[tuple[str, str, float, float, float], ...]
-"""Backbone, row, printed percentage, throughput in training, throughput in inference."""
 
 
 def table5_context(reader: Reader) -> dict[str, Any]:

@@ -102,8 +102,8 @@ def tried_table(reader: Reader, page: str, method: str, position: int) -> Markup
     rows = reader.all(
         "SELECT DISTINCT c.id, c.name, m.name AS method, b.name AS backbone, b.parameters, x.trainable, x.trainable_percent"
         " FROM explanation_tried t JOIN configuration c ON c.id = t.configuration JOIN method m ON m.id = c.method"
-        " JOIN explanation_figure f USING (method, position) JOIN backbone b ON b.id = f.backbone"
-        " LEFT JOIN measured x ON x.configuration = c.id AND x.backbone = b.id"
+        " JOIN explanation_figure f ON f.method = t.method AND f.position = t.position"
+        " JOIN backbone b ON b.id = f.backbone LEFT JOIN measured x ON x.configuration = c.id AND x.backbone = b.id"
         " WHERE t.method = ? AND t.position = ? ORDER BY b.parameters, x.trainable DESC, c.id",
         method, position,
     )  # fmt: skip

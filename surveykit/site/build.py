@@ -1,0 +1,57 @@
+"""The static site, built in this process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from surveykit.errors import MissingExtra, SurveyError
+
+
+def build(config_file: Path, *, strict: bool) -> Path:
+    """Build the site that a mkdocs.yml describes.
+
+    Args:
+        strict: warnings, such as a broken link, are errors.
+
+    Returns:
+        The folder with the site.
+
+    Raises:
+        MissingExtra: MkDocs, its theme or matplotlib is not installed.
+        CatalogError: the catalog is invalid.
+        SurveyError: there is no such file, or MkDocs refuses it.
+    """
+    if not config_file.is_file():
+        raise SurveyError(
+            f"there is no {config_file}: run this in a clone of the repository, or name its mkdocs.yml with --config"
+        )
+    # Material announces at each build that MkDocs 2 will not suit it; pages here do not depend on either.
+    os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+    try:
+        import material  # noqa: F401
+        import matplotlib  # noqa: F401
+        from mkdocs.commands.build import build as build_site
+        from mkdocs.config import load_config
+        from mkdocs.exceptions import Abort, MkDocsException
+    except ImportError as error:
+        raise MissingExtra("mkdocs-material" if error.name != "matplotlib" else "matplotlib", "site") from None
+    try:
+        config = load_config(str(config_file), strict=strict)
+        config.plugins.on_startup(command="build", dirty=False)
+        try:
+            build_site(config)
+        finally:
+            config.plugins.on_shutdown()
+    except (Abort, MkDocsException) as error:
+        raise _ours(error) or SurveyError(f"the site was not built: {str(error).strip()}") from None
+    return Path(config.site_dir)
+
+
+def _ours(error: BaseException | None) -> SurveyError | None:
+    """The error of this package that made MkDocs stop, if that is why it did."""
+    while error is not None:
+        if isinstance(error, SurveyError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

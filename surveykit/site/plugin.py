@@ -1,0 +1,115 @@
+"""The MkDocs plugin `surveykit`: pages from the catalog, and live texts in hand-written ones. A thin adapter."""
+
+from __future__ import annotations
+
+import html
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config import config_options
+from mkdocs.config.base import Config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page as MkDocsPage
+
+from surveykit.catalog.load import load
+from surveykit.catalog.locate import ENVIRONMENT, locate
+from surveykit.database.build import build as build_database
+from surveykit.errors import SurveyError
+from surveykit.site.pages import Page, fill, live_texts, render
+
+
+class SurveykitConfig(Config):
+    """Options in mkdocs.yml."""
+
+    catalog = config_options.Optional(config_options.Type(str))
+    """Folder of the catalog, from the place of mkdocs.yml; the environment variable SURVEYKIT_CATALOG comes first."""
+    repository = config_options.Optional(config_options.Type(str))
+    """Address of the repository, for links that edit a page."""
+
+
+class SurveykitPlugin(BasePlugin[SurveykitConfig]):
+    """Adds the generated pages to a MkDocs site."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path()
+        self.pages: list[Page] = []
+        self.live: dict[str, str] = {}
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        """Render everything before MkDocs empties the old site, so that an invalid catalog leaves it in place."""
+        base = Path(config.config_file_path or ".").resolve().parent
+        try:
+            self.root = locate(_chosen(self.config.catalog, base)).root
+            with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
+                database = Path(folder) / "site.duckdb"
+                build_database(load(self.root), database)
+                self.pages = list(render(database))
+                self.live = live_texts(database)
+        except SurveyError as error:
+            raise PluginError(str(error)) from error
+        if self.config.repository:
+            repository = self.config.repository.rstrip("/")
+            docs = os.path.relpath(config.docs_dir, base).replace(os.sep, "/")
+            config.edit_uri = f"{repository}/edit/main/{docs}/"
+            self.live["repository"] = repository
+        if config.nav is not None:
+            config.nav = _navigation(config.nav, self.pages)
+        return config
+
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
+        base = Path(config.config_file_path or ".").resolve().parent
+        for page in self.pages:
+            file = File.generated(config, page.path, content=page.content)
+            if page.source is not None and self.root.is_relative_to(base):
+                relative = os.path.relpath(self.root / page.source, config.docs_dir)
+                file.edit_uri = relative.replace(os.sep, "/")
+            files.append(file)
+        return files
+
+    def on_page_markdown(self, markdown: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
+        if page.file.generated_by is not None:
+            return markdown
+        try:
+            return fill(markdown, self.live, page.file.src_uri)
+        except SurveyError as error:
+            raise PluginError(str(error)) from error
+
+    def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
+        if page.title and page.file.generated_by is not None and not page.is_homepage:
+            page.meta.setdefault("title", page.title)  # the theme would undo the escapes of the other title
+        return context
+
+    def on_serve(self, server: Any, *, config: MkDocsConfig, builder: Any) -> Any:
+        server.watch(str(self.root))
+        return server
+
+
+def _chosen(option: str | None, base: Path) -> str | None:
+    if option is None or os.environ.get(ENVIRONMENT):
+        return None
+    return str(base / option)
+
+
+def _navigation(nav: list[Any], pages: list[Page]) -> list[Any]:
+    """Give names to generated pages, and put those of a folder below the entry that is its index."""
+    found: list[Any] = []
+    for entry in nav:
+        title, path = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
+        folder = str(path).removesuffix("index.md") if isinstance(path, str) else ""
+        below = [p for p in pages if folder and p.title and p.path.startswith(folder)]
+        if title is not None and str(path).endswith("/index.md") and below:
+            found.append({title: [path if p.path == path else {_name(p): p.path} for p in below]})
+        else:
+            found.append(entry)
+    return found
+
+
+def _name(page: Page) -> str:
+    """A title that stays text however often a theme escapes or unescapes it."""
+    return html.escape((page.title or page.path).replace("<", "‹").replace(">", "›"))
