@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from surveykit.errors import MissingExtra, SurveyError
+
+_NEEDED = {"mkdocs": "mkdocs-material", "material": "mkdocs-material", "jinja2": "jinja2", "matplotlib": "matplotlib"}
 
 
 def build(config_file: Path, *, strict: bool) -> Path:
@@ -28,14 +31,13 @@ def build(config_file: Path, *, strict: bool) -> Path:
         )
     # Material announces at each build that MkDocs 2 will not suit it; pages here do not depend on either.
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
-    try:
-        import material  # noqa: F401
-        import matplotlib  # noqa: F401
-        from mkdocs.commands.build import build as build_site
-        from mkdocs.config import load_config
-        from mkdocs.exceptions import Abort, MkDocsException
-    except ImportError as error:
-        raise MissingExtra("mkdocs-material" if error.name != "matplotlib" else "matplotlib", "site") from None
+    for module, package in _NEEDED.items():
+        if find_spec(module) is None:
+            raise MissingExtra(package, "site")
+    from mkdocs.commands.build import build as build_site
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import Abort, MkDocsException
+
     try:
         config = load_config(str(config_file), strict=strict)
         config.plugins.on_startup(command="build", dirty=False)

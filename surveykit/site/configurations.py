@@ -11,7 +11,7 @@ from markupsafe import Markup
 from surveykit import formula
 from surveykit.catalog.records import Backbone
 from surveykit.site import numbers
-from surveykit.site.markdown import bullets, code, escape, joined, span, table
+from surveykit.site.markdown import bullets, code, escape, fence, joined, span, table
 from surveykit.site.reading import Reader
 from surveykit.site.recipe_words import recipe_lines
 from surveykit.site.words import BASES, LIBRARIES, words
@@ -55,26 +55,30 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
 
 
 def _formulas(configuration: Any, let: dict[str, str]) -> Markup:
-    """The closed forms; those of added and stored parameters only where they differ."""
-    lines = [code(f"{name} = {text}") for name, text in let.items()]
-    lines.append(code(f"trainable = {configuration.formula_trainable}"))
+    """The closed forms, as the catalog writes them."""
+    lines = [f"{name} = {text}" for name, text in let.items()]
+    lines.append(f"trainable = {configuration.formula_trainable}")
     for name, text in (("added", configuration.formula_added), ("stored", configuration.formula_stored)):
-        if text == configuration.formula_trainable:
-            lines.append(code(f"{name} = trainable"))
-        else:
-            lines.append(code(f"{name} = {text}"))
-    return bullets(lines)
+        lines.append(f"{name} = {'trainable' if text == configuration.formula_trainable else text}")
+    return fence("\n".join(lines))
 
 
 def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Markup:
+    """The formula of the trainable parameters with each backbone's numbers, and the definitions that need them."""
     rows = []
     for b in backbones:
         symbols = formula.bind(let, _symbols(b))
-        text = configuration.formula_trainable
-        shown = formula.fill_in(text, symbols)
-        result = numbers.count(formula.evaluate(text, symbols))
-        rows.append([b.name, shown if shown == result else f"{shown} = {result}"])
+        lines = [
+            escape(f"{name} = {_equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
+        ]  # fmt: skip
+        lines.append(Markup(f"**{escape(_equation(configuration.formula_trainable, symbols))}**"))
+        rows.append([b.name, Markup("<br>").join(lines)])
     return table(["Backbone", "Trainable parameters, with numbers"], rows, "ll")
+
+
+def _equation(text: str, symbols: dict[str, int]) -> str:
+    filled, result = formula.fill_in(text, symbols), numbers.count(formula.evaluate(text, symbols))
+    return filled if filled == result else f"{filled} = {result}"
 
 
 def _symbols(backbone: Any) -> dict[str, int]:

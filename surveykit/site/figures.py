@@ -39,7 +39,10 @@ _MARKS = MappingProxyType(
     }
 )
 # Text is drawn as outlines, so that it does not depend on the reader's fonts.
-_STYLE = {"svg.hashsalt": "surveykit", "svg.fonttype": "path", "font.size": 11, "font.family": "DejaVu Sans"}
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "surveykit", "svg.fonttype": "path", "font.size": 11, "font.family": "DejaVu Sans",
+    "text.parse_math": False,
+}  # fmt: skip
 _OFFSETS = ((8, 3), (-8, 3), (8, -11), (-8, -11), (0, 9), (0, -16), (12, 12), (-12, 12), (12, -20), (-12, -20),
             (16, 22), (-16, 22), (16, -30), (-16, -30), (20, 34), (20, -42))  # fmt: skip
 
@@ -64,16 +67,16 @@ def _styled(draw: Callable[[Data, str], bytes]) -> Callable[[Data, str], bytes]:
 def claimed_against_measured(figures: Figures, scheme: str) -> bytes:
     """Printed against measured millions on logarithmic axes; those that differ are named."""
     colours = _SCHEMES[scheme]
-    figure, (axes,) = _start(1, (5.6, 5.6), colours)
-    low = min(min(printed, measured) for *_, printed, measured, _ in figures) / 1.7
-    high = max(max(printed, measured) for *_, printed, measured, _ in figures) * 2.2
+    figure, (axes,) = _start(1, (5.2, 5.6), colours)
+    low = min((min(printed, measured) for *_, printed, measured, _ in figures), default=0.1) / 1.7
+    high = max((max(printed, measured) for *_, printed, measured, _ in figures), default=1000.0) * 2.2
     axes.plot([low, high], [low, high], color=colours["grey"], linewidth=1, zorder=1)
     for outcome, (shape, colour, label) in _MARKS.items():
         chosen = [(measured, printed) for *_, printed, measured, found in figures if found == outcome]
         if chosen:
             filled = outcome != "match"
             axes.scatter(
-                *zip(*chosen, strict=True), marker=shape, s=46, linewidths=1.4, edgecolors=colours[colour],
+                [x for x, _ in chosen], [y for _, y in chosen], marker=shape, s=46, linewidths=1.4, edgecolors=colours[colour],
                 facecolors=colours[colour] if filled else "none", label=label, zorder=3 if filled else 2,
             )  # fmt: skip
     _logarithmic(axes, "xy", (low, high))
@@ -81,7 +84,7 @@ def claimed_against_measured(figures: Figures, scheme: str) -> bytes:
     axes.set_ylabel("printed in Table 5, millions")
     axes.set_aspect("equal")
     differing = [
-        (measured, printed, f"{row}, {backbone.removeprefix('T5-')}")
+        (measured, printed, f"{row},{' ' if len(row) < 9 else chr(10)}{backbone.removeprefix('T5-')}")
         for row, _, backbone, printed, measured, outcome in figures
         if outcome != "match"
     ]
@@ -96,21 +99,23 @@ def claimed_against_measured(figures: Figures, scheme: str) -> bytes:
 def parameters_against_speed(speeds: Speeds, scheme: str) -> bytes:
     """Throughput relative to full tuning against the share of trainable parameters, one panel for each backbone."""
     colours = _SCHEMES[scheme]
-    backbones = list(dict.fromkeys(backbone for backbone, *_ in speeds))
-    figure, panels = _start(len(backbones), (5.6, 3.3 * len(backbones)), colours)
-    shares = [share for _, _, share, _, _ in speeds]
+    backbones = list(dict.fromkeys(backbone for backbone, *_ in speeds)) or ["nothing printed"]
+    figure, panels = _start(len(backbones), (5.2, 3.3 * len(backbones)), colours)
+    shares = [share for _, _, share, _, _ in speeds] or [100.0]
     for axes, backbone in zip(panels, backbones, strict=True):
         own = [(row, share, train, infer) for name, row, share, train, infer in speeds if name == backbone]
         axes.axhline(100, color=colours["grey"], linewidth=1, zorder=1)
         for _, share, train, infer in own:
             axes.plot([share, share], [train, infer], color=colours["grid"], linewidth=1, zorder=1)
         x = [share for _, share, _, _ in own]
-        axes.scatter(x, [train for *_, train, _ in own], marker="o", s=40, color=colours["blue"], label="training", zorder=3)
+        axes.scatter(
+            x, [train for *_, train, _ in own], marker="o", s=40, color=colours["blue"], label="training", zorder=3
+        )
         axes.scatter(
             x, [infer for *_, infer in own], marker="v", s=40, linewidths=1.4, facecolors="none",
             edgecolors=colours["orange"], label="inference", zorder=3,
         )  # fmt: skip
-        axes.set_ylim(0, max(max(train, infer) for *_, train, infer in own) * 1.18)
+        axes.set_ylim(0, max((max(train, infer) for *_, train, infer in own), default=100) * 1.18)
         _logarithmic(axes, "x", (min(shares) / 2, max(shares) * 2))
         axes.set_title(backbone, loc="left", fontsize=12, color=colours["text"])
         axes.set_ylabel("full tuning = 100")
@@ -179,7 +184,7 @@ def _name(axes: Axes, named: list[tuple[float, float, str]], marks: list[tuple[f
         for dx, dy in _OFFSETS:
             side = "left" if dx > 0 else "right" if dx < 0 else "center"
             note = axes.annotate(
-                text, (x, y), xytext=(dx, dy), textcoords="offset points", ha=side, fontsize=9, color=colour, zorder=4,
+                text, (x, y), xytext=(dx, dy), textcoords="offset points", ha=side, fontsize=10, color=colour, zorder=4,
             )  # fmt: skip
             box = note.get_window_extent(renderer)
             inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)

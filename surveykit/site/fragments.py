@@ -11,7 +11,7 @@ from surveykit.site.reading import Reader
 from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, badge, words
 
 
-def fragments(reader: Reader) -> dict[str, Markup]:
+def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup]:
     """Every piece by the name that pages ask for."""
     return {
         "finding": finding(reader),
@@ -22,6 +22,7 @@ def fragments(reader: Reader) -> dict[str, Markup]:
         "coverage": _coverage(reader),
         "runs": _runs(reader),
         "not-measured": _not_measured(reader),
+        "issue": external("an issue", f"{repository}/issues" if repository else None),
         "survey-bibtex": fence(reader.one("SELECT bibtex FROM paper WHERE key = ?", SURVEY_KEY).bibtex, "bibtex"),
     }
 

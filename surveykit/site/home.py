@@ -34,7 +34,7 @@ def _telling(reader: Reader) -> list[Markup]:
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " JOIN measurement m ON m.configuration = v.configuration AND m.backbone = v.backbone"
         " JOIN explanation_figure f ON f.method = v.method AND f.backbone = v.backbone AND f.column_name = v.column_name"
-        " JOIN explanation e ON e.method = f.method AND e.position = f.position AND e.row_label = v.row_label"
+        " JOIN explanation e ON e.method = f.method AND e.position = f.position AND e.row_label = v.row_label AND f.printed = v.printed"
         " WHERE v.column_name = 'params_millions' AND v.outcome = 'reproduced' AND m.trainable > 0 AND c.value_min > 0"
         " ORDER BY v.locator"
     ):
@@ -47,9 +47,11 @@ def _telling(reader: Reader) -> list[Markup]:
 
 
 def _sentence(reader: Reader, v: Any) -> Markup:
-    place = f"discrepancies.md#{explanation_anchor(v.method, v.position)}"
-    more = f"{numbers.factor(v.ratio)} what" if v.ratio >= 1 else f"{numbers.factor(1 / v.ratio)} less than what"
+    place = f"discrepancies.md#{explanation_anchor(v.method, v.row_label, v.position)}"
+    more = f"{numbers.factor(v.ratio)} fewer" if v.ratio >= 1 else f"{numbers.factor(1 / v.ratio)} as many"
     name = link(f"{v.row_label} on {v.backbone_name}", place, HOME)
-    printed = escape(f"the table prints {v.printed} million trainable parameters, {more} the method has there")
-    counted = escape(f"({numbers.count(v.trainable)}). The printed figure matches the count of")
+    printed = escape(
+        f"the table prints {v.printed} million trainable parameters; the method has {numbers.count(v.trainable)} there,"
+    )
+    counted = escape(f"{more}. The printed figure matches the count of")
     return Markup(f"**{name}**: {printed} {counted} {reproduction(reader, v.reproduced_by, HOME)}.")

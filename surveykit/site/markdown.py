@@ -26,7 +26,7 @@ def escape(text: object) -> Markup:
     """Text as one line of Markdown that shows exactly this text."""
     if isinstance(text, Markup):
         return text
-    line = " ".join("".join(_visible(c) for c in str(text)).split())
+    line = re.sub(" {2,}", " ", "".join(_visible(c) for c in str(text)))
     return Markup("".join(_entity(line, i) for i in range(len(line))))
 
 
@@ -91,7 +91,7 @@ def external(text: object, url: str | None) -> Markup:
 
 def slug(text: str) -> str:
     """Text as part of an anchor."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+    return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("+", "-plus")).strip("-") or "x"
 
 
 def table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]], align: str) -> Markup:

@@ -15,7 +15,19 @@ from surveykit.site.markdown import code, escape, external, fence, joined, link,
 from surveykit.site.reading import Reader
 from surveykit.site.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.words import (
-    COLUMNS, FAMILIES, LIBRARIES, RELATIONS, SOURCES, STATUSES, SYMBOLS, badge, overhead_words, type_words, words, yes_no,
+    COLUMNS,
+    FAMILIES,
+    LIBRARIES,
+    OUTCOMES,
+    RELATIONS,
+    SOURCES,
+    STATUSES,
+    SYMBOLS,
+    badge,
+    overhead_words,
+    type_words,
+    words,
+    yes_no,
 )  # fmt: skip
 
 INDEX = "methods/index.md"
@@ -23,10 +35,14 @@ INDEX = "methods/index.md"
 
 def index_context(reader: Reader) -> dict[str, Any]:
     """What the index shows."""
-    states = {(a.method, a.name): words(a.status, STATUSES) for a in reader.all("SELECT method, name, status FROM attribute")}
+    states = {
+        (a.method, a.name): words(a.status, STATUSES) for a in reader.all("SELECT method, name, status FROM attribute")
+    }
     outcomes: dict[str, list[tuple[str, int]]] = {}
-    counted = "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY method, outcome ORDER BY outcome"
-    for row in reader.all(counted):
+    counted = (
+        "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY method, outcome ORDER BY list_position(?, outcome)"
+    )
+    for row in reader.all(counted, list(OUTCOMES)):
         outcomes.setdefault(row.method, []).append((row.outcome, row.n))
     rows = []
     for m in reader.all("SELECT * FROM methods ORDER BY lower(name), id"):
@@ -47,13 +63,21 @@ def index_context(reader: Reader) -> dict[str, Any]:
         "Trainable %, claimed", "Trainable %, measured", "Figures of Table 5",
     ]  # fmt: skip
     families = [
-        (words(f.family, FAMILIES), joined(link(name, f"methods/{i}.md", INDEX) for i, name in zip(f.ids, f.names, strict=True)))
+        (
+            words(f.family, FAMILIES),
+            joined(link(name, f"methods/{i}.md", INDEX) for i, name in zip(f.ids, f.names, strict=True)),
+        )
         for f in reader.all(
             "SELECT family, list(id ORDER BY lower(name), id) AS ids, list(name ORDER BY lower(name), id) AS names"
-            " FROM method GROUP BY family ORDER BY min(CAST(section AS DOUBLE)), family"
+            " FROM method GROUP BY family ORDER BY list_position(?, family)",
+            list(FAMILIES),
         )
     ]
-    return {"methods": table(heads, rows, "llllllrrl"), "families": families, "summary": reader.one("SELECT * FROM summary")}
+    return {
+        "methods": table(heads, rows, "llllllrrl"),
+        "families": families,
+        "summary": reader.one("SELECT * FROM summary"),
+    }
 
 
 def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -61,23 +85,30 @@ def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
-        configurations = reader.all("SELECT * FROM configuration WHERE method = ? ORDER BY NOT is_default, id", method.id)
-        yield method, {
-            "method": method,
-            "aliases": [a.name for a in reader.all("SELECT name FROM alias WHERE method = ? ORDER BY name", method.id)],
-            "family": words(method.family, FAMILIES),
-            "paper": _paper(reader, method.paper),
-            "verdicts": verdict_table(reader, page, method.id),
-            "explanations": explanation_blocks(reader, page, method.id),
-            "taxonomy": _taxonomy(reader, method.id),
-            "claims": _claims(reader, method.id),
-            "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
-            "symbols": _symbols(configurations),
-            "relations": _relations(reader, method.id, page),
-            "implementations": _implementations(reader, method.id),
-            "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
-            "words": words,
-        }
+        configurations = reader.all(
+            "SELECT * FROM configuration WHERE method = ? ORDER BY NOT is_default, id", method.id
+        )
+        yield (
+            method,
+            {
+                "method": method,
+                "aliases": [
+                    a.name for a in reader.all("SELECT name FROM alias WHERE method = ? ORDER BY name", method.id)
+                ],
+                "family": words(method.family, FAMILIES),
+                "paper": _paper(reader, method.paper),
+                "verdicts": verdict_table(reader, page, method.id),
+                "explanations": explanation_blocks(reader, page, method.id),
+                "taxonomy": _taxonomy(reader, method.id),
+                "claims": _claims(reader, method.id),
+                "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
+                "symbols": _symbols(configurations),
+                "relations": _relations(reader, method.id, page),
+                "implementations": _implementations(reader, method.id),
+                "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
+                "words": words,
+            },
+        )
 
 
 def _paper(reader: Reader, key: str) -> Any:

@@ -35,5 +35,5 @@ def percent(value: float | None) -> str:
 
 
 def factor(value: float) -> str:
-    """A ratio in words: `about 690 times`, `1.5 times`."""
-    return f"about {round(value, -1):,.0f} times" if value >= 100 else f"{value:.3g} times"
+    """A ratio in words: `about 690 times`, `3.9 times`."""
+    return f"about {round(value, -1):,.0f} times" if value >= 100 else f"{value:.2g} times"

@@ -73,10 +73,14 @@ def _figures(reader: Reader) -> Iterator[Page]:
         yield Page(path=f"figures/speed-{scheme}.svg", content=parameters_against_speed(speeds, scheme))
 
 
-def live_texts(database: Path) -> dict[str, str]:
-    """The pieces that hand-written pages take in with `<!-- live: NAME -->`, by name."""
+def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
+    """The pieces that hand-written pages take in with `<!-- live: NAME -->`, by name.
+
+    Args:
+        repository: address of the repository, for the pieces that link to it.
+    """
     with reading(database) as reader:
-        return {name: str(text) for name, text in fragments(reader).items()}
+        return {name: str(text) for name, text in fragments(reader, repository).items()}
 
 
 def fill(text: str, live: Mapping[str, str], name: str) -> str:

@@ -23,7 +23,7 @@ from surveykit.errors import SurveyError
 from surveykit.site.pages import Page, fill, live_texts, render
 
 
-class SurveykitConfig(Config):
+class SurveykitConfig(Config):  # type: ignore[misc]
     """Options in mkdocs.yml."""
 
     catalog = config_options.Optional(config_options.Type(str))
@@ -32,7 +32,7 @@ class SurveykitConfig(Config):
     """Address of the repository, for links that edit a page."""
 
 
-class SurveykitPlugin(BasePlugin[SurveykitConfig]):
+class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
     """Adds the generated pages to a MkDocs site."""
 
     def __init__(self) -> None:
@@ -40,6 +40,10 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):
         self.root = Path()
         self.pages: list[Page] = []
         self.live: dict[str, str] = {}
+
+    @property
+    def repository(self) -> str | None:
+        return self.config.repository.rstrip("/") if self.config.repository else None
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Render everything before MkDocs empties the old site, so that an invalid catalog leaves it in place."""
@@ -50,25 +54,23 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):
                 database = Path(folder) / "site.duckdb"
                 build_database(load(self.root), database)
                 self.pages = list(render(database))
-                self.live = live_texts(database)
+                self.live = live_texts(database, self.repository)
         except SurveyError as error:
             raise PluginError(str(error)) from error
-        if self.config.repository:
-            repository = self.config.repository.rstrip("/")
-            docs = os.path.relpath(config.docs_dir, base).replace(os.sep, "/")
-            config.edit_uri = f"{repository}/edit/main/{docs}/"
-            self.live["repository"] = repository
+        if self.repository:
+            config.edit_uri = f"{self.repository}/edit/main/"
         if config.nav is not None:
             config.nav = _navigation(config.nav, self.pages)
         return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         base = Path(config.config_file_path or ".").resolve().parent
+        for file in files.documentation_pages():
+            file.edit_uri = _below(Path(config.docs_dir) / file.src_uri, base)
         for page in self.pages:
             file = File.generated(config, page.path, content=page.content)
-            if page.source is not None and self.root.is_relative_to(base):
-                relative = os.path.relpath(self.root / page.source, config.docs_dir)
-                file.edit_uri = relative.replace(os.sep, "/")
+            if page.source is not None:
+                file.edit_uri = _below(self.root / page.source, base)
             files.append(file)
         return files
 
@@ -94,6 +96,11 @@ def _chosen(option: str | None, base: Path) -> str | None:
     if option is None or os.environ.get(ENVIRONMENT):
         return None
     return str(base / option)
+
+
+def _below(path: Path, base: Path) -> str | None:
+    """A path as the repository names it; None for what lies outside."""
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else None
 
 
 def _navigation(nav: list[Any], pages: list[Page]) -> list[Any]:

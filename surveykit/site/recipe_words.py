@@ -43,7 +43,11 @@ SUBLAYERS = {
     "decoder.input": "input of the decoder",
     "outside": "outside the stacks",
 }
-VALUES = {"inner": "heads × width of a head", "d_model": "d_model", "sequence_mean_sigmoid": "sigmoid, mean over positions"}
+VALUES = {
+    "inner": "heads × width of a head",
+    "d_model": "d_model",
+    "sequence_mean_sigmoid": "sigmoid, mean over positions",
+}
 
 
 def recipe_lines(recipe: dict[str, Any]) -> list[Markup]:

@@ -14,7 +14,13 @@ from surveykit.site.figures import Figures, Speeds
 from surveykit.site.markdown import Cell, joined, link, slug, table
 from surveykit.site.reading import Reader
 from surveykit.site.verdict_tables import (
-    COLUMNS, explanation_anchor, figures, reproduction, tried_table, verdict_anchor, verdicts,
+    COLUMNS,
+    explanation_anchor,
+    figures,
+    reproduction,
+    tried_table,
+    verdict_anchor,
+    verdicts,
 )  # fmt: skip
 from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, badge, words
 
@@ -75,7 +81,7 @@ def _overview(reader: Reader) -> Markup:
 def discrepancies_context(reader: Reader) -> dict[str, Any]:
     """What the page of discrepancies shows: one entry for each explanation, apart by outcome."""
     entries = list(_entries(reader))
-    causes = {e.cause for e in entries if e.cause}
+    causes = {e.cause for e in entries if e.outcome == "reproduced"}
     return {
         "groups": {
             outcome: [e for e in entries if e.outcome == outcome]
@@ -84,7 +90,7 @@ def discrepancies_context(reader: Reader) -> dict[str, Any]:
         "summary": reader.one("SELECT * FROM summary"),
         "causes": table(
             ["Cause", "Meaning"],
-            [[CAUSES[c], CAUSE_MEANINGS[c]] for c in CAUSES if c in causes and c != "unresolved"],
+            [[CAUSES[c], CAUSE_MEANINGS[c]] for c in CAUSES if c in causes],
             "ll",
         ),
     }
@@ -104,18 +110,20 @@ def _entries(reader: Reader) -> Iterator[Any]:
         pairs = list(group)
         first = pairs[0][1]
         entry = SimpleNamespace(
-            anchor=explanation_anchor(first.method, first.position),
+            anchor=explanation_anchor(first.method, first.row_label, first.position),
             row_label=first.row_label,
             method=link(names[first.method], f"methods/{first.method}.md", DISCREPANCIES),
             backbones=", ".join(dict.fromkeys(row.backbone_name for row, _ in pairs)),
             outcome=first.outcome,
             badge=badge(first.outcome),
             cause=first.cause,
-            cause_words=words(first.cause, CAUSES) if first.cause else None,
+            cause_words=words(first.cause, CAUSES) if first.cause not in (None, "unresolved") else None,
             text=first.explanation,
             reproduction=reproduction(reader, first.reproduced_by, DISCREPANCIES) if first.reproduced_by else None,
             table=_figures(reader, [row for row, _ in pairs], first.reproduced_by),
-            tried=tried_table(reader, DISCREPANCIES, first.method, first.position) if first.outcome == "unresolved" else None,
+            tried=tried_table(reader, DISCREPANCIES, first.method, first.position)
+            if first.outcome == "unresolved"
+            else None,
         )
         yield entry
 
@@ -136,11 +144,11 @@ def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Mark
             cells += [v.printed, link(shown, place, DISCREPANCIES) if v.verdict == "differs" else f"{shown} (match)"]
         if reproduced_by:
             m = counts.get(found.backbone)
-            cells += [numbers.count(m.trainable) if m else numbers.ABSENT, numbers.percent(m.trainable_percent) if m else ""]
+            cells.append(numbers.count(m.trainable) if m else numbers.ABSENT)
         lines.append(cells)
     heads = ["Backbone", "M printed", "M measured", "% printed", "% measured"]
     if reproduced_by:
-        heads += ["Reproduction trains", "%"]
+        heads.append("Count of the match")
     return table(heads, lines, "l" + "r" * (len(heads) - 1))
 
 
@@ -166,4 +174,3 @@ def table5_figures(reader: Reader) -> tuple[Figures, Speeds]:
         )
     )
     return judged, speeds
-

@@ -21,9 +21,9 @@ def verdict_anchor(row_label: str, backbone: str, column: str) -> str:
     return f"{slug(row_label)}-{backbone}-{column.removeprefix('params_')}"
 
 
-def explanation_anchor(method: str, position: int | None) -> str:
-    """The anchor of an explanation on the page of discrepancies."""
-    return f"{method}-{'open' if position is None else position + 1}"
+def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
+    """The anchor of an explanation on the page of discrepancies, or of a row that has none."""
+    return f"{slug(row_label)}-open" if position is None else f"{method}-{position + 1}"
 
 
 def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
@@ -34,7 +34,7 @@ def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
         "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"
-        "   AND f.column_name = v.column_name"
+        "   AND f.column_name = v.column_name AND f.printed = v.printed"
         " WHERE ? IN (v.method, '') ORDER BY b.parameters, b.id, lower(v.row_label), v.row_label, v.column_name",
         method or "",
     ):
@@ -74,15 +74,18 @@ def verdict_table(reader: Reader, page: str, method: str) -> Markup:
 
 
 def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
-    """The explanations of one method: where they apply, cause, text, and what reproduces the figures."""
+    """The explanations of one method that are needed: where they apply, cause, text, and what reproduces the figures."""
     found = reader.all(
         "SELECT e.*, list(DISTINCT b.name) AS backbones FROM explanation e JOIN explanation_figure f USING (method, position)"
-        " JOIN backbone b ON b.id = f.backbone WHERE e.method = ? GROUP BY ALL ORDER BY e.position",
+        " JOIN backbone b ON b.id = f.backbone"
+        " JOIN verdict v ON v.method = e.method AND v.row_label = e.row_label AND v.backbone = f.backbone"
+        "   AND v.column_name = f.column_name AND v.printed = f.printed AND v.verdict = 'differs'"
+        " WHERE e.method = ? GROUP BY ALL ORDER BY e.position",
         method,
     )
     for e in found:
         e.cause_words = words(e.cause, CAUSES)
-        e.anchor = explanation_anchor(e.method, e.position)
+        e.anchor = explanation_anchor(e.method, e.row_label, e.position)
         e.backbones = ", ".join(sorted(e.backbones))
         e.reproduction = reproduction(reader, e.reproduced_by, page) if e.reproduced_by else None
     return found
@@ -118,4 +121,3 @@ def tried_table(reader: Reader, page: str, method: str, position: int) -> Markup
         for r in rows
     ]
     return table(["Tried", "Backbone", "Trainable", "Millions", "%"], cells, "llrrr")
-
