@@ -9,3 +9,7 @@ class Record(BaseModel):
     """A strict, frozen record: unknown keys, coercions and later assignments are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+"""An id is lower-case words joined by hyphens."""

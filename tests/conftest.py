@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
-from surveykit.catalog.records import Backbone
 
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"

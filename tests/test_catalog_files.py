@@ -12,9 +12,10 @@ from conftest import CATALOG
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT, locate
-from surveykit.catalog.records import Backbone, Method
+from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.catalog.yaml12 import MAX_DEPTH, parse
 from surveykit.errors import CatalogError, SurveyError

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surveykit import formula
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
-from surveykit.catalog.records import Backbone
 from surveykit.engine import Instance, build, count
 
 NAMES = [name for name, _, _ in load(CATALOG, measured=False).configurations()]

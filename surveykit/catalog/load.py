@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
-from surveykit.catalog.records import (
-    Backbone,
-    Configuration,
-    Explanation,
-    Measurement,
-    Method,
-    Paper,
-    Run,
-    TableCell,
-)  # fmt: skip
+from surveykit.catalog.claims import TableCell
+from surveykit.catalog.measurements import Measurement, Run
+from surveykit.catalog.records import Configuration, Explanation, Method, Paper
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
 from surveykit.errors import CatalogError, Problem, nearest

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.records import Measurement, Run
+from surveykit.catalog.measurements import Measurement, Run
 from surveykit.catalog.staleness import key
 from surveykit.record import Record
 

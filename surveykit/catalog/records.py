@@ -1,86 +1,21 @@
-"""The records of the catalog. Torch-free; the JSON Schemas in catalog/schema are made from these classes."""
+"""A method, as its file says it. The JSON Schema in catalog/schema is made from these classes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from surveykit import formula
-from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.claims import Overhead, SurveyPlace
 from surveykit.errors import FormulaError
 from surveykit.recipes import Recipe
-from surveykit.record import Record
-
-ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+from surveykit.record import ID_PATTERN, Record
 
 MethodType = Literal["A", "S", "R", "AS", "AR", "ARS", "none"]
 Family = Literal["adapter", "soft_prompt", "other_additive", "selective", "reparametrization", "hybrid", "baseline"]
-Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 Source = Literal["survey_table", "survey_text", "paper", "derived"]
 Status = Literal["known", "not_stated", "not_applicable"]
-
-OVERHEAD_PRINTED: Mapping[str, tuple[Overhead, ...]] = {
-    "No overhead": (),
-    "+ FFN": ("ffn",),
-    "+ input": ("input",),
-    "+ FFN and input": ("ffn", "input"),
-    "+ linear layer": ("linear",),
-    "+ gating": ("gating",),
-    "+ decoder": ("decoder",),
-}
-"""How Table 1 words the inference overhead, and what we read in it."""
-
-Tick = Literal["✓", "✗"]
-
-
-class Table1Row(Record):
-    """A row of the survey's Table 1, as printed."""
-
-    row: str
-    """The method's name in the table."""
-    type: Literal["A", "S", "R", "AS", "AR", "ARS"]
-    disk: Tick
-    ram: Tick
-    bp: Tick
-    overhead: Literal["No overhead", "+ FFN", "+ input", "+ FFN and input", "+ linear layer", "+ gating", "+ decoder"]
-    note: str | None = None
-    """A footnote of the table, in our words."""
-
-
-class Table2Row(Record):
-    """A row of the survey's Table 2, as printed."""
-
-    row: str
-    """The method's name in the table."""
-    trainable_percent: str
-    """Trainable parameters in percent, as printed; a range or a bound stays text."""
-    changed_percent: str
-    """Changed parameters in percent, as printed."""
-    under_1b: Tick
-    """Evaluated on models of fewer than 1 billion parameters."""
-    under_20b: Tick
-    """… of fewer than 20 billion."""
-    over_20b: Tick
-    """… of more than 20 billion."""
-    note: str | None = None
-
-    @field_validator("trainable_percent", "changed_percent")
-    @classmethod
-    def _is_figure(cls, printed: str) -> str:
-        parse_figure(printed)
-        return printed
-
-
-class SurveyPlace(Record):
-    """Where the survey treats the method, and what its tables say of it."""
-
-    section: str = Field(pattern=r"^[0-9]+(\.[0-9]+)?$")
-    """Number of the section that describes it."""
-    table1: Table1Row | None
-    """Null: the method has no row there."""
-    table2: Table2Row | None
 
 
 class _Judged(Record):
@@ -226,7 +161,6 @@ Cause = Literal[
     "source_inconsistent",
     "unresolved",
 ]
-Column = Literal["score", "params_millions", "params_percent", "ram_gb", "throughput_train", "throughput_infer"]
 
 
 class ExplainedFigures(Record):
@@ -276,7 +210,9 @@ class Explanation(Record):
             if self.reproduced_by is not None:
                 raise ValueError("a difference that a configuration reproduces is not unresolved; name its cause")
         elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.reproduced_by is None):
-            raise ValueError(f"the cause {self.cause} needs {'no' if self.reproduced_by else 'a'} configuration in reproduced_by")
+            raise ValueError(
+                f"the cause {self.cause} needs {'no' if self.reproduced_by else 'a'} configuration in reproduced_by"
+            )
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
         return self
@@ -331,116 +267,6 @@ class Method(Record):
     @property
     def default(self) -> Configuration:
         return next(c for c in self.configurations if c.default)
-
-
-class Backbone(Record):
-    """A pretrained model, by its dimensions. Widths are numbers of features."""
-
-    id: str = Field(pattern=ID_PATTERN)
-    name: str
-    survey_label: str | None
-    """Its label in the survey's Table 5; null when it is not there."""
-    checkpoint: str
-    """Where the weights are published (owner/name on the Hugging Face hub)."""
-    architecture: Literal["t5"]
-    paper: str
-    d_model: int = Field(ge=1)
-    d_ff: int = Field(ge=1)
-    d_kv: int = Field(ge=1)
-    """Width of one attention head."""
-    heads: int = Field(ge=1)
-    encoder_layers: int = Field(ge=1)
-    decoder_layers: int = Field(ge=1)
-    vocabulary: int = Field(ge=1)
-    """Rows of the token embedding."""
-    relative_buckets: int = Field(ge=1)
-    gated: bool
-    """Whether the feed-forward has a second, gating input matrix (T5 v1.1)."""
-    tied: bool
-    """Whether the output layer is the token embedding."""
-    parameters: int = Field(ge=1)
-    """Expected count, each parameter once."""
-    parameters_source: str = Field(min_length=10)
-
-    @property
-    def inner(self) -> int:
-        return self.heads * self.d_kv
-
-    def symbols(self) -> dict[str, int]:
-        """The symbols of formulas, with the closed form of the backbone's own count as `N`."""
-        d, inner, f, h = self.d_model, self.inner, self.d_ff, self.heads
-        le, ld, v, u = self.encoder_layers, self.decoder_layers, self.vocabulary, self.relative_buckets
-        attentions, feed_forwards, norms = le + 2 * ld, le + ld, 2 * le + 3 * ld + 2
-        gates, tokens = (2 if self.gated else 1), (1 if self.tied else 2)
-        linear = 4 * attentions * d * inner + feed_forwards * (1 + gates) * d * f
-        total = tokens * v * d + norms * d + 2 * u * h + linear
-        return {
-            "d": d, "I": inner, "f": f, "H": h, "Le": le, "Ld": ld, "V": v, "U": u, "G": gates, "T": tokens,
-            "A": attentions, "F": feed_forwards, "L": norms, "N": total,
-        }  # fmt: skip
-
-    @model_validator(mode="after")
-    def _count_holds(self) -> Self:
-        expected = self.symbols()["N"]
-        if expected != self.parameters:
-            raise ValueError(f"these dimensions give {expected:,} parameters, not {self.parameters:,}")
-        return self
-
-
-class TableCell(Record):
-    """One printed figure of Table 5: one fact per row of the file."""
-
-    backbone_label: str
-    row: str
-    column: Column
-    printed: str | None
-    status: Literal["printed", "dash", "missing_in_source"]
-
-    @model_validator(mode="after")
-    def _text_when_printed(self) -> Self:
-        if (self.status == "printed") != (self.printed is not None):
-            raise ValueError("a cell has text exactly when its status is 'printed'")
-        if self.printed is not None:
-            parse_figure(self.printed)
-        return self
-
-
-class Measurement(Record):
-    """What the engine counted for one configuration on one backbone."""
-
-    configuration: str
-    """method/configuration"""
-    backbone: str
-    status: Literal["counted", "failed"]
-    reason: str | None
-    """Why it failed; null when it did not."""
-    trainable: int | None = Field(ge=0)
-    """Parameters that the optimizer holds, in the largest stage."""
-    trainable_task: int | None = Field(ge=0)
-    """… in the last stage that is run for each task."""
-    trained_pretrained: int | None = Field(ge=0)
-    """Pretrained parameters among the trainable ones of that stage."""
-    added: int | None = Field(ge=0)
-    """New parameters, as trained."""
-    stored: int | None = Field(ge=0)
-    """Numbers to keep for each task."""
-    provenance: Literal["config", "header", "weights"]
-    """What the backbone was built from."""
-    key: str = Field(pattern=r"^[0-9a-f]{16}$")
-    """Staleness key: recipe, sources of the engine, backbone."""
-    run: str
-    """The run that found it, a key of runs.csv."""
-
-
-class Run(Record):
-    """The environment that measurements came from."""
-
-    run: str
-    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    surveykit: str
-    python: str
-    torch: str
-    transformers: str
 
 
 class Paper(Record):

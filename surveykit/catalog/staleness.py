@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from surveykit.catalog.records import Backbone
+from surveykit.catalog.backbones import Backbone
 from surveykit.recipes import Recipe
 
 _PACKAGE = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from surveykit.catalog.load import Catalog
     from surveykit.catalog.measured import Cell
-    from surveykit.catalog.records import Measurement
+    from surveykit.catalog.measurements import Measurement
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -18,7 +18,8 @@ def schemas() -> dict[str, str]:
     """File name → JSON Schema, from the records that the loader uses."""
     import json
 
-    from surveykit.catalog.records import Backbone, Method
+    from surveykit.catalog.backbones import Backbone
+    from surveykit.catalog.records import Method
 
     return {
         f"{record.__name__.lower()}.schema.json": json.dumps(record.model_json_schema(), ensure_ascii=False, indent=2)

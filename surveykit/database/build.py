@@ -12,9 +12,10 @@ from typing import Any
 import duckdb
 
 from surveykit import formula
+from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.records import OVERHEAD_PRINTED, Method
+from surveykit.catalog.records import Method
 from surveykit.catalog.staleness import key
 from surveykit.errors import SurveyError
 from surveykit.verify.verdicts import judge

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import T5Config, T5ForConditionalGeneration
 
-from surveykit.catalog.records import Backbone
+from surveykit.catalog.backbones import Backbone
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Role, Sublayer
 

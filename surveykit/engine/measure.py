@@ -14,7 +14,7 @@ import transformers
 import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
-from surveykit.catalog.records import Measurement, Run
+from surveykit.catalog.measurements import Measurement, Run
 from surveykit.engine.backbones import build
 from surveykit.engine.counts import count
 from surveykit.errors import SurveyError

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit import formula
-from surveykit.catalog.records import Backbone
+from surveykit.catalog.backbones import Backbone
 from surveykit.site import numbers
 from surveykit.site.markdown import bullets, code, escape, fence, joined, span, table
 from surveykit.site.reading import Reader

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from surveykit import formula
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.records import Measurement
+from surveykit.catalog.measurements import Measurement
 from surveykit.errors import FormulaError
 from surveykit.verify.explanations import check_explanations
 from surveykit.verify.findings import Finding

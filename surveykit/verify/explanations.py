@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from surveykit.catalog.claims import TableCell
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.records import Configuration, Explanation, Measurement, TableCell
+from surveykit.catalog.measurements import Measurement
+from surveykit.catalog.records import Configuration, Explanation
 from surveykit.recipes import Recipe
 from surveykit.verify.findings import Finding
 from surveykit.verify.verdicts import ParameterColumn, in_unit, parameter_cells

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.claims import TableCell
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.records import Backbone, Cause, Explanation, Measurement, TableCell
+from surveykit.catalog.measurements import Measurement
+from surveykit.catalog.records import Cause, Explanation
 
 Verdict = Literal["match", "differs", "not_measured"]
 Outcome = Literal["match", "reproduced", "inconsistent", "unresolved", "unexplained", "not_measured"]

@@ -21,8 +21,9 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
 from surveykit import formula
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
-from surveykit.catalog.records import Backbone, Oracle
+from surveykit.catalog.records import Oracle
 
 SIZES = ("t5-large", "t5-3b", "t5-11b")
 
