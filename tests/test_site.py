@@ -157,6 +157,12 @@ def test_every_method_has_its_page(html: dict[str, Html], catalog: Catalog) -> N
             assert configuration.name in page.text()
 
 
+def test_a_method_without_a_recipe_says_so(html: dict[str, Html], catalog: Catalog) -> None:
+    for method in catalog.methods.values():
+        text = html[f"methods/{method.id}/index.html"].text()
+        assert ("Not instantiated yet." in text) == (not method.configurations), method.id
+
+
 def test_the_index_lists_every_method(html: dict[str, Html], catalog: Catalog) -> None:
     names = [row[0] for row in html["methods/index.html"].rows[1:]]
     assert sorted(names) == sorted(method.name for method in catalog.methods.values())

@@ -13,6 +13,19 @@ from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
 from surveykit.catalog.measurements import Measurement, Run
 from surveykit.catalog.records import Configuration, Explanation, Method, Paper
+from surveykit.catalog.tables import (
+    CategoryCell,
+    Citation,
+    DataCheck,
+    DataChecks,
+    Microbatch,
+    Missing,
+    PrintedName,
+    Prompt,
+    RawScore,
+    Statement,
+    Statements,
+)
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
 from surveykit.errors import CatalogError, Problem, nearest
@@ -24,6 +37,21 @@ SURVEY_KEY = "lialin2023scaling"
 
 
 @dataclass(frozen=True)
+class SurveyTables:
+    """What the survey prints beyond Tables 1, 2 and 5, in printed order, and the sentences that are checked."""
+
+    table3: tuple[Microbatch, ...]
+    table6: tuple[CategoryCell, ...]
+    appendix_b: tuple[RawScore, ...]
+    prompts: tuple[Prompt, ...]
+    names: tuple[PrintedName, ...]
+    citations: tuple[Citation, ...]
+    missing: tuple[Missing, ...]
+    statements: tuple[Statement, ...]
+    data_checks: tuple[DataCheck, ...]
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Everything that the files say. Mappings are sorted by key."""
 
@@ -32,6 +60,7 @@ class Catalog:
     backbones: Mapping[str, Backbone]
     papers: Mapping[str, Paper]
     table5: tuple[TableCell, ...]
+    survey: SurveyTables
     measurements: tuple[Measurement, ...]
     runs: Mapping[str, Run]
 
@@ -79,6 +108,7 @@ class _Loading:
                 self.documents[path.stem] = document
             if entry is None:
                 continue
+            assert isinstance(entry, Method | Backbone)
             if entry.id != path.stem:
                 self.at(path.stem, f"{name}/{path.name}", ("id",), f"the id '{entry.id}' must be the file's name")
             found[path.stem] = entry
@@ -107,6 +137,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     papers, problems = read_papers(root / "papers.bib", f"{root.name}/papers.bib")
     loading.problems += problems
     table5 = _csv(loading, root / "survey" / "table5.csv", TableCell)
+    survey = _survey(loading, root / "survey")
     measurements: list[Measurement] = []
     runs: list[Run] = []
     if measured and (root / "measured" / "runs.csv").is_file():
@@ -119,6 +150,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
         backbones=backbones,
         papers=dict(sorted(papers.items())),
         table5=tuple(table5),
+        survey=survey,
         measurements=tuple(measurements),
         runs={run.run: run for run in runs},
     )
@@ -146,6 +178,37 @@ def _csv(loading: _Loading, path: Path, record: type[R]) -> list[R]:
     return rows
 
 
+def _survey(loading: _Loading, folder: Path) -> SurveyTables:
+    """The survey's further tables. A catalog of one's own may leave out those it has no use for."""
+
+    def rows(name: str, record: type[R]) -> tuple[R, ...]:
+        path = folder / name
+        return tuple(_csv(loading, path, record)) if path.is_file() else ()
+
+    statements = _yaml(loading, folder / "statements.yaml", Statements)
+    checks = _yaml(loading, folder / "data_checks.yaml", DataChecks)
+    return SurveyTables(
+        table3=rows("table3.csv", Microbatch),
+        table6=rows("table6.csv", CategoryCell),
+        appendix_b=rows("appendix_b.csv", RawScore),
+        prompts=rows("prompts.csv", Prompt),
+        names=rows("names.csv", PrintedName),
+        citations=rows("citations.csv", Citation),
+        missing=rows("missing.csv", Missing),
+        statements=statements.statements if statements else (),
+        data_checks=checks.checks if checks else (),
+    )
+
+
+def _yaml(loading: _Loading, path: Path, record: type[R]) -> R | None:
+    text = loading.text(path) if path.is_file() else None
+    if text is None:
+        return None
+    found, _, problems = read_yaml(text, loading.name(path), record)
+    loading.problems += problems
+    return found
+
+
 def _check_relations(catalog: Catalog, loading: _Loading) -> None:
     names = {name for name, _, _ in catalog.configurations()}
     labels = {(cell.backbone_label, cell.row) for cell in catalog.table5}
@@ -167,6 +230,7 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
         for i, explanation in enumerate(method.explanations):
             _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
     _check_table5(catalog, loading, rows)
+    _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
     _check_measured(catalog, loading, names)
 
@@ -226,8 +290,33 @@ def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:
         )
 
 
+def _check_survey(catalog: Catalog, loading: _Loading, names: set[str]) -> None:
+    """Every name that a table prints is read as a method, and every id stands once."""
+    folder = f"{catalog.root.name}/survey"
+    for name in catalog.survey.names:
+        where = f"names.csv: {name.table}, '{name.printed}'"
+        if name.method not in catalog.methods:
+            hint = nearest(name.method, catalog.methods)
+            loading.problems.append(Problem(folder, 0, 0, f"{where}: no method '{name.method}'{hint}"))
+        if name.configuration is not None and name.configuration not in names:
+            hint = nearest(name.configuration, names)
+            loading.problems.append(Problem(folder, 0, 0, f"{where}: no configuration '{name.configuration}'{hint}"))
+    known = {name.printed for name in catalog.survey.names if name.table == "Appendix B"}
+    for printed in sorted({score.method for score in catalog.survey.appendix_b} - known):
+        message = f"the method '{printed}' has no line in names.csv{nearest(printed, known)}"
+        loading.problems.append(Problem(f"{folder}/appendix_b.csv", 0, 0, message))
+    ids = Counter([s.id for s in catalog.survey.statements] + [check.id for check in catalog.survey.data_checks])
+    for repeated in sorted(name for name, times in ids.items() if times > 1):
+        loading.problems.append(Problem(folder, 0, 0, f"the id '{repeated}' stands {ids[repeated]} times"))
+
+
 def _check_papers(catalog: Catalog, loading: _Loading) -> None:
     cited = {method.paper for method in catalog.methods.values()} | {SURVEY_KEY}
+    cited |= {citation.key for citation in catalog.survey.citations}
+    for citation in catalog.survey.citations:
+        if citation.key not in catalog.papers:
+            message = f"papers.bib has no '{citation.key}'{nearest(citation.key, catalog.papers)}"
+            loading.problems.append(Problem(f"{catalog.root.name}/survey/citations.csv", 0, 0, message))
     for backbone in catalog.backbones.values():
         cited.add(backbone.paper)
         if backbone.paper not in catalog.papers:

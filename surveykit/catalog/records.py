@@ -249,13 +249,17 @@ class Method(Record):
     implementations: tuple[Implementation, ...] = Field(min_length=1)
     reconstruction: str | None = None
     """Where the paper leaves the method's shape open: what we filled in. Null when nothing was."""
-    configurations: tuple[Configuration, ...] = Field(min_length=1)
+    not_instantiated: str | None = None
+    """Why the engine has no recipe for the method yet; null when it has."""
+    configurations: tuple[Configuration, ...] = ()
     explanations: tuple[Explanation, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         defaults = [c.id for c in self.configurations if c.default]
-        if len(defaults) != 1:
+        if bool(self.configurations) == (self.not_instantiated is not None):
+            raise ValueError("a method has configurations, or says in `not_instantiated` why it has none")
+        if self.configurations and len(defaults) != 1:
             raise ValueError(f"exactly one configuration must be the default, not {len(defaults)}")
         ids = [c.id for c in self.configurations]
         if len(set(ids)) != len(ids):
@@ -265,8 +269,9 @@ class Method(Record):
         return self
 
     @property
-    def default(self) -> Configuration:
-        return next(c for c in self.configurations if c.default)
+    def default(self) -> Configuration | None:
+        """The default configuration; None when the method is not instantiated."""
+        return next((c for c in self.configurations if c.default), None)
 
 
 class Paper(Record):

@@ -17,6 +17,8 @@ from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Method
 from surveykit.catalog.staleness import key
+from surveykit.database import audit
+from surveykit.database.survey_rows import survey_tables
 from surveykit.errors import SurveyError
 from surveykit.verify.verdicts import judge
 
@@ -26,7 +28,7 @@ OVERHEAD_KINDS = ("ffn", "linear", "gating", "input", "decoder")
 _TICKS = {"✓": "true", "✗": "false"}
 _MEASURED_PLACES = Decimal(1).scaleb(-10)
 # Views that others use come first; the rest is in alphabetical order.
-_VIEW_ORDER = ("method_on_backbone", "methods_on", "methods", "table5")
+_VIEW_ORDER = ("method_on_backbone", "methods_on", "methods", "table5", "appendix_b", "table4_readings")
 
 _ROWS_AT_ONCE = 100
 
@@ -64,6 +66,9 @@ def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
             _insert(connection, table, ordered)
     for view in _views():
         connection.execute(view.read_text(encoding="utf-8"))
+    for table, results in audit.results(connection, catalog.survey):
+        if results:
+            _insert(connection, table, results)
     connection.execute("COMMIT")
 
 
@@ -97,7 +102,18 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "method",
         [
-            (m.id, m.name, m.family, m.survey.section, m.paper, m.idea, m.tradeoff, m.pseudocode, m.reconstruction)
+            (
+                m.id,
+                m.name,
+                m.family,
+                m.survey.section,
+                m.paper,
+                m.idea,
+                m.tradeoff,
+                m.pseudocode,
+                m.reconstruction,
+                m.not_instantiated,
+            )
             for m in methods
         ],
     )
@@ -155,6 +171,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         "explanation_tried",
         [(m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))],
     )
+    yield from survey_tables(catalog)
     yield "verdict", [
         (
             v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,

@@ -33,7 +33,8 @@ CREATE TABLE method (
     idea VARCHAR NOT NULL,
     tradeoff VARCHAR NOT NULL,
     pseudocode VARCHAR NOT NULL,
-    reconstruction VARCHAR
+    reconstruction VARCHAR,
+    not_instantiated VARCHAR
 );
 COMMENT ON TABLE method IS 'One row per method: what does not depend on a backbone';
 COMMENT ON COLUMN method.id IS 'Name of its file in catalog/methods';
@@ -44,6 +45,7 @@ COMMENT ON COLUMN method.paper IS 'Key of its paper';
 COMMENT ON COLUMN method.idea IS 'What is trained and why';
 COMMENT ON COLUMN method.tradeoff IS 'What it costs or loses';
 COMMENT ON COLUMN method.pseudocode IS 'The forward pass, PyTorch-like';
+COMMENT ON COLUMN method.not_instantiated IS 'Why the engine has no recipe for it yet; NULL when it has';
 COMMENT ON COLUMN method.reconstruction IS 'What we filled in where the paper leaves the shape open; NULL when nothing was';
 
 CREATE TABLE alias (
@@ -390,3 +392,171 @@ COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, reprod
 COMMENT ON COLUMN verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN verdict.explanation IS 'The reason of a difference';
 COMMENT ON COLUMN verdict.reproduced_by IS 'A configuration that gives the printed figure exactly';
+
+CREATE TABLE citation (
+    key VARCHAR NOT NULL REFERENCES paper (key),
+    section VARCHAR NOT NULL,
+    times INTEGER NOT NULL CHECK (times > 0),
+    PRIMARY KEY (key, section)
+);
+COMMENT ON TABLE citation IS 'How often each section of the survey cites a paper';
+COMMENT ON COLUMN citation.key IS 'Key of the paper';
+COMMENT ON COLUMN citation.section IS 'Section of the survey, as numbered there';
+COMMENT ON COLUMN citation.times IS 'Number of citations in that section';
+
+CREATE TABLE printed_name (
+    table_label VARCHAR NOT NULL,
+    printed VARCHAR NOT NULL,
+    method VARCHAR NOT NULL REFERENCES method (id),
+    configuration VARCHAR REFERENCES configuration (id),
+    evidence VARCHAR NOT NULL,
+    PRIMARY KEY (table_label, printed)
+);
+COMMENT ON TABLE printed_name IS 'Names under which tables of the survey speak of methods';
+COMMENT ON COLUMN printed_name.table_label IS 'Table or appendix';
+COMMENT ON COLUMN printed_name.printed IS 'Name as printed there';
+COMMENT ON COLUMN printed_name.method IS 'Method that it is read as';
+COMMENT ON COLUMN printed_name.configuration IS 'Configuration that it is read as, where one is meant';
+COMMENT ON COLUMN printed_name.evidence IS 'Why it is read so';
+
+CREATE TABLE microbatch (
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    backbone_label VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    microbatch INTEGER NOT NULL CHECK (microbatch > 0),
+    PRIMARY KEY (backbone, dataset)
+);
+COMMENT ON TABLE microbatch IS 'The survey''s Table 3';
+COMMENT ON COLUMN microbatch.backbone IS 'Backbone';
+COMMENT ON COLUMN microbatch.backbone_label IS 'Its label in Table 5';
+COMMENT ON COLUMN microbatch.dataset IS 'Dataset';
+COMMENT ON COLUMN microbatch.microbatch IS 'Examples processed at once';
+
+CREATE TABLE category_cell (
+    position INTEGER PRIMARY KEY,
+    aspect VARCHAR NOT NULL,
+    detail VARCHAR,
+    category VARCHAR NOT NULL,
+    subcategory VARCHAR,
+    printed VARCHAR,
+    status VARCHAR NOT NULL
+);
+COMMENT ON TABLE category_cell IS 'The cells of the survey''s Table 6';
+COMMENT ON COLUMN category_cell.position IS 'Order, from 1';
+COMMENT ON COLUMN category_cell.aspect IS 'Group of rows, as printed';
+COMMENT ON COLUMN category_cell.detail IS 'Row within the group; NULL where it has one row';
+COMMENT ON COLUMN category_cell.category IS 'Category of methods';
+COMMENT ON COLUMN category_cell.subcategory IS 'Column within the category; NULL where it has one';
+COMMENT ON COLUMN category_cell.printed IS 'The cell, as printed; a cell that spans columns stands in each';
+COMMENT ON COLUMN category_cell.status IS 'printed, blank or missing_in_source';
+
+CREATE TABLE raw_score (
+    position INTEGER PRIMARY KEY,
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    model VARCHAR NOT NULL,
+    method VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    seed_printed VARCHAR,
+    score_printed VARCHAR
+);
+COMMENT ON TABLE raw_score IS 'The survey''s Appendix B, as printed';
+COMMENT ON COLUMN raw_score.position IS 'Order, from 1';
+COMMENT ON COLUMN raw_score.backbone IS 'Backbone';
+COMMENT ON COLUMN raw_score.model IS 'Its name as printed';
+COMMENT ON COLUMN raw_score.method IS 'Method, as printed';
+COMMENT ON COLUMN raw_score.dataset IS 'Dataset';
+COMMENT ON COLUMN raw_score.seed_printed IS 'Random seed; NULL where the cell is blank';
+COMMENT ON COLUMN raw_score.score_printed IS 'Accuracy in percent, or ROUGE-L on CNN; NULL where the cell is blank';
+
+CREATE TABLE prompt (
+    dataset VARCHAR PRIMARY KEY,
+    prompt VARCHAR NOT NULL
+);
+COMMENT ON TABLE prompt IS 'Task descriptions of the survey''s Appendix A';
+COMMENT ON COLUMN prompt.dataset IS 'Dataset';
+COMMENT ON COLUMN prompt.prompt IS 'Text put before each example';
+
+CREATE TABLE missing_in_source (
+    what VARCHAR PRIMARY KEY,
+    locator VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE missing_in_source IS 'What the survey has and the text at hand lacks';
+COMMENT ON COLUMN missing_in_source.what IS 'What is missing';
+COMMENT ON COLUMN missing_in_source.locator IS 'Where it would stand';
+COMMENT ON COLUMN missing_in_source.reason IS 'What the text at hand has instead';
+
+CREATE TABLE statement (
+    position INTEGER NOT NULL,
+    id VARCHAR PRIMARY KEY,
+    locator VARCHAR NOT NULL,
+    says VARCHAR NOT NULL,
+    status VARCHAR NOT NULL CHECK (status IN ('holds', 'contradicted', 'depends_on_reading', 'not_checkable')),
+    note VARCHAR,
+    reason VARCHAR
+);
+COMMENT ON TABLE statement IS 'Sentences of the survey that its own tables can confirm or contradict';
+COMMENT ON COLUMN statement.position IS 'Order, from 1';
+COMMENT ON COLUMN statement.id IS 'Identifier';
+COMMENT ON COLUMN statement.locator IS 'Where the sentence stands';
+COMMENT ON COLUMN statement.says IS 'What it says, in our words';
+COMMENT ON COLUMN statement.status IS 'Status as reviewed';
+COMMENT ON COLUMN statement.note IS 'Reviewed note with the figures';
+COMMENT ON COLUMN statement.reason IS 'Why it cannot be checked; NULL when it can';
+
+CREATE TABLE statement_reading (
+    statement VARCHAR NOT NULL REFERENCES statement (id),
+    position INTEGER NOT NULL,
+    reading VARCHAR NOT NULL,
+    sql VARCHAR NOT NULL,
+    PRIMARY KEY (statement, position)
+);
+COMMENT ON TABLE statement_reading IS 'Fair readings of a statement, each with its query';
+COMMENT ON COLUMN statement_reading.statement IS 'Statement';
+COMMENT ON COLUMN statement_reading.position IS 'Order, from 1';
+COMMENT ON COLUMN statement_reading.reading IS 'The reading, in words';
+COMMENT ON COLUMN statement_reading.sql IS 'A SELECT of one row with a column holds';
+
+CREATE TABLE data_check (
+    position INTEGER NOT NULL,
+    id VARCHAR PRIMARY KEY,
+    looks_for VARCHAR NOT NULL,
+    sql VARCHAR NOT NULL,
+    found INTEGER NOT NULL,
+    note VARCHAR NOT NULL
+);
+COMMENT ON TABLE data_check IS 'Queries that look for suspicious data in the survey''s raw results';
+COMMENT ON COLUMN data_check.position IS 'Order, from 1';
+COMMENT ON COLUMN data_check.id IS 'Identifier';
+COMMENT ON COLUMN data_check.looks_for IS 'What the query looks for';
+COMMENT ON COLUMN data_check.sql IS 'A SELECT whose rows are what it finds';
+COMMENT ON COLUMN data_check.found IS 'Rows it finds, as reviewed';
+COMMENT ON COLUMN data_check.note IS 'What the rows mean';
+
+CREATE TABLE statement_result (
+    statement VARCHAR NOT NULL,
+    position INTEGER NOT NULL,
+    holds BOOLEAN,
+    figures VARCHAR,
+    error VARCHAR,
+    PRIMARY KEY (statement, position),
+    FOREIGN KEY (statement, position) REFERENCES statement_reading (statement, position)
+);
+COMMENT ON TABLE statement_result IS 'What each reading gave when the database was built';
+COMMENT ON COLUMN statement_result.statement IS 'Statement';
+COMMENT ON COLUMN statement_result.position IS 'Position of the reading';
+COMMENT ON COLUMN statement_result.holds IS 'Whether the reading holds; NULL when its query failed';
+COMMENT ON COLUMN statement_result.figures IS 'The other columns of its row, as a JSON object';
+COMMENT ON COLUMN statement_result.error IS 'Why the query failed; NULL when it did not';
+
+CREATE TABLE data_check_result (
+    data_check VARCHAR PRIMARY KEY REFERENCES data_check (id),
+    found INTEGER,
+    rows VARCHAR,
+    error VARCHAR
+);
+COMMENT ON TABLE data_check_result IS 'What each data check found when the database was built';
+COMMENT ON COLUMN data_check_result.data_check IS 'Check';
+COMMENT ON COLUMN data_check_result.found IS 'Number of rows';
+COMMENT ON COLUMN data_check_result.rows IS 'The rows, as a JSON list of objects';
+COMMENT ON COLUMN data_check_result.error IS 'Why the query failed; NULL when it did not';

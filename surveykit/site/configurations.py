@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.catalog.backbones import Backbone
+from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import bullets, code, escape, fence, joined, span, table
-from surveykit.site.reading import Reader
 from surveykit.site.recipe_words import recipe_lines
 from surveykit.site.words import BASES, LIBRARIES, words
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from surveykit.catalog.load import SURVEY_KEY
+from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import bullets, code, escape, external, fence, table
-from surveykit.site.reading import Reader
 from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, badge, words
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import escape, link
-from surveykit.site.reading import Reader
 from surveykit.site.verdict_tables import explanation_anchor, reproduction
 from surveykit.site.words import OUTCOMES
 
@@ -21,6 +21,7 @@ def home_context(reader: Reader) -> dict[str, Any]:
     summary = reader.one("SELECT * FROM summary")
     return {
         "summary": summary,
+        "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
         "parts": [(name, getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)],
         "telling": _telling(reader),
     }

@@ -9,10 +9,10 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit import formula
+from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.configurations import configuration_context
 from surveykit.site.markdown import code, escape, external, fence, joined, link, table
-from surveykit.site.reading import Reader
 from surveykit.site.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.words import (
     COLUMNS,
@@ -77,6 +77,7 @@ def index_context(reader: Reader) -> dict[str, Any]:
         "methods": table(heads, rows, "llllllrrl"),
         "families": families,
         "summary": reader.one("SELECT * FROM summary"),
+        "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
     }
 
 
@@ -92,6 +93,7 @@ def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
             method,
             {
                 "method": method,
+                "not_instantiated": getattr(method, "not_instantiated", None),
                 "aliases": [
                     a.name for a in reader.all("SELECT name FROM alias WHERE method = ? ORDER BY name", method.id)
                 ],

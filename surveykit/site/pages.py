@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from surveykit.database.reading import Reader, reading
 from surveykit.errors import SurveyError, nearest
 from surveykit.output import render as render_rows
 from surveykit.record import Record
@@ -18,7 +19,6 @@ from surveykit.site import markdown
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.method_pages import index_context, method_contexts
-from surveykit.site.reading import Reader, reading
 from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -9,10 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.figures import Figures, Speeds
 from surveykit.site.markdown import Cell, joined, link, slug, table
-from surveykit.site.reading import Reader
 from surveykit.site.verdict_tables import (
     COLUMNS,
     explanation_anchor,

@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.configurations import place
 from surveykit.site.markdown import Cell, link, slug, table, target
-from surveykit.site.reading import Reader
 from surveykit.site.words import CAUSES, badge, words
 
 COLUMNS = ("params_millions", "params_percent")

@@ -138,7 +138,7 @@ def yes_no(value: bool | None, otherwise: str = "not stated") -> Markup:
 def type_words(letters: str) -> str:
     """`AR` → `additive, reparametrization-based`."""
     if letters == "none":
-        return "none: the baseline"
+        return "none: no set of parameters is singled out"
     return ", ".join(TYPES.get(letter, letter) for letter in letters)
 
 

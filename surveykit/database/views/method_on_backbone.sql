@@ -94,7 +94,7 @@ SELECT
 FROM method
 JOIN paper ON paper.key = method.paper
 CROSS JOIN backbone
-JOIN configuration ON configuration.method = method.id AND configuration.is_default
+LEFT JOIN configuration ON configuration.method = method.id AND configuration.is_default
 LEFT JOIN column_of ON column_of.method = method.id
 LEFT JOIN overhead ON overhead.method = method.id
 LEFT JOIN printed_in_table2 ON printed_in_table2.method = method.id

@@ -1,21 +1,21 @@
--- table1: the survey's Table 1 as printed, one row per row of the table.
+-- table1: the survey's Table 1, one row per row of the table; the ticks as truth values.
 CREATE VIEW table1 AS
 SELECT
     method,
     row_label,
     max(printed) FILTER (column_name = 'type') AS type,
-    max(printed) FILTER (column_name = 'disk') AS disk,
-    max(printed) FILTER (column_name = 'ram') AS ram,
-    max(printed) FILTER (column_name = 'bp') AS bp,
-    max(printed) FILTER (column_name = 'overhead') AS overhead
+    max(printed) FILTER (column_name = 'disk') = '✓' AS disk,
+    max(printed) FILTER (column_name = 'ram') = '✓' AS ram,
+    max(printed) FILTER (column_name = 'bp') = '✓' AS bp,
+    max(printed) FILTER (column_name = 'overhead') AS overhead_printed
 FROM claim
 WHERE table_number = 1
 GROUP BY method, row_label;
-COMMENT ON VIEW table1 IS 'The survey''s Table 1, as printed';
+COMMENT ON VIEW table1 IS 'The survey''s Table 1';
 COMMENT ON COLUMN table1.method IS 'Method that the row is read as';
 COMMENT ON COLUMN table1.row_label IS 'Label of the row';
 COMMENT ON COLUMN table1.type IS 'Type';
-COMMENT ON COLUMN table1.disk IS 'Saves disk: ✓ or ✗';
-COMMENT ON COLUMN table1.ram IS 'Saves memory: ✓ or ✗';
-COMMENT ON COLUMN table1.bp IS 'Saves backpropagation: ✓ or ✗';
-COMMENT ON COLUMN table1.overhead IS 'Inference overhead, in the table''s words';
+COMMENT ON COLUMN table1.disk IS 'Whether it saves disk';
+COMMENT ON COLUMN table1.ram IS 'Whether it saves memory in training';
+COMMENT ON COLUMN table1.bp IS 'Whether it saves backpropagation through the backbone';
+COMMENT ON COLUMN table1.overhead_printed IS 'Inference overhead, in the table''s words';

@@ -30,9 +30,15 @@ judged AS (
 )
 SELECT
     printed.backbone,
+    backbone.survey_label AS backbone_label,
     printed.row_label,
     printed.method,
     printed.configuration,
+    CAST(printed.params_millions_printed AS DOUBLE) AS params_millions,
+    CAST(printed.params_percent_printed AS DOUBLE) AS params_percent,
+    CAST(printed.ram_gb_printed AS DOUBLE) AS ram_gb,
+    CAST(printed.throughput_train_printed AS DOUBLE) AS throughput_train,
+    CAST(printed.throughput_infer_printed AS DOUBLE) AS throughput_infer,
     printed.score_printed,
     printed.params_millions_printed,
     printed.params_percent_printed,
@@ -53,6 +59,12 @@ LEFT JOIN measurement
 LEFT JOIN judged ON judged.backbone = printed.backbone AND judged.row_label = printed.row_label;
 COMMENT ON VIEW table5 IS 'The survey''s Table 5 as printed, beside our counts of parameters';
 COMMENT ON COLUMN table5.backbone IS 'Backbone';
+COMMENT ON COLUMN table5.backbone_label IS 'Its label in the table';
+COMMENT ON COLUMN table5.params_millions IS 'Printed: parameters in millions';
+COMMENT ON COLUMN table5.params_percent IS 'Printed: parameters in percent';
+COMMENT ON COLUMN table5.ram_gb IS 'Printed: peak memory in training, GB';
+COMMENT ON COLUMN table5.throughput_train IS 'Printed: throughput in training, full tuning = 100';
+COMMENT ON COLUMN table5.throughput_infer IS 'Printed: throughput in inference, full tuning = 100';
 COMMENT ON COLUMN table5.row_label IS 'Label of the row';
 COMMENT ON COLUMN table5.method IS 'Method that the row is read as';
 COMMENT ON COLUMN table5.configuration IS 'Configuration that the row is read as';

@@ -28,9 +28,9 @@ class Reader:
         (row,) = self.all(sql, *values)
         return row
 
-    def listing(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def listing(self, sql: str, **values: object) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Names of the columns, and plain rows."""
-        cursor = self._connection.execute(sql)
+        cursor = self._connection.execute(sql, values or None)
         return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 

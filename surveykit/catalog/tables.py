@@ -1,0 +1,142 @@
+"""The survey's own tables and lists as data: one printed fact per row, kept as printed."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from surveykit.record import Record
+
+CellStatus = Literal["printed", "blank", "missing_in_source"]
+
+
+class Microbatch(Record):
+    """A cell of Table 3, one dataset each: examples processed at once on one device."""
+
+    backbone_label: str
+    dataset: str
+    microbatch: int = Field(ge=1)
+
+
+class CategoryCell(Record):
+    """A cell of Table 6, the survey's guidelines by category of methods."""
+
+    aspect: str
+    """Group of rows, as printed: `Storage efficiency`, `Training`, `Inference`, `Implemented in`."""
+    detail: str | None
+    """Row within the group; null where the group has one row."""
+    category: str
+    subcategory: str | None
+    printed: str | None
+    status: CellStatus
+
+
+class RawScore(Record):
+    """A row of Appendix B, in printed order."""
+
+    position: int = Field(ge=1)
+    model: str
+    method: str
+    dataset: str
+    seed: str | None
+    """As printed; null where the cell is blank."""
+    score: str | None
+    """Accuracy in percent, or ROUGE-L on CNN/DailyMail, as printed; null where the cell is blank."""
+
+    @model_validator(mode="after")
+    def _score_is_a_number(self) -> Self:
+        if self.score is not None:
+            float(self.score)
+        if self.seed is not None and not self.seed.isdecimal():
+            raise ValueError(f"the seed '{self.seed}' is not a whole number")
+        return self
+
+
+class Prompt(Record):
+    """A task description of Appendix A."""
+
+    dataset: str
+    prompt: str
+
+
+class PrintedName(Record):
+    """A name under which a table speaks of a method, and why we read it so."""
+
+    table: Literal["Table 1", "Table 2", "Table 4", "Table 5", "Appendix B"]
+    printed: str
+    method: str
+    """Id of the method."""
+    configuration: str | None
+    """method/configuration, where the table speaks of one."""
+    evidence: str = Field(min_length=10)
+
+
+class Citation(Record):
+    """How often a section of the survey cites a paper."""
+
+    key: str
+    section: str
+    times: int = Field(ge=1)
+
+
+class Missing(Record):
+    """Something the survey has and the text at hand lacks."""
+
+    what: str
+    locator: str
+    reason: str = Field(min_length=10)
+
+
+class Reading(Record):
+    """One fair way to read a sentence, as a query of one row with a column `holds`."""
+
+    reading: str
+    sql: str
+
+
+AuditStatus = Literal["holds", "contradicted", "depends_on_reading", "not_checkable"]
+
+
+class Statement(Record):
+    """A sentence of the survey that its own tables can confirm or contradict."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    locator: str = Field(min_length=5)
+    says: str = Field(min_length=10)
+    """What the sentence says, in our words."""
+    readings: tuple[Reading, ...] = ()
+    status: AuditStatus
+    """As reviewed; the check fails when the readings give another."""
+    note: str | None = None
+    """Reviewed note with the figures; needed unless the statement holds."""
+    reason: str | None = None
+    """Why it cannot be checked."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.status == "not_checkable") != (not self.readings) or (self.reason is None) != bool(self.readings):
+            raise ValueError("a statement has readings, or the status not_checkable with a reason")
+        if self.status in ("contradicted", "depends_on_reading") and not self.note:
+            raise ValueError(f"the status {self.status} needs a note with the figures")
+        return self
+
+
+class Statements(Record):
+    statements: tuple[Statement, ...]
+
+
+class DataCheck(Record):
+    """A query that looks for suspicious data in the survey's raw results."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    looks_for: str = Field(min_length=10)
+    sql: str
+    found: int = Field(ge=0)
+    """Rows that the query finds, as reviewed."""
+    note: str = Field(min_length=10)
+    """What the rows mean, worded fairly."""
+
+
+class DataChecks(Record):
+    checks: tuple[DataCheck, ...]

@@ -1,0 +1,21 @@
+"""`surveykit export`: every table and view as files."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=Path, help="where to; made if it is not there")
+    parser.add_argument("--format", choices=("csv", "json", "parquet", "duckdb"), required=True, help="kind of files")
+
+
+def run(arguments: Namespace) -> int:
+    from surveykit.catalog.locate import locate
+    from surveykit.database import cache
+    from surveykit.database.export import export
+
+    written = export(cache.current(locate(arguments.catalog).root), arguments.folder, arguments.format)
+    print(f"wrote {len(written)} file{'s' if len(written) != 1 else ''} to {arguments.folder}")
+    return 0

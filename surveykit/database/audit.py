@@ -1,0 +1,118 @@
+"""The survey's sentences and raw data, put to the database's own views. Results are rows like all others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from surveykit.catalog.load import SurveyTables
+from surveykit.database.child import check_statement
+from surveykit.database.reading import Reader
+from surveykit.errors import QueryError, SurveyError, nearest
+
+ROWS_KEPT = 200
+"""Rows of a data check that are stored; all are counted."""
+
+Row = tuple[Any, ...]
+
+
+def results(connection: duckdb.DuckDBPyConnection, survey: SurveyTables) -> Iterator[tuple[str, list[Row]]]:
+    """Run every reading of every statement and every data check.
+
+    The queries are part of the catalog and pass the same guard as a user's: one SELECT on our own views. A query that
+    fails is a result with its error.
+    """
+    yield (
+        "statement_result",
+        [
+            (statement.id, position, *_reading(connection, reading.sql))
+            for statement in survey.statements
+            for position, reading in enumerate(statement.readings, start=1)
+        ],
+    )
+    yield "data_check_result", [(check.id, *_check(connection, check.sql)) for check in survey.data_checks]
+
+
+def _reading(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[bool | None, str | None, str | None]:
+    """Whether it holds, its figures as JSON, and its error."""
+    try:
+        rows = _rows(connection, sql)
+    except (duckdb.Error, QueryError) as error:
+        return None, None, str(error)
+    if len(rows) != 1 or not isinstance(rows[0].get("holds"), bool):
+        return None, None, "the query must give one row with a column `holds` that is true or false"
+    figures = {name: value for name, value in rows[0].items() if name != "holds"}
+    return rows[0]["holds"], _json(figures), None
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int | None, str | None, str | None]:
+    try:
+        rows = _rows(connection, sql)
+    except (duckdb.Error, QueryError) as error:
+        return None, None, str(error)
+    return len(rows), _json(rows[:ROWS_KEPT]), None
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    check_statement(connection, sql)
+    found = connection.execute(sql)
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def findings(reader: Reader) -> list[str]:
+    """What fails `surveykit audit`: a result that is not the reviewed one, or a query that failed."""
+    found = []
+    for row in reader.all("SELECT * FROM statements WHERE status <> status_reviewed ORDER BY position"):
+        found.append(f"statement {row.id}: reviewed as {row.status_reviewed}, now {row.status}")
+    errors = "SELECT statement, position, error FROM statement_result WHERE error IS NOT NULL ORDER BY ALL"
+    for row in reader.all(errors):
+        found.append(f"statement {row.statement}, reading {row.position}: {row.error}")
+    for row in reader.all("SELECT * FROM data_audit WHERE found IS DISTINCT FROM found_reviewed ORDER BY position"):
+        found.append(f"data check {row.id}: reviewed with {row.found_reviewed} rows, now {row.error or row.found}")
+    return found
+
+
+def summary(reader: Reader) -> str:
+    """One line that counts the statements by status and the data checks."""
+    counts = {
+        row.status: row.times for row in reader.all("SELECT status, count(*) AS times FROM statements GROUP BY ALL")
+    }
+    data = reader.one("SELECT count(*) AS checks, count(*) FILTER (found > 0) AS found FROM data_audit")
+    parts = [f"{counts.get('holds', 0)} of {sum(counts.values())} statements hold"]
+    parts.append(f"{counts.get('contradicted', 0)} are contradicted by the survey's own tables")
+    parts.append(f"{counts.get('depends_on_reading', 0)} depend on the reading")
+    parts.append(f"{counts.get('not_checkable', 0)} cannot be checked")
+    return "; ".join(parts) + f". {data.found} of {data.checks} data checks find something."
+
+
+def one(reader: Reader, name: str) -> tuple[list[str], list[Row]]:
+    """A statement with its readings, or a data check with its rows.
+
+    Raises:
+        SurveyError: there is neither.
+    """
+    statement = reader.all("SELECT * FROM statements WHERE id = ?", name)
+    if statement:
+        columns = ["reading", "holds", "figures", "sql"]
+        rows = reader.all(
+            "SELECT reading, holds, figures, sql FROM statement_reading AS r "
+            "JOIN statement_result AS result ON result.statement = r.statement AND result.position = r.position "
+            "WHERE r.statement = ? ORDER BY r.position",
+            name,
+        )
+        return columns, [tuple(vars(row).values()) for row in rows]
+    check = reader.all("SELECT sql, rows FROM data_audit WHERE id = ?", name)
+    if not check:
+        known = [row.id for row in reader.all("SELECT id FROM statement UNION ALL SELECT id FROM data_check")]
+        raise SurveyError(f"there is no statement or data check '{name}'{nearest(name, known)}")
+    found = json.loads(check[0].rows or "[]")
+    columns = list(found[0]) if found else ["sql"]
+    return columns, [tuple(row.values()) for row in found] or [(check[0].sql,)]

@@ -1,0 +1,28 @@
+-- appendix_b: the survey's raw results, one row per printed row, with seeds and scores as numbers beside the print.
+CREATE VIEW appendix_b AS
+SELECT
+    raw_score.position,
+    raw_score.model,
+    raw_score.method,
+    raw_score.dataset,
+    CAST(raw_score.seed_printed AS INTEGER) AS seed,
+    CAST(raw_score.score_printed AS DOUBLE) AS score,
+    raw_score.seed_printed,
+    raw_score.score_printed,
+    raw_score.backbone,
+    printed_name.method AS method_id,
+    printed_name.configuration
+FROM raw_score
+JOIN printed_name ON printed_name.table_label = 'Appendix B' AND printed_name.printed = raw_score.method;
+COMMENT ON VIEW appendix_b IS 'The survey''s Appendix B: raw results';
+COMMENT ON COLUMN appendix_b.position IS 'Order, from 1';
+COMMENT ON COLUMN appendix_b.model IS 'Model, as printed';
+COMMENT ON COLUMN appendix_b.method IS 'Method, as printed';
+COMMENT ON COLUMN appendix_b.dataset IS 'Dataset';
+COMMENT ON COLUMN appendix_b.seed IS 'Random seed; NULL where the cell is blank';
+COMMENT ON COLUMN appendix_b.score IS 'Accuracy in percent, or ROUGE-L on CNN; NULL where the cell is blank';
+COMMENT ON COLUMN appendix_b.seed_printed IS 'Seed, as printed';
+COMMENT ON COLUMN appendix_b.score_printed IS 'Score, as printed';
+COMMENT ON COLUMN appendix_b.backbone IS 'Backbone';
+COMMENT ON COLUMN appendix_b.method_id IS 'Method that the name is read as';
+COMMENT ON COLUMN appendix_b.configuration IS 'Configuration that the name is read as';

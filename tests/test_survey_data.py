@@ -1,0 +1,153 @@
+"""The survey's tables, transcribed twice: the catalog against an extract of the printed figures, cell by cell.
+
+`extract/tables.txt` holds the table lines of the text at hand (figures and labels, no prose). It is parsed here by code
+that shares nothing with the catalog, footnote marks and all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import CATALOG
+
+from surveykit.catalog.load import Catalog
+from surveykit.cli import main
+from surveykit.database.build import fill
+
+EXTRACT = Path(__file__).parent / "extract" / "tables.txt"
+
+
+@pytest.fixture(scope="module")
+def database(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        fill(connection, catalog)
+        yield connection
+
+
+def printed(table: str) -> list[list[str]]:
+    """Cells of a table of the extract, its header lines included."""
+    text = EXTRACT.read_text(encoding="utf-8")
+    block = text.split(f"# {table}\n", 1)[1].split("\n# ", 1)[0]
+    return [[cell.strip() for cell in line.split("|")] for line in block.splitlines() if line.strip()]
+
+
+def rows(database: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return database.execute(sql).fetchall()
+
+
+def tick(cell: str) -> bool:
+    return {"✓": True, "✗": False}[cell[0]]  # what follows the tick is a footnote mark
+
+
+def test_table1_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+    wanted = sorted((c[0], c[1], tick(c[2]), tick(c[3]), tick(c[4]), c[5]) for c in printed("Table 1")[2:])
+    found = rows(database, "SELECT row_label, type, disk, ram, bp, overhead_printed FROM table1 ORDER BY ALL")
+    assert len(found) == 28
+    assert sorted(found) == wanted
+
+
+def test_table2_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+    wanted = sorted((c[0], c[1], c[2], tick(c[3]), tick(c[4]), tick(c[5])) for c in printed("Table 2")[2:])
+    columns = "row_label, trainable_printed, changed_printed, under_1b, under_20b, over_20b"
+    found = rows(database, f"SELECT {columns} FROM table2")
+    assert len(found) == 23
+    assert sorted(found) == wanted
+
+
+def test_table3_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+    wanted = {
+        (cells[0].upper(), dataset, int(cells[2]))
+        for cells in printed("Table 3")[1:]
+        for dataset in cells[1].split(", ")
+    }
+    found = rows(database, "SELECT upper(backbone_label), dataset, microbatch FROM table3")
+    assert set(found) == wanted
+    assert len(found) == len(wanted) == 12
+
+
+def test_table5_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+    wanted = {}
+    for cells in printed("Table 5")[2:]:
+        figures = [cell for cell in cells[2:] if cell not in ("", "-")]
+        assert len(figures) == 5
+        wanted[cells[0], cells[1]] = tuple(figures)
+    columns = "params_millions, params_percent, ram_gb, throughput_train, throughput_infer"
+    marked = ", ".join(f"{column}_printed" for column in columns.split(", "))
+    found = {(r[0], r[1]): r[2:] for r in rows(database, f"SELECT backbone_label, row_label, {marked} FROM table5")}
+    assert len(found) == 45
+    assert found == wanted
+
+
+def test_table6_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+    lines = {cells[0]: cells for cells in printed("Table 6")}
+    storage = [cell for cell in lines["Storage efficiency"][1:] if cell]
+    ram = [cell for cell in lines["Training"][2:] if cell]
+    speed = [cell for cell in lines["Speed"][1:] if cell]
+    sql = "SELECT printed FROM table6 WHERE aspect = '{}' AND detail IS NOT DISTINCT FROM {} ORDER BY position"
+    assert [p for (p,) in rows(database, sql.format("Storage efficiency", "NULL"))] == storage
+    assert [p for (p,) in rows(database, sql.format("Training", "'RAM'"))] == ram
+    assert [p for (p,) in rows(database, sql.format("Training", "'Speed'"))] == speed
+    single = [cell for cell in lines["Inference"][2:] if cell]
+    found = [p for (p,) in rows(database, sql.format("Inference", "'Single-task'"))]
+    assert list(dict.fromkeys(found)) == single  # cells that span columns stand in each
+
+
+def test_appendix_b_row_by_row(database: duckdb.DuckDBPyConnection) -> None:
+    wanted = []
+    for cells in printed("Appendix B")[1:]:
+        model, method, dataset, seed, score = cells[:5]
+        if not score and re.fullmatch(r"\d+\.\d+", seed):  # the blank cell of the seed is not in the text
+            seed, score = "", seed
+        wanted.append((model, method, dataset, seed or None, score or None))
+    sql = "SELECT model, method, dataset, seed_printed, score_printed FROM appendix_b ORDER BY position"
+    assert rows(database, sql) == wanted
+    assert len(wanted) == 491
+
+
+def test_every_reference_is_cited_and_known(database: duckdb.DuckDBPyConnection) -> None:
+    (counted,) = rows(database, "SELECT count(*), count(*) FILTER (citations = 0) FROM papers")
+    assert counted == (100, 1)  # the survey does not cite itself
+    assert rows(database, "SELECT key FROM papers WHERE citations = 0") == [("lialin2023scaling",)]
+
+
+def test_table4_is_recomputed_under_each_reading(database: duckdb.DuckDBPyConnection) -> None:
+    by_hand = rows(
+        database,
+        "SELECT avg(mean) FROM (SELECT dataset, avg(score) AS mean FROM appendix_b WHERE model = 'T5 11B' "
+        "AND method = 'LoRa (all)' AND score IS NOT NULL GROUP BY dataset)",
+    )[0][0]
+    ours = "SELECT score_mean FROM table4_recomputed WHERE backbone = 't5-11b' AND method = 'LoRa (all)'"
+    assert rows(database, ours)[0][0] == pytest.approx(by_hand)
+    readings = rows(database, "SELECT position, count(*) FROM table4_readings GROUP BY ALL ORDER BY 1")
+    assert [position for position, _ in readings] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert {count for _, count in readings} == {45}
+    repeated = "SELECT count(*) FROM table4_readings AS a JOIN table4_readings AS b USING (backbone, method) "
+    differs = (
+        repeated
+        + "WHERE a.position = 1 AND b.position = {} AND (a.score_mean, a.score_std) IS DISTINCT FROM (b.score_mean, b.score_std)"
+    )
+    moved = {position: rows(database, differs.format(position))[0][0] for position in range(2, 9)}
+    assert all(moved.values()), moved
+
+
+@pytest.mark.parametrize(
+    ("condition", "some"),
+    [
+        ("bp", {"attention-fusion", "lets", "ladder-side-tuning"}),
+        ("evaluated_over_20b", {"lora", "adapters", "bitfit", "prompt-tuning", "prefix-tuning"}),
+        ("trainable_percent_max < 0.1", {"krona", "krona-adapter", "compacter", "ia3"}),
+        ("type = 'A' and not overhead_input", {"adapters", "adamix", "parallel-adapter", "ia3", "attention-fusion", "lets", "ladder-side-tuning"}),
+        ("changed_percent_min > trainable_percent_max", {"intrinsic-said", "lora", "dora", "krona", "krona-adapter", "compacter", "phm-adapter"}),
+    ],
+)  # fmt: skip
+def test_what_a_reader_asks_first(condition: str, some: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--catalog", str(CATALOG), "query", condition, "--select", "id", "--format", "csv"]) == 0
+    found = set(capsys.readouterr().out.split()[1:])
+    assert some <= found
+    if condition != "type = 'A' and not overhead_input":
+        assert found == some
