@@ -18,7 +18,7 @@ Cell = str | int
 """Plain text (escaped when written), markup, or a number without a format."""
 
 # These mean nothing alone; `.`, `-` and `+` mean something only at the start of a line.
-_PLAIN = frozenset(" ,;:/%()?")
+_PLAIN = frozenset(" ,;:/%()")
 _INSIDE = frozenset(".-+")
 
 
@@ -42,6 +42,8 @@ def _entity(line: str, i: int) -> str:
     if character.isalnum() or character in _PLAIN or ord(character) > 127:
         return character
     before, after = line[i - 1 : i] if i else "", line[i + 1 : i + 2]
+    if character == "?" and "?" not in (before, after):  # three in a row would open a block
+        return character
     if character in _INSIDE and before.isalnum() and (after.isalnum() or (character == "." and before.isalpha())):
         return character
     return f"&#{ord(character)};"

@@ -37,3 +37,28 @@ def percent(value: float | None) -> str:
 def factor(value: float) -> str:
     """A ratio in words: `about 690 times`, `3.9 times`."""
     return f"about {round(value, -1):,.0f} times" if value >= 100 else f"{value:.2g} times"
+
+
+def score(value: float | None) -> str:
+    """A score or a deviation, to two decimals."""
+    if value is None:
+        return ABSENT
+    return str(Decimal(f"{value:.9f}").quantize(Decimal("0.01"), rounding=ROUND_HALF_UP))
+
+
+def change(value: float) -> str:
+    """How far a score moves, with its sign; a dash where two decimals show nothing."""
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else ABSENT
+
+
+def figure(value: object) -> str:
+    """A figure that a query found."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".") if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
+    if isinstance(value, list):
+        return ", ".join(figure(part) for part in value)
+    return f"{value:,}" if isinstance(value, int) and abs(value) >= 100_000 else str(value)

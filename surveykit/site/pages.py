@@ -16,9 +16,11 @@ from surveykit.errors import SurveyError, nearest
 from surveykit.output import render as render_rows
 from surveykit.record import Record
 from surveykit.site import markdown
+from surveykit.site.audit_pages import statement_counts
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.method_pages import index_context, method_contexts
+from surveykit.site.survey_index import SURVEY_DOWNLOADS, SURVEY_PAGES, siblings
 from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -28,6 +30,7 @@ DOWNLOADS = {
     "downloads/verdicts.csv": "SELECT * FROM verdict ORDER BY locator, method",
     "downloads/measured.csv": "SELECT * FROM measured ORDER BY configuration, backbone",
     "downloads/methods.csv": "SELECT * FROM methods ORDER BY id",
+    **SURVEY_DOWNLOADS,
 }
 
 
@@ -55,12 +58,21 @@ def render(database: Path) -> Iterator[Page]:
 
 
 def _prose(reader: Reader) -> Iterator[Page]:
-    yield _page("index.md", "home", home_context(reader), "Home")
+    yield _page("index.md", "home", home_context(reader) | {"statements": statement_counts(reader)}, "Home")
     yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
     for method, context in method_contexts(reader):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
-    yield _page("table5.md", "table5", table5_context(reader), "Table 5, checked", "survey/table5.csv")
+    yield _page(
+        "table5.md",
+        "table5",
+        table5_context(reader) | {"siblings": siblings("table5.md")},
+        "Table 5, checked",
+        "survey/table5.csv",
+    )
+    for page in SURVEY_PAGES:
+        context = page.context(reader) | {"siblings": siblings(page.path)}
+        yield _page(page.path, page.template, context, page.title, page.source)
     yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
 
 

@@ -1,0 +1,68 @@
+"""The pages about the survey's own tables and sentences, and the files to download with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.record import Record
+from surveykit.site.audit_pages import DATA_AUDIT, STATEMENTS, data_audit_context, statements_context
+from surveykit.site.markdown import joined, link
+from surveykit.site.raw_results import APPENDIX_B, TABLE4, appendix_b_context, table4_context
+from surveykit.site.survey_pages import TABLE5
+from surveykit.site.survey_tables import (
+    PAPERS,
+    TABLES12,
+    TABLES36,
+    papers_context,
+    tables12_context,
+    tables36_context,
+)  # fmt: skip
+
+
+class SurveyPage(Record):
+    """One of these pages."""
+
+    path: str
+    template: str
+    title: str
+    source: str | None
+    context: Callable[[Reader], dict[str, Any]]
+
+
+SURVEY_PAGES = tuple(
+    SurveyPage(path=path, template=template, title=title, source=source, context=context)
+    for path, template, title, source, context in (
+        (TABLES12, "tables12", "Tables 1 and 2", None, tables12_context),
+        (TABLES36, "tables36", "Tables 3 and 6", "survey/table6.csv", tables36_context),
+        (TABLE4, "table4", "Table 4, recomputed", None, table4_context),
+        (APPENDIX_B, "appendix_b", "Appendix B", "survey/appendix_b.csv", appendix_b_context),
+        (STATEMENTS, "statements", "Statements, checked", "survey/statements.yaml", statements_context),
+        (DATA_AUDIT, "data_audit", "Data audit", "survey/data_checks.yaml", data_audit_context),
+        (PAPERS, "papers", "Bibliography", "papers.bib", papers_context),
+    )
+)
+SURVEY_DOWNLOADS = {
+    "downloads/table1.csv": "SELECT * FROM table1 ORDER BY lower(row_label), method",
+    "downloads/table2.csv": "SELECT * FROM table2 ORDER BY lower(row_label), method",
+    "downloads/table3.csv": "SELECT * FROM table3 ORDER BY backbone, dataset",
+    "downloads/table4_recomputed.csv": "SELECT * FROM table4_recomputed ORDER BY backbone, method",
+    "downloads/table4_readings.csv": "SELECT * FROM table4_readings ORDER BY position, backbone, method",
+    "downloads/table6.csv": "SELECT * FROM table6 ORDER BY position",
+    "downloads/appendix_b.csv": "SELECT * FROM appendix_b ORDER BY position",
+    "downloads/statements.csv": "SELECT * FROM statements ORDER BY position",
+    "downloads/data_audit.csv": "SELECT * FROM data_audit ORDER BY position",
+    "downloads/papers.csv": "SELECT * FROM papers ORDER BY key",
+}
+
+
+def siblings(page: str) -> Markup:
+    """Links to the other pages about the survey, for a page whose navigation is hidden or folded."""
+    places = [(p.path, p.title) for p in SURVEY_PAGES]
+    places.insert(3, (TABLE5, "Table 5, checked"))
+    return joined(
+        (link(title, path, page) if path != page else Markup(f"**{title}**") for path, title in places), " · "
+    )

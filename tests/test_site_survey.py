@@ -1,0 +1,191 @@
+"""The pages about the survey's own tables and sentences, with none and with hostile ones."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from test_site import (
+    HOSTILE,
+    BuildSite,
+    Html,
+    build_site,
+    copied,
+    database,
+    html,
+    internal_links,
+    pages,
+    site,
+)
+
+from surveykit.site import markdown, numbers
+from surveykit.site.pages import DOWNLOADS, Page
+from surveykit.site.survey_index import SURVEY_PAGES
+
+__all__ = ["build_site", "database", "html", "pages", "site"]  # fixtures
+
+HOSTILE_SQL = f"SELECT true AS holds, 1.25 AS mean -- ``` ```` </code></pre>{HOSTILE}\n\n\n-- ~~~\n??? note"
+
+
+def statement(identifier: str, status: str, *answers: bool) -> dict[str, object]:
+    readings = [
+        {
+            "reading": f"{HOSTILE} is one of the fair readings",
+            "sql": HOSTILE_SQL.replace("true", str(answer).lower(), 1),
+        }
+        for answer in answers
+    ]
+    note = f"# a note\n\n    {HOSTILE}"
+    found = {"id": identifier, "locator": f"Section 1 {HOSTILE}", "says": f"??? note {HOSTILE}", "status": status}
+    return found | ({"readings": readings, "note": note} if readings else {"reason": note})
+
+
+@pytest.fixture(scope="module")
+def audited(build_site: BuildSite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of a catalog with a statement of each status, and data checks, all of them hostile."""
+    catalog = copied(tmp_path_factory.mktemp("audited"))
+    statements = [
+        statement("all-hold", "holds", True, True),
+        statement("none-holds", "contradicted", False),
+        statement("some-hold", "depends_on_reading", True, False),
+        statement("open", "not_checkable"),
+    ]
+    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}"}
+    quoted = HOSTILE.replace("'", "''")
+    checks = [
+        {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
+        {**check, "id": "nothing", "sql": "SELECT 1 AS one FROM appendix_b WHERE score > 1000", "found": 0},
+    ]
+    for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
+        text = yaml.safe_dump({name: content}, allow_unicode=True)
+        (catalog / "survey" / f"{file}.yaml").write_text(text, encoding="utf-8")
+    return build_site(catalog)
+
+
+def read(folder: Path, path: str) -> Html:
+    return Html((folder / path / "index.html").read_text(encoding="utf-8"))
+
+
+def test_every_survey_page_exists(html: dict[str, Html]) -> None:
+    for page in SURVEY_PAGES:
+        found = html[page.path.removesuffix(".md") + "/index.html"]
+        assert found.headings == [page.title]
+        for other in SURVEY_PAGES:
+            assert other.title in found.text(), (page.path, other.path)
+
+
+def test_tables_1_and_2_have_all_rows(html: dict[str, Html]) -> None:
+    page = html["survey/tables-1-2/index.html"]
+    for number, count, width in ((1, 28, 6), (2, 23, 7)):
+        anchors = [i for i in page.identifiers() if i.startswith(f"table{number}-")]
+        assert len(anchors) == count
+        assert len([row for row in page.rows if len(row) == width]) == count + 1
+    assert {row[2] for row in page.rows if len(row) == 6 and row[0] != "Row"} == {"yes"}
+    assert "✓" not in page.text()
+
+
+def test_table_3_and_6_and_what_is_missing(html: dict[str, Html], pages: dict[str, Page]) -> None:
+    page = html["survey/table-3-and-6/index.html"]
+    assert ["T5-Large", "16", "4", "32", "32"] in page.rows
+    matrix = [row for row in page.rows if len(row) == 8]
+    assert len(matrix) == 1 + 6
+    assert sum(cell == "missing in the text at hand" for row in matrix for cell in row) == 5
+    assert "Take-away list of section 11.3" in page.text()
+    assert 'identify if the answer is "yes" or "no"' in page.text()
+
+
+def test_appendix_b_has_every_row(html: dict[str, Html]) -> None:
+    rows = [row for row in html["survey/appendix-b/index.html"].rows if row[0] != "Method" and len(row) > 1]
+    figure = re.compile(r"blank|-?\d+(\.\d+)?")
+    cells = [cell for row in rows for cell in row[1:] if cell != numbers.ABSENT]
+    scores = [part for cell in cells for part in cell.split(", ") if figure.fullmatch(part)]
+    assert len(scores) == 491
+    assert "blank" in scores
+
+
+def test_table_4_says_what_it_is(html: dict[str, Html], pages: dict[str, Page]) -> None:
+    page = html["survey/table-4/index.html"]
+    assert "Recomputed from Appendix B" in page.text()
+    assert "missing in the text at hand" in page.text()
+    ours = {row[0]: row[1:] for row in page.rows if len(row) == 4 and "±" in "".join(row)}
+    assert ours["LoRa (q and v)"][0] == "67.43 ± 1.16 (4)"
+    assert [row for row in page.rows if row[0] == "IA3 (min steps 500)" and "RTE" in row[-1] + "RTE"]
+    for reading in ("repeats_kept", "any_datasets", "usual_seeds"):
+        assert reading in page.text()
+    assert "table4_readings.csv" in str(pages["survey/table-4.md"].content)
+
+
+def test_the_bibliography_names_methods_and_sections(html: dict[str, Html]) -> None:
+    rows = {row[0]: row for row in html["survey/papers/index.html"].rows}
+    row = next(row for title, row in rows.items() if title.startswith("Intrinsic Dimensionality Explains"))
+    assert row[1:4] == ["Aghajanyan, Zettlemoyer and Gupta", "2020", "3.3, 3.4, 9.1, 11, 12 (2)"]
+    assert len(rows) >= 100
+
+
+def test_downloads_hold_the_new_views(pages: dict[str, Page]) -> None:
+    for name, lines in (("table1", 28), ("table2", 23), ("appendix_b", 491), ("table6", 42)):
+        content = pages[f"downloads/{name}.csv"].content
+        assert isinstance(content, bytes)
+        assert len(content.decode().splitlines()) == lines + 1
+    assert set(DOWNLOADS) <= set(pages)
+
+
+def test_hostile_statements_are_harmless(audited: Path) -> None:
+    for path in sorted((audited / "survey").rglob("*.html")):
+        page = Html(path.read_text(encoding="utf-8"))
+        assert not any("alert" in script for script in page.scripts), path
+        for tag, attributes in page.elements:
+            assert not any(name.startswith("on") for name in attributes), (path, tag)
+            for name in ("href", "src", "action"):
+                assert not attributes.get(name, "").lower().startswith("javascript"), path
+        for file, fragment in internal_links(path.relative_to(audited).as_posix(), page):
+            assert (audited / file).is_file(), (path, file)
+            if file == path.relative_to(audited).as_posix() and fragment and fragment != "__top":
+                assert fragment in page.identifiers(), (path, fragment)
+
+
+def test_statements_stand_with_their_readings(audited: Path) -> None:
+    page = read(audited, "survey/statements")
+    anchors = [i for i in page.identifiers() if i.startswith("statement-")]
+    assert anchors == [f"statement-{i}" for i in ("none-holds", "some-hold", "all-hold", "open")]
+    assert [row[1] for row in page.rows if row[0].startswith(HOSTILE)] == [
+        "does not hold", "holds", "does not hold", "holds", "holds",
+    ]  # fmt: skip
+    assert page.text().count("mean = 1.25") + page.text().count("mean = 1.25") >= 5
+    assert "surveykit audit --id none-holds" in page.text()
+    assert page.text().count(f"??? note {HOSTILE}") == 4
+    assert sum(tag == "details" for tag, _ in page.elements) == 3
+
+
+def test_a_data_check_shows_its_first_rows(audited: Path) -> None:
+    page = read(audited, "survey/data-audit")
+    assert "1 of 2 checks finds something." in page.text()
+    assert "and 479 more." in page.text()
+    assert "No row was found." in page.text()
+    assert len([row for row in page.rows if HOSTILE in row]) == 12
+
+
+def test_the_first_page_counts_statements(audited: Path) -> None:
+    text = read(audited, "").text()
+    assert "Of 3 sentences that its tables can decide, 1 is contradicted by the survey's own figures." in text
+
+
+@pytest.mark.parametrize("text", ["??? note", '???+ note "a"', "? a", "a??? b"])
+def test_text_opens_no_block(text: str) -> None:
+    import markdown as python_markdown
+
+    made = python_markdown.markdown(str(markdown.escape(text)), extensions=["pymdownx.details"])
+    page = Html(made)
+    assert [tag for tag, _ in page.elements] == ["p"]
+    assert page.text() == text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (True, "yes"), (0.0, "0"), (67.425, "67.425"), (0.00123, "0.0012"), (3, "3"), (1234567, "1,234,567"),
+     ([1, 0.5], "1, 0.5"), ("a", "a")],
+)  # fmt: skip
+def test_figures_of_queries(value: object, shown: str) -> None:
+    assert numbers.figure(value) == shown

@@ -1,0 +1,165 @@
+"""`show`, `compare`, `cite`, `export` and `audit` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import CATALOG
+
+from surveykit.cli import main
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+
+
+def ask(capsys: pytest.CaptureFixture[str], *words: str, catalog: Path = CATALOG) -> tuple[int, str, str]:
+    code = main(["--catalog", str(catalog), *words])
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_show_puts_claims_beside_measurements(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "show", "ia3", "--format", "json")
+    assert code == 0
+    facts = json.loads(out)
+    row = next(f for f in facts if f["what"] == "params_millions on t5-11b")
+    assert (row["claimed"], row["measured"], row["verdict"]) == ("3.48", "5.5050", "unresolved (unresolved)")
+    assert any(f["what"] == "effective overhead" and f["claimed"] == "gating" for f in facts)
+    assert any("2*A*I + F*f" in f["source"] for f in facts)
+
+
+def test_show_says_what_is_not_instantiated(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "show", "dora")
+    assert code == 0
+    assert "Not instantiated:" in out
+    assert "Trade-off:" in out
+
+
+def test_compare_puts_methods_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "compare", "lora", "krona", "--backbone", "t5-3b", "--format", "json")
+    assert code == 0
+    rows = {row["property"]: row for row in json.loads(out)}
+    assert rows["trainable_measured"] == {"property": "trainable_measured", "lora": 5898240, "krona": 589824}
+    assert rows["year"]["lora"] == "2022"
+    assert rows["score on t5-large, recomputed"]["lora"] == pytest.approx(67.425)
+
+
+def test_cite_prints_each_entry_once(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "cite", "mam-adapter", "parallel-adapter", "lialin2023scaling")
+    assert code == 0
+    assert out.count("@") == 2
+    assert "He, Junxian" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "lorra"], "there is no method 'lorra'; did you mean 'lora'?"),
+        (["compare", "lora"], "compare needs two different methods at least"),
+        (["compare", "lora", "lora"], "compare needs two different methods at least"),
+        (["compare", "lora", "ia33"], "there is no method 'ia33'; did you mean 'ia3'?"),
+        (["compare", "lora", "ia3", "--backbone", "t5-3"], "there is no backbone 't5-3'"),
+        (["cite", "hu2022"], "there is no method or paper 'hu2022'"),
+        (["audit", "--id", "nothing-like-it"], "there is no statement or data check 'nothing-like-it'"),
+    ],
+)
+def test_a_wrong_name_is_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    code, out, err = ask(capsys, *words)
+    assert code == 2
+    assert message in err
+    assert not out
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_export_writes_every_table_and_view(capsys: pytest.CaptureFixture[str], tmp_path: Path, form: str) -> None:
+    code, out, _ = ask(capsys, "export", "--format", form, str(tmp_path / "data"))
+    assert code == 0
+    files = sorted((tmp_path / "data").iterdir())
+    assert f"wrote {len(files)} files" in out
+    assert {"table1", "table2", "table5", "appendix_b", "methods", "verdict"} <= {file.stem for file in files}
+    read = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}[form]
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT count(*) FROM {read}('{tmp_path}/data/appendix_b.{form}')").fetchone()
+    assert found == (491,)
+    assert ask(capsys, "export", "--format", form, str(tmp_path / "again"))[0] == 0
+    for file in files:
+        if form != "parquet":
+            assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_export_of_the_database_opens(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert ask(capsys, "export", "--format", "duckdb", str(tmp_path))[0] == 0
+    with duckdb.connect(str(tmp_path / "surveykit.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM table5").fetchone() == (45,)
+    blocked = tmp_path / "surveykit.duckdb" / "inside"
+    code, _, err = ask(capsys, "export", "--format", "csv", str(blocked))
+    assert code == 2
+    assert "cannot be written" in err
+
+
+HOLDS = """
+  - id: made-up
+    locator: nowhere, for a test
+    says: There are as many rows as there are rows.
+    status: {status}
+    note: A note for the test.
+    readings:
+      - reading: literally
+        sql: {sql}
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "sql", "code", "message"),
+    [
+        ("holds", "SELECT count(*) = 28 AS holds, count(*) AS rows FROM table1", 0, ""),
+        (
+            "holds",
+            "SELECT count(*) = 27 AS holds, count(*) AS rows FROM table1",
+            1,
+            "reviewed as holds, now contradicted",
+        ),
+        ("holds", "SELECT count(*) AS rows FROM table1", 1, "one row with a column `holds`"),
+        ("holds", "SELECT true AS holds FROM table1", 1, "must give one row"),
+        ("holds", "SELECT true AS holds FROM read_csv('x.csv')", 1, "no table macro 'read_csv'"),
+        ("holds", "DROP TABLE method", 1, "only one SELECT is allowed"),
+    ],
+)
+def test_a_statement_is_held_to_its_reviewed_status(
+    copy: Path, capsys: pytest.CaptureFixture[str], status: str, sql: str, code: int, message: str
+) -> None:
+    path = copy / "survey" / "statements.yaml"
+    path.write_text("statements:" + HOLDS.format(status=status, sql=sql), encoding="utf-8")
+    found, out, err = ask(capsys, "audit", catalog=copy)
+    assert found == code, err
+    assert message in err
+    assert "made-up" in out
+    assert ask(capsys, "audit", "--id", "made-up", catalog=copy)[0] == code
+
+
+def test_a_data_check_is_held_to_its_reviewed_count(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "checks:\n  - id: blank-scores\n    looks_for: rows without a score\n"
+        "    sql: SELECT position FROM appendix_b WHERE score IS NULL ORDER BY 1\n    found: {}\n    note: Blank in the text at hand.\n"
+    )
+    (copy / "survey" / "data_checks.yaml").write_text(text.format(52), encoding="utf-8")
+    (copy / "survey" / "statements.yaml").write_text("statements: []\n", encoding="utf-8")
+    assert ask(capsys, "audit", "--data", catalog=copy)[0] == 0
+    (copy / "survey" / "data_checks.yaml").write_text(text.format(51), encoding="utf-8")
+    code, _, err = ask(capsys, "audit", "--data", catalog=copy)
+    assert code == 1
+    assert "data check blank-scores: reviewed with 51 rows, now 52" in err
+
+
+def test_the_audit_of_the_survey_gives_what_was_reviewed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ask(capsys, "audit", "--format", "json")
+    assert (code, err.count("\n")) == (0, 1)
+    statements = json.loads(out)
+    assert len([s for s in statements if s["readings"]]) >= 50
+    assert {s["status"] for s in statements} >= {"holds", "contradicted", "depends_on_reading"}
