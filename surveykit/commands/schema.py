@@ -20,11 +20,18 @@ def schemas() -> dict[str, str]:
 
     from surveykit.catalog.backbones import Backbone
     from surveykit.catalog.records import Method
+    from surveykit.catalog.tables import DataChecks, Statements
+    from surveykit.record import Record
 
+    records: dict[str, type[Record]] = {
+        "backbone": Backbone,
+        "data_checks": DataChecks,
+        "method": Method,
+        "statements": Statements,
+    }
     return {
-        f"{record.__name__.lower()}.schema.json": json.dumps(record.model_json_schema(), ensure_ascii=False, indent=2)
-        + "\n"
-        for record in (Backbone, Method)
+        f"{name}.schema.json": json.dumps(record.model_json_schema(), ensure_ascii=False, indent=2) + "\n"
+        for name, record in records.items()
     }
 
 

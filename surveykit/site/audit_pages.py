@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
-from surveykit.site.markdown import code, fence, joined, link, span, table
+from surveykit.site.markdown import code, fence, joined, link, slug, span, table
 from surveykit.site.words import words
 
 STATEMENTS = "survey/statements.md"
@@ -65,7 +65,7 @@ def statements_context(reader: Reader) -> dict[str, Any]:
         )
         s.sql = _collapsed("Query" if len(own) == 1 else "Queries", s.id, [r.sql for r in own]) if own else None
     groups = [
-        (status, words(status, STATUSES).capitalize(), found)
+        (status, slug(status), words(status, STATUSES).capitalize(), found)
         for status in STATUSES
         if (found := [s for s in entries if s.status == status])
     ]
@@ -76,8 +76,8 @@ def statements_context(reader: Reader) -> dict[str, Any]:
         "overview": table(
             ["Status", "Meaning", "Statements"],
             [
-                [status_badge(status), MEANINGS[status], link(len(found), f"{STATEMENTS}#{status}", STATEMENTS)]
-                for status, _, found in groups
+                [status_badge(status), MEANINGS[status], link(len(found), f"{STATEMENTS}#{anchor}", STATEMENTS)]
+                for status, anchor, _, found in groups
             ],
             "llr",
         ),

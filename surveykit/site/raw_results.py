@@ -34,7 +34,6 @@ def table4_context(reader: Reader) -> dict[str, Any]:
         "ours": table(["Method", *(b.name for b in backbones)], lines, "l" + "r" * len(backbones)),
         "dashes": _dashes(reader),
         "readings": _readings(reader, backbones),
-        "first": reader.all("SELECT DISTINCT says FROM table4_readings WHERE position = 1"),
     }
 
 
@@ -47,7 +46,7 @@ def _backbones(reader: Reader) -> list[Any]:
 def _score(t: Any | None) -> str | Markup:
     """`67.34 ± 4.79`, with the number of datasets where it is not all of them."""
     if t is None:
-        return span("not run", "absent")
+        return span("no rows", "absent")
     if t.score_mean is None:
         return f"{numbers.ABSENT} ({t.datasets} of 4)"
     return f"{numbers.score(t.score_mean)} ± {numbers.score(t.score_std)} ({t.datasets})"
@@ -90,7 +89,8 @@ def _readings(reader: Reader, backbones: list[Any]) -> list[Any]:
         " ORDER BY r.position, lower(r.method), r.method"
     ):
         entry = found.setdefault(
-            r.position, SimpleNamespace(name=r.reading, says=r.says, anchor=slug(r.reading), cells={})
+            r.position,
+            SimpleNamespace(name=r.reading, says=r.says[:1].upper() + r.says[1:], anchor=slug(r.reading), cells={}),
         )
         entry.cells[r.method, r.backbone] = r
     for entry in found.values():
@@ -99,12 +99,19 @@ def _readings(reader: Reader, backbones: list[Any]) -> list[Any]:
         names = {b.id: b.name for b in backbones}
         entry.moved = len(moved)
         entry.of = len(entry.cells)
+        entry.new = sum(r.our_mean is None and r.score_mean is not None for r in entry.cells.values())
         entry.mean, entry.std = (_largest(moved, i, names) for i in (0, 1))
+        columns = [
+            (b, i)
+            for b in backbones
+            for i in (0, 1)
+            if any(key[1] == b.id and moves[i].shown != numbers.ABSENT for key, moves in moved.items())
+        ]
         lines: list[list[Cell]] = [
-            [name, *(m.shown for b in backbones for m in moved.get((name, b.id), (_still(), _still())))]
+            [name, *(moved.get((name, b.id), (_still(), _still()))[i].shown for b, i in columns)]
             for name in dict.fromkeys(name for name, _ in moved)
         ]
-        heads = ["Method", *(f"{b.name}, {what}" for b in backbones for what in ("mean", "deviation"))]
+        heads = ["Method", *(f"{b.name}, {('mean', 'deviation')[i]}" for b, i in columns)]
         entry.table = table(heads, lines, "l" + "r" * (len(heads) - 1))
     return list(found.values())
 
