@@ -151,3 +151,12 @@ def test_what_a_reader_asks_first(condition: str, some: set[str], capsys: pytest
     assert some <= found
     if condition != "type = 'A' and not overhead_input":
         assert found == some
+
+
+def test_table6_keeps_the_print_as_it_is(database: duckdb.DuckDBPyConnection) -> None:
+    line = next(cells for cells in printed("Table 6") if cells[0].startswith("Mut"))
+    found = rows(
+        database,
+        "SELECT DISTINCT detail, first(printed ORDER BY position) FROM table6 WHERE detail LIKE 'Mut%' GROUP BY detail",
+    )
+    assert found == [(line[0], line[1])]  # the survey's own spelling, and no space that it does not print
