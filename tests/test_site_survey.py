@@ -113,7 +113,7 @@ def test_table_4_says_what_it_is(html: dict[str, Html], pages: dict[str, Page]) 
     assert ours["LoRa (q and v)"][0] == "67.43 ± 1.16 (4)"
     assert ours["IA3 (min steps 500)"] == ["no rows", "– (3 of 4)", "no rows"]
     assert ["IA3 (min steps 500)", "T5-3B", "CNN (cell is blank)"] in page.rows
-    for reading in ("repeats_kept", "any_datasets", "usual_seeds"):
+    for reading in ("repeats_once", "first_run_of_seed", "any_datasets", "usual_seeds"):
         assert reading in page.text()
     assert "table4_readings.csv" in str(pages["survey/table-4.md"].content)
 
