@@ -91,7 +91,16 @@ def replaced(configuration: Configuration, stage: int, update: dict[str, object]
 
 
 def counted_fields(edit: Edit) -> Iterator[tuple[str, object]]:
-    """Alterations of an edit that must show in some count. Factors, activations and placements change none."""
+    """One alteration for each hyper-parameter: most show in a count, the others only in the key of the record."""
+    for field in ("alpha", "scale", "scaling"):
+        value = getattr(edit, field, None)
+        if value is not None:
+            yield field, value * 2
+    choices = {"activation": ("relu", "silu"), "placement": ("sequential", "parallel"), "side": ("input", "output")}
+    for field, (one, other) in choices.items():
+        value = getattr(edit, field, None)
+        if value is not None and (field, edit.kind) != ("placement", "hypercomplex_bottleneck"):  # it has only one
+            yield field, other if value == one else one
     for field in ("rank", "length", "hidden", "second_rank"):
         value = getattr(edit, field, None)
         if value is not None:

@@ -57,6 +57,11 @@ def _drift(catalog: Catalog, fresh: Mapping[tuple[str, str], Measurement]) -> It
         if now.status != then.status:
             yield Finding("drift", where, f"recorded as {then.status}, now {now.status} ({now.reason})")
             continue
+        if now.key != then.key:  # what changes no count (alpha, an activation, a placement) still changes the recipe
+            message = (
+                "recorded for another recipe, engine or backbone; run surveykit measure and commit catalog/measured"
+            )
+            yield Finding("drift", where, message)
         for name in COUNTS:
             old, new = getattr(then, name), getattr(now, name)
             if old != new:
