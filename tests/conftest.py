@@ -1,4 +1,4 @@
-"""What all tests share: no network, the real catalog, and a tiny T5 whose inner width is not its d_model."""
+"""What all tests share: no network, and the real catalog."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
 
 ROOT = Path(__file__).parent.parent
@@ -31,41 +30,3 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     return load(CATALOG)
-
-
-def backbone(
-    *,
-    d_model: int = 128,
-    d_ff: int = 160,
-    d_kv: int = 24,
-    heads: int = 4,
-    encoder_layers: int = 2,
-    decoder_layers: int = 3,
-    vocabulary: int = 101,
-    gated: bool = False,
-    tied: bool = True,
-) -> Backbone:
-    """A small T5 geometry; its expected count is the closed form."""
-    dimensions = {
-        "d_model": d_model,
-        "d_ff": d_ff,
-        "d_kv": d_kv,
-        "heads": heads,
-        "encoder_layers": encoder_layers,
-        "decoder_layers": decoder_layers,
-        "vocabulary": vocabulary,
-        "relative_buckets": 32,
-        "gated": gated,
-        "tied": tied,
-    }
-    described = {
-        "id": "tiny",
-        "name": "tiny",
-        "survey_label": None,
-        "checkpoint": "none/none",
-        "architecture": "t5",
-        "paper": "raffel2019t5",
-        "parameters_source": "closed form, for tests",
-    }
-    unchecked = Backbone.model_construct(**dimensions, **described, parameters=0)
-    return Backbone.model_validate({**dimensions, **described, "parameters": unchecked.symbols()["N"]})

@@ -9,7 +9,7 @@ from typing import Any
 import peft
 import pytest
 import torch
-from conftest import CATALOG, backbone
+from conftest import CATALOG
 from peft import TaskType, get_peft_model
 from torch import Tensor, nn
 
@@ -17,6 +17,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.records import Oracle
 from surveykit.engine import Attached, Instance, build, count
+from surveykit.engine.tiny import tiny_backbone as backbone
 
 ORACLES = [
     (name, oracle) for name, _, c in load(CATALOG, measured=False).configurations() for oracle in c.oracles

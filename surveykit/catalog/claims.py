@@ -8,9 +8,9 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from surveykit.catalog.figures import parse_figure
+from surveykit.recipes.base import Overhead
 from surveykit.record import Record
 
-Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 Tick = Literal["✓", "✗"]
 Column = Literal["score", "params_millions", "params_percent", "ram_gb", "throughput_train", "throughput_infer"]
 

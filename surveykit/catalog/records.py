@@ -7,9 +7,10 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from surveykit import formula
-from surveykit.catalog.claims import Overhead, SurveyPlace
+from surveykit.catalog.claims import SurveyPlace
 from surveykit.errors import FormulaError
 from surveykit.recipes import Recipe
+from surveykit.recipes.base import Overhead
 from surveykit.record import ID_PATTERN, Record
 
 MethodType = Literal["A", "S", "R", "AS", "AR", "ARS", "none"]
@@ -91,15 +92,48 @@ class Formula(Record):
     """Parameters that the optimizer holds (the largest stage)."""
     added: str
     """New parameters, as trained."""
+    expanded: str
+    """New entries of the network once all that can is merged, with products written out."""
     stored: str
     """Numbers to keep for each task."""
+    changed: str
+    """Entries of the pretrained weights that can differ once all that can is merged."""
+    update_rank: str
+    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
+    trainable_task: str | None = None
+    """Held by the optimizer in the last stage; null where it is `trainable`."""
+    effective: str | None = None
+    """Of those, the ones that may move; null where no mask is on."""
+    stored_shared: str | None = None
+    """Numbers to keep once for all tasks; null for none."""
+    optimizer_state: str | None = None
+    """Numbers that the optimizer keeps; null where they are two for each trainable one."""
+    quantized: str | None = None
+    """Pretrained numbers in few bits; null for none."""
+
+    def forms(self) -> dict[str, str]:
+        """The closed form of each count, by its name in a measurement."""
+        task = self.trainable_task or self.trainable
+        return {
+            "trainable": self.trainable,
+            "trainable_task": task,
+            "effective": self.effective or task,
+            "added": self.added,
+            "expanded": self.expanded,
+            "stored": self.stored,
+            "stored_shared": self.stored_shared or "0",
+            "changed": self.changed,
+            "update_rank": self.update_rank,
+            "optimizer_state": self.optimizer_state or f"2*({self.trainable})",
+            "quantized": self.quantized or "0",
+        }
 
     @model_validator(mode="after")
     def _evaluates(self) -> Self:
         symbols = dict.fromkeys(formula.BACKBONE_SYMBOLS, 4096)
         try:
             bound = formula.bind(self.let, symbols)
-            for text in (self.trainable, self.added, self.stored):
+            for text in self.forms().values():
                 formula.evaluate(text, bound)
         except FormulaError as error:
             raise ValueError(str(error)) from None

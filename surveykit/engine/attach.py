@@ -2,212 +2,260 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from surveykit.engine.backbones import Instance, Slot
-from surveykit.engine.inputs import prepend_prompts
-from surveykit.engine.prefixes import prepend_keys_and_values
+from surveykit.engine.hooks import Placed, hook
+from surveykit.engine.masking import Masked
+from surveykit.engine.parts import Part
 from surveykit.errors import RecipeError
-from surveykit.recipes import Edit, Place, Shape, Stage
-from surveykit.recipes.base import Activation, InputEdit, KeyValueEdit, OutputEdit, WeightEdit
+from surveykit.recipes import Edit, Shape, Stage
+from surveykit.recipes.sites import ParameterEdit, WeightEdit
 
 CONTAINER = "surveykit_edits"
 """Name under which the added parameters hang on the model."""
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": functional.relu,
-    "gelu": functional.gelu,
-    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
-    "silu": functional.silu,
-    "tanh": torch.tanh,
-    "identity": lambda x: x,
-}
-
-
-class Part(nn.Module):
-    """The tensors of one edit at one place (or of one group of places), as named parameters."""
-
-    def __init__(self, shapes: dict[str, Shape], device: torch.device, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.group: Part | None = None
-        for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(_tensor(shape, device, dtype)))
-
-    @property
-    def shared(self) -> Part:
-        if self.group is None:
-            raise RecipeError("this edit shares no tensors")
-        return self.group
-
-    def share(self, group: Part) -> None:
-        # Not a submodule of this part: the group is registered once, on the container.
-        object.__setattr__(self, "group", group)
-
-    def activate(self, name: Activation, x: Tensor) -> Tensor:
-        return _ACTIVATIONS[name](x)
-
-
-def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype) -> Tensor:
-    values = torch.empty(shape.dims, device=device, dtype=dtype)
-    if device.type == "meta":
-        return values
-    match shape.initial:
-        case "zeros":
-            return values.zero_()
-        case "ones":
-            return values.fill_(1)
-        case "normal":
-            return values.normal_(std=0.02)
-        case "kaiming":
-            return nn.init.kaiming_uniform_(values, a=5**0.5)
-
-
-class Placed:
-    """One edit at one place."""
-
-    def __init__(self, edit: Edit, slot: Slot, part: Part) -> None:
-        self.edit = edit
-        self.slot = slot
-        self.part = part
+Values = dict[tuple[str, str, str], Tensor]
+"""Tensors of a stage by kind of edit, place (or group) and name."""
 
 
 class Attached:
-    """A stage on a backbone. A context manager; leaving it takes every trace of the stage off again."""
+    """A stage on a backbone. A context manager; leaving it takes every trace of the stage off again.
 
-    def __init__(self, instance: Instance, stage: Stage) -> None:
+    Args:
+        instance: the backbone.
+        stage: what is put on it.
+        changes: how far the previous stage moved pretrained tensors, by identity; empty in the first stage.
+    """
+
+    def __init__(self, instance: Instance, stage: Stage, changes: Mapping[int, Tensor] | None = None) -> None:
         self.instance = instance
         self.stage = stage
+        self.changes = changes or {}
         self.placed: list[Placed] = []
+        self.masked: Masked | None = None
         self._handles: list[RemovableHandle] = []
-        self._container = nn.ModuleList()
+        self.container = nn.ModuleList()
+        """Holds what the stage added."""
+        self._unrounded: list[tuple[nn.Parameter, Tensor]] = []
+        self._merged = False
         self._attach()
 
     def _attach(self) -> None:
         try:
+            self._quantize()
             for edit in self.stage.edits:
                 self._place(edit)
-            self.instance.model.add_module(CONTAINER, self._container)
-            self._hook()
+            self.instance.model.add_module(CONTAINER, self.container)
+            self._start()
+            self._handles = hook(self.instance.model, self.placed)
             for parameter in self._selected():
                 parameter.requires_grad_(True)
+            if self.stage.mask is not None:
+                self.masked = Masked(self.stage.mask, self._maskable())
+                self.prune()
+                self._handles += self.masked.hook()
         except BaseException:
             self.detach()
             raise
 
-    def _place(self, edit: Edit) -> None:
+    def _slots(self, edit: Edit) -> list[Slot]:
         slots = [slot for slot in self.instance.slots if edit.where.matches(slot.place)]
-        if not slots:
+        if not slots and not any(edit.where.fits(slot.place) for slot in self.instance.slots):
             where = edit.where.model_dump(exclude_none=True)
             raise RecipeError(f"{self.instance.record.id} has no place for {edit.kind} at {where}")
+        return slots  # empty where the backbone is too shallow for the chosen layers
+
+    def _place(self, edit: Edit) -> None:
         sample = self.instance.pretrained[0]
         groups: dict[str, Part] = {}
-        for slot in slots:
-            try:
-                own = dict(edit.tensors(slot.place))
-                common = dict(edit.shared_tensors(slot.place))
-            except ValueError as error:
-                raise RecipeError(f"{edit.kind} does not fit {self.instance.record.id}: {error}") from None
-            part = Part(own, sample.device, sample.dtype)
-            if common:
-                group = edit.group(slot.place)
-                if group not in groups:
-                    groups[group] = Part(common, sample.device, sample.dtype)
-                    self._container.append(groups[group])
-                part.share(groups[group])
-            self._container.append(part)
-            self.placed.append(Placed(edit, slot, part))
+        for slot in self._slots(edit):
+            for tensor_slot, name in _tensors_at(edit, slot, self.placed):
+                place = tensor_slot.place
+                try:
+                    own, common = edit.tensors(place), edit.shared_tensors(place)
+                except ValueError as error:
+                    raise RecipeError(f"{edit.kind} does not fit {self.instance.record.id}: {error}") from None
+                part = Part(own, sample.device, sample.dtype, len(self.container))
+                if common:
+                    group = edit.group(place)
+                    if group not in groups:
+                        groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
+                        self.container.append(groups[group])
+                    part.share(groups[group])
+                if name:
+                    pretrained = slot.module._parameters[name]
+                    unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
+                    part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded)
+                self.container.append(part)
+                self.placed.append(Placed(edit, tensor_slot, part))
 
-    def _hook(self) -> None:
-        prompts: list[tuple[InputEdit, Place, Part]] = []
-        prefixes: list[tuple[KeyValueEdit, Slot, Part]] = []
-        for placed in self.placed:
-            edit, module, part = placed.edit, placed.slot.module, placed.part
-            if isinstance(edit, WeightEdit):
-                self._handles.append(module.register_forward_pre_hook(_before(edit, part)))
-                self._handles.append(module.register_forward_hook(_after_linear(edit, part)))
-            elif isinstance(edit, OutputEdit):
-                self._handles.append(module.register_forward_hook(_after_module(edit, part)))
-            elif isinstance(edit, KeyValueEdit):
-                prefixes.append((edit, placed.slot, part))
-            elif isinstance(edit, InputEdit):
-                prompts.append((edit, placed.slot.place, part))
-        if prefixes:
-            self._handles += prepend_keys_and_values(self.instance.model, prefixes)
-        if prompts:
-            self._handles.append(prepend_prompts(self.instance.model, prompts))
+    def _quantize(self) -> None:
+        if self.stage.base is None:
+            return
+        for slot in self.quantized():
+            weight = slot.module.weight
+            assert isinstance(weight, nn.Parameter)
+            if not weight.is_meta:
+                self._unrounded.append((weight, weight.detach().clone()))
+                weight.data.copy_(self.stage.base.rounded(weight.detach()))
+
+    def quantized(self) -> list[Slot]:
+        """The linear layers whose weights the stage holds in few bits."""
+        base = self.stage.base
+        return [] if base is None else [slot for slot in self.instance.slots if base.where.matches(slot.place)]
+
+    def _start(self) -> None:
+        """Starting values that come from the backbone: those of an edit's `start`."""
+        if self.instance.pretrained[0].is_meta:
+            return
+        with torch.no_grad():
+            for placed in self.placed:
+                for name, value in placed.edit.start(placed.part, placed.slot.place).items():
+                    placed.part.values()[name].copy_(value)
 
     def _selected(self) -> Iterator[nn.Parameter]:
         if self.stage.train_everything:
             yield from self.instance.pretrained
         for where in self.stage.train:
             found = [slot for slot in self.instance.slots if where.matches(slot.place)]
-            if not found:
+            if not found and not any(where.fits(slot.place) for slot in self.instance.slots):
                 chosen = where.model_dump(exclude_none=True)
                 raise RecipeError(f"{self.instance.record.id} has nothing to train at {chosen}")
             for slot in found:
                 yield from slot.module.parameters()
 
+    def _maskable(self) -> list[nn.Parameter]:
+        assert self.stage.mask is not None
+        if self.stage.mask.of == "pretrained":
+            return [p for p in self.instance.pretrained if p.requires_grad]
+        named = self.container.named_parameters()
+        return [p for name, p in named if p.requires_grad and name.rsplit(".", 1)[-1] not in self.stage.mask.dense]
+
+    def prune(self) -> None:
+        """Set the entries of new tensors that the mask does not keep to zero; call again after choosing."""
+        masked = self.masked
+        if masked is not None and masked.mask.of == "added" and not self.instance.pretrained[0].is_meta:
+            masked.rewind({id(t): torch.zeros_like(t) for t in masked.tensors})
+
     def added(self) -> tuple[nn.Parameter, ...]:
-        """The parameters that the stage added, each once."""
-        return tuple(self._container.parameters())
+        """The parameters that the stage added, each once, trained or not."""
+        return tuple(self.container.parameters())
 
-    def merge(self) -> None:
-        """Write every edit into the backbone's weights and take the branches off.
-
-        Raises:
-            RecipeError: an edit has no merged form; the message says why.
-        """
+    def values(self) -> Values:
+        """Every tensor of the stage's edits."""
+        found: Values = {}
         for placed in self.placed:
-            obstacle = _merge_obstacle(placed.edit)
-            if obstacle is not None:
-                raise RecipeError(f"{placed.edit.kind} cannot be merged: {obstacle}")
+            kind = placed.edit.kind
+            found.update({(kind, placed.name, name): value for name, value in placed.part.values().items()})
+            if placed.part.group is not None:
+                group = placed.edit.group(placed.slot.place)
+                found.update({(kind, f"group {group}", name): v for name, v in placed.part.shared.values().items()})
+        return found
+
+    def carry(self, values: Values) -> None:
+        """Go on from the values of another stage: tensors of the same kind, place, name and shape."""
+        with torch.no_grad():
+            for key, own in self.values().items():
+                if key in values and values[key].shape == own.shape:
+                    own.copy_(values[key])
+
+    def penalty(self) -> Tensor | None:
+        """The sum of what edits add to the loss; None when none does."""
+        terms = [term for placed in self.placed if (term := placed.edit.penalty(placed.part)) is not None]
+        return torch.stack(terms).sum() if terms else None
+
+    def obstacles(self) -> dict[str, str]:
+        """Why kinds of edits cannot be merged; empty when all can."""
+        found = {edit.kind: self.stage.merge_obstacle(edit) for edit in self.stage.edits}
+        return {kind: obstacle for kind, obstacle in found.items() if obstacle is not None}
+
+    def merge(self) -> dict[str, str]:
+        """Write every edit that has a merged form into the backbone's weights; the others stay on.
+
+        Returns:
+            Why the others cannot be merged, by kind.
+        """
+        staying: list[Placed] = []
+        for handle in self._handles:
+            handle.remove()
         with torch.no_grad():
             for placed in self.placed:
-                edit, module = placed.edit, placed.slot.module
-                assert isinstance(edit, WeightEdit)
-                assert isinstance(module.weight, Tensor)
-                module.weight.copy_(edit.weight(placed.part, module.weight))
-        self.detach()
+                edit, part = placed.edit, placed.part
+                if self.stage.merge_obstacle(edit) is not None:
+                    staying.append(placed)
+                elif isinstance(edit, ParameterEdit):
+                    part.frozen.copy_(edit.value(part, part.frozen, placed.slot.place))
+                elif isinstance(edit, WeightEdit):
+                    part.frozen.copy_(edit.weight(part, part.frozen))
+        self._merged = len(staying) < len(self.placed)
+        self.placed = staying
+        needed = {id(placed.part) for placed in staying} | {id(placed.part.group) for placed in staying}
+        self.container = nn.ModuleList(part for part in self.container if id(part) in needed)
+        self.instance.model._modules[CONTAINER] = self.container
+        self._handles = hook(self.instance.model, staying)
+        return self.obstacles()
 
     def deployed(self) -> tuple[Stage, dict[tuple[int, str], Tensor]]:
-        """What a user keeps: the deployed form of the stage, and its tensors by number of place and name."""
-        stage = self.stage.model_copy(update={"edits": tuple(edit.deployed() for edit in self.stage.edits)})
+        """What a user keeps: the deployed form of the stage, and its tensors by number of place and name.
+
+        Tensors that a seed regenerates are not among them.
+        """
+        edits = tuple(edit.deployed() for edit in self.stage.edits)
+        stage = self.stage.model_copy(update={"edits": edits, "mask": None})
         kept: dict[tuple[int, str], Tensor] = {}
-        seen: set[int] = set()
-        for number, placed in enumerate(self.placed):
-            tensors = placed.edit.deployed_tensors(placed.part, placed.slot.place)
-            kept.update({(number, name): tensor for name, tensor in tensors.items()})
-            group = placed.part.group
-            dropped = placed.edit.deployed() != placed.edit  # a reparametrization: its network is not kept
-            if group is not None and not dropped and id(group) not in seen:
-                seen.add(id(group))
-                kept.update({(number, f"shared.{name}"): tensor for name, tensor in group.named_parameters()})
+        for number, placed, own, common in self._deployed_shapes():
+            values = placed.edit.deployed_tensors(placed.part, placed.slot.place) if own else {}
+            kept.update({(number, name): values[name] for name in own if own[name].kept != "seed"})
+            if common:
+                values = placed.edit.deployed_shared_tensors(placed.part.shared, placed.slot.place)
+                kept.update(
+                    {(number, f"shared.{name}"): values[name] for name in common if common[name].kept != "seed"}
+                )
         return stage, kept
 
-    def load(self, kept: dict[tuple[int, str], Tensor]) -> None:
+    def kept_shapes(self) -> list[Shape]:
+        """The shapes of all tensors of the deployed form, those from a seed included."""
+        every = (list(own.values()) + list(common.values()) for _, _, own, common in self._deployed_shapes())
+        return [shape for shapes in every for shape in shapes]
+
+    def _deployed_shapes(self) -> Iterator[tuple[int, Placed, Mapping[str, Shape], Mapping[str, Shape]]]:
+        seen: set[int] = set()
+        for number, placed in enumerate(self.placed):
+            deployed, place = placed.edit.deployed(), placed.slot.place
+            common = deployed.shared_tensors(place)
+            first = bool(common) and id(placed.part.group) not in seen
+            if first:
+                seen.add(id(placed.part.group))
+            yield number, placed, deployed.tensors(place), common if first else {}
+
+    def load(self, kept: Mapping[tuple[int, str], Tensor]) -> None:
         """Fill the parts of an attached deployed stage with tensors from `deployed`."""
         with torch.no_grad():
             for (number, name), value in kept.items():
                 part = self.placed[number].part
                 target = part.shared if name.startswith("shared.") else part
-                parameter = target.get_parameter(name.removeprefix("shared."))
-                parameter.copy_(value)
+                target.values()[name.removeprefix("shared.")].copy_(value)
 
     def detach(self) -> None:
-        """Take hooks and added parameters off and freeze the backbone again."""
+        """Take hooks and added parameters off, and freeze the backbone again. Merged weights stay merged."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        if not self._merged:
+            for weight, before in self._unrounded:
+                weight.data.copy_(before)
+        self._unrounded.clear()
         self.instance.model._modules.pop(CONTAINER, None)
         for parameter in self.instance.pretrained:
             parameter.requires_grad_(False)
+            parameter.grad = None
 
     def __enter__(self) -> Self:
         return self
@@ -216,35 +264,12 @@ class Attached:
         self.detach()
 
 
-def _merge_obstacle(edit: Edit) -> str | None:
-    if isinstance(edit, WeightEdit):
-        return edit.merge_obstacle()
-    reasons = {
-        "output": "it computes a non-linear function beside the weights",
-        "input": "it adds positions, which no weight holds",
-        "kv": "it adds keys and values, which no weight holds",
-    }
-    return reasons[edit.site]
-
-
-def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (edit.before(part, args[0]), *args[1:])
-
-    return hook
-
-
-def _after_linear(edit: WeightEdit, part: Part) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return edit.after(part, args[0], output)
-
-    return hook
-
-
-def _after_module(edit: OutputEdit, part: Part) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Any) -> Any:
-        if isinstance(output, tuple):  # attention also returns its position bias and weights
-            return (edit.after(part, args[0], output[0]), *output[1:])
-        return edit.after(part, args[0], output)
-
-    return hook
+def _tensors_at(edit: Edit, slot: Slot, placed: list[Placed]) -> Iterator[tuple[Slot, str]]:
+    """Where an edit goes at one module: the module, or each of its pretrained tensors that the edit is not on yet."""
+    if not isinstance(edit, ParameterEdit):
+        yield slot, "weight" if "weight" in slot.module._parameters else ""
+        return
+    taken = {id(p.part.frozen) for p in placed if p.edit is edit}
+    for name, parameter in slot.module._parameters.items():
+        if parameter is not None and id(parameter) not in taken:
+            yield slot.at(tuple(parameter.shape)), name

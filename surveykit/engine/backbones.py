@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
 
 from surveykit.catalog.backbones import Backbone
@@ -20,6 +20,12 @@ class Slot:
 
     place: Place
     module: nn.Module
+    blocks: tuple[nn.Module, ...] = ()
+    """The blocks of a stack, where the module is one."""
+
+    def at(self, shape: tuple[int, ...]) -> Slot:
+        """The same place, for a pretrained tensor of this shape."""
+        return replace(self, place=replace(self.place, shape=shape))
 
 
 class Instance:
@@ -35,6 +41,12 @@ class Instance:
         self.slots: tuple[Slot, ...] = tuple(_slots(model))
         for parameter in self.pretrained:
             parameter.requires_grad_(False)
+
+    @property
+    def blocks(self) -> tuple[tuple[str, nn.Module], ...]:
+        """Every block with the stack it belongs to (`encoder` or `decoder`), in order."""
+        stacks = [slot for slot in self.slots if slot.blocks]
+        return tuple((s.place.sublayer.partition(".")[0], block) for s in stacks for block in s.blocks)
 
 
 def build(record: Backbone, *, device: str = "meta", seed: int = 0) -> Instance:
@@ -88,7 +100,12 @@ def _slots(model: T5ForConditionalGeneration) -> Iterator[Slot]:
             fan_in, fan_out = module.in_features, module.out_features
         else:
             fan_in = fan_out = d_model
-        return Slot(Place(role, sublayer, layer, layers, fan_in, fan_out, d_model, inner), module)
+        weight = getattr(module, "weight", None)
+        place = Place(
+            role, sublayer, layer, layers, fan_in, fan_out, d_model, inner, config.num_heads, config.d_ff,
+            tuple(weight.shape) if isinstance(weight, Tensor) else (),
+        )  # fmt: skip
+        return Slot(place, module, tuple(module.get_submodule("block").children()) if role == "input" else ())
 
     yield slot(model.shared, "embedding", "outside")
     yield slot(model.lm_head, "head", "outside")
@@ -97,8 +114,8 @@ def _slots(model: T5ForConditionalGeneration) -> Iterator[Slot]:
         own: Sublayer = "encoder.self" if name == "encoder" else "decoder.self"
         feed: Sublayer = "encoder.feed_forward" if name == "encoder" else "decoder.feed_forward"
         final: Sublayer = "encoder.final" if name == "encoder" else "decoder.final"
-        yield slot(stack, "input", inputs)
         depth = len(stack.block)
+        yield slot(stack, "input", inputs, layers=depth)
         for i, block in enumerate(stack.block):
             attentions = [(block.layer[0].SelfAttention, own, block.layer[0].layer_norm)]
             if name == "decoder":

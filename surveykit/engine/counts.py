@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surveykit.engine.attach import Attached
 from surveykit.engine.backbones import Instance
-from surveykit.recipes import Recipe
+from surveykit.recipes import Recipe, Stage
+from surveykit.recipes.masks import index_bytes
+
+VALUE_BYTES = 4
+"""Width at which stored numbers are counted: that of the published T5 checkpoints."""
+SEED_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -14,23 +20,47 @@ class Counts:
     """Numbers of parameters. Percentages are made elsewhere; their denominator is the bare backbone."""
 
     trainable: int
-    """Of the stage in which the optimizer holds most."""
+    """Held by the optimizer in the stage in which it holds most."""
     trainable_task: int
-    """Of the last stage that is run for each task."""
+    """… in the last stage, which is run for each task."""
+    effective: int
+    """Of those of the last stage, the ones that may move; fewer than it holds where a mask is on."""
     trained_pretrained: int
     """Pretrained parameters among `trainable_task`."""
     added: int
     """New parameters, as trained, in the last stage of a task."""
+    expanded: int
+    """New entries of the network once all that can is merged, with products written out."""
     stored: int
     """Numbers to keep for each task, so that backbone and they give the outputs."""
+    stored_shared: int
+    """Numbers to keep once for all tasks."""
+    stored_bytes: int
+    """Bytes to keep for each task: numbers of 4 bytes, with the indices of sparse forms and seeds."""
+    changed: int
+    """Entries of the pretrained weights that can differ once all that can is merged."""
+    update_rank: int
+    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
+    optimizer_state: int
+    """Numbers that the optimizer (and the method's own tracking) keeps, in the stage in which they are most."""
+    quantized: int
+    """Pretrained numbers that the last stage holds in few bits."""
 
 
 @dataclass(frozen=True)
 class _StageCounts:
     trained_pretrained: int
     trained_added: int
+    effective: int
     added: int
+    expanded: int
     stored: int
+    stored_shared: int
+    stored_bytes: int
+    optimizer_state: int
+    quantized: int
+    touched: dict[int, tuple[int, int]]
+    """Entries and rank of the change of pretrained tensors, by identity."""
 
     @property
     def trainable(self) -> int:
@@ -46,14 +76,23 @@ def count(recipe: Recipe, instance: Instance) -> Counts:
     stages = []
     for stage in recipe.stages:
         with Attached(instance, stage) as attached:
-            stages.append((stage.scope, _count_stage(attached)))
-    last = [counts for scope, counts in stages if scope == "task"][-1]
+            stages.append(_count_stage(attached))
+    last = stages[-1]
+    touched = _touched_together(recipe.stages, stages, {id(p): p for p in instance.pretrained})
     return Counts(
-        trainable=max(counts.trainable for _, counts in stages),
+        trainable=max(counts.trainable for counts in stages),
         trainable_task=last.trainable,
+        effective=last.effective,
         trained_pretrained=last.trained_pretrained,
         added=last.added,
+        expanded=last.expanded,
         stored=last.stored,
+        stored_shared=last.stored_shared,
+        stored_bytes=last.stored_bytes,
+        changed=sum(entries for entries, _ in touched.values()),
+        update_rank=max((rank for _, rank in touched.values()), default=0),
+        optimizer_state=max(counts.optimizer_state for counts in stages),
+        quantized=last.quantized,
     )
 
 
@@ -70,10 +109,124 @@ def _count_stage(attached: Attached) -> _StageCounts:
         parts[part] += parameter.numel()
     assert pretrained.isdisjoint(added), "a parameter is both pretrained and added"
     assert {id(p) for p in everything} == pretrained | added, "a parameter of the model belongs to no part"
-    _, kept = attached.deployed()
+    stays = _mask_keeps(attached)
+    stored, shared, stored_bytes = _stored(attached, parts["trained_pretrained"])
+    trained = parts["trained_pretrained"] + parts["trained_added"]
     return _StageCounts(
         trained_pretrained=parts["trained_pretrained"],
         trained_added=parts["trained_added"],
+        effective=trained if stays is None else trained - stays[0] + stays[1],
         added=parts["trained_added"] + parts["frozen_added"],
-        stored=parts["trained_pretrained"] + sum(tensor.numel() for tensor in kept.values()),
+        expanded=_expanded(attached),
+        stored=stored,
+        stored_shared=shared,
+        stored_bytes=stored_bytes,
+        optimizer_state=_optimizer_state(attached),
+        quantized=sum(slot.place.fan_in * slot.place.fan_out for slot in attached.quantized()),
+        touched=_touched(attached),
     )
+
+
+def _mask_keeps(attached: Attached) -> tuple[int, int] | None:
+    """Masked entries, and how many of them stay; None without a mask."""
+    masked = attached.masked
+    return None if masked is None else (masked.entries, masked.entries_kept())
+
+
+def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]:
+    """Numbers kept for each task, numbers kept for all tasks, bytes kept for each task."""
+    shapes = attached.kept_shapes()
+    own = sum(shape.numel for shape in shapes if shape.kept == "task" and not shape.is_index)
+    indices = sum(shape.numel for shape in shapes if shape.kept == "task" and shape.is_index)
+    shared = sum(shape.numel for shape in shapes if shape.kept == "shared")
+    numbers, extra = trained_pretrained + own, VALUE_BYTES * indices
+    if any(shape.kept == "seed" for shape in shapes):
+        extra += SEED_BYTES
+    stays = _mask_keeps(attached)
+    if stays is not None:
+        entries, kept = stays
+        numbers += kept - entries
+        extra += index_bytes(kept, entries)
+    return numbers, shared, VALUE_BYTES * numbers + extra
+
+
+def _expanded(attached: Attached) -> int:
+    """Entries of edits that stay when all that can is merged. A mask leaves its share of them."""
+    total, groups = 0, set()
+    for placed in attached.placed:
+        if attached.stage.merge_obstacle(placed.edit) is None:
+            continue
+        total += placed.edit.expanded(placed.slot.place)
+        if placed.part.group is not None and id(placed.part.group) not in groups:
+            groups.add(id(placed.part.group))
+            total += placed.edit.shared_expanded(placed.slot.place)
+    stays = _mask_keeps(attached)
+    if stays is not None and attached.masked is not None and attached.masked.mask.of == "added":
+        total += stays[1] - stays[0]
+    return total
+
+
+def _optimizer_state(attached: Attached) -> int:
+    """Adam's two moments for each trained number, less where gradients are projected, more where edits track."""
+    state: int = 2 * sum(p.numel() for p in attached.instance.model.parameters() if p.requires_grad)
+    rule = attached.stage.optimizer
+    if rule is not None:
+        for slot in attached.instance.slots:
+            if rule.where.matches(slot.place) and any(p.requires_grad for p in slot.module.parameters()):
+                state += rule.state(slot.place.shape) - 2 * slot.place.fan_in * slot.place.fan_out
+    for placed in attached.placed:
+        held = sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
+        state += int(placed.edit.tracked * held)
+    return state
+
+
+def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
+    """Entries and rank that one stage can change of each pretrained tensor."""
+    touched: dict[int, tuple[int, int]] = {}
+
+    def touch(tensor: object, entries: int, rank: int) -> None:
+        before = touched.get(id(tensor), (0, 0))
+        touched[id(tensor)] = (before[0] + entries, before[1] + rank)
+
+    for placed in attached.placed:
+        if attached.stage.merge_obstacle(placed.edit) is None:
+            place, again = placed.slot.place, attached.stage.restarts + 1
+            touch(placed.part.frozen, placed.edit.changed(place), again * placed.edit.update_rank(place))
+    for parameter in attached.instance.pretrained:
+        if parameter.requires_grad:
+            touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)
+    return touched
+
+
+def _touched_together(
+    stages: Sequence[Stage], counts: Sequence[_StageCounts], pretrained: dict[int, object]
+) -> dict[int, tuple[int, int]]:
+    """What the last stage changes, and the stages it goes on from. A mask rewinds what earlier stages changed."""
+    together: dict[int, tuple[int, int]] = {}
+    for stage, found in zip(reversed(stages), reversed(counts), strict=True):
+        for identity, (entries, rank) in found.touched.items():
+            tensor = pretrained[identity]
+            before = together.get(identity, (0, 0))
+            limit = tensor.numel()  # type: ignore[attr-defined]
+            sides = min(tensor.shape) if tensor.dim() == 2 else 0  # type: ignore[attr-defined]
+            together[identity] = (min(limit, before[0] + entries), min(sides, before[1] + rank))
+        if stage.mask is not None and stage.mask.of == "pretrained":
+            return _masked(stage, together, pretrained)
+        if stage.starts_from == "backbone":
+            break
+    return together
+
+
+def _masked(
+    stage: Stage, touched: dict[int, tuple[int, int]], pretrained: dict[int, object]
+) -> dict[int, tuple[int, int]]:
+    """The kept entries of all tensors together, attributed to the first; a rank is at most the entries kept."""
+    assert stage.mask is not None
+    sizes = {identity: entries for identity, (entries, _) in touched.items()}
+    if stage.mask.across == "model":
+        kept = stage.mask.kept(sum(sizes.values()))
+    else:
+        kept = sum(stage.mask.kept(size) for size in sizes.values())
+    ranks = [min(rank, kept) for _, rank in touched.values()]
+    first, *others = touched
+    return {first: (kept, max(ranks)), **dict.fromkeys(others, (0, 0))}

@@ -11,7 +11,8 @@ from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 from surveykit.recipes import Place
-from surveykit.recipes.base import InputEdit, Parts
+from surveykit.recipes.base import Parts
+from surveykit.recipes.sites import InputEdit
 
 IGNORED_LABEL = -100
 

@@ -14,7 +14,7 @@ import transformers
 import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
-from surveykit.catalog.measurements import Measurement, Run
+from surveykit.catalog.measurements import COUNTS, Measurement, Run
 from surveykit.engine.backbones import build
 from surveykit.engine.counts import count
 from surveykit.errors import SurveyError
@@ -50,6 +50,6 @@ def measure(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell:
                 counts = asdict(count(catalog.recipe(cell.configuration), instance))
                 outcome = {"status": "counted", "reason": None, **counts}
             except SurveyError as error:
-                nothing = dict.fromkeys(("trainable", "trainable_task", "trained_pretrained", "added", "stored"))
+                nothing = dict.fromkeys(COUNTS)
                 outcome = {"status": "failed", "reason": str(error), **nothing}
             yield Measurement.model_validate({**place, **outcome, **origin})

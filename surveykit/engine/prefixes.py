@@ -15,7 +15,8 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from surveykit.engine.backbones import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
-from surveykit.recipes.base import KeyValueEdit, Parts
+from surveykit.recipes.base import Parts
+from surveykit.recipes.sites import KeyValueEdit
 
 NAME = "surveykit_prefix"
 """The attention implementation that knows of prefixes; it computes what `eager` computes."""

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Annotated, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Literal, Self, Union
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from surveykit.recipes.base import Edit, Place, Role, Shape, Sublayer, Where
+from surveykit.recipes.masks import Mask
+from surveykit.recipes.optimizers import Projection
+from surveykit.recipes.quantization import Quantization
+from surveykit.recipes.sites import WeightEdit
 from surveykit.record import Record
 
 
@@ -19,11 +23,11 @@ def _concrete_kinds() -> tuple[type[Edit], ...]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
 
-    def leaves(cls: type[Edit]) -> list[type[Edit]]:
-        below = [leaf for child in cls.__subclasses__() for leaf in leaves(child)]
-        return below or [cls]
+    def below(cls: type[Edit]) -> set[type[Edit]]:
+        return {cls}.union(*map(below, cls.__subclasses__()))
 
-    return tuple(sorted(leaves(Edit), key=lambda cls: cls.__name__))
+    named = {cls for cls in below(Edit) if cls.model_fields["kind"].annotation is not str}
+    return tuple(sorted(named, key=lambda cls: cls.__name__))
 
 
 KINDS: tuple[type[Edit], ...] = _concrete_kinds()
@@ -47,6 +51,39 @@ class Stage(Record):
     """Which pretrained parameters are trained; empty when all are frozen."""
     train_everything: bool = False
     """Full tuning: every pretrained parameter is trained."""
+    starts_from: Literal["backbone", "previous"] = "backbone"
+    """`previous`: tensors of the same name and shape, and the backbone's own, go on from the stage before."""
+    mask: Mask | None = None
+    """Which of the trained entries may move; null when all may."""
+    passes: int = Field(default=1, ge=1)
+    """Forward passes for each optimizer step."""
+    restarts: int = Field(default=0, ge=0)
+    """Times that the edits are merged into the backbone and begun anew."""
+    optimizer: Projection | None = None
+    """Null for Adam with two moments for each trained number."""
+    base: Quantization | None = None
+    """Null when the frozen weights keep their width."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.train_everything and self.train:
+            raise ValueError("`train` is empty where everything is trained")
+        if self.restarts and any(edit.merge_obstacle() for edit in self.edits):
+            raise ValueError("only edits that merge can be begun anew")
+        return self
+
+    def merge_obstacle(self, edit: Edit) -> str | None:
+        """Why an edit of this stage cannot be written into the weights; None when it can."""
+        if self.base is not None and isinstance(edit, WeightEdit) and not edit.merges_into_quantized:
+            return edit.merge_obstacle() or f"the sum would have to be rounded to {self.base.bits} bits again"
+        return edit.merge_obstacle()
+
+    @property
+    def depth_uniform(self) -> bool:
+        """Whether every layer of a stack is treated alike."""
+        wheres = [*self.train, *(edit.where for edit in self.edits)]
+        whole = all(where.layers is None and where.span is None for where in wheres)
+        return whole and all(edit.depth_uniform for edit in self.edits)
 
 
 class Recipe(Record):
@@ -54,5 +91,14 @@ class Recipe(Record):
 
     stages: tuple[Stage, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _ends_in_a_task(self) -> Self:
+        if self.stages[-1].scope != "task":
+            raise ValueError("the last stage of a recipe is run for each task")
+        if self.stages[0].starts_from == "previous":
+            raise ValueError("no stage comes before the first")
+        return self
 
-__all__ = ["KINDS", "AnyEdit", "Edit", "Place", "Recipe", "Role", "Shape", "Stage", "Sublayer", "Where"]
+
+__all__ = ["KINDS", "AnyEdit", "Edit", "Mask", "Place", "Projection", "Quantization", "Recipe", "Role", "Shape",
+           "Stage", "Sublayer", "Where"]  # fmt: skip

@@ -7,11 +7,12 @@ on them. Nothing in this package imports torch: tensors bring their own methods,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from surveykit.record import Record
 
@@ -34,8 +35,11 @@ LINEAR_ROLES: frozenset[str] = frozenset(
 )
 MODULE_ROLES: frozenset[str] = frozenset({"attention", "feed_forward"})
 
-Site = Literal["weight", "output", "input", "kv"]
-Initial = Literal["zeros", "ones", "normal", "kaiming"]
+Site = Literal["weight", "output", "input", "kv", "parameter", "side"]
+Initial = Literal["zeros", "ones", "normal", "kaiming", "sign", "permutation", "first"]
+Kept = Literal["task", "shared", "seed"]
+Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
+"""Kinds of inference overhead, in the words of the survey's Table 1."""
 
 
 class Where(Record):
@@ -47,11 +51,31 @@ class Where(Record):
     """Only in these sublayers; without it, in every sublayer that has the role."""
     layers: tuple[int, ...] | None = None
     """Only in these layers of each stack, from 0, or from -1 backwards; without it, in all."""
+    span: tuple[int, int, int] | None = None
+    """Only in a part of each stack: (start, end, of) keeps layer l of n where start/of <= l/n < end/of."""
+
+    @model_validator(mode="after")
+    def _span_is_a_part(self) -> Self:
+        if self.span is not None and not 0 <= self.span[0] < self.span[1] <= self.span[2]:
+            raise ValueError("a span is (start, end, of) with 0 <= start < end <= of")
+        return self
 
     def matches(self, place: Place) -> bool:
-        if place.role not in self.roles or (self.sublayers is not None and place.sublayer not in self.sublayers):
+        return self.fits(place) and self._has_layer(place)
+
+    def fits(self, place: Place) -> bool:
+        """Whether role and sublayer are meant, whatever the layer."""
+        return place.role in self.roles and (self.sublayers is None or place.sublayer in self.sublayers)
+
+    def _has_layer(self, place: Place) -> bool:
+        if self.layers is not None and place.layer not in {
+            n % place.layers if place.layers else n for n in self.layers
+        }:
             return False
-        return self.layers is None or place.layer in {n % place.layers if place.layers else n for n in self.layers}
+        if self.span is None:
+            return True
+        start, end, of = self.span
+        return start * place.layers <= place.layer * of < end * place.layers
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,10 @@ class Place:
     d_model: int
     inner: int
     """Heads × head width of the attention in this sublayer; of the stack's attention elsewhere."""
+    heads: int
+    d_ff: int
+    shape: tuple[int, ...] = ()
+    """Dimensions of the module's weight (of the pretrained tensor itself, for an edit of parameters); () without one."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +105,19 @@ class Shape:
 
     dims: tuple[int, ...]
     initial: Initial = "zeros"
+    """`sign`: random ±1. `permutation`, `first`: whole numbers, shuffled or the first ones: an index."""
+    trained: bool = True
+    """Whether the optimizer holds it."""
+    kept: Kept = "task"
+    """What must be kept to use it again: the values, for each task or once for all tasks, or only the seed."""
+
+    @property
+    def is_index(self) -> bool:
+        return self.initial in ("permutation", "first")
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.dims)
 
 
 class Parts(Protocol):
@@ -85,7 +126,25 @@ class Parts(Protocol):
     @property
     def shared(self) -> Any: ...
 
+    @property
+    def frozen(self) -> Tensor:
+        """The backbone's tensor at this place, not trained."""
+
+    @property
+    def unrounded(self) -> Tensor:
+        """The same before the stage quantized it."""
+
+    @property
+    def change(self) -> Tensor | None:
+        """How far the previous stage moved that tensor; None in the first stage."""
+
+    @property
+    def training(self) -> bool: ...
+
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
+
+    def draw(self, below: int) -> int:
+        """A random whole number from 0, for stochastic routing."""
 
     def __getattr__(self, name: str) -> Any: ...
 
@@ -101,6 +160,10 @@ class Edit(Record):
 
     site: ClassVar[Site]
     allowed_roles: ClassVar[frozenset[str]]
+    tracked: ClassVar[int] = 0
+    """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
+    depth_uniform: ClassVar[bool] = True
+    """Whether every layer gets the same, so that costs at two depths tell those at any depth."""
 
     kind: str
     """Names the class that executes this edit."""
@@ -113,16 +176,24 @@ class Edit(Record):
             raise ValueError(f"{self.kind} goes on {', '.join(sorted(self.allowed_roles))}, not on {', '.join(wrong)}")
 
     def tensors(self, place: Place) -> Mapping[str, Shape]:
-        """The tensors that this edit trains at one place."""
+        """The tensors that this edit brings to one place."""
         raise NotImplementedError
 
     def shared_tensors(self, place: Place) -> Mapping[str, Shape]:
-        """The tensors that all places of a group train together; none unless a kind says so."""
+        """The tensors that all places of a group have together; none unless a kind says so."""
         return {}
 
     def group(self, place: Place) -> str:
         """Places that return the same name share one set of `shared_tensors`."""
         return "all"
+
+    def start(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
+        """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest."""
+        return {}
+
+    def penalty(self, parts: Parts) -> Tensor | None:
+        """A term that this edit adds to the loss at one place; None without one."""
+        return None
 
     def deployed(self) -> Edit:
         """The edit that a user keeps after training, with the same outputs; itself unless parts can be dropped."""
@@ -132,80 +203,34 @@ class Edit(Record):
         """Values of `deployed().tensors(place)`, computed from the trained parts."""
         return {name: getattr(parts, name) for name in self.tensors(place)}
 
-
-class WeightEdit(Edit):
-    """W → f(W) on a linear layer, run as a branch beside it or written into the weight."""
-
-    site: ClassVar[Site] = "weight"
-    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES
+    def deployed_shared_tensors(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
+        """Values of `deployed().shared_tensors(place)`; parts are the group's."""
+        return {name: getattr(parts, name) for name in self.deployed().shared_tensors(place)}
 
     def merge_obstacle(self) -> str | None:
-        """Why the edit cannot be written into the weight, or None when it can."""
-        return None
-
-    def before(self, parts: Parts, x: Tensor) -> Tensor:
-        """What the frozen layer is fed instead of x: (…, fan_in) → (…, fan_in)."""
-        return x
-
-    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        """What follows the frozen layer's y = W x: (…, fan_in), (…, fan_out) → (…, fan_out)."""
-        return y
-
-    def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        """The edited weight, (fan_out, fan_in) → (fan_out, fan_in)."""
+        """Why the edit cannot be written into the backbone's weights; None when it can."""
         raise NotImplementedError
 
-
-class OutputEdit(Edit):
-    """(x, y) → y' on a sublayer's module, before its residual sum. x is what the module read (after the norm)."""
-
-    site: ClassVar[Site] = "output"
-    allowed_roles: ClassVar[frozenset[str]] = MODULE_ROLES
-
-    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+    def overhead(self) -> frozenset[Overhead]:
+        """What inference costs while the edit is not merged, in the words of Table 1."""
         raise NotImplementedError
 
+    def positions_added(self) -> int:
+        """Positions put before the input of a stack, or before the keys and values of one attention."""
+        return 0
 
-class InputEdit(Edit):
-    """Positions put before the embedded input of a stack."""
+    def changed(self, place: Place) -> int:
+        """Entries of the backbone's tensor at this place that the merged edit can touch; 0 when it cannot merge."""
+        return 0
 
-    site: ClassVar[Site] = "input"
-    allowed_roles: ClassVar[frozenset[str]] = frozenset({"input"})
+    def update_rank(self, place: Place) -> int:
+        """Largest rank of the change of the backbone's matrix at this place; 0 when it cannot merge."""
+        return 0
 
-    def positions(self, parts: Parts) -> Tensor:
-        """The soft positions, (length, d_model)."""
-        raise NotImplementedError
+    def expanded(self, place: Place) -> int:
+        """Entries of the network that the deployed edit adds at one place, with products written out."""
+        return sum(shape.numel for shape in self.deployed().tensors(place).values())
 
-
-class KeyValueEdit(Edit):
-    """Keys and values put before those that an attention module computes."""
-
-    site: ClassVar[Site] = "kv"
-    allowed_roles: ClassVar[frozenset[str]] = frozenset({"attention"})
-
-    def key_value(self, parts: Parts, place: Place) -> tuple[Tensor, Tensor]:
-        """Keys and values, each (length, width)."""
-        raise NotImplementedError
-
-    def gate_value(self, parts: Parts, x: Tensor) -> Tensor | None:
-        """A factor (batch, 1, 1) on the added keys and values, from the attention's input; None without a gate."""
-        return None
-
-
-Gate = Literal["none", "sequence_mean_sigmoid"]
-
-
-def gate_tensors(gate: Gate, width: int) -> dict[str, Shape]:
-    """The tensors of a gate that reads a stream of this width: one linear map to a single number."""
-    return {} if gate == "none" else {"gate_weight": Shape((width,), "normal"), "gate_bias": Shape((1,))}
-
-
-def gated(gate: Gate, parts: Parts, x: Tensor, delta: Tensor) -> Tensor:
-    """Multiply an update by its gate (UniPELT, survey 10.3): sigmoid of a linear map of x, averaged over positions."""
-    return delta if gate == "none" else delta * sequence_gate(parts, x)
-
-
-def sequence_gate(parts: Parts, x: Tensor) -> Tensor:
-    """The gate itself: x (batch, positions, width) → (batch, 1, 1)."""
-    opened: Tensor = (x @ parts.gate_weight + parts.gate_bias).sigmoid().mean(dim=-1)
-    return opened[..., None, None]
+    def shared_expanded(self, place: Place) -> int:
+        """The same for what a group shares; 0 where writing out products absorbs it."""
+        return sum(shape.numel for shape in self.deployed().shared_tensors(place).values())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from surveykit.recipes.base import Activation, Gate, OutputEdit, Parts, Place, Shape, gate_tensors, gated
+from surveykit.recipes.base import Activation, Overhead, Parts, Place, Shape
+from surveykit.recipes.sites import Gate, OutputEdit, gate_tensors, gated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +45,9 @@ class Bottleneck(OutputEdit):
             **({"factor": Shape((1,), "ones")} if self.learned_scaling else {}),
             **gate_tensors(self.gate, width),
         }
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"ffn"} if self.gate == "none" else {"ffn", "gating"})
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         read = y if self.placement == "sequential" else x
@@ -98,6 +102,14 @@ class HypercomplexBottleneck(OutputEdit):
 
     def shared_tensors(self, place: Place) -> dict[str, Shape]:
         return {"rule": Shape((self.terms, self.terms, self.terms), "normal")}
+
+    def expanded(self, place: Place) -> int:
+        width = place.fan_out
+        bottleneck = width // self.reduction
+        return 2 * width * bottleneck + width + bottleneck
+
+    def shared_expanded(self, place: Place) -> int:
+        return 0  # the rules are part of the projections once these are written out
 
     def _matrix(self, parts: Parts, name: str) -> Tensor:
         """The projection written out, (fan_in, fan_out)."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from surveykit.arithmetic import near_square_factor
-from surveykit.recipes.base import Parts, Place, Shape, WeightEdit
+from surveykit.recipes.base import Parts, Place, Shape
+from surveykit.recipes.sites import WeightEdit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +43,16 @@ class Kronecker(WeightEdit):
             "second_up": Shape((second_rows, self.second_rank), "zeros"),
             "second_down": Shape((self.second_rank, second_columns), "kaiming"),
         }
+
+    def update_rank(self, place: Place) -> int:
+        shapes = self.tensors(place)
+        second = (
+            shapes["second"].dims
+            if self.second_rank is None
+            else (self.second_rank, *shapes["second_up"].dims, *shapes["second_down"].dims)
+        )
+        product = min(shapes["first"].dims) * min(second)  # the rank of a Kronecker product is the product of ranks
+        return min(product, place.fan_in, place.fan_out)
 
     def _second(self, parts: Parts) -> Tensor:
         second: Tensor = parts.second if self.second_rank is None else parts.second_up @ parts.second_down

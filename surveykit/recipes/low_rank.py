@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from surveykit.recipes.base import Gate, Parts, Place, Shape, WeightEdit, gate_tensors, gated
+from surveykit.recipes.base import Overhead, Parts, Place, Shape
+from surveykit.recipes.sites import Gate, WeightEdit, gate_tensors, gated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,16 @@ class LowRank(WeightEdit):
 
     def merge_obstacle(self) -> str | None:
         return None if self.gate == "none" else "its gate depends on the input"
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"linear"} if self.gate == "none" else {"linear", "gating"})
+
+    def update_rank(self, place: Place) -> int:
+        return min(self.rank, place.fan_in, place.fan_out) if self.gate == "none" else 0
+
+    def expanded(self, place: Place) -> int:
+        gate = sum(shape.numel for shape in gate_tensors(self.gate, place.fan_in).values())
+        return place.fan_in * place.fan_out + gate
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         update = (x @ parts.down.T) @ parts.up.T * (self.alpha / self.rank)

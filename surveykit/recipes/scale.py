@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from surveykit.recipes.base import Parts, Place, Shape, WeightEdit
+from surveykit.recipes.base import Overhead, Parts, Place, Shape
+from surveykit.recipes.sites import WeightEdit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +24,9 @@ class Scale(WeightEdit):
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {"factor": Shape((place.fan_out if self.side == "output" else place.fan_in,), "ones")}
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"gating"})
 
     def before(self, parts: Parts, x: Tensor) -> Tensor:
         scaled: Tensor = x * parts.factor if self.side == "input" else x

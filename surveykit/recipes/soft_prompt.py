@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from surveykit.recipes.base import (
-    Edit,
-    Gate,
-    InputEdit,
-    KeyValueEdit,
-    Parts,
-    Place,
-    Shape,
-    gate_tensors,
-    sequence_gate,
-)  # fmt: skip
+from surveykit.recipes.base import Edit, Overhead, Parts, Place, Shape
+from surveykit.recipes.sites import Gate, InputEdit, KeyValueEdit, gate_tensors, sequence_gate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +25,9 @@ class Prompt(InputEdit):
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {"prompt": Shape((self.length, place.d_model), "normal")}
+
+    def positions_added(self) -> int:
+        return self.length
 
     def positions(self, parts: Parts) -> Tensor:
         prompt: Tensor = parts.prompt
@@ -59,6 +53,12 @@ class Prefix(KeyValueEdit):
     """Width of a key or value. `inner` (heads × head width) is what attention needs; `d_model` is what an implementation
     gives that takes the two for equal, which can be counted, but runs only where they are."""
     gate: Gate
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"input"} if self.gate == "none" else {"input", "gating"})
+
+    def positions_added(self) -> int:
+        return self.length
 
     def _width(self, place: Place) -> int:
         return place.inner if self.width == "inner" else place.d_model

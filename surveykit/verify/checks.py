@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 from surveykit import formula
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.measurements import Measurement
+from surveykit.catalog.measurements import COUNTS, Measurement
 from surveykit.errors import FormulaError
 from surveykit.verify.explanations import check_explanations
 from surveykit.verify.findings import Finding
 from surveykit.verify.verdicts import CellVerdict, judge
-
-COUNTS = ("trainable", "trainable_task", "trained_pretrained", "added", "stored")
-FORMULAS = ("trainable", "added", "stored")
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,8 @@ def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Findin
         written = forms[m.configuration]
         try:
             symbols = formula.bind(written.let, catalog.backbones[m.backbone].symbols())
-            for name in FORMULAS:
-                expected = formula.evaluate(getattr(written, name), symbols)
+            for name, text in written.forms().items():
+                expected = formula.evaluate(text, symbols)
                 if expected != getattr(m, name):
                     message = f"the formula of {name} gives {expected:,}, the model has {_shown(getattr(m, name))}"
                     yield Finding("formula", f"{m.configuration} on {m.backbone}", message)

@@ -1,0 +1,93 @@
+"""Placed edits and the hooks that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import PreTrainedModel
+
+from surveykit.engine.backbones import Slot
+from surveykit.engine.inputs import prepend_prompts
+from surveykit.engine.parameters import Replaced, substitute
+from surveykit.engine.parts import Part
+from surveykit.engine.prefixes import prepend_keys_and_values
+from surveykit.engine.side import run_beside
+from surveykit.recipes import Edit, Place
+from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """One edit at one place."""
+
+    edit: Edit
+    slot: Slot
+    part: Part
+
+    @property
+    def name(self) -> str:
+        """The place in words: the same in every stage."""
+        place = self.slot.place
+        return f"{place.sublayer} {place.layer} {place.role} {place.shape}"
+
+
+def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
+    """Hook every placed edit on the model; the handles undo it."""
+    handles: list[RemovableHandle] = []
+    prompts: list[tuple[InputEdit, Place, Part]] = []
+    prefixes: list[tuple[KeyValueEdit, Slot, Part]] = []
+    parameters: list[Replaced] = []
+    sides: dict[int, tuple[SideEdit, list[tuple[Slot, Part]]]] = {}
+    for one in placed:
+        edit, slot, part = one.edit, one.slot, one.part
+        if isinstance(edit, WeightEdit):
+            handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
+            handles.append(slot.module.register_forward_hook(_after_linear(edit, part)))
+        elif isinstance(edit, OutputEdit):
+            handles.append(slot.module.register_forward_hook(_after_module(edit, part)))
+        elif isinstance(edit, ParameterEdit):
+            tensor = part.frozen
+            assert isinstance(tensor, nn.Parameter)
+            parameters.append((edit, slot.place, part, tensor))
+        elif isinstance(edit, KeyValueEdit):
+            prefixes.append((edit, slot, part))
+        elif isinstance(edit, InputEdit):
+            prompts.append((edit, slot.place, part))
+        elif isinstance(edit, SideEdit):
+            sides.setdefault(id(edit), (edit, []))[1].append((slot, part))
+    if prefixes:
+        handles += prepend_keys_and_values(model, prefixes)
+    if prompts:
+        handles.append(prepend_prompts(model, prompts))
+    if parameters:
+        handles += substitute(model, parameters)
+    for edit, read in sides.values():
+        handles += run_beside(edit, read)
+    return handles
+
+
+def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
+    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (edit.before(part, args[0]), *args[1:])
+
+    return hook
+
+
+def _after_linear(edit: WeightEdit, part: Part) -> Callable[..., Any]:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return edit.after(part, args[0], output)
+
+    return hook
+
+
+def _after_module(edit: OutputEdit, part: Part) -> Callable[..., Any]:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Any) -> Any:
+        if isinstance(output, tuple):  # attention also returns its position bias and weights
+            return (edit.after(part, args[0], output[0]), *output[1:])
+        return edit.after(part, args[0], output)
+
+    return hook

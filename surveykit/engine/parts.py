@@ -1,0 +1,108 @@
+"""The tensors that an edit brings, as named parameters and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from surveykit.errors import RecipeError
+from surveykit.recipes import Shape
+from surveykit.recipes.base import Activation
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
+    "silu": functional.silu,
+    "tanh": torch.tanh,
+    "identity": lambda x: x,
+}
+
+
+class Part(nn.Module):
+    """The tensors of one edit at one place, or of one group of places.
+
+    What can be regenerated from a seed, and indices, are buffers; all else is a parameter, trained or not.
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
+        super().__init__()
+        self.shapes = dict(shapes)
+        self.group: Part | None = None
+        self._change: Tensor | None = None
+        self._unrounded: Tensor | None = None
+        for number, (name, shape) in enumerate(shapes.items()):
+            values = _tensor(shape, device, dtype, seed * 1000 + number)
+            if shape.kept == "seed" or shape.is_index:
+                self.register_buffer(name, values)
+            else:
+                self.register_parameter(name, nn.Parameter(values, requires_grad=shape.trained))
+
+    @property
+    def shared(self) -> Part:
+        if self.group is None:
+            raise RecipeError("this edit shares no tensors")
+        return self.group
+
+    def share(self, group: Part) -> None:
+        # Not a submodule of this part: the group is registered once, on the container.
+        object.__setattr__(self, "group", group)
+
+    def stand_on(self, module: nn.Module, name: str, change: Tensor | None, unrounded: Tensor | None) -> None:
+        """Remember the backbone's tensor at this place, by its home: while the model runs it may be replaced there."""
+        object.__setattr__(self, "_home", (module, name))
+        object.__setattr__(self, "_change", change)
+        object.__setattr__(self, "_unrounded", unrounded)
+
+    @property
+    def frozen(self) -> Tensor:
+        module, name = object.__getattribute__(self, "_home")
+        value: Tensor = getattr(module, name)
+        return value
+
+    @property
+    def unrounded(self) -> Tensor:
+        return self.frozen if self._unrounded is None else self._unrounded
+
+    @property
+    def change(self) -> Tensor | None:
+        return self._change
+
+    def activate(self, name: Activation, x: Tensor) -> Tensor:
+        return _ACTIVATIONS[name](x)
+
+    def draw(self, below: int) -> int:
+        return int(torch.randint(below, (), device="cpu"))
+
+    def values(self) -> dict[str, Tensor]:
+        """Every tensor by name."""
+        return {name: getattr(self, name) for name in self.shapes}
+
+
+def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -> Tensor:
+    if shape.is_index:
+        values = torch.empty(shape.dims, device=device, dtype=torch.int32)
+    else:
+        values = torch.empty(shape.dims, device=device, dtype=dtype)
+    if device.type == "meta":
+        return values
+    # A seed of its own, so that what is not stored is the same when the edit is put on again.
+    generator = torch.Generator().manual_seed(seed) if shape.kept == "seed" else None
+    match shape.initial:
+        case "zeros":
+            return values.zero_()
+        case "ones":
+            return values.fill_(1)
+        case "normal":
+            return values.normal_(std=1.0 if shape.kept == "seed" else 0.02, generator=generator)
+        case "kaiming":
+            return nn.init.kaiming_uniform_(values, a=5**0.5, generator=generator)
+        case "sign":
+            return values.bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
+        case "permutation":
+            return values.copy_(torch.randperm(shape.numel, generator=generator).reshape(shape.dims))
+        case "first":
+            return values.copy_(torch.arange(shape.numel).reshape(shape.dims))

@@ -1,0 +1,91 @@
+"""What a user keeps after training, as plain tensors, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy
+import torch
+from torch import Tensor
+
+from surveykit.engine.attach import Attached
+from surveykit.engine.backbones import Instance
+from surveykit.recipes import Stage
+
+SEED = 0
+"""Random tensors that are not kept are drawn from this number and the order of their part."""
+
+
+def saved(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
+    """The deployed form of a stage, and all that must be kept beside the backbone.
+
+    `edit.N.name` are tensors of edits, `backbone.N` trained pretrained tensors by their order. Where a mask is on,
+    values of the entries that it keeps, and which they are: positions in each tensor, or one bit for every entry.
+    """
+    stage, kept = attached.deployed()
+    sparse = _sparse(attached)
+    found = {f"edit.{number}.{name}": value.detach().clone() for (number, name), value in kept.items()}
+    homes = {id(value): f"edit.{number}.{name}" for (number, name), value in kept.items()}
+    for number, parameter in enumerate(attached.instance.pretrained):
+        if parameter.requires_grad:
+            homes[id(parameter)] = f"backbone.{number}"
+            found[f"backbone.{number}"] = parameter.detach().clone()
+    for identity, mask in sparse.items():
+        name = homes[identity]
+        value = found.pop(name)
+        found[f"{name}.values"] = value[mask]
+    found.update(_index(attached, {homes[identity]: mask for identity, mask in sparse.items()}))
+    if any(shape.kept == "seed" for shape in attached.kept_shapes()):
+        found["seed"] = torch.tensor(SEED, dtype=torch.int64)
+    return stage, found
+
+
+def _sparse(attached: Attached) -> dict[int, Tensor]:
+    masked = attached.masked
+    return {} if masked is None else {id(t): kept for t, kept in zip(masked.tensors, masked.kept, strict=True)}
+
+
+def _index(attached: Attached, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Which entries are kept, in the shorter of two forms."""
+    kept = sum(int(mask.sum()) for mask in masks.values())
+    entries = sum(mask.numel() for mask in masks.values())
+    if 4 * kept <= -(-entries // 8):
+        return {f"{name}.positions": mask.flatten().nonzero().flatten().int() for name, mask in masks.items()}
+    if not masks:
+        return {}
+    bits = torch.cat([mask.flatten() for mask in masks.values()]).numpy()
+    return {"bits": torch.from_numpy(numpy.packbits(bits))}
+
+
+def size(kept: Mapping[str, Tensor]) -> int:
+    """Bytes of tensors, without the header of a file."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+
+
+def restore(instance: Instance, stage: Stage, kept: Mapping[str, Tensor]) -> Attached:
+    """Put a deployed stage on a bare backbone and fill it with what was kept."""
+    attached = Attached(instance, stage)
+    shapes = {id(p): p for p in instance.pretrained}
+    targets = {f"backbone.{n}": p for n, p in enumerate(shapes.values())}
+    for (number, name), value in attached.deployed()[1].items():
+        targets[f"edit.{number}.{name}"] = value  # type: ignore[assignment]
+    offset = 0
+    bits = kept.get("bits")
+    with torch.no_grad():
+        for name, value in kept.items():
+            if name in targets:
+                targets[name].copy_(value)
+            elif name.endswith(".values"):
+                target = targets[name.removesuffix(".values")]
+                flat = target.detach().flatten().clone()
+                if name.startswith("edit."):
+                    flat.zero_()
+                if bits is None:
+                    positions = kept[name.replace(".values", ".positions")].long()
+                else:
+                    unpacked = torch.from_numpy(numpy.unpackbits(bits.numpy())).bool()
+                    positions = unpacked[offset : offset + len(flat)].nonzero().flatten()
+                    offset += len(flat)
+                flat[positions] = value
+                target.copy_(flat.reshape(target.shape))
+    return attached

@@ -1,0 +1,173 @@
+"""The six sites of an edit: a weight, an output, an input, keys and values, any pretrained tensor, a side network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from surveykit.recipes.base import LINEAR_ROLES, MODULE_ROLES, Edit, Overhead, Parts, Place, Shape, Site
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class WeightEdit(Edit):
+    """W → f(W) on a linear layer, run as a branch beside it or written into the weight."""
+
+    site: ClassVar[Site] = "weight"
+    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES
+    merges_into_quantized: ClassVar[bool] = False
+    """Whether the update can be written into weights of few bits without rounding it."""
+
+    def merge_obstacle(self) -> str | None:
+        return None
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"linear"})
+
+    def before(self, parts: Parts, x: Tensor) -> Tensor:
+        """What the frozen layer is fed instead of x: (…, fan_in) → (…, fan_in)."""
+        return x
+
+    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+        """What follows the frozen layer's y = W x: (…, fan_in), (…, fan_out) → (…, fan_out)."""
+        return y
+
+    def weight(self, parts: Parts, weight: Tensor) -> Tensor:
+        """The edited weight, (fan_out, fan_in) → (fan_out, fan_in)."""
+        raise NotImplementedError
+
+    def changed(self, place: Place) -> int:
+        return 0 if self.merge_obstacle() else place.fan_in * place.fan_out
+
+    def update_rank(self, place: Place) -> int:
+        return 0 if self.merge_obstacle() else min(place.fan_in, place.fan_out)
+
+
+class ParameterEdit(Edit):
+    """θ → f(θ) on any pretrained tensors, as they enter the forward pass: embeddings and norms as much as matrices."""
+
+    site: ClassVar[Site] = "parameter"
+    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"norm", "position_bias", "embedding", "head"}
+
+    def merge_obstacle(self) -> str | None:
+        return None
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"linear"})
+
+    def value(self, parts: Parts, tensor: Tensor, place: Place) -> Tensor:
+        """The edited tensor, of the same shape."""
+        raise NotImplementedError
+
+    def changed(self, place: Place) -> int:
+        return Shape(place.shape).numel
+
+    def update_rank(self, place: Place) -> int:
+        return min(place.shape) if len(place.shape) == 2 else 0
+
+
+class OutputEdit(Edit):
+    """(x, y) → y' on a sublayer's module, before its residual sum. x is what the module read (after the norm)."""
+
+    site: ClassVar[Site] = "output"
+    allowed_roles: ClassVar[frozenset[str]] = MODULE_ROLES
+
+    def merge_obstacle(self) -> str | None:
+        return "it computes a non-linear function beside the weights"
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"ffn"})
+
+    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class InputEdit(Edit):
+    """Positions put before the embedded input of a stack."""
+
+    site: ClassVar[Site] = "input"
+    allowed_roles: ClassVar[frozenset[str]] = frozenset({"input"})
+
+    def merge_obstacle(self) -> str | None:
+        return "it adds positions, which no weight holds"
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"input"})
+
+    def positions(self, parts: Parts) -> Tensor:
+        """The soft positions, (length, d_model)."""
+        raise NotImplementedError
+
+
+class KeyValueEdit(Edit):
+    """Keys and values put before those that an attention module computes."""
+
+    site: ClassVar[Site] = "kv"
+    allowed_roles: ClassVar[frozenset[str]] = frozenset({"attention"})
+
+    def merge_obstacle(self) -> str | None:
+        return "it adds keys and values, which no weight holds"
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"input"})
+
+    def key_value(self, parts: Parts, place: Place) -> tuple[Tensor, Tensor]:
+        """Keys and values, each (length, width)."""
+        raise NotImplementedError
+
+    def gate_value(self, parts: Parts, x: Tensor) -> Tensor | None:
+        """A factor (batch, 1 or length, 1) on the added keys and values, from the attention's input; None without."""
+        return None
+
+
+@dataclass(frozen=True)
+class SideStack:
+    """What a side network reads of one stack of the backbone."""
+
+    place: Place
+    parts: Parts
+    states: Sequence[Tensor]
+    """The embedded input, then the output of every block, each (batch, positions, d_model), without gradient."""
+    mask: Tensor | None
+    """1 where a position counts, (batch, positions); None when all do."""
+
+
+class SideEdit(Edit):
+    """A network beside the backbone that reads its hidden states; nothing flows back into the backbone's blocks."""
+
+    site: ClassVar[Site] = "side"
+    allowed_roles: ClassVar[frozenset[str]] = frozenset({"input"})
+
+    def merge_obstacle(self) -> str | None:
+        return "it is a network of its own beside the backbone"
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"decoder"})
+
+    def output(self, stacks: Sequence[SideStack]) -> Tensor:
+        """What replaces the output of the last stack, after its final norm: (batch, positions, d_model).
+
+        `stacks` are those of the backbone in order (encoder, decoder) that the edit's `where` names.
+        """
+        raise NotImplementedError
+
+
+Gate = Literal["none", "sequence_mean_sigmoid"]
+
+
+def gate_tensors(gate: Gate, width: int) -> dict[str, Shape]:
+    """The tensors of a gate that reads a stream of this width: one linear map to a single number."""
+    return {} if gate == "none" else {"gate_weight": Shape((width,), "normal"), "gate_bias": Shape((1,))}
+
+
+def gated(gate: Gate, parts: Parts, x: Tensor, delta: Tensor) -> Tensor:
+    """Multiply an update by its gate (UniPELT, survey 10.3): sigmoid of a linear map of x, averaged over positions."""
+    return delta if gate == "none" else delta * sequence_gate(parts, x)
+
+
+def sequence_gate(parts: Parts, x: Tensor) -> Tensor:
+    """The gate itself: x (batch, positions, width) → (batch, 1, 1)."""
+    opened: Tensor = (x @ parts.gate_weight + parts.gate_bias).sigmoid().mean(dim=-1)
+    return opened[..., None, None]
