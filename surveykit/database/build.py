@@ -20,11 +20,10 @@ from surveykit.catalog.staleness import key
 from surveykit.database import audit
 from surveykit.database.survey_rows import survey_tables
 from surveykit.errors import SurveyError
+from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.verify.verdicts import judge
 
 _HERE = Path(__file__).parent
-OVERHEAD_KINDS = ("ffn", "linear", "gating", "input", "decoder")
-"""The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
 _TICKS = {"✓": "true", "✗": "false"}
 _MEASURED_PLACES = Decimal(1).scaleb(-10)
 # Views that others use come first; the rest is in alphabetical order.

@@ -40,6 +40,8 @@ Initial = Literal["zeros", "ones", "normal", "kaiming", "sign", "permutation", "
 Kept = Literal["task", "shared", "seed"]
 Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
+OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
+"""The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
 
 
 class Where(Record):
