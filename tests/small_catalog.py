@@ -63,10 +63,10 @@ def _write_counts(root: Path) -> None:
         for backbone in catalog.backbones.values():
             written = configuration.formula
             symbols = formula.bind(written.let, backbone.symbols())
-            counts = {form: formula.evaluate(text, symbols) for form, text in written.forms().items()}
+            values = {form: formula.evaluate(text, symbols) for form, text in written.forms().items()}
             cell = {
-                "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **counts,
-                "stored_bytes": 4 * counts["stored"], "provenance": "config",
+                "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **values,
+                "stored_bytes": 4 * values["stored"], "provenance": "config",
                 "key": key(configuration.recipe, backbone), "run": RUN,
             }  # fmt: skip
             rows[method.id].append([cell.get(field, "") for field in fields])

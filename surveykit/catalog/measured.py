@@ -120,6 +120,8 @@ def record(catalog: Catalog, fresh: Iterable[Record], run: Run) -> list[Path]:
 
 
 def _write_shelf(catalog: Catalog, shelf: Shelf, new: list[Any], used: set[str]) -> list[Path]:
+    if not new and not recorded(catalog, shelf):
+        return []  # nothing is known of this shelf; what lies there stays
     wanted = set(cells(catalog, shelf.measure))
     measured = {_cell(row) for row in new}
     kept = [row for row in recorded(catalog, shelf) if _cell(row) in wanted and _cell(row) not in measured]
