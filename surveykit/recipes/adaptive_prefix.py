@@ -20,7 +20,7 @@ class AdaptivePrefix(KeyValueEdit):
     values of token j are multiplied by scale · mean over positions of sigmoid(x · gateⱼ), x being what the attention
     reads. The gate depends on the input, so that no fixed prefix replaces it.
 
-    Source: survey 6.3; Zhang et al. 2023, section 3. Shapes and the mean are ours where the survey leaves them open.
+    Source: survey 6.3; Zhang et al. 2023. Shapes and the mean are ours where the survey leaves them open.
     """
 
     kind: Literal["adaptive_prefix"]
