@@ -12,12 +12,14 @@ from surveykit.engine.attach import Attached
 from surveykit.engine.backbones import Instance
 from surveykit.engine.counts import count
 from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import Batch, restore, train
+from surveykit.engine.training import Batch, Trained, restore, train
 from surveykit.recipes import Recipe, Stage
 
 TOLERANCE = 1e-4
 """Largest difference of logits that counts as equal, relative to their largest magnitude (32-bit floats)."""
 STEPS, CHANGE_STEPS = 8, 3
+RATES = (1e-2, 1e-4)
+"""Step sizes, the second where the first is too large: Adam moves each entry alike, however many are summed up."""
 RANDOM_UPDATE = 0.1
 _RANK_TOLERANCE = 1e-5
 
@@ -29,7 +31,8 @@ class Trial:
     parameters: int
     """Of the tiny backbone."""
     loss_falls: bool | None
-    """Whether some steps lower the loss in every stage that trains something; None when no stage does."""
+    """Whether some steps, of one of the two sizes, lower the loss in every stage that trains something; None when no
+    stage does."""
     stray: str | None
     """A pretrained tensor that moved although it is frozen or masked; None when none did."""
     merge: str
@@ -62,8 +65,12 @@ def trial(recipe: Recipe) -> Trial:
     batch = tiny_batch()
     counts = count(recipe, tiny_instance())
     instance = tiny_instance()
-    trained = train(recipe, instance, batch, steps=STEPS)
-    falls = [losses[-1] < losses[0] for losses in trained.losses if len(losses) > 1]
+    trained = train(recipe, instance, batch, steps=STEPS, rate=RATES[0])
+    if _falls(trained) is False:
+        trained.attached.detach()
+        restore(instance, trained.pristine)
+        trained = train(recipe, instance, batch, steps=STEPS, rate=RATES[1])
+    falls = _falls(trained)
     stray = _stray(trained.attached, trained.pristine)
     randomise(trained.attached)
     wanted = logits(instance, batch)
@@ -79,7 +86,7 @@ def trial(recipe: Recipe) -> Trial:
     again.attached.merge()
     return Trial(
         parameters=sum(p.numel() for p in instance.pretrained),
-        loss_falls=all(falls) if falls else None,
+        loss_falls=falls,
         stray=stray,
         merge=_merge_word(recipe, obstacles, equal),
         obstacle="; ".join(sorted(set(obstacles.values()))) or None,
@@ -92,6 +99,11 @@ def trial(recipe: Recipe) -> Trial:
         rank=max((_rank(delta) for delta in random_change if delta.dim() == 2), default=0),
         update_rank=counts.update_rank,
     )
+
+
+def _falls(trained: Trained) -> bool | None:
+    ran = [losses for losses in trained.losses if len(losses) > 1]
+    return all(losses[-1] < losses[0] for losses in ran) if ran else None
 
 
 def logits(instance: Instance, batch: Batch) -> Tensor:
