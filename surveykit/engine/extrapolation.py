@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from surveykit.engine.memory import Bytes, Moments
-from surveykit.engine.spans import EDGE, INNER
+from surveykit.engine.spans import FIRST, INNER, LAST
 from surveykit.engine.tracing import StepTrace
 
-SHALLOWEST = 2 * EDGE - 1
+SHALLOWEST = FIRST + LAST - 1
 """Fewest layers per stack in which every layer has a span that exists at any depth."""
 
 
@@ -16,7 +16,7 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
     """The trace of a model of `depth` layers per stack, from two traces of fewer that differ in nothing else.
 
     A peak is the highest of many moments; each is affine in depth, the peak is not. So the moments are extrapolated
-    one by one. Those of inner layers are left out: they lie between those of the second layers from either end.
+    one by one. Those of inner layers are left out: they lie between those of the layers next to them.
 
     Raises:
         ValueError: the depths are unfit, or the traces are not of one model at two depths.

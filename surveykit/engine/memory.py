@@ -18,12 +18,12 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from surveykit.engine.accumulation import adds_in_place, sole_reference
 from surveykit.engine.replay import Replay
 
-_REPLAY = Replay()
 SINGLE_WIDTH = 4
 """Bytes of a floating-point element in the `single` accounting."""
-
+_REPLAY = Replay()
 
 Moments = list[tuple[int, int]]
 """Live bytes after each allocation of a phase or span, in order: native, single."""
@@ -64,12 +64,15 @@ class _Content:
 class _Held(weakref.ref[UntypedStorage]):
     """A live storage; torch keeps a storage's Python object for as long as the storage, so its death is the free."""
 
-    __slots__ = ("content", "key", "native", "saved")
+    __slots__ = ("before", "content", "key", "native", "saved")
 
     key: int
     native: int
     content: _Content
     saved: bool
+    """Whether autograd keeps it for backward."""
+    before: bool
+    """Whether it existed before, and is kept anyway."""
 
 
 class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -82,6 +85,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        sole_reference()  # worked out now, before this mode is active
         self._native = 0
         self._single = 0
         self._live: dict[int, _Held] = {}
@@ -114,7 +118,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Count tensors that exist already, each storage once; returns what was new among them."""
         before = self.current
         for tensor in tensors:
-            self._track(tensor, None)
+            self._track(tensor, None).before = True
         return self.current - before
 
     @contextmanager
@@ -138,7 +142,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextmanager
     def watch_saved(self) -> Iterator[None]:
-        """Mark what autograd keeps for backward within; parameters and buffers are kept anyway and never marked."""
+        """Mark what autograd keeps for backward within; what was told with `hold` is kept anyway and not marked."""
         with saved_tensors_hooks(self._mark_saved, _unchanged):
             yield
 
@@ -146,13 +150,16 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         held = self._live.get(tensor.untyped_storage()._cdata)
         if held is None:  # a constant that no operator made
             held = self._track(tensor, None)
-        held.saved = True
-        return tensor
+        held.saved = not held.before
+        # Never the tensor itself: one that its own operator keeps would hold that operator, and never be freed.
+        return tensor.detach()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if adds_in_place(func, args, kwargs):
+            return args[0] if args[0].is_meta else args[0].add_(args[1])
         out = _REPLAY.run(func, args, kwargs)
         allocates = self._allocating.get(func)
         if allocates is None:
@@ -178,7 +185,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if known is not None:
             return known
         held = _Held(storage, self._release)
-        held.key, held.native, held.saved = key, storage.nbytes(), False
+        held.key, held.native, held.saved, held.before = key, storage.nbytes(), False, False
         held.content = self._cast_content(tensor, source) or _Content(_single(tensor, held.native))
         if held.content.holders == 0:
             self._single += held.content.single

@@ -11,18 +11,18 @@ from torch.utils.hooks import RemovableHandle
 
 from surveykit.engine.memory import Memory
 
-EDGE = 2
-"""Layers at each end of a stack that have a span of their own. The outermost are special (relative position bias,
-the first gradient of a shared tensor); the next stand for the inner layers, among which memory changes evenly, so
-that the highest moment of all inner layers is at one of their ends."""
+FIRST, LAST = 2, 3
+"""Layers at the ends of a stack that have a span of their own: those that compute otherwise (relative position bias in
+the first; in the last, backward's first, gradients of shared tensors begin, and in the one before become sums), and one
+more at each end. Among the layers between, memory changes evenly, so their highest moment is at either end."""
 INNER = "inner"
 
 
 def _span_names(stack: str, index: int, layers: int) -> tuple[str, ...]:
-    """The spans of a layer. In a stack of three, the middle is second from both ends."""
+    """The spans of a layer. In a stack of four, one is second from the start and third from the end."""
     from_end = layers - 1 - index
-    names = [f"{stack}.first{index}"] if index < EDGE else []
-    names += [f"{stack}.last{from_end}"] if from_end < EDGE else []
+    names = [f"{stack}.first{index}"] if index < FIRST else []
+    names += [f"{stack}.last{from_end}"] if from_end < LAST else []
     return tuple(names) or (f"{stack}.{INNER}",)
 
 
