@@ -57,6 +57,8 @@ class Stage(Record):
     """Which of the trained entries may move; null when all may."""
     passes: int = Field(default=1, ge=1)
     """Forward passes for each optimizer step."""
+    consistency: bool = False
+    """With two passes: only the first is held to the targets, and the symmetrised KL divergence of the two is added."""
     restarts: int = Field(default=0, ge=0)
     """Times that the edits are merged into the backbone and begun anew."""
     optimizer: Projection | None = None
@@ -68,6 +70,8 @@ class Stage(Record):
     def _consistent(self) -> Self:
         if self.train_everything and self.train:
             raise ValueError("`train` is empty where everything is trained")
+        if self.consistency and self.passes != 2:
+            raise ValueError("`consistency` compares two passes")
         if self.restarts and any(edit.merge_obstacle() for edit in self.edits):
             raise ValueError("only edits that merge can be begun anew")
         return self
