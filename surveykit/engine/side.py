@@ -29,7 +29,7 @@ class _Reader:
         # Here the mask is still that of the padding; inside the stack, heads and causality are already in it.
         self.mask = kwargs.get("attention_mask", args[1] if len(args) > 1 else None)
         if self.mask is not None and self.mask.dim() != 2:
-            raise RecipeError(f"a side network reads a mask of 2 dimensions, batch and positions, not {self.mask.dim()}")
+            raise RecipeError(f"a side network reads a mask of 2 dimensions, not of {self.mask.dim()}")
         cache = kwargs.get("past_key_values")
         if cache is not None and cache.get_seq_length():
             raise RecipeError("a side network reads all positions at once; pass use_cache=False")
@@ -57,7 +57,7 @@ class _Reader:
     def stack(self) -> SideStack:
         if not self.states:
             name = self.slot.place.sublayer.partition(".")[0]
-            raise RecipeError(f"a side network reads the {name}, which did not run in this pass; give it its input")
+            raise RecipeError(f"a side network reads the {name}, which did not run in this pass; pass its input_ids")
         attention = next(m for m in self.slot.blocks[0].modules() if getattr(m, "has_relative_attention_bias", False))
         norm = self.slot.module.get_submodule("final_layer_norm")
         return SideStack(

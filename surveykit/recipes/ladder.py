@@ -88,8 +88,8 @@ class Ladder(SideEdit):
         encoder, decoder = stacks
         visible = None if encoder.mask is None else encoder.mask.bool()[:, None, None, :]
         memory = self._side(encoder, None, visible)
-        last: Tensor = self._side(decoder, memory, visible)
-        return last @ decoder.parts.up.T + decoder.parts.up_bias
+        wide: Tensor = self._side(decoder, memory, visible) @ decoder.parts.up.T + decoder.parts.up_bias
+        return wide
 
     def _side(self, stack: SideStack, memory: Tensor | None, memory_visible: Tensor | None) -> Tensor:
         """The side of one stack: its last state, (batch, positions, d / reduction)."""
@@ -125,7 +125,8 @@ def _attend(
 
     def split(which: str, states: Tensor) -> Tensor:
         projected = states @ getattr(parts, f"{name}_{which}")[n].T
-        return projected.unflatten(-1, (heads, -1)).transpose(1, 2)
+        by_head: Tensor = projected.unflatten(-1, (heads, -1)).transpose(1, 2)
+        return by_head
 
     scores = split("query", x) @ split("key", read).transpose(-1, -2)
     if bias is not None:
