@@ -103,7 +103,7 @@ def _slots(model: T5ForConditionalGeneration) -> Iterator[Slot]:
         weight = getattr(module, "weight", None)
         place = Place(
             role, sublayer, layer, layers, fan_in, fan_out, d_model, inner, config.num_heads, config.d_ff,
-            tuple(weight.shape) if isinstance(weight, Tensor) else (),
+            tuple(weight.shape) if isinstance(weight, Tensor) else (), config.relative_attention_num_buckets,
         )  # fmt: skip
         return Slot(place, module, tuple(module.get_submodule("block").children()) if role == "input" else ())
 

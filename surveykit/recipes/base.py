@@ -99,6 +99,8 @@ class Place:
     d_ff: int
     shape: tuple[int, ...] = ()
     """Dimensions of the module's weight (of the pretrained tensor itself, for an edit of parameters); () without one."""
+    relative_buckets: int = 0
+    """Rows of the stack's table of relative positions."""
 
 
 @dataclass(frozen=True)
