@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 OUTERMOST = 1 - (1 / 32 + 1 / 30) / 2
 """Probability below the outermost level of a normal float, which keeps it finite; of 4 bits, and used for others."""
-_SMALLEST_SCALE = 1e-12
+_SMALLEST = 1e-12
+_BLOCKS_AT_ONCE = 512  # bounds the memory of trying all shifts
 
 
 @lru_cache
@@ -54,30 +55,41 @@ class Shift(Record):
 
     def best(self, blocks: Tensor, levels: tuple[float, ...]) -> Tensor:
         """The shift of each block: (blocks, block) → (blocks, 1)."""
-        boundaries = blocks.new_tensor(_boundaries(levels))
-        middle = blocks.sort(dim=1).values[:, (blocks.shape[1] - 1) // 2, None]
-        widest = (blocks - middle).abs().amax(dim=1, keepdim=True)
         farthest = self.reach / NormalDist().inv_cdf(OUTERMOST)
-        best, most = middle, blocks.new_full(middle.shape, -1.0)
-        for step in range(-self.steps, self.steps + 1):
-            shift = middle + farthest * step / self.steps * widest
-            centred = blocks - shift
-            relative = centred / centred.abs().amax(dim=1, keepdim=True).clamp_min(_SMALLEST_SCALE)
-            entropy = _entropy(relative, boundaries)
-            best = best.where(entropy <= most, shift)
-            most = most.maximum(entropy)
+        factors = blocks.new_tensor([farthest * n / self.steps for n in range(-self.steps, self.steps + 1)])
+        boundaries = blocks.new_tensor(_boundaries(levels))
+        best = blocks.new_empty(len(blocks), 1)
+        for start in range(0, len(blocks), _BLOCKS_AT_ONCE):
+            rising = blocks[start : start + _BLOCKS_AT_ONCE].sort(dim=1).values
+            middle = rising[:, (rising.shape[1] - 1) // 2, None]
+            shifts = middle + factors * (rising - middle).abs().amax(dim=1, keepdim=True)
+            largest = (rising[:, :1] - shifts).abs().maximum((rising[:, -1:] - shifts).abs())
+            entropy = _entropy(rising, shifts[..., None] + boundaries * largest[..., None])
+            best[start : start + _BLOCKS_AT_ONCE] = shifts.gather(1, entropy.argmax(dim=1, keepdim=True))
         return best
 
 
-def _entropy(relative: Tensor, boundaries: Tensor) -> Tensor:
-    """Entropy of the codes of each block, (blocks, block) → (blocks, 1)."""
-    above = (relative[:, :, None] > boundaries).sum(dim=1, dtype=relative.dtype)
-    bounds = relative.new_zeros(above.shape[0], above.shape[1] + 2)
-    bounds[:, 0] = relative.shape[1]
-    bounds[:, 1:-1] = above
-    share = (bounds[:, :-1] - bounds[:, 1:]) / relative.shape[1]
-    entropy: Tensor = -(share * share.clamp_min(_SMALLEST_SCALE).log()).sum(dim=1, keepdim=True)
+def _entropy(rising: Tensor, bounds: Tensor) -> Tensor:
+    """Entropy of the codes between bounds: (blocks, block) sorted, (blocks, shifts, codes - 1) → (blocks, shifts)."""
+    below = _at_most(rising, bounds.flatten(1)).reshape(bounds.shape)
+    edges = bounds.new_zeros(*bounds.shape[:-1], bounds.shape[-1] + 2)
+    edges[..., 1:-1] = below
+    edges[..., -1] = rising.shape[1]
+    share = (edges[..., 1:] - edges[..., :-1]) / rising.shape[1]
+    entropy: Tensor = -(share * share.clamp_min(_SMALLEST).log()).sum(dim=-1)
     return entropy
+
+
+def _at_most(rising: Tensor, bounds: Tensor) -> Tensor:
+    """How many numbers of each sorted row are at most each bound, by halving: (rows, n), (rows, m) → (rows, m)."""
+    found = bounds.new_zeros(bounds.shape).long()
+    size = 1 << rising.shape[1].bit_length() - 1
+    while size:
+        further = found + size
+        reached = rising.gather(1, (further - 1).clamp_max(rising.shape[1] - 1)) <= bounds
+        found = further.where(reached & (further <= rising.shape[1]), found)
+        size //= 2
+    return found
 
 
 class Quantization(Record):
@@ -135,7 +147,7 @@ class Quantization(Record):
 
     def _uniform(self, blocks: Tensor) -> Tensor:
         low = blocks.amin(dim=1, keepdim=True)
-        step = ((blocks.amax(dim=1, keepdim=True) - low) / (2**self.bits - 1)).clamp_min(_SMALLEST_SCALE)
+        step = ((blocks.amax(dim=1, keepdim=True) - low) / (2**self.bits - 1)).clamp_min(_SMALLEST)
         restored: Tensor = ((blocks - low) / step).round() * step + low
         return restored
 
@@ -143,7 +155,7 @@ class Quantization(Record):
         levels = normal_float(self.bits)
         shift = blocks.new_zeros(()) if self.shift is None else self._coded(self.shift.best(blocks, levels), 0.0)
         centred = blocks - shift
-        scale = centred.abs().amax(dim=1, keepdim=True).clamp_min(_SMALLEST_SCALE)
+        scale = centred.abs().amax(dim=1, keepdim=True).clamp_min(_SMALLEST)
         codes = (centred[..., None] / scale[..., None] > blocks.new_tensor(_boundaries(levels))).sum(dim=-1)
         kept = scale if self.scale_block is None else self._coded(scale, float(scale.mean()))
         restored: Tensor = blocks.new_tensor(levels)[codes] * kept + shift
@@ -159,6 +171,6 @@ class Quantization(Record):
         groups = flat.new_zeros(len(flat) + -len(flat) % self.scale_block)
         groups[: len(flat)] = flat
         groups = groups.reshape(-1, self.scale_block)
-        step = (groups.abs().amax(dim=1, keepdim=True) / 127).clamp_min(_SMALLEST_SCALE)
+        step = (groups.abs().amax(dim=1, keepdim=True) / 127).clamp_min(_SMALLEST)
         restored = ((groups / step).round() * step).flatten()[: len(flat)] + centre
         return restored.reshape(numbers.shape)

@@ -38,7 +38,8 @@ class _ThinPair(WeightEdit):
         return place.fan_in * place.fan_out
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        return y + (x @ parts.down.T) @ parts.up.T * (self.alpha / self.rank)
+        added: Tensor = y + (x @ parts.down.T) @ parts.up.T * (self.alpha / self.rank)
+        return added
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         return weight + self.update(parts)
@@ -140,7 +141,7 @@ class PooledLowRank(_ThinPair):
         groups = self._groups(x.shape[-1])
         padded = x.new_zeros(*x.shape[:-1], groups * self.group_size)
         padded[..., : x.shape[-1]] = x
-        return super().after(parts, padded.unflatten(-1, (groups, self.group_size)).sum(dim=-1), y)
+        return super().after(parts, padded.reshape(*x.shape[:-1], groups, self.group_size).sum(dim=-1), y)
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         return weight + self.update(parts).repeat_interleave(self.group_size, dim=1)[:, : weight.shape[1]]
@@ -165,7 +166,8 @@ class ElasticLowRank(_ThinPair):
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         low = x @ parts.down.T + parts.down_factor * _resized(x, self.rank)
         high = low @ parts.up.T + parts.up_factor * _resized(low, y.shape[-1])
-        return y + high * (self.alpha / self.rank)
+        added: Tensor = y + high * (self.alpha / self.rank)
+        return added
 
     def update(self, parts: Parts) -> Tensor:
         plain = self._plain(parts)
@@ -188,8 +190,8 @@ class ElasticLowRank(_ThinPair):
 def _resized(x: Tensor, width: int) -> Tensor:
     """Neighbouring features averaged and repeated until there are `width` of them."""
     common = math.gcd(x.shape[-1], width)
-    resized: Tensor = x.unflatten(-1, (common, -1)).mean(dim=-1).repeat_interleave(width // common, dim=-1)
-    return resized
+    averaged = x.reshape(*x.shape[:-1], common, x.shape[-1] // common).mean(dim=-1)
+    return averaged.repeat_interleave(width // common, dim=-1)
 
 
 def _identity(like: Tensor, width: int) -> Tensor:
@@ -247,4 +249,4 @@ class QuantizedLowRank(_ThinPair):
         filled = weight.new_empty(len(weight), width + missing)
         filled[:, :width] = weight
         filled[:, width:] = weight[:, -1:]
-        return filled.unflatten(1, (-1, self.group_size))
+        return filled.reshape(len(weight), -1, self.group_size)
