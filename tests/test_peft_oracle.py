@@ -69,7 +69,8 @@ READERS: dict[str, Read] = {
         }
     ),
 }
-WEIGHT_SPACE = [(name, oracle) for name, oracle in ORACLES if oracle.config in READERS]
+# Where the library's design differs in the count, its tensors are not those of our part.
+WEIGHT_SPACE = [(name, oracle) for name, oracle in ORACLES if oracle.config in READERS and oracle.trainable is None]
 
 
 @pytest.mark.parametrize("gated", [False, True])
@@ -83,7 +84,8 @@ def test_outputs_and_merging_equal_those_of_peft(catalog: Catalog, name: str, or
         for parameter in theirs.parameters():
             if parameter.requires_grad:
                 parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    attached = Attached(instance, catalog.recipe(name).stages[0])
+    # The library rounds weights by kernels that need an accelerator; both sides are compared on unrounded ones.
+    attached = Attached(instance, catalog.recipe(name).stages[0].model_copy(update={"base": None}))
     with torch.no_grad():
         for placed in attached.placed:
             layer = theirs.get_submodule(f"base_model.model.{names[id(placed.slot.module)]}")

@@ -116,10 +116,13 @@ class Attached:
         """Starting values that come from the backbone: those of an edit's `start`."""
         if self.instance.pretrained[0].is_meta:
             return
+        base = self.stage.base
         with torch.no_grad():
             for placed in self.placed:
-                for name, value in placed.edit.start(placed.part, placed.slot.place).items():
-                    placed.part.values()[name].copy_(value)
+                part, place = placed.part, placed.slot.place
+                part.base = base if base is not None and base.where.matches(place) else None
+                for name, value in placed.edit.start(part, place).items():
+                    (part.frozen if name == "frozen" else part.values()[name]).copy_(value)
 
     def _selected(self) -> Iterator[nn.Parameter]:
         if self.stage.train_everything:
@@ -174,8 +177,8 @@ class Attached:
 
     def obstacles(self) -> dict[str, str]:
         """Why kinds of edits cannot be merged; empty when all can."""
-        found = {edit.kind: self.stage.merge_obstacle(edit) for edit in self.stage.edits}
-        return {kind: obstacle for kind, obstacle in found.items() if obstacle is not None}
+        found = [(edit.kind, self.stage.merge_obstacle(edit)) for edit in self.stage.edits]
+        return {kind: obstacle for kind, obstacle in found if obstacle is not None}
 
     def merge(self) -> dict[str, str]:
         """Write every edit that has a merged form into the backbone's weights; the others stay on.

@@ -78,8 +78,10 @@ class Stage(Record):
 
     def merge_obstacle(self, edit: Edit) -> str | None:
         """Why an edit of this stage cannot be written into the weights; None when it can."""
-        if self.base is not None and isinstance(edit, WeightEdit) and not edit.merges_into_quantized:
-            return edit.merge_obstacle() or f"the sum would have to be rounded to {self.base.bits} bits again"
+        base = self.base
+        if base is not None and isinstance(edit, WeightEdit) and _meet(base.where, edit.where):
+            rounded_again = f"the sum would have to be rounded to {base.bits} bits again"
+            return edit.merge_obstacle() or (None if edit.merges_into(base) else rounded_again)
         return edit.merge_obstacle()
 
     @property
@@ -88,6 +90,12 @@ class Stage(Record):
         wheres = [*self.train, *(edit.where for edit in self.edits)]
         whole = all(where.layers is None and where.span is None for where in wheres)
         return whole and all(edit.depth_uniform for edit in self.edits)
+
+
+def _meet(one: Where, other: Where) -> bool:
+    """Whether two selections can have a module in common; layers are not looked at."""
+    sublayers = one.sublayers is None or other.sublayers is None or bool({*one.sublayers} & {*other.sublayers})
+    return sublayers and bool({*one.roles} & {*other.roles})
 
 
 class Recipe(Record):

@@ -138,6 +138,9 @@ class Parts(Protocol):
     def unrounded(self) -> Tensor:
         """The same before the stage quantized it."""
 
+    def rounded(self, tensor: Tensor) -> Tensor:
+        """A tensor of this place as the stage's few-bit base would hold it; itself where the place keeps its width."""
+
     @property
     def change(self) -> Tensor | None:
         """How far the previous stage moved that tensor; None in the first stage."""
@@ -192,7 +195,11 @@ class Edit(Record):
         return "all"
 
     def start(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
-        """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest."""
+        """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest.
+
+        `frozen` among them is what the backbone's tensor becomes in this stage, where a few-bit base is fitted together
+        with the edit. It is not kept: it must follow from the backbone alone.
+        """
         return {}
 
     def penalty(self, parts: Parts) -> Tensor | None:

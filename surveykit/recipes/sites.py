@@ -11,17 +11,21 @@ from surveykit.recipes.base import LINEAR_ROLES, MODULE_ROLES, Edit, Overhead, P
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from surveykit.recipes.quantization import Quantization
+
 
 class WeightEdit(Edit):
     """W → f(W) on a linear layer, run as a branch beside it or written into the weight."""
 
     site: ClassVar[Site] = "weight"
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES
-    merges_into_quantized: ClassVar[bool] = False
-    """Whether the update can be written into weights of few bits without rounding it."""
 
     def merge_obstacle(self) -> str | None:
         return None
+
+    def merges_into(self, base: Quantization) -> bool:
+        """Whether the update can be written into weights of few bits without rounding it."""
+        return False
 
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"linear"})
