@@ -55,8 +55,9 @@ def watch_backprop(instance: Instance) -> Iterator[Backprop]:
     """Watch one forward pass; the figures are complete on leaving."""
     found = Backprop(blocks=len(instance.blocks))
     handles: list[RemovableHandle] = []
+    passed: set[int] = set()
     for _, block in instance.blocks:
-        handles.append(block.register_forward_hook(_block(found), with_kwargs=True))
+        handles.append(block.register_forward_hook(_block(found, passed), with_kwargs=True))
     for slot in instance.slots:
         if slot.place.role in LINEAR_ROLES:
             handles.append(slot.module.register_forward_hook(_linear(found, slot)))
@@ -68,10 +69,13 @@ def watch_backprop(instance: Instance) -> Iterator[Backprop]:
     found.activation_gradient_flops += found._attentions()
 
 
-def _block(found: Backprop) -> Any:
+def _block(found: Backprop, passed: set[int]) -> Any:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         read = args[0] if args else kwargs["hidden_states"]
         written = output[0] if isinstance(output, tuple) else output
+        if id(module) in passed:  # a stage may run several passes; a block counts once
+            return
+        passed.add(id(module))
         found.blocks_input_gradient += bool(read.requires_grad)
         found.blocks_backward += bool(written.requires_grad)
 
