@@ -81,7 +81,7 @@ def test_a_repeated_operator_on_meta_makes_new_tensors_of_the_same_layout() -> N
     with memory, memory.phase("work"):
         first, again = x.exp(), x.exp()
         wide = x.to(torch.float64)
-        viewed = torch.ops.aten._unsafe_view.default(first, [24])
+        viewed = torch.ops.aten._unsafe_view.default(first.t(), [24])
     assert first.stride() == again.stride() == torch.empty(4, 6).t().exp().stride()
     assert first.untyped_storage()._cdata != again.untyped_storage()._cdata
     assert wide.dtype is torch.float64
