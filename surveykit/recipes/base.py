@@ -97,6 +97,8 @@ class Place:
     d_ff: int
     shape: tuple[int, ...] = ()
     """Dimensions of the module's weight (of the pretrained tensor itself, for an edit of parameters); () without one."""
+    places: int = 1
+    """In how many places the edit is, this one included."""
 
 
 @dataclass(frozen=True)
