@@ -52,15 +52,14 @@ class Attached:
             self._quantize()
             for edit in self.stage.edits:
                 self._place(edit)
-            self.container.eval()
             self.instance.model.add_module(CONTAINER, self.container)
+            self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
             self._start()
             self._handles = hook(self.instance.model, self.placed)
             for parameter in self._selected():
                 parameter.requires_grad_(True)
             if self.stage.mask is not None:
                 self.masked = Masked(self.stage.mask, self._maskable())
-                self.prune()
                 self._handles += self.masked.hook()
         except BaseException:
             self.detach()
@@ -141,7 +140,7 @@ class Attached:
         return [p for name, p in named if p.requires_grad and name.rsplit(".", 1)[-1] not in self.stage.mask.dense]
 
     def prune(self) -> None:
-        """Set the entries of new tensors that the mask does not keep to zero; call again after choosing."""
+        """Set the entries of new tensors that the mask does not keep to zero, once they are chosen."""
         masked = self.masked
         if masked is not None and masked.mask.of == "added" and not self.instance.pretrained[0].is_meta:
             masked.rewind({id(t): torch.zeros_like(t) for t in masked.tensors})
