@@ -23,9 +23,9 @@ class Slot:
     blocks: tuple[nn.Module, ...] = ()
     """The blocks of a stack, where the module is one."""
 
-    def at(self, shape: tuple[int, ...]) -> Slot:
-        """The same place, for a pretrained tensor of this shape."""
-        return replace(self, place=replace(self.place, shape=shape))
+    def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> Slot:
+        """The same place, for a pretrained tensor of this shape, or for an edit that is in so many places."""
+        return replace(self, place=replace(self.place, shape=shape or self.place.shape, places=places))
 
 
 class Instance:

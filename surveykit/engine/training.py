@@ -78,6 +78,7 @@ def choose_mask(attached: Attached, batch: Batch, pristine: Mapping[int, Tensor]
     masked = attached.masked
     if masked is None:
         return
+    masked.keep_all()
     gradients: dict[int, list[Tensor]] = {id(t): [] for t in masked.tensors}
     if masked.mask.needs_gradients:
         for one in range(len(batch["input_ids"])):  # squares are of each example's gradient, not of the batch's

@@ -101,6 +101,8 @@ class Place:
     """Dimensions of the module's weight (of the pretrained tensor itself, for an edit of parameters); () without one."""
     relative_buckets: int = 0
     """Rows of the stack's table of relative positions."""
+    places: int = 1
+    """In how many places the edit is, this one included."""
 
 
 @dataclass(frozen=True)
