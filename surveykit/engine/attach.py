@@ -16,7 +16,7 @@ from surveykit.engine.masking import Masked
 from surveykit.engine.parts import Part
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Shape, Stage
-from surveykit.recipes.sites import ParameterEdit, WeightEdit
+from surveykit.recipes.sites import ParameterEdit
 
 CONTAINER = "surveykit_edits"
 """Name under which the added parameters hang on the model."""
@@ -194,10 +194,8 @@ class Attached:
                 edit, part = placed.edit, placed.part
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
-                elif isinstance(edit, ParameterEdit):
-                    part.frozen.copy_(edit.value(part, part.frozen, placed.slot.place))
-                elif isinstance(edit, WeightEdit):
-                    part.frozen.copy_(edit.weight(part, part.frozen))
+                else:
+                    part.frozen.copy_(placed.written(part.frozen))
         self._merged = len(staying) < len(self.placed)
         self.placed = staying
         needed = {id(placed.part) for placed in staying} | {id(placed.part.group) for placed in staying}

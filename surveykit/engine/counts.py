@@ -136,6 +136,10 @@ def _mask_keeps(attached: Attached) -> tuple[int, int] | None:
 
 def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]:
     """Numbers kept for each task, numbers kept for all tasks, bytes kept for each task."""
+    if attached.stage.restarts:  # its edits are in the weights: what is kept is every tensor that they moved
+        moved = {id(placed.part.frozen): placed.part.frozen.numel() for placed in attached.placed}
+        moved |= {id(p): p.numel() for p in attached.instance.pretrained if p.requires_grad}
+        return sum(moved.values()), 0, VALUE_BYTES * sum(moved.values())
     shapes = attached.kept_shapes()
     own = sum(shape.numel for shape in shapes if shape.kept == "task" and not shape.is_index)
     indices = sum(shape.numel for shape in shapes if shape.kept == "task" and shape.is_index)

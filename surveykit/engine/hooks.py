@@ -34,6 +34,12 @@ class Placed:
         place = self.slot.place
         return f"{place.sublayer} {place.layer} {place.role} {place.shape}"
 
+    def written(self, value: Tensor) -> Tensor:
+        """A pretrained tensor with this edit written into it; the tensor itself where the edit has no merged form."""
+        if isinstance(self.edit, ParameterEdit):
+            return self.edit.value(self.part, value, self.slot.place)
+        return self.edit.weight(self.part, value) if isinstance(self.edit, WeightEdit) else value
+
 
 def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
     """Hook every placed edit on the model; the handles undo it."""

@@ -21,7 +21,10 @@ def saved(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
 
     `edit.N.name` are tensors of edits, `backbone.N` trained pretrained tensors by their order. Where a mask is on,
     values of the entries that it keeps, and which they are: positions in each tensor, or one bit for every entry.
+    A stage whose edits are begun anew has only pretrained tensors to keep, with the edits written in.
     """
+    if attached.stage.restarts:
+        return _written(attached)
     stage, kept = attached.deployed()
     sparse = _sparse(attached)
     found = {f"edit.{number}.{name}": value.detach().clone() for (number, name), value in kept.items()}
@@ -38,6 +41,16 @@ def saved(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
     if any(shape.kept == "seed" for shape in attached.kept_shapes()):
         found["seed"] = torch.tensor(SEED, dtype=torch.int64)
     return stage, found
+
+
+def _written(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
+    moved: dict[int, Tensor] = {id(p): p for p in attached.instance.pretrained if p.requires_grad}
+    for placed in attached.placed:
+        frozen = placed.part.frozen
+        moved[id(frozen)] = placed.written(moved.get(id(frozen), frozen))
+    numbers = {id(p): number for number, p in enumerate(attached.instance.pretrained)}
+    found = {f"backbone.{numbers[identity]}": value.detach().clone() for identity, value in moved.items()}
+    return attached.stage.model_copy(update={"edits": (), "restarts": 0}), found
 
 
 def _sparse(attached: Attached) -> dict[int, Tensor]:
@@ -73,8 +86,10 @@ def restore(instance: Instance, stage: Stage, kept: Mapping[str, Tensor]) -> Att
     bits = kept.get("bits")
     with torch.no_grad():
         for name, value in kept.items():
-            if name in targets:
+            if name in targets and targets[name].shape == value.shape:
                 targets[name].copy_(value)
+            elif name in targets:  # the edit shares a budget of components, and this place has got another number
+                targets[name].data = value.clone()
             elif name.endswith(".values"):
                 target = targets[name.removesuffix(".values")]
                 flat = target.detach().flatten().clone()

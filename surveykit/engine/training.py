@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from surveykit.engine.allocation import Allocation
 from surveykit.engine.attach import Attached, Values
 from surveykit.engine.backbones import Instance
 from surveykit.engine.optimizers import optimizer_for
@@ -143,6 +144,7 @@ def _steps(attached: Attached, batch: Batch, steps: int, rate: float) -> list[fl
     if not held:
         return []
     optimizer = optimizer_for(attached, held, rate)
+    allocation = Allocation(attached, steps)
     found = []
     attached.container.train()  # only what was added; the backbone stays without dropout
     for _ in range(steps):
@@ -152,7 +154,9 @@ def _steps(attached: Attached, batch: Batch, steps: int, rate: float) -> list[fl
             break
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        allocation.step()
         found.append(float(loss.detach()))
     attached.container.eval()
     optimizer.zero_grad(set_to_none=True)
+    allocation.finish()
     return found

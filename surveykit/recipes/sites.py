@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -47,6 +47,32 @@ class WeightEdit(Edit):
 
     def update_rank(self, place: Place) -> int:
         return 0 if self.merge_obstacle() else min(place.fan_in, place.fan_out)
+
+
+class BudgetedEdit(WeightEdit):
+    """A weight edit in components that compete, over all its matrices, for a budget that shrinks while training.
+
+    The engine keeps running averages of |value × gradient| and of its deviation for every trained number, and from
+    their product silences the least important components of all matrices after each step. What is silenced at the
+    end is dropped, so matrices end with different numbers of components: `rank` on average falls to `target`.
+    """
+
+    rank: int
+    """Components of each matrix at the start."""
+    target: int
+    """… and at the end, on average."""
+
+    def importance(self, scores: Mapping[str, Tensor]) -> Tensor:
+        """Importance of each component, (components,), from a score of every trained number by its tensor's name."""
+        raise NotImplementedError
+
+    def silence(self, parts: Parts, kept: Tensor) -> None:
+        """Set components where `kept` (components,) is False to zero; they may come back."""
+        raise NotImplementedError
+
+    def survivors(self, parts: Parts, kept: Tensor) -> Mapping[str, Tensor]:
+        """The tensors with the other components dropped."""
+        raise NotImplementedError
 
 
 class ParameterEdit(Edit):
