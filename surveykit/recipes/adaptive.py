@@ -61,11 +61,13 @@ class AdaptiveLowRank(BudgetedEdit):
         columns, rows = parts.left.T @ parts.left, parts.right @ parts.right.T
         one = columns.detach().new_ones(columns.shape[0]).diag()
         distance: Tensor = (columns - one).square().sum() + (rows - one).square().sum()
-        return distance * self.orthogonality
+        weighted: Tensor = distance * self.orthogonality
+        return weighted
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         update = (x @ parts.right.T * parts.diagonal) @ parts.left.T
-        return y + update * (self.alpha / self.rank)
+        adapted: Tensor = y + update * (self.alpha / self.rank)
+        return adapted
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         merged: Tensor = weight + (parts.left * parts.diagonal) @ parts.right * (self.alpha / self.rank)
