@@ -21,8 +21,8 @@ class Fastfood(ParameterEdit):
     each, drawn from a seed that is all that is kept of them. The vector is padded with zeros; a tensor smaller than the
     vector sees only its beginning. The result is scaled so that a unit vector moves θ by about a unit.
 
-    Source: survey 9.1; Aghajanyan et al. 2020, section 3 (their equation of SAID subtracts the strengths from the
-    dimension); Le et al. 2013; padding and scaling as in the authors' code.
+    Source: survey 9.1; Aghajanyan et al. 2020, section 3; Le et al. 2013; padding, scaling and the dimension that includes
+    the strengths as in published copies of the authors' code.
     """
 
     kind: Literal["fastfood"]

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class TrainedRows(WeightEdit):
-    """FAR: the rows of a weight that the previous stage moved furthest are trained, the others stay.
+    """FAR: the rows of a weight that the previous stage moved furthest (by L1 distance) are trained, the others stay.
 
     `rows` (chosen, fan_in) start as the backbone's and replace them; `index` (chosen,) says which they are and has to
     be kept with them. Without a previous stage the first rows are taken. The authors multiply with chosen and frozen
     rows apart and join the results; here the frozen layer runs whole and the chosen outputs are put over its own,
     which gives the same numbers, gradients and kept activations.
 
-    Source: survey 8.3 (nothing of the paper but what the survey tells was at hand).
+    Source: survey 8.3, and its first version for the distance (the paper itself was not at hand).
     """
 
     kind: Literal["trained_rows"]
@@ -40,7 +40,7 @@ class TrainedRows(WeightEdit):
     def start(self, parts: Parts, place: Place) -> dict[str, Tensor]:
         index: Tensor = parts.index.long()
         if parts.change is not None:
-            index = parts.change.norm(dim=1).topk(self.chosen(place)).indices.sort().values
+            index = parts.change.abs().sum(dim=1).topk(self.chosen(place)).indices.sort().values
         return {"index": index, "rows": parts.frozen[index]}
 
     def changed(self, place: Place) -> int:
