@@ -6,6 +6,7 @@ backbone restores: the weight after rounding, at full width.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
@@ -82,12 +83,13 @@ def _entropy(rising: Tensor, bounds: Tensor) -> Tensor:
 
 def _at_most(rising: Tensor, bounds: Tensor) -> Tensor:
     """How many numbers of each sorted row are at most each bound, by halving: (rows, n), (rows, m) → (rows, m)."""
-    found = bounds.new_zeros(bounds.shape).long()
     size = 1 << rising.shape[1].bit_length() - 1
+    filled = rising.new_full((len(rising), 2 * size), math.inf)
+    filled[:, : rising.shape[1]] = rising
+    found = bounds.new_zeros(bounds.shape).long()
     while size:
         further = found + size
-        reached = rising.gather(1, (further - 1).clamp_max(rising.shape[1] - 1)) <= bounds
-        found = further.where(reached & (further <= rising.shape[1]), found)
+        found = further.where(filled.gather(1, further - 1) <= bounds, found)
         size //= 2
     return found
 

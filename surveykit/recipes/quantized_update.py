@@ -69,10 +69,9 @@ class FittedLowRank(_ThinPair):
 
     def start(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
         whole = parts.unrounded
-        found = self._loftq(parts, whole) if self.first == "quantize" else self._lq_lora(parts, whole)
-        if not bool((whole - found["frozen"]).any()):
-            return {}  # nothing was rounded: thin matrices that are both zero would never move
-        return found
+        if not bool((whole - parts.rounded(whole)).any()):
+            return {}  # nothing is rounded here, so there is nothing to make up for: plain LoRA
+        return self._loftq(parts, whole) if self.first == "quantize" else self._lq_lora(parts, whole)
 
     def _loftq(self, parts: Parts, whole: Tensor) -> dict[str, Tensor]:
         frozen = parts.rounded(whole)
