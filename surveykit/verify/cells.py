@@ -20,6 +20,7 @@ CellWord = Literal[
 ]
 NEEDS_EXPLANATION: frozenset[CellWord] = frozenset({"partly", "differs", "outside_range"})
 JUDGED_ON = "t5-large"
+PAPERS_SIZE = "t5-base"
 """Ticks and overheads are read from the default configuration on this backbone."""
 FULL_TUNING = "full-tuning/all"
 VALUE_BYTES = 4
@@ -289,9 +290,11 @@ def _candidates(evidence: Evidence, method: Method, column: str) -> Iterator[_Ca
     ordered = [default, *(c for c in method.configurations if c is not default)]
     own = [(c, b) for c in ordered for b in c.also_on]
     judged = [(default, JUDGED_ON)]
-    sizes = [b.id for b in evidence.catalog.backbones.values() if b.architecture == "t5"]
-    rest = [(c, b) for c in ordered for b in sizes]
-    for places, is_own in ((own, True), (judged, False), (rest, False)):
+    sizes = [b for b in evidence.catalog.backbones.values() if b.architecture == "t5"]
+    # Sizes near those of the papers first: on a model many times larger a small share may fit by chance.
+    sizes.sort(key=lambda b: abs(b.parameters - evidence.catalog.backbones[PAPERS_SIZE].parameters))
+    rest = [([(c, b.id) for c in ordered], False) for b in sizes]
+    for places, is_own in ((own, True), (judged, False), *rest):
         for sense in senses:
             for configuration, backbone in places:
                 name = f"{method.id}/{configuration.id}"
