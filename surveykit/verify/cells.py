@@ -19,8 +19,11 @@ CellWord = Literal[
     "match", "within_range", "outside_range", "partly", "differs", "predicted", "not_comparable", "not_measured"
 ]
 NEEDS_EXPLANATION: frozenset[CellWord] = frozenset({"partly", "differs", "outside_range"})
+SETTLED: frozenset[CellWord] = frozenset({"match", "within_range"})
+"""Verdicts that leave nothing to explain. What is not comparable may have an explanation, and needs none."""
 JUDGED_ON = "t5-large"
-PAPERS_SIZE = "t5-base"
+PAPERS_BELOW = 10**9
+"""Parameters of the largest backbone on which a printed percentage is looked for."""
 """Ticks and overheads are read from the default configuration on this backbone."""
 FULL_TUNING = "full-tuning/all"
 VALUE_BYTES = 4
@@ -124,7 +127,7 @@ def judge_cells(evidence: Evidence) -> tuple[TableVerdict, ...]:
                 continue
             for column, printed in row.model_dump(exclude={"row", "note"}).items():
                 found = _judge(evidence, method, column, printed)
-                explained = _explanation(method, table, column) if found.word in NEEDS_EXPLANATION else None
+                explained = _explanation(method, table, column) if found.word not in SETTLED else None
                 verdicts.append(
                     TableVerdict(
                         table=table,
@@ -290,10 +293,11 @@ def _candidates(evidence: Evidence, method: Method, column: str) -> Iterator[_Ca
     ordered = [default, *(c for c in method.configurations if c is not default)]
     own = [(c, b) for c in ordered for b in c.also_on]
     judged = [(default, JUDGED_ON)]
-    sizes = [b for b in evidence.catalog.backbones.values() if b.architecture == "t5"]
-    # Sizes near those of the papers first: on a model many times larger a small share may fit by chance.
-    sizes.sort(key=lambda b: abs(b.parameters - evidence.catalog.backbones[PAPERS_SIZE].parameters))
-    rest = [([(c, b.id) for c in ordered], False) for b in sizes]
+    # Sizes as those of most papers, and no mere variants: a small share of something else may fit by chance.
+    sizes = [b for b in evidence.catalog.backbones.values() if b.architecture == "t5" and b.parameters < PAPERS_BELOW]
+    sizes.sort(key=lambda b: b.parameters, reverse=True)
+    stated = [c for c in ordered if c.default or c.basis != "variant"]
+    rest = [([(c, b.id) for c in stated], False) for b in sizes]
     for places, is_own in ((own, True), (judged, False), *rest):
         for sense in senses:
             for configuration, backbone in places:

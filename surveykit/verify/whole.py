@@ -10,7 +10,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import stale
 from surveykit.catalog.measurements import Measurement
 from surveykit.catalog.staleness import Measure
-from surveykit.verify.cells import NEEDS_EXPLANATION, Evidence, TableVerdict, judge_cells
+from surveykit.verify.cells import SETTLED, Evidence, TableVerdict, judge_cells
 from surveykit.verify.checks import Report, verify
 from surveykit.verify.findings import Finding
 from surveykit.verify.memory import MemoryPrediction, Setting, predictions, settings
@@ -65,7 +65,7 @@ def _cells(catalog: Catalog, cells: Iterable[TableVerdict]) -> Iterator[Finding]
             message = f"printed {v.printed}, measured {v.measured}: {v.verdict}; add it to cell_explanations of methods/{v.method}.yaml"
             yield Finding("unexplained", v.locator, message)
         told = any((e.table, e.column) == (v.table, v.column) for e in catalog.methods[v.method].cell_explanations)
-        if told and v.verdict not in NEEDS_EXPLANATION:
+        if told and v.verdict in SETTLED:
             yield Finding("explanation", v.locator, f"the verdict is {v.verdict} now; remove its explanation")
 
 
