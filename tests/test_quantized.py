@@ -150,6 +150,13 @@ def test_the_chosen_shift_has_the_highest_entropy() -> None:
     assert (entropy(blocks - chosen) > entropy(blocks)).float().mean() > 0.9
 
 
+def test_shifts_are_put_back_after_rounding() -> None:
+    weight = normal(32, 64) + 5
+    shifted = grid(scale_block=256).model_copy(update={"shift": Shift(reach=0.1, steps=5)})
+    plain = (grid(scale_block=256).rounded(weight) - weight).norm()
+    assert (shifted.rounded(weight) - weight).norm() < 0.5 * plain
+
+
 def split(first_step: str, turns: int, alpha: float = 8.0) -> tuple[Tensor, Tensor, Tensor]:
     """A pretrained matrix, the frozen one that a stage stands on, and the product that its thin matrices start with."""
     where = Where(roles=("query",))
@@ -172,8 +179,9 @@ def test_a_split_is_nearer_to_the_pretrained_matrix_than_rounding(first_step: st
     assert torch.linalg.matrix_rank(product) == 8
 
 
-def test_one_turn_of_loftq_leaves_the_plain_rounding_and_the_best_fit_of_the_rest() -> None:
-    whole, frozen, product = split("quantize", 1)
+@pytest.mark.parametrize("alpha", [8.0, 2.0])
+def test_one_turn_of_loftq_leaves_the_plain_rounding_and_the_best_fit_of_the_rest(alpha: float) -> None:
+    whole, frozen, product = split("quantize", 1, alpha)
     torch.testing.assert_close(frozen, grid(bits=2).rounded(whole))
     rest = torch.linalg.svdvals(whole - frozen)
     torch.testing.assert_close((whole - frozen - product).square().sum(), rest[8:].square().sum())
