@@ -137,9 +137,9 @@ class PooledLowRank(_ThinPair):
         return min(self.rank, self._groups(place.fan_in), place.fan_out)
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        groups = self._groups(x.shape[-1])
+        groups, width = self._groups(x.shape[-1]), x.shape[-1]
         padded = x.new_zeros(*x.shape[:-1], groups * self.group_size)
-        padded[..., : x.shape[-1]] = x
+        padded[..., :width] = x
         return super().after(parts, padded.reshape(*x.shape[:-1], groups, self.group_size).sum(dim=-1), y)
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
@@ -244,8 +244,7 @@ class QuantizedLowRank(_ThinPair):
     def _grouped(self, weight: Tensor) -> Tensor:
         """Rows in groups, (fan_out, groups, group); the last group is filled up with a number that it has."""
         width = weight.shape[1]
-        missing = -width % self.group_size
-        filled = weight.new_empty(len(weight), width + missing)
+        filled = weight.new_empty(len(weight), width + -width % self.group_size)
         filled[:, :width] = weight
         filled[:, width:] = weight[:, -1:]
         return filled.reshape(len(weight), -1, self.group_size)
