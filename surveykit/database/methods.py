@@ -11,16 +11,26 @@ from surveykit.errors import SurveyError, nearest
 Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 
-def check_method(reader: Reader, name: str) -> None:
-    """Raises SurveyError when there is no such method; the nearest is named."""
-    known = [row.id for row in reader.all("SELECT id FROM method ORDER BY id")]
-    if name not in known:
-        raise SurveyError(f"there is no method '{name}'{nearest(name, known)}")
+def method_id(reader: Reader, name: str) -> str:
+    """The id of the method of this id, name or other name, whatever its case.
+
+    Raises:
+        SurveyError: there is no such method; the nearest is named.
+    """
+    known: dict[str, str] = {}
+    for row in reader.all(
+        "SELECT id, name FROM (SELECT method AS id, name, 1 AS n FROM alias UNION ALL SELECT id, name, 2 FROM method"
+        " UNION ALL SELECT id, id, 3 FROM method) ORDER BY n, id"
+    ):
+        known[row.name.casefold()] = row.id  # an id wins over a name, and a name over another name
+    if name.casefold() not in known:
+        raise SurveyError(f"there is no method '{name}'{nearest(name, sorted(set(known.values())))}")
+    return known[name.casefold()]
 
 
 def portrait(reader: Reader, name: str) -> list[str]:
-    """Paragraphs: name and place, idea, trade-off, and what stands in the way of measuring, if anything."""
-    check_method(reader, name)
+    """Paragraphs: name and place, idea, trade-off, what it did when it was run, and what stands in the way, if anything."""
+    name = method_id(reader, name)
     m = reader.one("SELECT * FROM method JOIN paper ON paper.key = method.paper WHERE method.id = ?", name)
     words = [f"{m.name}: {m.title} ({m.year}). Survey section {m.section}, {m.family.replace('_', ' ')}."]
     words += [m.idea, f"Trade-off: {m.tradeoff}"]
@@ -29,23 +39,46 @@ def portrait(reader: Reader, name: str) -> list[str]:
 
 
 def facts(reader: Reader, name: str) -> Listing:
-    """Every claim and every measurement of a method: what, claimed, measured, verdict, where it comes from."""
-    check_method(reader, name)
+    """The argument about a method, claim beside evidence: cells of Tables 1 and 2, figures of Table 5, what the default
+    configuration costs on T5-Large, and its counts on every backbone."""
     return reader.listing(
         """
-        SELECT what, claimed, measured, verdict, source FROM (
-            SELECT 1 AS part, 0 AS place, 'effective ' || name AS what, coalesce(value, status) AS claimed,
-                   NULL::VARCHAR AS measured, NULL::VARCHAR AS verdict, source || ': ' || locator AS source
+        SELECT what, claimed, measured, verdict, evidence FROM (
+            SELECT 1 AS part, list_position(['type', 'disk', 'ram', 'bp', 'overhead'], name) AS place,
+                   'effective ' || name AS what, coalesce(value, status) AS claimed,
+                   NULL::VARCHAR AS measured, NULL::VARCHAR AS verdict, source || ': ' || locator AS evidence
             FROM attribute WHERE method = $name
             UNION ALL
-            SELECT 2, table_number, column_name, coalesce(printed, status), NULL, NULL, locator
-            FROM claim WHERE method = $name AND table_number < 5 AND column_name NOT IN ('type', 'disk', 'ram', 'bp', 'overhead')
+            SELECT 2, table_number * 100 + row_number() OVER (PARTITION BY table_number ORDER BY locator),
+                   'Table ' || table_number || ', ' || column_name, printed, measured,
+                   verdict || coalesce(' (' || cause || ')', ''), reason || coalesce(' ' || explanation, '')
+            FROM cell_verdict WHERE method = $name
             UNION ALL
-            SELECT 3, 5, column_name || ' on ' || backbone, printed,
-                   CAST(round(measured, 4) AS VARCHAR), coalesce(cause || ' (' || outcome || ')', verdict), locator
+            SELECT 3, 5, 'Table 5, ' || column_name || ' on ' || backbone, printed,
+                   CAST(round(measured, 4) AS VARCHAR), coalesce(cause || ' (' || outcome || ')', verdict),
+                   coalesce(explanation, locator)
             FROM verdict WHERE method = $name
             UNION ALL
-            SELECT 4, backbone.parameters, configuration.id || ' on ' || backbone.id || ': trainable / added / stored', NULL,
+            SELECT 3, 6, 'Table 5, ram_gb on ' || backbone || ' (' || row_label || ')', CAST(CAST(printed_gb AS DOUBLE) AS VARCHAR),
+                   CAST(round(CAST(predicted_gb AS DOUBLE), 2) AS VARCHAR), 'predicted',
+                   printf('batch %d, %d positions, %s: %+.0f %%', batch, length, dtype, error_percent)
+            FROM memory_prediction WHERE method = $name AND is_best_setting
+            UNION ALL
+            SELECT 4, fact.place, fact.what, NULL, fact.value, NULL, configuration || ' on ' || backbone
+            FROM methods, LATERAL (VALUES
+                (1, 'memory, share of full tuning', CAST(round(ram_ratio, 3) AS VARCHAR)),
+                (2, 'backward runs into blocks', bp_measured),
+                (3, 'activation gradients, share of full tuning', CAST(round(bp_share, 3) AS VARCHAR)),
+                (4, 'inference overhead, unmerged / merged', overhead_unmerged || ' / ' || overhead_merged),
+                (5, 'extra FLOPs in inference, %, unmerged / merged',
+                    round(inference_flops_percent, 3) || ' / ' || round(merged_flops_percent, 3)),
+                (6, 'entries that change, %', CAST(round(changed_percent_measured, 4) AS VARCHAR)),
+                (7, 'rank of the update', CAST(update_rank_measured AS VARCHAR)),
+                (8, 'merges on a tiny T5', merges)
+            ) AS fact (place, what, value)
+            WHERE id = $name AND bp_measured IS NOT NULL
+            UNION ALL
+            SELECT 5, backbone.parameters, configuration.id || ' on ' || backbone.id || ': trainable / added / stored', NULL,
                    measurement.trainable || ' / ' || measurement.added || ' / ' || measurement.stored, NULL,
                    'formula ' || configuration.formula_trainable
             FROM measurement
@@ -54,7 +87,7 @@ def facts(reader: Reader, name: str) -> Listing:
             WHERE configuration.method = $name AND configuration.is_default
         ) ORDER BY part, place, what
         """,
-        name=name,
+        name=method_id(reader, name),
     )
 
 
@@ -62,7 +95,9 @@ _COMPARED = (
     "type", "disk", "ram", "bp", "overhead", "family", "section", "year", "trainable_percent_printed",
     "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b", "evaluated_over_20b", "in_peft",
     "in_adapters", "configuration", "trainable_measured", "trainable_percent_measured", "added_measured",
-    "stored_measured", "figures_match", "figures_differ",
+    "stored_measured", "changed_percent_measured", "update_rank_measured", "ram_ratio", "bp_measured",
+    "overhead_unmerged", "overhead_merged", "inference_flops_percent", "merged_flops_percent", "merges",
+    "figures_match", "figures_differ", "cells_match", "cells_differ",
 )  # fmt: skip
 
 
@@ -72,10 +107,9 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Listing
     Raises:
         SurveyError: fewer than two methods, or a name that is not in the catalog.
     """
+    names = [method_id(reader, name) for name in names]
     if len(set(names)) < 2:
         raise SurveyError("compare needs two different methods at least")
-    for name in names:
-        check_method(reader, name)
     known = [row.id for row in reader.all("SELECT id FROM backbone ORDER BY parameters")]
     if backbone not in known:
         raise SurveyError(f"there is no backbone '{backbone}'{nearest(backbone, known)}")

@@ -94,23 +94,27 @@ def _runs(reader: Reader) -> Markup:
 
 
 def _not_measured(reader: Reader) -> Markup:
-    rows = reader.all(
-        "SELECT table_number, column_name, count(*) AS n, count(*) FILTER (status = 'missing_in_source') AS missing FROM claim"
-        " WHERE table_number <> 5 OR column_name NOT IN ('params_millions', 'params_percent') GROUP BY ALL ORDER BY ALL"
-    )
-    said = {
-        "score": "scores", "ram_gb": "memory in training", "throughput_train": "throughput in training",
-        "throughput_infer": "throughput in inference",
-    }  # fmt: skip
     lines = []
-    for number in sorted({r.table_number for r in rows}):
-        own = [r for r in rows if r.table_number == number]
-        if number != 5:
-            lines.append(escape(f"Table {number}: {sum(r.n for r in own)} cells, kept as printed."))
-            continue
-        for r in own:
-            text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"
-            if r.missing:
-                text = f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the source at hand"
-            lines.append(escape(f"{text}."))
+    for t in reader.all(
+        "SELECT table_number, count(*) AS n, count(*) FILTER (verdict = 'not_comparable') AS apart,"
+        " count(*) FILTER (verdict = 'not_measured') AS open FROM cell_verdict GROUP BY ALL ORDER BY ALL"
+    ):
+        text = f"Table {t.table_number}: {t.apart} of {t.n} cells are not comparable, each with its reason"
+        lines.append(escape(text + (f"; {t.open} are not measured." if t.open else ".")))
+    said = {
+        "score": "scores",
+        "throughput_train": "throughput in training",
+        "throughput_infer": "throughput in inference",
+    }
+    for r in reader.all(
+        "SELECT column_name, count(*) AS n, count(*) FILTER (status = 'missing_in_source') AS missing FROM claim"
+        " WHERE table_number = 5 AND list_contains(?, column_name) GROUP BY ALL ORDER BY ALL",
+        list(said),
+    ):
+        text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"
+        if r.missing:
+            text = (
+                f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the source at hand"
+            )
+        lines.append(escape(f"{text}."))
     return bullets(lines)
