@@ -30,9 +30,20 @@ def test_lora_saves_nothing_in_backward_and_costs_nothing_merged(catalog: Catalo
     assert found["lora", 1, "ram"].verdict == "match"
 
 
-def test_a_method_without_a_recipe_is_not_measured(catalog: Catalog) -> None:
-    bare = next(m for m in catalog.methods.values() if m.default is None and m.survey.table1 is not None)
-    assert verdicts(catalog)[bare.id, 1, "disk"].verdict == "not_measured"
+def test_what_is_not_recorded_is_not_measured(catalog: Catalog) -> None:
+    found = verdicts(dataclasses.replace(catalog, measurements=(), costs=(), memory=()))
+    assert {v.verdict for v in found.values()} == {"not_comparable", "not_measured"}
+    assert found["lora", 1, "disk"].verdict == "not_measured"
+
+
+def test_a_reconstruction_is_never_judged(catalog: Catalog) -> None:
+    rebuilt = {m.id for m in catalog.methods.values() if m.reconstruction}
+    assert rebuilt
+    assert {v.verdict for v in verdicts(catalog).values() if v.method in rebuilt} <= {"not_comparable", "not_measured"}
+
+
+def test_every_difference_is_explained(catalog: Catalog) -> None:
+    assert not [v.locator for v in verdicts(catalog).values() if v.unexplained]
 
 
 def test_taxonomy_is_not_judged(catalog: Catalog) -> None:
