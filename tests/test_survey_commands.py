@@ -28,16 +28,26 @@ def test_show_puts_claims_beside_measurements(capsys: pytest.CaptureFixture[str]
     code, out, _ = ask(capsys, "show", "ia3", "--format", "json")
     assert code == 0
     facts = json.loads(out)
-    row = next(f for f in facts if f["what"] == "params_millions on t5-11b")
+    row = next(f for f in facts if f["what"] == "Table 5, params_millions on t5-11b")
     assert (row["claimed"], row["measured"], row["verdict"]) == ("3.48", "5.5050", "unresolved (unresolved)")
     assert any(f["what"] == "effective overhead" and f["claimed"] == "gating" for f in facts)
-    assert any("2*A*I + F*f" in f["source"] for f in facts)
+    assert any("2*A*I + F*f" in f["evidence"] for f in facts)
 
 
-def test_show_says_what_is_not_instantiated(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = ask(capsys, "show", "dora")
+def test_show_takes_other_names_and_reads_as_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "show", "lst", "--format", "json")
     assert code == 0
-    assert "Not instantiated:" in out
+    facts = {f["what"]: f for f in json.loads(out)}
+    backward = facts["Table 1, bp"]
+    assert (backward["claimed"], backward["measured"], backward["verdict"]) == ("✓", "none", "match")
+    assert "0 of 48 blocks" in backward["evidence"]
+    assert float(facts["memory, share of full tuning"]["measured"]) < 0.5
+
+
+def test_show_says_that_a_recipe_is_a_reconstruction(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "show", "lets")
+    assert code == 0
+    assert "Reconstruction:" in out
     assert "Trade-off:" in out
 
 
