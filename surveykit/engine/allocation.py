@@ -56,7 +56,7 @@ class Allocation:
         order = torch.argsort(torch.cat(importance), descending=True, stable=True)
         kept = torch.zeros(len(order), dtype=torch.bool, device=order.device)
         kept[order[: self.budget()]] = True
-        return list(kept.split([len(one) for one in importance]))
+        return list(torch.split(kept, [len(one) for one in importance]))
 
     def _importance(self, placed: Placed) -> Tensor:
         scores = {}

@@ -53,6 +53,7 @@ class Attached:
             for edit in self.stage.edits:
                 self._place(edit)
             self.instance.model.add_module(CONTAINER, self.container)
+            self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
             self._start()
             self._handles = hook(self.instance.model, self.placed)
             for parameter in self._selected():

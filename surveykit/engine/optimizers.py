@@ -81,7 +81,8 @@ def directions(gradient: Tensor, rank: int) -> Tensor:
     """The leading singular directions of a gradient along its smaller side, (rank, smaller side)."""
     left, _, right = torch.linalg.svd(gradient, full_matrices=False)
     rows, columns = gradient.shape
-    return (right[:rank] if rows >= columns else left[:, :rank].T).contiguous()
+    chosen: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
+    return chosen.clone()  # a view would keep all directions in memory
 
 
 def project(gradient: Tensor, basis: Tensor) -> Tensor:

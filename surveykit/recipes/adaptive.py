@@ -61,7 +61,8 @@ class AdaptiveLowRank(BudgetedEdit):
         columns, rows = parts.left.T @ parts.left, parts.right @ parts.right.T
         one = columns.detach().new_ones(columns.shape[0]).diag()
         distance: Tensor = (columns - one).square().sum() + (rows - one).square().sum()
-        return distance * self.orthogonality
+        weighted: Tensor = distance * self.orthogonality
+        return weighted
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         update = (x @ parts.right.T * parts.diagonal) @ parts.left.T
@@ -72,7 +73,8 @@ class AdaptiveLowRank(BudgetedEdit):
         return merged
 
     def importance(self, scores: Mapping[str, Tensor]) -> Tensor:
-        return scores["diagonal"] + scores["left"].mean(dim=0) + scores["right"].mean(dim=1)
+        together: Tensor = scores["diagonal"] + scores["left"].mean(dim=0) + scores["right"].mean(dim=1)
+        return together
 
     def silence(self, parts: Parts, kept: Tensor) -> None:
         parts.diagonal.mul_(kept)
