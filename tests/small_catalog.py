@@ -9,6 +9,7 @@ from pathlib import Path
 
 from surveykit import formula
 from surveykit.catalog.load import load
+from surveykit.catalog.measurements import Measurement
 from surveykit.catalog.staleness import key
 
 REAL = Path(__file__).parent.parent / "catalog"
@@ -56,18 +57,19 @@ def _write_counts(root: Path) -> None:
     catalog = load(root, measured=False)
     counts = root / "measured" / "counts"
     counts.mkdir(parents=True)
-    fields = ("configuration", "backbone", "status", "reason", "trainable", "trainable_task", "trained_pretrained",
-              "added", "stored", "provenance", "key", "run")  # fmt: skip
+    fields = tuple(Measurement.model_fields)
     rows: dict[str, list[list[object]]] = {name: [list(fields)] for name in METHODS}
     for name, method, configuration in catalog.configurations():
         for backbone in catalog.backbones.values():
             written = configuration.formula
             symbols = formula.bind(written.let, backbone.symbols())
-            trainable, added, stored = (
-                formula.evaluate(text, symbols) for text in (written.trainable, written.added, written.stored)
-            )
-            cell = [name, backbone.id, "counted", "", trainable, trainable, 0, added, stored, "config"]
-            rows[method.id].append([*cell, key(configuration.recipe, backbone), RUN])
+            values = {form: formula.evaluate(text, symbols) for form, text in written.forms().items()}
+            cell = {
+                "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **values,
+                "stored_bytes": 4 * values["stored"], "provenance": "config",
+                "key": key(configuration.recipe, backbone), "run": RUN,
+            }  # fmt: skip
+            rows[method.id].append([cell.get(field, "") for field in fields])
     for name, lines in rows.items():
         with (counts / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(lines)

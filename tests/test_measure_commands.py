@@ -29,14 +29,15 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+    counts = {path.name: path.read_bytes() for path in sorted((folder / "counts").glob("*.csv"))}
+    return {**counts, "runs.csv": (folder / "runs.csv").read_bytes()}
 
 
 def test_measuring_what_is_current_changes_nothing(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(copy / "measured")
-    assert main(["--catalog", str(copy), "measure"]) == 0
+    assert main(["--catalog", str(copy), "measure", "--only", "counts"]) == 0
     assert "nothing to measure" in capsys.readouterr().out
-    assert main(["--catalog", str(copy), "measure", "--all", "--quiet"]) == 0
+    assert main(["--catalog", str(copy), "measure", "--all", "--quiet", "--only", "counts"]) == 0
     assert "0 files changed" in capsys.readouterr().out
     assert files(copy / "measured") == before
 
@@ -45,8 +46,8 @@ def test_an_edited_recipe_is_measured_again_and_nothing_else(copy: Path, capsys:
     before = files(copy / "measured")
     edit(copy / "methods" / "lora.yaml", "rank: 8", "rank: 16")
     assert {cell.configuration for cell in stale(load(copy))} == {"lora/qv-r8"}
-    assert main(["--catalog", str(copy), "measure"]) == 0
-    assert "measured 5 cells" in capsys.readouterr().out
+    assert main(["--catalog", str(copy), "measure", "--only", "counts"]) == 0
+    assert "measured 5 counts" in capsys.readouterr().out
     after = files(copy / "measured")
     assert {name for name in after if after[name] != before[name]} == {"lora.csv"}
     assert "lora/qv-r8,t5-large,counted,,4718592," in after["lora.csv"].decode()
@@ -62,7 +63,7 @@ def test_prose_makes_nothing_stale(copy: Path) -> None:
 def test_a_removed_configuration_leaves_the_records(copy: Path) -> None:
     (copy / "measured" / "counts" / "lora.csv").unlink()
     edit(copy / "measured" / "counts" / "krona.csv", "krona/qv,t5-small", "krona/gone,t5-small")
-    assert main(["--catalog", str(copy), "measure", "--quiet"]) == 0
+    assert main(["--catalog", str(copy), "measure", "--quiet", "--only", "counts"]) == 0
     assert files(copy / "measured") == files(CATALOG / "measured")
 
 
@@ -77,17 +78,17 @@ def test_an_interrupted_run_keeps_what_it_found(copy: Path, monkeypatch: pytest.
         return count(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine_measure, "count", interrupted)
-    assert main(["--catalog", str(copy), "measure", "--quiet"]) == 130
+    assert main(["--catalog", str(copy), "measure", "--quiet", "--only", "counts"]) == 130
     monkeypatch.undo()
     assert len(load(copy).measurements) == 7
-    assert main(["--catalog", str(copy), "measure", "--quiet"]) == 0
+    assert main(["--catalog", str(copy), "measure", "--quiet", "--only", "counts"]) == 0
     counts = {k: v for k, v in files(copy / "measured").items() if k != "runs.csv"}
     assert counts == {k: v for k, v in files(CATALOG / "measured").items() if k != "runs.csv"}
 
 
 def test_a_recipe_that_does_not_fit_is_recorded_with_its_reason(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(copy / "methods" / "lora.yaml", "roles: [query, value]", "roles: [feed_forward_gate]")
-    assert main(["--catalog", str(copy), "measure", "lora/qv-r8", "--backbone", "t5-small"]) == 1
+    assert main(["--catalog", str(copy), "measure", "lora/qv-r8", "--backbone", "t5-small", "--only", "counts"]) == 1
     assert "failed: lora/qv-r8 on t5-small: t5-small has no place for low_rank" in capsys.readouterr().err
     recorded = [m for m in load(copy).measurements if m.configuration == "lora/qv-r8" and m.backbone == "t5-small"]
     assert recorded[0].status == "failed"

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import Cell
+from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Configuration, ExplainedFigures, Method
 from surveykit.engine.measure import measure
 from surveykit.recipes import Edit, Recipe
 from surveykit.verify import verify
-from surveykit.verify.checks import COUNTS, FORMULAS
 
 REAL = load(CATALOG)
+REQUIRED_FORMS = ("trainable", "added", "expanded", "stored", "changed", "update_rank")
 CONFIGURATIONS = {name: (method, configuration) for name, method, configuration in REAL.configurations()}
 
 
@@ -59,7 +60,7 @@ def test_any_claim_in_its_last_digit() -> None:
         assert not verify(catalog, REAL.measurements).passed, cell
 
 
-@pytest.mark.parametrize("form", FORMULAS)
+@pytest.mark.parametrize("form", REQUIRED_FORMS)
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_any_formula(name: str, form: str) -> None:
     method, configuration = CONFIGURATIONS[name]

@@ -84,7 +84,16 @@ READERS: dict[str, Read] = {
         }
     ),
 }
-WEIGHT_SPACE = [(name, oracle) for name, oracle in ORACLES if oracle.config in READERS]
+# Where the library's design differs in the count, its tensors are not those of our part; and an update that is fitted
+# to a backbone of few bits brings that backbone with it, which the library makes by kernels that need an accelerator.
+FITTED = {
+    name for name, _, c in load(CATALOG, measured=False).configurations()
+    if any(edit.kind == "fitted_low_rank" for stage in c.recipe.stages for edit in stage.edits)
+}  # fmt: skip
+WEIGHT_SPACE = [
+    (name, oracle) for name, oracle in ORACLES
+    if oracle.config in READERS and oracle.trainable is None and name not in FITTED
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("gated", [False, True])
@@ -98,7 +107,8 @@ def test_outputs_and_merging_equal_those_of_peft(catalog: Catalog, name: str, or
         for parameter in theirs.parameters():
             if parameter.requires_grad:
                 parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    attached = Attached(instance, catalog.recipe(name).stages[0])
+    # The library rounds weights by kernels that need an accelerator; both sides are compared on unrounded ones.
+    attached = Attached(instance, catalog.recipe(name).stages[0].model_copy(update={"base": None}))
     with torch.no_grad():
         for placed in attached.placed:
             layer = theirs.get_submodule(f"base_model.model.{names[id(placed.slot.module)]}")

@@ -11,7 +11,7 @@ from typing import TypeVar
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
-from surveykit.catalog.measurements import Measurement, Run
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
 from surveykit.catalog.records import Configuration, Explanation, Method, Paper
 from surveykit.catalog.tables import (
     CategoryCell,
@@ -62,6 +62,9 @@ class Catalog:
     table5: tuple[TableCell, ...]
     survey: SurveyTables
     measurements: tuple[Measurement, ...]
+    costs: tuple[Cost, ...]
+    memory: tuple[MemoryUse, ...]
+    trials: tuple[TrialRow, ...]
     runs: Mapping[str, Run]
 
     def configurations(self) -> Iterator[tuple[str, Method, Configuration]]:
@@ -138,12 +141,14 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     loading.problems += problems
     table5 = _csv(loading, root / "survey" / "table5.csv", TableCell)
     survey = _survey(loading, root / "survey")
-    measurements: list[Measurement] = []
-    runs: list[Run] = []
-    if measured and (root / "measured" / "runs.csv").is_file():
-        runs = _csv(loading, root / "measured" / "runs.csv", Run)
-        for path in sorted((root / "measured" / "counts").glob("*.csv")):
-            measurements += _csv(loading, path, Measurement)
+    found = root / "measured"
+    recorded = measured and (found / "runs.csv").is_file()
+    runs = _csv(loading, found / "runs.csv", Run) if recorded else []
+
+    def rows(folder: str, record: type[R]) -> tuple[R, ...]:
+        files = sorted((found / folder).glob("*.csv")) if recorded else []
+        return tuple(row for path in files for row in _csv(loading, path, record))
+
     catalog = Catalog(
         root=root,
         methods=methods,
@@ -151,7 +156,10 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
         papers=dict(sorted(papers.items())),
         table5=tuple(table5),
         survey=survey,
-        measurements=tuple(measurements),
+        measurements=rows("counts", Measurement),
+        costs=rows("costs", Cost),
+        memory=rows("memory", MemoryUse),
+        trials=rows("trials", TrialRow),
         runs={run.run: run for run in runs},
     )
     if not methods:

@@ -59,6 +59,106 @@ COUNTS = (
 """The counts of a measurement, in the order of its fields."""
 
 
+class Cost(Record):
+    """Where backward runs and what inference costs, for one configuration on one backbone. From a traced forward pass."""
+
+    configuration: str
+    backbone: str
+    status: Literal["traced", "refused"]
+    reason: str | None
+    """Why it cannot run; null when it can."""
+    blocks: int | None
+    """Blocks of the backbone."""
+    blocks_backward: int | None
+    """Blocks in which backward runs at all."""
+    blocks_input_gradient: int | None
+    """Blocks whose input receives a gradient."""
+    activation_gradient_flops: int | None
+    """FLOPs for gradients of activations in the blocks' own layers, in training."""
+    forward_flops: int | None
+    """FLOPs of matrix multiplications of a training step's forward pass."""
+    backward_flops: int | None
+    inference_flops: int | None
+    """… of one inference pass, edits beside the weights."""
+    merged_flops: int | None
+    """… with all merged that can be."""
+    bare_flops: int | None
+    """… of the bare backbone."""
+    inference_elementwise: int | None
+    """Numbers that elementwise operations write in an inference pass, edits beside the weights."""
+    merged_elementwise: int | None
+    bare_elementwise: int | None
+    inference_parameters: int | None
+    """Numbers of the network beyond the backbone's."""
+    merged_parameters: int | None
+    inference_positions: int | None
+    """Positions added to an input or to the keys of an attention."""
+    merged_positions: int | None
+    overhead_unmerged: str | None
+    """Kinds of overhead with edits beside the weights: none, ffn, ffn+input…"""
+    overhead_merged: str | None
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    run: str
+
+
+class MemoryUse(Record):
+    """Predicted peak memory of training, for one configuration on one backbone in one setting. Bytes."""
+
+    configuration: str
+    backbone: str
+    batch: int
+    """Examples at once."""
+    length: int
+    """Positions of the encoder's input."""
+    target_length: int
+    """Positions of the decoder's."""
+    dtype: Literal["bfloat16", "float32"]
+    """Of weights, gradients, activations and optimizer state alike."""
+    status: Literal["traced", "refused"]
+    reason: str | None
+    peak: int | None
+    """Highest of a training step in the last stage, with the optimizer's state live."""
+    peak_any_stage: int | None
+    """… in the stage that needs most."""
+    weights: int | None
+    """Parameters and buffers, the backbone's and the added."""
+    gradients: int | None
+    optimizer: int | None
+    saved: int | None
+    """Activations kept for backward."""
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    run: str
+
+
+class TrialRow(Record):
+    """What one configuration did when it was trained for real on a tiny T5."""
+
+    configuration: str
+    status: Literal["run", "refused"]
+    reason: str | None
+    loss_falls: Literal["yes", "no"] | None
+    """Whether a few steps lower the loss in every stage; null where nothing is trained."""
+    stray: str | None
+    """A tensor that moved and should not have."""
+    merge: Literal["exact", "partly", "none", "differs"] | None
+    obstacle: str | None
+    restored: Literal["yes", "no"] | None
+    """Whether the bare backbone and the saved bytes alone gave the outputs."""
+    saved_bytes: int | None
+    changed: int | None
+    """Pretrained entries that can change there, by the count."""
+    changed_random: int | None
+    """Entries that differed after a random update was merged."""
+    changed_trained: int | None
+    """… after three optimizer steps in each stage."""
+    update_rank: int | None
+    """Rank of the change by the count."""
+    rank: int | None
+    """… by singular values, after the random update."""
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    run: str
+
+
 class Run(Record):
     """The environment that measurements came from."""
 

@@ -181,6 +181,8 @@ class Configuration(Record):
     basis_note: str = Field(min_length=10)
     """The place that states them, or what was varied."""
     survey_rows: tuple[SurveyRow, ...] = ()
+    also_on: tuple[str, ...] = ()
+    """Backbones beyond the T5s on which it is measured too: those of the papers."""
     recipe: Recipe
     formula: Formula
     oracles: tuple[Oracle, ...] = ()
@@ -260,6 +262,32 @@ class Explanation(Record):
         return tuple(sorted({column for quoted in self.figures for column in quoted.printed()}))
 
 
+CellCause = Literal[
+    "added_not_changed",
+    "stored_not_trained",
+    "other_denominator",
+    "other_configuration",
+    "other_module_set",
+    "other_backbone",
+    "other_definition",
+    "avoidable",
+    "source_inconsistent",
+    "unresolved",
+]
+
+
+class CellExplanation(Record):
+    """A reviewed reason why a cell of Table 1 or 2 and what we measure differ."""
+
+    table: Literal[1, 2]
+    column: Literal["disk", "ram", "bp", "overhead", "trainable_percent", "changed_percent"]
+    printed: str
+    """The cell, quoted: an explanation speaks of it and of no other."""
+    cause: CellCause
+    text: str = Field(min_length=20)
+    """The reason, worded as what was found."""
+
+
 class Method(Record):
     """An entry of the catalog: one method, what the survey says of it, and how it is instantiated."""
 
@@ -287,6 +315,18 @@ class Method(Record):
     """Why the engine has no recipe for the method yet; null when it has."""
     configurations: tuple[Configuration, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    """Of figures of Table 5."""
+    cell_explanations: tuple[CellExplanation, ...] = ()
+    """Of cells of Tables 1 and 2."""
+
+    @model_validator(mode="after")
+    def _quotes_what_is_printed(self) -> Self:
+        for one in self.cell_explanations:
+            row = self.survey.table1 if one.table == 1 else self.survey.table2
+            printed = None if row is None else getattr(row, one.column, None)
+            if printed != one.printed:
+                raise ValueError(f"Table {one.table}, {one.column} prints {printed}, not {one.printed}")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,4 +1,4 @@
-"""`surveykit measure`: count what is stale, and write it to catalog/measured."""
+"""`surveykit measure`: measure what is stale, and write it to catalog/measured."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from argparse import ArgumentParser, Namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import Any
 
     from surveykit.catalog.load import Catalog
     from surveykit.catalog.measured import Cell
     from surveykit.catalog.measurements import Measurement
+    from surveykit.catalog.staleness import Measure
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("method", nargs="*", metavar="METHOD", help="only these methods, or method/configuration")
     parser.add_argument("--backbone", action="append", metavar="ID", help="only on this backbone; may be repeated")
     parser.add_argument("--all", action="store_true", help="also measure again what is recorded and not stale")
+    parser.add_argument(
+        "--only", choices=("counts", "costs", "trials"), action="append",
+        help="only numbers of parameters; memory, backward and inference; runs on a tiny T5; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -26,31 +32,84 @@ def run(arguments: Namespace) -> int:
     from time import perf_counter
 
     from surveykit.catalog.locate import locate
-    from surveykit.catalog.measured import record, stale
+    from surveykit.catalog.measured import cells, stale
 
     catalog = load_for_measuring(locate(arguments.catalog).root)
-    wanted = select(catalog, arguments.method, arguments.backbone)
-    if not arguments.all:
-        outdated = set(stale(catalog))
-        wanted = [cell for cell in wanted if cell in outdated]
-    if not wanted:
-        print("nothing to measure: every recorded count is current")
+    started, todo = perf_counter(), {}
+    for measure in MEASURES:
+        if arguments.only and measure not in arguments.only:
+            continue
+        wanted = select(catalog, arguments.method, arguments.backbone, cells(catalog, measure))
+        outdated = set(wanted) if arguments.all else set(stale(catalog, measure))
+        todo[measure] = [cell for cell in wanted if cell in outdated]
+    if not any(todo.values()):
+        print("nothing to measure: everything recorded is current")
         return 0
-    from surveykit.engine.measure import this_run
-
-    started = perf_counter()
-    fresh: list[Measurement] = []
-    try:
-        for measurement in measured(catalog, wanted, quiet=arguments.quiet):
-            fresh.append(measurement)
-    finally:  # an interrupted run keeps what it has found
-        changed = record(catalog, fresh, this_run())
-    failed = [m for m in fresh if m.status == "failed"]
+    fresh, changed = _measure_and_record(catalog, todo, quiet=arguments.quiet)
+    failed = [m for m in fresh if getattr(m, "status", "") == "failed"]
+    refused = {m.configuration for m in fresh if getattr(m, "status", "") == "refused"}
     for m in failed:
         print(f"failed: {m.configuration} on {m.backbone}: {m.reason}", file=sys.stderr)
-    took = perf_counter() - started
-    print(f"measured {len(fresh)} cells in {took:.1f} s, {len(failed)} failed; {len(changed)} files changed")
+    counted = ", ".join(f"{len(found)} {measure}" for measure, found in todo.items() if found)
+    took = f"{perf_counter() - started:.1f} s"
+    print(f"measured {counted} in {took}, {len(failed)} failed; {len(changed)} files changed")
+    if refused:
+        print(f"recorded as unable to run, with the reason: {', '.join(sorted(refused))}", file=sys.stderr)
     return 1 if failed else 0
+
+
+MEASURES: tuple[Measure, ...] = ("counts", "costs", "trials")
+
+
+def _measure_and_record(
+    catalog: Catalog, todo: Mapping[Measure, list[Cell]], *, quiet: bool
+) -> tuple[list[Any], list[Path]]:
+    """Measure, and write what was found after each method, so that an interrupted run loses nothing and resumes."""
+    from surveykit.catalog.measured import record
+    from surveykit.engine.measure import this_run
+
+    fresh: list[Any] = []
+    changed: set[Path] = set()
+    try:
+        fresh += measured(catalog, todo.get("counts", []), quiet=quiet)
+        for rows in in_processes(catalog, [*todo.get("costs", []), *todo.get("trials", [])], quiet=quiet):
+            fresh += rows
+            changed.update(record(catalog, fresh, this_run()))
+    finally:
+        changed.update(record(catalog, fresh, this_run()))
+    return fresh, sorted(changed)
+
+
+def in_processes(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[list[Any]]:
+    """Costs and trials, the cells of one method after another, on all processors."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from surveykit.engine.measure import together
+
+    by_method: dict[str, list[Cell]] = {}
+    for cell in wanted:
+        by_method.setdefault(cell.method, []).append(cell)
+    if not by_method:
+        return
+    workers = min(os.cpu_count() or 1, len(by_method))
+    if workers == 1:
+        for cells in by_method.values():
+            yield together(catalog, cells)
+        return
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with progress(len(wanted), quiet=quiet) as bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
+        # The largest first, so that no long one is left for the end.
+        ordered = sorted(by_method.values(), key=len, reverse=True)
+        running = {pool.submit(together, catalog, cells): len(cells) for cells in ordered}
+        try:
+            for done in as_completed(running):
+                bar.update(running[done])
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def load_for_measuring(root: Path) -> Catalog:
@@ -67,8 +126,13 @@ def load_for_measuring(root: Path) -> Catalog:
         return load(root, measured=False)
 
 
-def select(catalog: Catalog, methods: Iterable[str] | None, backbones: Iterable[str] | None) -> list[Cell]:
+def select(
+    catalog: Catalog, methods: Iterable[str] | None, backbones: Iterable[str] | None, among: list[Cell] | None = None
+) -> list[Cell]:
     """The cells of the named methods (or method/configuration) and backbones; all where nothing is named.
+
+    Args:
+        among: the cells to choose from; without it those of counts. Trials have no backbone and are kept whole.
 
     Raises:
         SurveyError: a name is not in the catalog.
@@ -86,23 +150,32 @@ def select(catalog: Catalog, methods: Iterable[str] | None, backbones: Iterable[
             raise SurveyError(f"there is no backbone '{name}'{nearest(name, catalog.backbones)}")
     return [
         cell
-        for cell in cells(catalog)
+        for cell in (cells(catalog) if among is None else among)
         if (not methods or cell.configuration in methods or cell.configuration.split("/")[0] in methods)
-        and (not backbones or cell.backbone in backbones)
+        and (not backbones or not cell.backbone or cell.backbone in backbones)
     ]
 
 
 def measured(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[Measurement]:
-    """Measure cells behind a progress bar on standard error."""
+    """Count cells behind a progress bar on standard error."""
     from surveykit.engine.measure import measure
+
+    with progress(len(wanted), quiet=quiet) as bar:
+        for measurement in measure(catalog, wanted, lambda cell: bar.set_description(cell.backbone, refresh=False)):
+            bar.update()
+            yield measurement
+
+
+def progress(total: int, *, quiet: bool) -> Any:
+    """A progress bar on standard error; hidden where nobody looks.
+
+    Raises:
+        MissingExtra: the package for it is not installed.
+    """
     from surveykit.errors import MissingExtra
 
     try:
         from tqdm import tqdm
     except ImportError as error:
         raise MissingExtra("tqdm", "measure") from error
-    hidden = quiet or not sys.stderr.isatty()
-    with tqdm(total=len(wanted), unit="cell", disable=hidden, leave=False, file=sys.stderr) as bar:
-        for measurement in measure(catalog, wanted, lambda cell: bar.set_description(cell.backbone, refresh=False)):
-            bar.update()
-            yield measurement
+    return tqdm(total=total, unit="cell", disable=quiet or not sys.stderr.isatty(), leave=False, file=sys.stderr)

@@ -15,18 +15,17 @@ from surveykit import formula
 from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Method
 from surveykit.catalog.staleness import key
 from surveykit.database import audit
 from surveykit.database.survey_rows import survey_tables
+from surveykit.database.verdict_rows import verdict_tables
 from surveykit.errors import SurveyError
-from surveykit.verify.verdicts import judge
+from surveykit.recipes.base import OVERHEAD_KINDS
 
 _HERE = Path(__file__).parent
-OVERHEAD_KINDS = ("ffn", "linear", "gating", "input", "decoder")
-"""The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
 _TICKS = {"✓": "true", "✗": "false"}
-_MEASURED_PLACES = Decimal(1).scaleb(-10)
 # Views that others use come first; the rest is in alphabetical order.
 _VIEW_ORDER = ("method_on_backbone", "methods_on", "methods", "table5", "appendix_b", "table4_readings")
 
@@ -152,6 +151,8 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
     yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
     yield "measurement", _measurements(catalog)
+    for name, rows in (("cost", catalog.costs), ("memory_use", catalog.memory), ("trial", catalog.trials)):
+        yield name, [tuple(row.model_dump().values()) for row in rows]
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",
@@ -172,14 +173,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         [(m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))],
     )
     yield from survey_tables(catalog)
-    yield "verdict", [
-        (
-            v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,
-            None if v.measured is None else v.measured.quantize(_MEASURED_PLACES),
-            v.verdict, v.outcome, v.cause, v.explanation, v.reproduced_by,
-        )
-        for v in judge(catalog, catalog.measurements)
-    ]  # fmt: skip
+    yield from verdict_tables(catalog)
 
 
 def _canonical(kinds: Iterable[str]) -> str:
@@ -253,8 +247,8 @@ def _measurements(catalog: Catalog) -> Iterator[Row]:
     for m in catalog.measurements:
         now = key(configurations[m.configuration].recipe, catalog.backbones[m.backbone])
         yield (
-            m.configuration, m.backbone, m.status, m.reason, m.trainable, m.trainable_task, m.trained_pretrained,
-            m.added, m.stored, m.provenance, m.key, m.run, m.key != now,
+            m.configuration, m.backbone, m.status, m.reason, *(getattr(m, name) for name in COUNTS),
+            m.provenance, m.key, m.run, m.key != now,
         )  # fmt: skip
 
 
@@ -263,5 +257,5 @@ def _formula_values(catalog: Catalog) -> Iterator[Row]:
         written = configuration.formula
         for backbone in catalog.backbones.values():
             symbols = formula.bind(written.let, backbone.symbols())
-            counts = (formula.evaluate(text, symbols) for text in (written.trainable, written.added, written.stored))
+            counts = (formula.evaluate(text, symbols) for text in written.forms().values())
             yield name, backbone.id, *counts

@@ -276,9 +276,17 @@ CREATE TABLE measurement (
     reason VARCHAR,
     trainable BIGINT CHECK (trainable >= 0),
     trainable_task BIGINT CHECK (trainable_task >= 0),
+    effective BIGINT CHECK (effective >= 0),
     trained_pretrained BIGINT CHECK (trained_pretrained >= 0),
     added BIGINT CHECK (added >= 0),
+    expanded BIGINT CHECK (expanded >= 0),
     stored BIGINT CHECK (stored >= 0),
+    stored_shared BIGINT CHECK (stored_shared >= 0),
+    stored_bytes BIGINT CHECK (stored_bytes >= 0),
+    changed BIGINT CHECK (changed >= 0),
+    update_rank BIGINT CHECK (update_rank >= 0),
+    optimizer_state BIGINT CHECK (optimizer_state >= 0),
+    quantized BIGINT CHECK (quantized >= 0),
     provenance VARCHAR NOT NULL CHECK (provenance IN ('config', 'header', 'weights')),
     key VARCHAR NOT NULL,
     run VARCHAR NOT NULL REFERENCES run (run),
@@ -292,9 +300,17 @@ COMMENT ON COLUMN measurement.status IS 'Whether it was counted';
 COMMENT ON COLUMN measurement.reason IS 'Why it failed; NULL when it did not';
 COMMENT ON COLUMN measurement.trainable IS 'Parameters that the optimizer holds in the largest stage';
 COMMENT ON COLUMN measurement.trainable_task IS 'Parameters that the optimizer holds in the last stage of each task';
-COMMENT ON COLUMN measurement.trained_pretrained IS 'Pretrained parameters among the trainable ones';
+COMMENT ON COLUMN measurement.effective IS 'Of those of that stage, the ones that may move under a mask';
+COMMENT ON COLUMN measurement.trained_pretrained IS 'Pretrained parameters among the trainable ones of that stage';
 COMMENT ON COLUMN measurement.added IS 'New parameters, as trained';
+COMMENT ON COLUMN measurement.expanded IS 'New entries of the network once all that can is merged, with products written out';
 COMMENT ON COLUMN measurement.stored IS 'Numbers to keep for each task';
+COMMENT ON COLUMN measurement.stored_shared IS 'Numbers to keep once for all tasks';
+COMMENT ON COLUMN measurement.stored_bytes IS 'Bytes to keep for each task: numbers of 4 bytes, with the indices of sparse forms and seeds';
+COMMENT ON COLUMN measurement.changed IS 'Entries of the pretrained weights that can differ once all that can is merged';
+COMMENT ON COLUMN measurement.update_rank IS 'Largest rank of the change of a pretrained matrix';
+COMMENT ON COLUMN measurement.optimizer_state IS 'Numbers that the optimizer keeps, in the stage in which they are most';
+COMMENT ON COLUMN measurement.quantized IS 'Pretrained numbers that the last stage holds in few bits';
 COMMENT ON COLUMN measurement.provenance IS 'What the backbone was built from';
 COMMENT ON COLUMN measurement.key IS 'Staleness key: recipe, sources of the engine, backbone';
 COMMENT ON COLUMN measurement.run IS 'The run that found it';
@@ -304,16 +320,32 @@ CREATE TABLE formula_value (
     configuration VARCHAR NOT NULL REFERENCES configuration (id),
     backbone VARCHAR NOT NULL REFERENCES backbone (id),
     trainable BIGINT NOT NULL,
+    trainable_task BIGINT NOT NULL,
+    effective BIGINT NOT NULL,
     added BIGINT NOT NULL,
+    expanded BIGINT NOT NULL,
     stored BIGINT NOT NULL,
+    stored_shared BIGINT NOT NULL,
+    changed BIGINT NOT NULL,
+    update_rank BIGINT NOT NULL,
+    optimizer_state BIGINT NOT NULL,
+    quantized BIGINT NOT NULL,
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE formula_value IS 'The closed forms, evaluated';
 COMMENT ON COLUMN formula_value.configuration IS 'Configuration';
 COMMENT ON COLUMN formula_value.backbone IS 'Backbone';
-COMMENT ON COLUMN formula_value.trainable IS 'Trainable parameters';
-COMMENT ON COLUMN formula_value.added IS 'New parameters';
-COMMENT ON COLUMN formula_value.stored IS 'Numbers to keep for each task';
+COMMENT ON COLUMN formula_value.trainable IS 'Parameters that the optimizer holds in the largest stage, by the closed form';
+COMMENT ON COLUMN formula_value.trainable_task IS 'Parameters that the optimizer holds in the last stage of each task, by the closed form';
+COMMENT ON COLUMN formula_value.effective IS 'Of those of that stage, the ones that may move under a mask, by the closed form';
+COMMENT ON COLUMN formula_value.added IS 'New parameters, as trained, by the closed form';
+COMMENT ON COLUMN formula_value.expanded IS 'New entries of the network once all that can is merged, with products written out, by the closed form';
+COMMENT ON COLUMN formula_value.stored IS 'Numbers to keep for each task, by the closed form';
+COMMENT ON COLUMN formula_value.stored_shared IS 'Numbers to keep once for all tasks, by the closed form';
+COMMENT ON COLUMN formula_value.changed IS 'Entries of the pretrained weights that can differ once all that can is merged, by the closed form';
+COMMENT ON COLUMN formula_value.update_rank IS 'Largest rank of the change of a pretrained matrix, by the closed form';
+COMMENT ON COLUMN formula_value.optimizer_state IS 'Numbers that the optimizer keeps, in the stage in which they are most, by the closed form';
+COMMENT ON COLUMN formula_value.quantized IS 'Pretrained numbers that the last stage holds in few bits, by the closed form';
 
 CREATE TABLE explanation (
     method VARCHAR NOT NULL REFERENCES method (id),
@@ -392,6 +424,194 @@ COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, reprod
 COMMENT ON COLUMN verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN verdict.explanation IS 'The reason of a difference';
 COMMENT ON COLUMN verdict.reproduced_by IS 'A configuration that gives the printed figure exactly';
+
+CREATE TABLE cost (
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    status VARCHAR NOT NULL,
+    reason VARCHAR,
+    blocks BIGINT,
+    blocks_backward BIGINT,
+    blocks_input_gradient BIGINT,
+    activation_gradient_flops BIGINT,
+    forward_flops BIGINT,
+    backward_flops BIGINT,
+    inference_flops BIGINT,
+    merged_flops BIGINT,
+    bare_flops BIGINT,
+    inference_elementwise BIGINT,
+    merged_elementwise BIGINT,
+    bare_elementwise BIGINT,
+    inference_parameters BIGINT,
+    merged_parameters BIGINT,
+    inference_positions BIGINT,
+    merged_positions BIGINT,
+    overhead_unmerged VARCHAR,
+    overhead_merged VARCHAR,
+    key VARCHAR NOT NULL,
+    run VARCHAR NOT NULL REFERENCES run (run),
+    PRIMARY KEY (configuration, backbone)
+);
+COMMENT ON TABLE cost IS 'Where backward runs and what inference costs; the files in catalog/measured/costs';
+COMMENT ON COLUMN cost.configuration IS 'Configuration';
+COMMENT ON COLUMN cost.backbone IS 'Backbone';
+COMMENT ON COLUMN cost.status IS 'Whether it ran';
+COMMENT ON COLUMN cost.reason IS 'Why it cannot run; null when it can';
+COMMENT ON COLUMN cost.blocks IS 'Blocks of the backbone';
+COMMENT ON COLUMN cost.blocks_backward IS 'Blocks in which backward runs at all';
+COMMENT ON COLUMN cost.blocks_input_gradient IS 'Blocks whose input receives a gradient';
+COMMENT ON COLUMN cost.activation_gradient_flops IS 'FLOPs for gradients of activations in the blocks'' own layers, in training';
+COMMENT ON COLUMN cost.forward_flops IS 'FLOPs of matrix multiplications of a training step''s forward pass';
+COMMENT ON COLUMN cost.backward_flops IS 'backward_flops';
+COMMENT ON COLUMN cost.inference_flops IS '… of one inference pass, edits beside the weights';
+COMMENT ON COLUMN cost.merged_flops IS '… with all merged that can be';
+COMMENT ON COLUMN cost.bare_flops IS '… of the bare backbone';
+COMMENT ON COLUMN cost.inference_elementwise IS 'Numbers that elementwise operations write in an inference pass, edits beside the weights';
+COMMENT ON COLUMN cost.merged_elementwise IS 'merged_elementwise';
+COMMENT ON COLUMN cost.bare_elementwise IS 'bare_elementwise';
+COMMENT ON COLUMN cost.inference_parameters IS 'Numbers of the network beyond the backbone''s';
+COMMENT ON COLUMN cost.merged_parameters IS 'merged_parameters';
+COMMENT ON COLUMN cost.inference_positions IS 'Positions added to an input or to the keys of an attention';
+COMMENT ON COLUMN cost.merged_positions IS 'merged_positions';
+COMMENT ON COLUMN cost.overhead_unmerged IS 'Kinds of overhead with edits beside the weights: none, ffn, ffn+input…';
+COMMENT ON COLUMN cost.overhead_merged IS 'overhead_merged';
+COMMENT ON COLUMN cost.key IS 'key';
+COMMENT ON COLUMN cost.run IS 'The run that found it';
+
+CREATE TABLE memory_use (
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    batch BIGINT,
+    length BIGINT NOT NULL,
+    target_length BIGINT,
+    dtype VARCHAR NOT NULL,
+    status VARCHAR NOT NULL,
+    reason VARCHAR,
+    peak BIGINT,
+    peak_any_stage BIGINT,
+    weights BIGINT,
+    gradients BIGINT,
+    optimizer BIGINT,
+    saved BIGINT,
+    key VARCHAR NOT NULL,
+    run VARCHAR NOT NULL REFERENCES run (run),
+    PRIMARY KEY (configuration, backbone, length, dtype)
+);
+COMMENT ON TABLE memory_use IS 'Predicted peak memory of training; the files in catalog/measured/memory';
+COMMENT ON COLUMN memory_use.configuration IS 'Configuration';
+COMMENT ON COLUMN memory_use.backbone IS 'Backbone';
+COMMENT ON COLUMN memory_use.batch IS 'Examples at once';
+COMMENT ON COLUMN memory_use.length IS 'Positions of the encoder''s input';
+COMMENT ON COLUMN memory_use.target_length IS 'Positions of the decoder''s';
+COMMENT ON COLUMN memory_use.dtype IS 'Of weights, gradients, activations and optimizer state alike';
+COMMENT ON COLUMN memory_use.status IS 'Whether it ran';
+COMMENT ON COLUMN memory_use.reason IS 'reason';
+COMMENT ON COLUMN memory_use.peak IS 'Highest of a training step in the last stage, with the optimizer''s state live';
+COMMENT ON COLUMN memory_use.peak_any_stage IS '… in the stage that needs most';
+COMMENT ON COLUMN memory_use.weights IS 'Parameters and buffers, the backbone''s and the added';
+COMMENT ON COLUMN memory_use.gradients IS 'gradients';
+COMMENT ON COLUMN memory_use.optimizer IS 'optimizer';
+COMMENT ON COLUMN memory_use.saved IS 'Activations kept for backward';
+COMMENT ON COLUMN memory_use.key IS 'key';
+COMMENT ON COLUMN memory_use.run IS 'The run that found it';
+
+CREATE TABLE trial (
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    status VARCHAR NOT NULL,
+    reason VARCHAR,
+    loss_falls VARCHAR,
+    stray VARCHAR,
+    merge VARCHAR,
+    obstacle VARCHAR,
+    restored VARCHAR,
+    saved_bytes BIGINT,
+    changed BIGINT,
+    changed_random BIGINT,
+    changed_trained BIGINT,
+    update_rank BIGINT,
+    rank BIGINT,
+    key VARCHAR NOT NULL,
+    run VARCHAR NOT NULL REFERENCES run (run),
+    PRIMARY KEY (configuration)
+);
+COMMENT ON TABLE trial IS 'What each configuration did when it was trained on a tiny T5; the files in catalog/measured/trials';
+COMMENT ON COLUMN trial.configuration IS 'Configuration';
+COMMENT ON COLUMN trial.status IS 'Whether it ran';
+COMMENT ON COLUMN trial.reason IS 'reason';
+COMMENT ON COLUMN trial.loss_falls IS 'Whether a few steps lower the loss in every stage; null where nothing is trained';
+COMMENT ON COLUMN trial.stray IS 'A tensor that moved and should not have';
+COMMENT ON COLUMN trial.merge IS 'merge';
+COMMENT ON COLUMN trial.obstacle IS 'obstacle';
+COMMENT ON COLUMN trial.restored IS 'Whether the bare backbone and the saved bytes alone gave the outputs';
+COMMENT ON COLUMN trial.saved_bytes IS 'saved_bytes';
+COMMENT ON COLUMN trial.changed IS 'Pretrained entries that can change there, by the count';
+COMMENT ON COLUMN trial.changed_random IS 'Entries that differed after a random update was merged';
+COMMENT ON COLUMN trial.changed_trained IS '… after three optimizer steps in each stage';
+COMMENT ON COLUMN trial.update_rank IS 'Rank of the change by the count';
+COMMENT ON COLUMN trial.rank IS '… by singular values, after the random update';
+COMMENT ON COLUMN trial.key IS 'key';
+COMMENT ON COLUMN trial.run IS 'The run that found it';
+
+CREATE TABLE cell_verdict (
+    locator VARCHAR NOT NULL,
+    method VARCHAR NOT NULL REFERENCES method (id),
+    table_number INTEGER NOT NULL CHECK (table_number IN (1, 2)),
+    row_label VARCHAR NOT NULL,
+    column_name VARCHAR NOT NULL,
+    printed VARCHAR NOT NULL,
+    configuration VARCHAR REFERENCES configuration (id),
+    backbone VARCHAR REFERENCES backbone (id),
+    measured VARCHAR,
+    verdict VARCHAR NOT NULL CHECK (verdict IN (
+        'match', 'within_range', 'outside_range', 'partly', 'differs', 'predicted', 'not_comparable', 'not_measured')),
+    sense VARCHAR,
+    reason VARCHAR NOT NULL,
+    cause VARCHAR,
+    explanation VARCHAR,
+    PRIMARY KEY (locator, method)
+);
+COMMENT ON TABLE cell_verdict IS 'Every cell of Tables 1 and 2 beside what we measure';
+COMMENT ON COLUMN cell_verdict.locator IS 'Table, row and column, in words';
+COMMENT ON COLUMN cell_verdict.method IS 'Method';
+COMMENT ON COLUMN cell_verdict.table_number IS 'Number of the table';
+COMMENT ON COLUMN cell_verdict.row_label IS 'Label of the row, as printed';
+COMMENT ON COLUMN cell_verdict.column_name IS 'Column';
+COMMENT ON COLUMN cell_verdict.printed IS 'The cell, as printed';
+COMMENT ON COLUMN cell_verdict.configuration IS 'The configuration that was looked at';
+COMMENT ON COLUMN cell_verdict.backbone IS 'The backbone that was looked at';
+COMMENT ON COLUMN cell_verdict.measured IS 'Our figure or word; NULL when nothing was measured';
+COMMENT ON COLUMN cell_verdict.verdict IS 'match, within_range, outside_range, partly, differs, not_comparable or not_measured';
+COMMENT ON COLUMN cell_verdict.sense IS 'What our figure counts, or which state of the edits it speaks of';
+COMMENT ON COLUMN cell_verdict.reason IS 'What was looked at, or why there is nothing to compare';
+COMMENT ON COLUMN cell_verdict.cause IS 'Kind of cause of a difference';
+COMMENT ON COLUMN cell_verdict.explanation IS 'The reviewed reason of a difference';
+
+CREATE TABLE memory_prediction (
+    backbone VARCHAR NOT NULL REFERENCES backbone (id),
+    row_label VARCHAR NOT NULL,
+    method VARCHAR NOT NULL REFERENCES method (id),
+    configuration VARCHAR NOT NULL REFERENCES configuration (id),
+    batch INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL,
+    printed_gb DECIMAL(18, 6) NOT NULL,
+    predicted_gb DECIMAL(24, 10) NOT NULL,
+    error_percent DOUBLE NOT NULL,
+    is_best_setting BOOLEAN NOT NULL,
+    PRIMARY KEY (backbone, row_label, length, dtype)
+);
+COMMENT ON TABLE memory_prediction IS 'Memory of the survey''s Table 5 beside the predicted peak, in each traced setting; nothing is judged';
+COMMENT ON COLUMN memory_prediction.backbone IS 'Backbone';
+COMMENT ON COLUMN memory_prediction.row_label IS 'Label of the row, as printed';
+COMMENT ON COLUMN memory_prediction.method IS 'Method';
+COMMENT ON COLUMN memory_prediction.configuration IS 'Configuration that the row is read as';
+COMMENT ON COLUMN memory_prediction.batch IS 'Examples at once: the microbatch of Table 3 for RTE';
+COMMENT ON COLUMN memory_prediction.length IS 'Positions of the encoder''s input';
+COMMENT ON COLUMN memory_prediction.dtype IS 'Width of weights, gradients, activations and optimizer state';
+COMMENT ON COLUMN memory_prediction.printed_gb IS 'Gigabytes, as printed';
+COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage that needs most, in 10^9 bytes';
+COMMENT ON COLUMN memory_prediction.error_percent IS 'How far the prediction lies above the printed figure, in percent';
+COMMENT ON COLUMN memory_prediction.is_best_setting IS 'Whether length and width are those that fit all rows best';
 
 CREATE TABLE citation (
     key VARCHAR NOT NULL REFERENCES paper (key),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -60,7 +60,6 @@ class Attached:
                 parameter.requires_grad_(True)
             if self.stage.mask is not None:
                 self.masked = Masked(self.stage.mask, self._maskable())
-                self.prune()
                 self._handles += self.masked.hook()
         except BaseException:
             self.detach()
@@ -76,26 +75,27 @@ class Attached:
     def _place(self, edit: Edit) -> None:
         sample = self.instance.pretrained[0]
         groups: dict[str, Part] = {}
-        for slot in self._slots(edit):
-            for tensor_slot, name in _tensors_at(edit, slot, self.placed):
-                place = tensor_slot.place
-                try:
-                    own, common = edit.tensors(place), edit.shared_tensors(place)
-                except ValueError as error:
-                    raise RecipeError(f"{edit.kind} does not fit {self.instance.record.id}: {error}") from None
-                part = Part(own, sample.device, sample.dtype, len(self.container))
-                if common:
-                    group = edit.group(place)
-                    if group not in groups:
-                        groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
-                        self.container.append(groups[group])
-                    part.share(groups[group])
-                if name:
-                    pretrained = slot.module._parameters[name]
-                    unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
-                    part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded)
-                self.container.append(part)
-                self.placed.append(Placed(edit, tensor_slot, part))
+        found = _tensors_at(edit, self._slots(edit))
+        for slot, name in found:
+            slot = slot.at(places=len(found))
+            place = slot.place
+            try:
+                own, common = edit.tensors(place), edit.shared_tensors(place)
+            except ValueError as error:
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.record.id}: {error}") from None
+            part = Part(own, sample.device, sample.dtype, len(self.container))
+            if common:
+                group = edit.group(place)
+                if group not in groups:
+                    groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
+                    self.container.append(groups[group])
+                part.share(groups[group])
+            if name:
+                pretrained = slot.module._parameters[name]
+                unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
+                part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded)
+            self.container.append(part)
+            self.placed.append(Placed(edit, slot, part))
 
     def _quantize(self) -> None:
         if self.stage.base is None:
@@ -116,10 +116,13 @@ class Attached:
         """Starting values that come from the backbone: those of an edit's `start`."""
         if self.instance.pretrained[0].is_meta:
             return
+        base = self.stage.base
         with torch.no_grad():
             for placed in self.placed:
-                for name, value in placed.edit.start(placed.part, placed.slot.place).items():
-                    placed.part.values()[name].copy_(value)
+                part, place = placed.part, placed.slot.place
+                part.base = base if base is not None and base.where.matches(place) else None
+                for name, value in placed.edit.start(part, place).items():
+                    (part.frozen if name == "frozen" else part.values()[name]).copy_(value)
 
     def _selected(self) -> Iterator[nn.Parameter]:
         if self.stage.train_everything:
@@ -140,7 +143,7 @@ class Attached:
         return [p for name, p in named if p.requires_grad and name.rsplit(".", 1)[-1] not in self.stage.mask.dense]
 
     def prune(self) -> None:
-        """Set the entries of new tensors that the mask does not keep to zero; call again after choosing."""
+        """Set the entries of new tensors that the mask does not keep to zero, once they are chosen."""
         masked = self.masked
         if masked is not None and masked.mask.of == "added" and not self.instance.pretrained[0].is_meta:
             masked.rewind({id(t): torch.zeros_like(t) for t in masked.tensors})
@@ -174,8 +177,8 @@ class Attached:
 
     def obstacles(self) -> dict[str, str]:
         """Why kinds of edits cannot be merged; empty when all can."""
-        found = {edit.kind: self.stage.merge_obstacle(edit) for edit in self.stage.edits}
-        return {kind: obstacle for kind, obstacle in found.items() if obstacle is not None}
+        found = [(edit.kind, self.stage.merge_obstacle(edit)) for edit in self.stage.edits]
+        return {kind: obstacle for kind, obstacle in found if obstacle is not None}
 
     def merge(self) -> dict[str, str]:
         """Write every edit that has a merged form into the backbone's weights; the others stay on.
@@ -263,12 +266,13 @@ class Attached:
         self.detach()
 
 
-def _tensors_at(edit: Edit, slot: Slot, placed: list[Placed]) -> Iterator[tuple[Slot, str]]:
-    """Where an edit goes at one module: the module, or each of its pretrained tensors that the edit is not on yet."""
+def _tensors_at(edit: Edit, slots: Sequence[Slot]) -> list[tuple[Slot, str]]:
+    """Where an edit goes: the modules, or each of their pretrained tensors, however many names it has."""
     if not isinstance(edit, ParameterEdit):
-        yield slot, "weight" if "weight" in slot.module._parameters else ""
-        return
-    taken = {id(p.part.frozen) for p in placed if p.edit is edit}
-    for name, parameter in slot.module._parameters.items():
-        if parameter is not None and id(parameter) not in taken:
-            yield slot.at(tuple(parameter.shape)), name
+        return [(slot, "weight" if "weight" in slot.module._parameters else "") for slot in slots]
+    found: dict[int, tuple[Slot, str]] = {}
+    for slot in slots:
+        for name, parameter in slot.module._parameters.items():
+            if parameter is not None:
+                found.setdefault(id(parameter), (slot.at(shape=tuple(parameter.shape)), name))
+    return list(found.values())

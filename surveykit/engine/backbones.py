@@ -23,9 +23,9 @@ class Slot:
     blocks: tuple[nn.Module, ...] = ()
     """The blocks of a stack, where the module is one."""
 
-    def at(self, shape: tuple[int, ...]) -> Slot:
-        """The same place, for a pretrained tensor of this shape."""
-        return replace(self, place=replace(self.place, shape=shape))
+    def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> Slot:
+        """The same place, for a pretrained tensor of this shape, or for an edit that is in so many places."""
+        return replace(self, place=replace(self.place, shape=shape or self.place.shape, places=places))
 
 
 class Instance:
@@ -103,7 +103,7 @@ def _slots(model: T5ForConditionalGeneration) -> Iterator[Slot]:
         weight = getattr(module, "weight", None)
         place = Place(
             role, sublayer, layer, layers, fan_in, fan_out, d_model, inner, config.num_heads, config.d_ff,
-            tuple(weight.shape) if isinstance(weight, Tensor) else (),
+            tuple(weight.shape) if isinstance(weight, Tensor) else (), config.relative_attention_num_buckets,
         )  # fmt: skip
         return Slot(place, module, tuple(module.get_submodule("block").children()) if role == "input" else ())
 

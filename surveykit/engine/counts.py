@@ -38,7 +38,8 @@ class Counts:
     stored_bytes: int
     """Bytes to keep for each task: numbers of 4 bytes, with the indices of sparse forms and seeds."""
     changed: int
-    """Entries of the pretrained weights that can differ once all that can is merged."""
+    """Entries of the pretrained weights that can differ once all that can is merged. What a stage rounds to few bits
+    is not among them: it is `quantized`, and they differ from what the rounding left."""
     update_rank: int
     """Largest rank of the change of a pretrained matrix; 0 where none changes."""
     optimizer_state: int

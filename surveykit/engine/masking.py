@@ -45,6 +45,11 @@ class Masked:
         for kept, t, one in zip(self.kept, self.tensors, chosen, strict=True):
             kept.copy_(one.reshape(t.shape))
 
+    def keep_all(self) -> None:
+        """Let gradients through everywhere, so that scores are of all entries."""
+        for kept in self.kept:
+            kept.fill_(True)
+
     def rewind(self, to: Mapping[int, Tensor]) -> None:
         """Set what is not kept to the given values, by identity of the tensor."""
         with torch.no_grad():

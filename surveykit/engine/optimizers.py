@@ -81,8 +81,8 @@ def directions(gradient: Tensor, rank: int) -> Tensor:
     """The leading singular directions of a gradient along its smaller side, (rank, smaller side)."""
     left, _, right = torch.linalg.svd(gradient, full_matrices=False)
     rows, columns = gradient.shape
-    chosen: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
-    return chosen.clone()  # a view would keep all directions in memory
+    leading: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
+    return leading.clone()  # a view would keep every direction in memory
 
 
 def project(gradient: Tensor, basis: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from surveykit.errors import RecipeError
-from surveykit.recipes import Shape
+from surveykit.recipes import Quantization, Shape
 from surveykit.recipes.base import Activation
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -34,6 +34,8 @@ class Part(nn.Module):
         self.group: Part | None = None
         self._change: Tensor | None = None
         self._unrounded: Tensor | None = None
+        self.base: Quantization | None = None
+        """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, dtype, seed * 1000 + number)
             if shape.kept == "seed" or shape.is_index:
@@ -66,6 +68,9 @@ class Part(nn.Module):
     @property
     def unrounded(self) -> Tensor:
         return self.frozen if self._unrounded is None else self._unrounded
+
+    def rounded(self, tensor: Tensor) -> Tensor:
+        return tensor if self.base is None else self.base.rounded(tensor)
 
     @property
     def change(self) -> Tensor | None:

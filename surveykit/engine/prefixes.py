@@ -42,7 +42,7 @@ class _Prefix:
                 raise RecipeError(message)
             added = added.reshape(-1, heads, width).transpose(0, 1).expand(batch, -1, -1, -1)
             if self.gate is not None:
-                added = added * self.gate[..., None]
+                added = added * self.gate[:, None]  # the same in every head
             extended.append(torch.cat((added.to(own.dtype), own), dim=-2))
         return extended[0], extended[1]
 

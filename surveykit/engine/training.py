@@ -15,6 +15,8 @@ from surveykit.engine.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
 
 Batch = Mapping[str, Tensor]
+IGNORED = -100
+"""Label of positions that do not count."""
 
 
 @dataclass
@@ -77,6 +79,7 @@ def choose_mask(attached: Attached, batch: Batch, pristine: Mapping[int, Tensor]
     masked = attached.masked
     if masked is None:
         return
+    masked.keep_all()
     gradients: dict[int, list[Tensor]] = {id(t): [] for t in masked.tensors}
     if masked.mask.needs_gradients:
         for one in range(len(batch["input_ids"])):  # squares are of each example's gradient, not of the batch's
@@ -96,6 +99,27 @@ def choose_mask(attached: Attached, batch: Batch, pristine: Mapping[int, Tensor]
 def loss_of(attached: Attached, batch: Batch) -> Tensor:
     """The loss with what edits add to it."""
     loss: Tensor = attached.instance.model(**batch, use_cache=False).loss
+    return _with_penalty(attached, loss)
+
+
+def step_loss(attached: Attached, batch: Batch) -> Tensor:
+    """The loss of an optimizer step: of all its passes, or of the first and how far the second is from it."""
+    if not attached.stage.consistency:
+        return torch.stack([loss_of(attached, batch) for _ in range(attached.stage.passes)]).mean()
+    first, second = (attached.instance.model(**batch, use_cache=False) for _ in range(2))
+    length = batch["labels"].shape[1]  # a prompt of the decoder adds positions before the labels' own
+    counted = batch["labels"] != IGNORED
+    apart = divergence(first.logits[:, -length:][counted], second.logits[:, -length:][counted])
+    return _with_penalty(attached, first.loss + apart)
+
+
+def divergence(first: Tensor, second: Tensor) -> Tensor:
+    """Half the sum of both Kullback-Leibler divergences of two sets of logits (positions, classes), averaged."""
+    p, q = first.log_softmax(dim=-1), second.log_softmax(dim=-1)
+    return ((p.exp() - q.exp()) * (p - q)).sum(dim=-1).mean() / 2
+
+
+def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:
     penalty = attached.penalty()
     return loss if penalty is None else loss + penalty
 
@@ -125,7 +149,7 @@ def _steps(attached: Attached, batch: Batch, steps: int, rate: float) -> list[fl
     attached.container.train()  # only what was added; the backbone stays without dropout
     for _ in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.stack([loss_of(attached, batch) for _ in range(attached.stage.passes)]).mean()
+        loss = step_loss(attached, batch)
         if not loss.requires_grad:
             break
         loss.backward()  # type: ignore[no-untyped-call]

@@ -12,12 +12,14 @@ from surveykit.engine.attach import Attached
 from surveykit.engine.backbones import Instance
 from surveykit.engine.counts import count
 from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import Batch, restore, train
+from surveykit.engine.training import Batch, Trained, restore, train
 from surveykit.recipes import Recipe, Stage
 
 TOLERANCE = 1e-4
 """Largest difference of logits that counts as equal, relative to their largest magnitude (32-bit floats)."""
 STEPS, CHANGE_STEPS = 8, 3
+RATES = (1e-2, 1e-4)
+"""Step sizes, the second where the first is too large: Adam moves each entry alike, however many are summed up."""
 RANDOM_UPDATE = 0.1
 _RANK_TOLERANCE = 1e-5
 
@@ -29,7 +31,8 @@ class Trial:
     parameters: int
     """Of the tiny backbone."""
     loss_falls: bool | None
-    """Whether some steps lower the loss in every stage that trains something; None when no stage does."""
+    """Whether some steps, of one of the two sizes, lower the loss in every stage that trains something; None when no
+    stage does."""
     stray: str | None
     """A pretrained tensor that moved although it is frozen or masked; None when none did."""
     merge: str
@@ -62,16 +65,21 @@ def trial(recipe: Recipe) -> Trial:
     batch = tiny_batch()
     counts = count(recipe, tiny_instance())
     instance = tiny_instance()
-    trained = train(recipe, instance, batch, steps=STEPS)
-    falls = [losses[-1] < losses[0] for losses in trained.losses if len(losses) > 1]
-    stray = _stray(trained.attached, trained.pristine)
+    trained = train(recipe, instance, batch, steps=STEPS, rate=RATES[0])
+    if _falls(trained) is False:
+        trained.attached.detach()
+        restore(instance, trained.pristine)
+        trained = train(recipe, instance, batch, steps=STEPS, rate=RATES[1])
+    falls = _falls(trained)
+    before = _standing(trained.attached.stage, trained.pristine, instance)
+    stray = _stray(trained.attached, before)
     randomise(trained.attached)
     wanted = logits(instance, batch)
     stage, kept = saving.saved(trained.attached)
     restored = _restored(trained.pristine, instance, stage, kept, batch, wanted)
     obstacles = trained.attached.merge()
     equal = close(logits(instance, batch), wanted)
-    random_change = _changes(instance, trained.pristine)
+    random_change = _changes(instance, before)
     trained.attached.detach()
 
     restore(instance, trained.pristine)
@@ -79,7 +87,7 @@ def trial(recipe: Recipe) -> Trial:
     again.attached.merge()
     return Trial(
         parameters=sum(p.numel() for p in instance.pretrained),
-        loss_falls=all(falls) if falls else None,
+        loss_falls=falls,
         stray=stray,
         merge=_merge_word(recipe, obstacles, equal),
         obstacle="; ".join(sorted(set(obstacles.values()))) or None,
@@ -88,10 +96,15 @@ def trial(recipe: Recipe) -> Trial:
         stored_bytes=counts.stored_bytes,
         changed=counts.changed,
         changed_random=sum(int((delta != 0).sum()) for delta in random_change),
-        changed_trained=sum(int((delta != 0).sum()) for delta in _changes(instance, trained.pristine)),
+        changed_trained=sum(int((delta != 0).sum()) for delta in _changes(instance, before)),
         rank=max((_rank(delta) for delta in random_change if delta.dim() == 2), default=0),
         update_rank=counts.update_rank,
     )
+
+
+def _falls(trained: Trained) -> bool | None:
+    ran = [losses for losses in trained.losses if len(losses) > 1]
+    return all(losses[-1] < losses[0] for losses in ran) if ran else None
 
 
 def logits(instance: Instance, batch: Batch) -> Tensor:
@@ -129,16 +142,26 @@ def shared_names(attached: Attached, kept: dict[str, Tensor]) -> set[str]:
     return found & set(kept)
 
 
-def _stray(attached: Attached, pristine: dict[int, Tensor]) -> str | None:
+def _standing(stage: Stage, pristine: dict[int, Tensor], instance: Instance) -> dict[int, Tensor]:
+    """What the pretrained tensors are before anything moves: rounded where the stage holds them in few bits."""
+    if stage.base is None:
+        return pristine
+    fresh = tiny_instance()
+    with Attached(fresh, stage):
+        rounded = [p.detach().clone() for p in fresh.pretrained]
+    return {id(own): value for own, value in zip(instance.pretrained, rounded, strict=True)}
+
+
+def _stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
     """The first pretrained tensor that moved in the last stage and should not have."""
     kept = {} if attached.masked is None else {
         id(t): mask for t, mask in zip(attached.masked.tensors, attached.masked.kept, strict=True)
     }  # fmt: skip
-    moved_before = attached.stage.starts_from == "previous" or attached.stage.restarts or attached.quantized()
+    moved_before = attached.stage.starts_from == "previous" or attached.stage.restarts
     for name, parameter in attached.instance.model.named_parameters():
-        if id(parameter) not in pristine:
+        if id(parameter) not in before:
             continue
-        moved = parameter.detach() != pristine[id(parameter)]
+        moved = parameter.detach() != before[id(parameter)]
         if id(parameter) in kept:
             moved = moved & ~kept[id(parameter)]
         elif parameter.requires_grad or moved_before:
@@ -159,8 +182,8 @@ def _restored(
         return close(logits(fresh, batch), wanted)
 
 
-def _changes(instance: Instance, pristine: dict[int, Tensor]) -> list[Tensor]:
-    return [p.detach() - pristine[id(p)] for p in instance.pretrained]
+def _changes(instance: Instance, before: dict[int, Tensor]) -> list[Tensor]:
+    return [p.detach() - before[id(p)] for p in instance.pretrained]
 
 
 def _rank(delta: Tensor) -> int:
@@ -172,7 +195,7 @@ def _rank(delta: Tensor) -> int:
 def _merge_word(recipe: Recipe, obstacles: dict[str, str], equal: bool) -> str:
     if not equal:
         return "differs"
-    kinds = {edit.kind for edit in recipe.stages[-1].edits}
     if not obstacles:
         return "exact"
-    return "none" if set(obstacles) == kinds else "partly"
+    stage = recipe.stages[-1]
+    return "none" if all(stage.merge_obstacle(edit) is not None for edit in stage.edits) else "partly"

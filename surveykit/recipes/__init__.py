@@ -57,6 +57,8 @@ class Stage(Record):
     """Which of the trained entries may move; null when all may."""
     passes: int = Field(default=1, ge=1)
     """Forward passes for each optimizer step."""
+    consistency: bool = False
+    """With two passes: only the first is held to the targets, and the symmetrised KL divergence of the two is added."""
     restarts: int = Field(default=0, ge=0)
     """Times that the edits are merged into the backbone and begun anew."""
     optimizer: Projection | None = None
@@ -68,14 +70,18 @@ class Stage(Record):
     def _consistent(self) -> Self:
         if self.train_everything and self.train:
             raise ValueError("`train` is empty where everything is trained")
+        if self.consistency and self.passes != 2:
+            raise ValueError("`consistency` compares two passes")
         if self.restarts and any(edit.merge_obstacle() for edit in self.edits):
             raise ValueError("only edits that merge can be begun anew")
         return self
 
     def merge_obstacle(self, edit: Edit) -> str | None:
         """Why an edit of this stage cannot be written into the weights; None when it can."""
-        if self.base is not None and isinstance(edit, WeightEdit) and not edit.merges_into_quantized:
-            return edit.merge_obstacle() or f"the sum would have to be rounded to {self.base.bits} bits again"
+        base = self.base
+        if base is not None and isinstance(edit, WeightEdit) and _meet(base.where, edit.where):
+            rounded_again = f"the sum would have to be rounded to {base.bits} bits again"
+            return edit.merge_obstacle() or (None if edit.merges_into(base) else rounded_again)
         return edit.merge_obstacle()
 
     @property
@@ -84,6 +90,12 @@ class Stage(Record):
         wheres = [*self.train, *(edit.where for edit in self.edits)]
         whole = all(where.layers is None and where.span is None for where in wheres)
         return whole and all(edit.depth_uniform for edit in self.edits)
+
+
+def _meet(one: Where, other: Where) -> bool:
+    """Whether two selections can have a module in common; layers are not looked at."""
+    sublayers = one.sublayers is None or other.sublayers is None or bool({*one.sublayers} & {*other.sublayers})
+    return sublayers and bool({*one.roles} & {*other.roles})
 
 
 class Recipe(Record):

@@ -66,7 +66,8 @@ class AdaptiveLowRank(BudgetedEdit):
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         update = (x @ parts.right.T * parts.diagonal) @ parts.left.T
-        return y + update * (self.alpha / self.rank)
+        adapted: Tensor = y + update * (self.alpha / self.rank)
+        return adapted
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         merged: Tensor = weight + (parts.left * parts.diagonal) @ parts.right * (self.alpha / self.rank)

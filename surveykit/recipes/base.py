@@ -40,6 +40,8 @@ Initial = Literal["zeros", "ones", "normal", "kaiming", "sign", "permutation", "
 Kept = Literal["task", "shared", "seed"]
 Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
+OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
+"""The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
 
 
 class Where(Record):
@@ -97,6 +99,10 @@ class Place:
     d_ff: int
     shape: tuple[int, ...] = ()
     """Dimensions of the module's weight (of the pretrained tensor itself, for an edit of parameters); () without one."""
+    relative_buckets: int = 0
+    """Rows of the stack's table of relative positions."""
+    places: int = 1
+    """In how many places the edit is, this one included."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,9 @@ class Parts(Protocol):
     @property
     def unrounded(self) -> Tensor:
         """The same before the stage quantized it."""
+
+    def rounded(self, tensor: Tensor) -> Tensor:
+        """A tensor of this place as the stage's few-bit base would hold it; itself where the place keeps its width."""
 
     @property
     def change(self) -> Tensor | None:
@@ -188,7 +197,11 @@ class Edit(Record):
         return "all"
 
     def start(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
-        """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest."""
+        """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest.
+
+        `frozen` among them is what the backbone's tensor becomes in this stage, where a few-bit base is fitted together
+        with the edit. It is not kept: it must follow from the backbone alone.
+        """
         return {}
 
     def penalty(self, parts: Parts) -> Tensor | None:

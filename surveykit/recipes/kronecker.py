@@ -1,4 +1,4 @@
-"""Updates of a weight by a Kronecker product (survey 9.3)."""
+"""Kronecker products of two small matrices, as the update of a weight or beside a sublayer (survey 9.3)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from surveykit.arithmetic import near_square_factor
-from surveykit.recipes.base import Parts, Place, Shape
-from surveykit.recipes.sites import WeightEdit
+from surveykit.recipes.base import Overhead, Parts, Place, Shape
+from surveykit.recipes.sites import OutputEdit, WeightEdit
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def multiplied(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
+    """(first ⊗ second) x without the product: x (…, features) is folded into a matrix and multiplied from both sides."""
+    folded = x.reshape(*x.shape[:-1], first.shape[1], second.shape[1])
+    product: Tensor = first @ (folded @ second.T)
+    return product.flatten(-2)
 
 
 class Kronecker(WeightEdit):
@@ -59,13 +66,52 @@ class Kronecker(WeightEdit):
         return second
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        # (first ⊗ second) x without the product: fold x into a matrix and multiply from both sides.
-        second = self._second(parts)
-        folded = x.reshape(*x.shape[:-1], parts.first.shape[1], second.shape[1])
-        update: Tensor = parts.first @ (folded @ second.T)
-        return y + update.flatten(-2) * self.scale
+        return y + multiplied(parts.first, self._second(parts), x) * self.scale
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         first, second = parts.first, self._second(parts)
         product: Tensor = first[:, None, :, None] * second[None, :, None, :]
         return weight + product.reshape(weight.shape) * self.scale
+
+
+class ParallelKronecker(OutputEdit):
+    """KronA_B: y + scale · (first ⊗ second) x beside a module that reads x and gives y, both of width d.
+
+    `first` is (a, a) and `second` (d / a, d / a). KronA_B^res adds residual · x, with a trained number at each place.
+
+    Source: survey 9.3; Edalati et al. 2022. The survey gives no equation; see the catalog entry for what is ours.
+    """
+
+    kind: Literal["parallel_kronecker"]
+    side: int | None = Field(ge=1)
+    """Rows and columns of `first`; null for the divisor of d that is nearest to its square root from below."""
+    scale: float = Field(gt=0)
+    """Factor on the product."""
+    residual: Literal["none", "learned"]
+    """Whether x itself is added too, times a number that is trained; it starts at 1."""
+
+    def tensors(self, place: Place) -> dict[str, Shape]:
+        width = place.fan_out
+        side = self.side or near_square_factor(width)
+        if width % side:
+            raise ValueError(f"a factor of {side} rows does not divide {width} features")
+        return {
+            "first": Shape((side, side), "kaiming"),
+            "second": Shape((width // side, width // side), "zeros"),
+            **({"residual": Shape((1,), "ones")} if self.residual == "learned" else {}),
+        }
+
+    def merge_obstacle(self) -> str:
+        return "it runs beside a module that is not linear, so no weight can take it in"
+
+    def overhead(self) -> frozenset[Overhead]:
+        return frozenset({"linear"})
+
+    def expanded(self, place: Place) -> int:
+        return place.fan_out**2  # written out, product and residual are one matrix
+
+    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+        beside = multiplied(parts.first, parts.second, x) * self.scale
+        if self.residual == "learned":
+            beside = beside + x * parts.residual
+        return y + beside

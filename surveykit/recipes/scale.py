@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 class Scale(WeightEdit):
     """(IA)³: one learned factor per feature, on what a linear layer gives or on what it is fed.
 
-    `output` multiplies rows of the weight, `input` its columns; both merge exactly. Factors start at one.
-    Source: survey 7.2; Liu et al. 2022, section 3.3.
+    `output` multiplies rows of the weight, `input` its columns, `layer` is one factor for all; they merge exactly.
+    Factors start at one. On the last layer of a residual branch, which has no bias in T5, they scale the branch: DiffFit.
+    Source: survey 7.2 and 8.5; Liu et al. 2022, section 3.3.
     """
 
     kind: Literal["scale"]
-    side: Literal["output", "input"]
-    """Whether the factors act after or before the layer."""
+    side: Literal["output", "input", "layer"]
+    """Whether there is a factor for each feature after the layer, for each before it, or one for the whole layer."""
 
     def tensors(self, place: Place) -> dict[str, Shape]:
-        return {"factor": Shape((place.fan_out if self.side == "output" else place.fan_in,), "ones")}
+        width = {"output": place.fan_out, "input": place.fan_in, "layer": 1}[self.side]
+        return {"factor": Shape((width,), "ones")}
 
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"gating"})
@@ -33,7 +35,7 @@ class Scale(WeightEdit):
         return scaled
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        scaled: Tensor = y * parts.factor if self.side == "output" else y
+        scaled: Tensor = y if self.side == "input" else y * parts.factor
         return scaled
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:

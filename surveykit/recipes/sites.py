@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,17 +11,21 @@ from surveykit.recipes.base import LINEAR_ROLES, MODULE_ROLES, Edit, Overhead, P
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from surveykit.recipes.quantization import Quantization
+
 
 class WeightEdit(Edit):
     """W → f(W) on a linear layer, run as a branch beside it or written into the weight."""
 
     site: ClassVar[Site] = "weight"
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES
-    merges_into_quantized: ClassVar[bool] = False
-    """Whether the update can be written into weights of few bits without rounding it."""
 
     def merge_obstacle(self) -> str | None:
         return None
+
+    def merges_into(self, base: Quantization) -> bool:
+        """Whether the update can be written into weights of few bits without rounding it."""
+        return False
 
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"linear"})
@@ -150,21 +154,35 @@ class KeyValueEdit(Edit):
 
 @dataclass(frozen=True)
 class SideStack:
-    """What a side network reads of one stack of the backbone."""
+    """What a side network reads of one stack of the backbone. No tensor here has a gradient."""
 
     place: Place
     parts: Parts
     states: Sequence[Tensor]
-    """The embedded input, then the output of every block, each (batch, positions, d_model), without gradient."""
+    """The embedded input, then the output of every block, each (batch, positions, d_model)."""
+    hidden: Sequence[Tensor]
+    """What each block's feed-forward feeds its last matrix, (batch, positions, d_ff); empty unless `reads_hidden`."""
     mask: Tensor | None
-    """1 where a position counts, (batch, positions); None when all do."""
+    """1 where a position is no padding, (batch, positions); None when none is."""
+    buckets: Tensor
+    """Row of a table of relative positions for each query and key, (positions, positions)."""
+    position_bias: Tensor
+    """The stack's own table, (buckets, heads)."""
+    final_norm: Callable[[Tensor], Tensor]
+    """The stack's frozen final norm; gradients pass it, as they pass the output layer behind it."""
 
 
 class SideEdit(Edit):
-    """A network beside the backbone that reads its hidden states; nothing flows back into the backbone's blocks."""
+    """A network beside the backbone that reads its hidden states; nothing flows back into the blocks it reads.
+
+    Its output takes the place of that of the last stack it reads. After the decoder only the frozen output layer
+    follows, so that no block sees a gradient; after the encoder the frozen decoder does, and gradients cross it.
+    """
 
     site: ClassVar[Site] = "side"
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"input"})
+    reads_hidden: ClassVar[bool] = False
+    """Whether it reads what is inside the feed-forward modules, which otherwise need not be held."""
 
     def merge_obstacle(self) -> str | None:
         return "it is a network of its own beside the backbone"

@@ -13,6 +13,7 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.configurations import configuration_context
 from surveykit.site.markdown import code, escape, external, fence, joined, link, table
+from surveykit.site.measured_pages import cell_rows, cost_rows, trial_sentence
 from surveykit.site.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.words import (
     COLUMNS,
@@ -102,7 +103,9 @@ def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "verdicts": verdict_table(reader, page, method.id),
                 "explanations": explanation_blocks(reader, page, method.id),
                 "taxonomy": _taxonomy(reader, method.id),
-                "claims": _claims(reader, method.id),
+                "claims": cell_rows(reader, method.id),
+                "costs": cost_rows(reader, method.id),
+                "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(configurations),
                 "relations": _relations(reader, method.id, page),
@@ -137,15 +140,6 @@ def _taxonomy(reader: Reader, method: str) -> Markup:
             shown = yes_no(found.value == "true")
         rows.append([words(name, COLUMNS), shown, words(found.source, SOURCES), found.locator])
     return table(["Column", "Value", "Source", "Where"], rows, "llll")
-
-
-def _claims(reader: Reader, method: str) -> Markup:
-    found = reader.all(
-        "SELECT * FROM claim WHERE method = ? AND table_number IN (1, 2) ORDER BY table_number, list_position(?, column_name)",
-        method, list(COLUMNS),
-    )  # fmt: skip
-    rows = [[f"Table {c.table_number}", c.row_label, words(c.column_name, COLUMNS), c.printed] for c in found]
-    return table(["Table", "Row", "Column", "As printed"], rows, "llll")
 
 
 def _symbols(configurations: list[Any]) -> list[tuple[Markup, str]]:

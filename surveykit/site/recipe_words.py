@@ -17,6 +17,11 @@ KINDS = {
     "scale": "Learned scaling",
     "prompt": "Soft prompt",
     "prefix": "Prefix of keys and values",
+    "fitted_low_rank": "Low-rank update fitted to the rounding",
+    "expert_bottleneck": "Adapter of several experts",
+    "gated_difference": "Gated difference of every tensor",
+    "fastfood": "Fastfood projection of one vector",
+    "weight_decomposed": "Low-rank update of direction and magnitude",
 }
 ROLES = {
     "attention_output": "output projection",
@@ -69,7 +74,29 @@ def _stage(stage: dict[str, Any]) -> list[Markup]:
     if stage["train_everything"]:
         lines.append(Markup("**All pretrained parameters** are trained."))
     lines += [Markup("**Pretrained parameters that are trained:** ") + escape(_where(w)) for w in stage["train"]]
+    lines += [Markup(f"**{escape(name)}:** ") + escape(text) for name, text in _conditions(stage)]
     return lines or [Markup("Nothing is trained.")]
+
+
+def _conditions(stage: dict[str, Any]) -> list[tuple[str, str]]:
+    """What else a stage says: where it starts, which entries may move, what the optimizer and the backbone hold."""
+    found = []
+    if stage.get("starts_from") == "previous":
+        found.append(("Starts from", "the stage before"))
+    mask = stage.get("mask")
+    if mask:
+        share = f"{mask['keep_ppm'] / 10_000:g} % of the {mask['of']} entries, chosen by {words(mask['rule'], {})}"
+        found.append(("May move", f"{share}, across the {mask['across']}"))
+    if stage.get("passes", 1) > 1:
+        found.append(("Forward passes for each step", str(stage["passes"])))
+    if stage.get("restarts"):
+        found.append(("Merged and begun anew", f"{stage['restarts']} times"))
+    optimizer, base = stage.get("optimizer"), stage.get("base")
+    if optimizer:
+        found.append(("Gradients projected", f"rank {optimizer['rank']}, anew every {optimizer['every']} steps"))
+    if base:
+        found.append(("Frozen weights", f"{base['bits']} bits in blocks of {base['block']}"))
+    return found
 
 
 def _edit(edit: dict[str, Any]) -> Markup:
@@ -83,6 +110,9 @@ def _where(where: dict[str, Any]) -> str:
     text = listed(words(role, ROLES) for role in where["roles"])
     if where["sublayers"] is not None:
         text += f" ({listed(words(place, SUBLAYERS) for place in where['sublayers'])} only)"
+    if where.get("span") is not None:
+        start, end, of = where["span"]
+        text += f", layers from {start}/{of} to {end}/{of} of each stack"
     if where["layers"] is not None:
         text += f", layers {listed(str(layer) for layer in where['layers'])} of each stack"
     return text

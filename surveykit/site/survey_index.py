@@ -11,6 +11,7 @@ from surveykit.database.reading import Reader
 from surveykit.record import Record
 from surveykit.site.audit_pages import DATA_AUDIT, STATEMENTS, data_audit_context, statements_context
 from surveykit.site.markdown import joined, link
+from surveykit.site.measured_pages import COVERAGE, MEMORY, coverage_context, memory_context
 from surveykit.site.raw_results import APPENDIX_B, TABLE4, appendix_b_context, table4_context
 from surveykit.site.survey_pages import TABLE5
 from surveykit.site.survey_tables import (
@@ -39,13 +40,17 @@ SURVEY_PAGES = tuple(
         (TABLES12, "tables12", "Tables 1 and 2", None, tables12_context),
         (TABLES36, "tables36", "Tables 3 and 6", "survey/table6.csv", tables36_context),
         (TABLE4, "table4", "Table 4, recomputed", None, table4_context),
+        (MEMORY, "memory", "Memory of Table 5, predicted", "survey/table5.csv", memory_context),
         (APPENDIX_B, "appendix_b", "Appendix B", "survey/appendix_b.csv", appendix_b_context),
         (STATEMENTS, "statements", "Statements, checked", "survey/statements.yaml", statements_context),
         (DATA_AUDIT, "data_audit", "Data audit", "survey/data_checks.yaml", data_audit_context),
+        (COVERAGE, "coverage", "Coverage", None, coverage_context),
         (PAPERS, "papers", "Bibliography", "papers.bib", papers_context),
     )
 )
 SURVEY_DOWNLOADS = {
+    "downloads/cells.csv": "SELECT * FROM cell_verdict ORDER BY table_number, locator, method",
+    "downloads/memory.csv": "SELECT * FROM memory_prediction ORDER BY backbone, row_label, length, dtype",
     "downloads/table1.csv": "SELECT * FROM table1 ORDER BY lower(row_label), method",
     "downloads/table2.csv": "SELECT * FROM table2 ORDER BY lower(row_label), method",
     "downloads/table3.csv": "SELECT * FROM table3 ORDER BY backbone, dataset",

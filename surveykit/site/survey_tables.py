@@ -9,6 +9,7 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import Cell, escape, external, joined, link, span, table
+from surveykit.site.measured_pages import cell_columns
 from surveykit.site.words import listed, yes_no
 
 TABLES12 = "survey/tables-1-2.md"
@@ -19,6 +20,7 @@ _MARKS = {"✓": "yes", "✗": "no"}
 
 def tables12_context(reader: Reader) -> dict[str, Any]:
     """What the page of Tables 1 and 2 shows."""
+    judged = cell_columns(reader)
     one = reader.all("SELECT * FROM table1 ORDER BY lower(row_label), method")
     two = reader.all("SELECT * FROM table2 ORDER BY lower(row_label), method")
     return {
@@ -27,7 +29,15 @@ def tables12_context(reader: Reader) -> dict[str, Any]:
         "table1": table(
             ["Row", "Type", "Saves disk", "Saves RAM", "Saves backpropagation", "Inference overhead"],
             [
-                [_row(t, 1), t.type, *(yes_no(v) for v in (t.disk, t.ram, t.bp)), t.overhead_printed or numbers.ABSENT]
+                [
+                    _row(t, 1),
+                    t.type,
+                    *(
+                        yes_no(getattr(t, name)) + Markup("<br>") + judged[t.method, 1, name]
+                        for name in ("disk", "ram", "bp")
+                    ),
+                    escape(t.overhead_printed or numbers.ABSENT) + Markup("<br>") + judged[t.method, 1, "overhead"],
+                ]
                 for t in one
             ],
             "llllll",
@@ -38,8 +48,12 @@ def tables12_context(reader: Reader) -> dict[str, Any]:
                 [
                     _row(t, 2),
                     t.type,
-                    t.trainable_printed or numbers.ABSENT,
-                    t.changed_printed or numbers.ABSENT,
+                    escape(t.trainable_printed or numbers.ABSENT)
+                    + Markup("<br>")
+                    + judged[t.method, 2, "trainable_percent"],
+                    escape(t.changed_printed or numbers.ABSENT)
+                    + Markup("<br>")
+                    + judged[t.method, 2, "changed_percent"],
                     *(yes_no(v) for v in (t.under_1b, t.under_20b, t.over_20b)),
                 ]
                 for t in two

@@ -24,6 +24,17 @@ OUTCOME_MEANINGS = {
     "unexplained": "It differs, and nobody has looked into it yet. The checks of this catalog fail then.",
     "not_measured": "There is no count to compare it with.",
 }
+VERDICTS = {
+    "match": ("match", "What we measure is what is printed, at the printed rounding."),
+    "within_range": ("within range", "What we measure lies in the printed range."),
+    "outside_range": ("outside range", "On the paper's own backbone, what we measure lies outside the printed range."),
+    "partly": ("partly", "A part of what is printed is what we measure."),
+    "differs": ("differs", "What we measure is not what is printed; the reason is given."),
+    "predicted": ("predicted", "A prediction beside a printed figure, with its error; nothing is judged."),
+    "not_comparable": ("not comparable", "There is nothing to judge, for the reason that is given."),
+    "not_measured": ("not measured", "There is no measurement to compare it with."),
+}
+"""Word and meaning of each verdict of a cell."""
 CAUSES = {
     "other_configuration": "other hyper-parameters",
     "library_default": "a library's default",
@@ -32,6 +43,9 @@ CAUSES = {
     "stored_not_trained": "stored parameters, not trained ones",
     "added_not_changed": "added parameters, not changed ones",
     "other_denominator": "another denominator",
+    "other_backbone": "another backbone",
+    "other_definition": "another definition",
+    "avoidable": "a cost that can be avoided",
     "source_inconsistent": "figures that contradict each other",
     "unresolved": "unresolved",
 }

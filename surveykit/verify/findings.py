@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Check = Literal["drift", "formula", "unexplained", "explanation", "not_measured"]
+Check = Literal["drift", "formula", "unexplained", "explanation", "not_measured", "stale", "trial"]
 
 
 @dataclass(frozen=True, order=True)

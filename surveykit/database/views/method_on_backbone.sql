@@ -43,6 +43,17 @@ judged AS (
     FROM verdict
     GROUP BY method
 ),
+cells AS (
+    SELECT
+        method,
+        count(*) FILTER (verdict IN ('match', 'within_range')) AS cells_match,
+        count(*) FILTER (verdict IN ('differs', 'partly', 'outside_range')) AS cells_differ
+    FROM cell_verdict
+    GROUP BY method
+),
+declared AS (  -- the declared setting of memory: each backbone's batch, 256 positions, bfloat16
+    SELECT configuration, backbone, peak FROM memory_use WHERE length = 256 AND dtype = 'bfloat16'
+),
 found_in AS (
     SELECT method, bool_or(library = 'peft') AS in_peft, bool_or(library = 'adapters') AS in_adapters
     FROM implementation
@@ -83,6 +94,25 @@ SELECT
     CAST(measurement.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS trainable_percent_measured,
     measurement.added AS added_measured,
     measurement.stored AS stored_measured,
+    measurement.effective AS effective_measured,
+    CAST(measurement.changed * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS changed_percent_measured,
+    CAST((measurement.changed + measurement.expanded) * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS changed_added_percent_measured,
+    measurement.update_rank AS update_rank_measured,
+    measurement.stored_bytes AS stored_bytes_measured,
+    measurement.stored_bytes <= 2 * backbone.parameters AS disk_measured,
+    CAST(memory.peak AS DOUBLE) / CAST(full_memory.peak AS DOUBLE) AS ram_ratio,
+    CAST(memory.peak AS DOUBLE) / 1000000000 AS ram_gb_predicted,
+    memory.peak * 10 <= full_memory.peak * 9 AS ram_measured,
+    CASE WHEN cost.blocks_backward = 0 THEN 'none' WHEN cost.blocks_backward = cost.blocks THEN 'full'
+        WHEN cost.blocks_backward IS NOT NULL THEN 'partial' END AS bp_measured,
+    CAST(cost.activation_gradient_flops AS DOUBLE) / CAST(full_cost.activation_gradient_flops AS DOUBLE) AS bp_share,
+    cost.overhead_unmerged,
+    cost.overhead_merged,
+    CAST(cost.inference_flops - cost.bare_flops AS DOUBLE) * 100 / CAST(cost.bare_flops AS DOUBLE) AS inference_flops_percent,
+    CAST(cost.merged_flops - cost.bare_flops AS DOUBLE) * 100 / CAST(cost.bare_flops AS DOUBLE) AS merged_flops_percent,
+    trial.merge AS merges,
+    coalesce(cells.cells_match, 0) AS cells_match,
+    coalesce(cells.cells_differ, 0) AS cells_differ,
     measurement.is_stale,
     coalesce(judged.figures_match, 0) AS figures_match,
     coalesce(judged.figures_differ, 0) AS figures_differ,
@@ -101,6 +131,13 @@ LEFT JOIN printed_in_table2 ON printed_in_table2.method = method.id
 LEFT JOIN found_in ON found_in.method = method.id
 LEFT JOIN judged ON judged.method = method.id
 LEFT JOIN measurement ON measurement.configuration = configuration.id AND measurement.backbone = backbone.id
+LEFT JOIN cost ON cost.configuration = configuration.id AND cost.backbone = backbone.id
+LEFT JOIN cost AS full_cost ON full_cost.configuration = 'full-tuning/all' AND full_cost.backbone = backbone.id
+LEFT JOIN declared AS memory ON memory.configuration = configuration.id AND memory.backbone = backbone.id
+LEFT JOIN declared AS full_memory
+    ON full_memory.configuration = 'full-tuning/all' AND full_memory.backbone = backbone.id
+LEFT JOIN trial ON trial.configuration = configuration.id
+LEFT JOIN cells ON cells.method = method.id
 ORDER BY backbone.id, method.id;
 COMMENT ON TABLE method_on_backbone IS 'One row per method and backbone; columns as in methods';
 COMMENT ON COLUMN method_on_backbone.id IS 'Name of its file in catalog/methods';
@@ -137,6 +174,24 @@ COMMENT ON COLUMN method_on_backbone.trainable_measured IS 'Measured: parameters
 COMMENT ON COLUMN method_on_backbone.trainable_percent_measured IS 'Measured: the same in percent of the bare backbone';
 COMMENT ON COLUMN method_on_backbone.added_measured IS 'Measured: new parameters';
 COMMENT ON COLUMN method_on_backbone.stored_measured IS 'Measured: numbers to keep for each task';
+COMMENT ON COLUMN method_on_backbone.effective_measured IS 'Measured: of the parameters of the last stage, those that may move';
+COMMENT ON COLUMN method_on_backbone.changed_percent_measured IS 'Measured: pretrained entries that can change, in percent of the bare backbone';
+COMMENT ON COLUMN method_on_backbone.changed_added_percent_measured IS 'Measured: the same together with new entries, products written out';
+COMMENT ON COLUMN method_on_backbone.update_rank_measured IS 'Measured: largest rank of the change of a pretrained matrix';
+COMMENT ON COLUMN method_on_backbone.stored_bytes_measured IS 'Measured: bytes to keep for each task';
+COMMENT ON COLUMN method_on_backbone.disk_measured IS 'Measured: whether these are at most half of the backbone''s';
+COMMENT ON COLUMN method_on_backbone.ram_ratio IS 'Predicted peak memory of training as a share of full tuning''s, at 256 positions in bfloat16';
+COMMENT ON COLUMN method_on_backbone.ram_gb_predicted IS 'Predicted peak memory of training in 10^9 bytes, in the same setting';
+COMMENT ON COLUMN method_on_backbone.ram_measured IS 'Whether that share is at most 0.9';
+COMMENT ON COLUMN method_on_backbone.bp_measured IS 'How far backward runs into the backbone''s blocks: none, partial or full';
+COMMENT ON COLUMN method_on_backbone.bp_share IS 'FLOPs for activation gradients in the blocks as a share of full tuning''s';
+COMMENT ON COLUMN method_on_backbone.overhead_unmerged IS 'Measured: what inference costs with edits beside the weights';
+COMMENT ON COLUMN method_on_backbone.overhead_merged IS 'Measured: the same with all merged that can be';
+COMMENT ON COLUMN method_on_backbone.inference_flops_percent IS 'Measured: additional FLOPs of an inference pass, edits beside the weights, in percent';
+COMMENT ON COLUMN method_on_backbone.merged_flops_percent IS 'Measured: the same with all merged that can be';
+COMMENT ON COLUMN method_on_backbone.merges IS 'Whether a trial merged it: exact, partly or none';
+COMMENT ON COLUMN method_on_backbone.cells_match IS 'Cells of Tables 1 and 2 that match or lie in range';
+COMMENT ON COLUMN method_on_backbone.cells_differ IS 'Cells of Tables 1 and 2 that differ, differ in part or lie out of range';
 COMMENT ON COLUMN method_on_backbone.is_stale IS 'Whether recipe, engine or backbone changed since the measurement';
 COMMENT ON COLUMN method_on_backbone.figures_match IS 'Printed parameter figures of Table 5 that match ours';
 COMMENT ON COLUMN method_on_backbone.figures_differ IS 'Printed parameter figures of Table 5 that differ from ours';

@@ -1,0 +1,42 @@
+"""Rows of the tables that hold verdicts: claims beside what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from surveykit.catalog.load import Catalog
+from surveykit.verify.cells import Evidence, judge_cells
+from surveykit.verify.memory import predictions, settings
+from surveykit.verify.verdicts import judge
+
+_PLACES = Decimal(1).scaleb(-10)
+
+
+def verdict_tables(catalog: Catalog) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """Table by table: parameter figures of Table 5, cells of Tables 1 and 2, memory of Table 5."""
+    yield "verdict", [
+        (
+            v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,
+            None if v.measured is None else v.measured.quantize(_PLACES),
+            v.verdict, v.outcome, v.cause, v.explanation, v.reproduced_by,
+        )
+        for v in judge(catalog, catalog.measurements)
+    ]  # fmt: skip
+    yield "cell_verdict", [
+        (
+            v.locator, v.method, v.table, v.row, v.column, v.printed, v.configuration, v.backbone, v.measured,
+            v.verdict, v.sense, v.reason, v.cause, v.explanation,
+        )
+        for v in judge_cells(Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory))
+    ]  # fmt: skip
+    found = predictions(catalog)
+    best = next(((s.length, s.dtype) for s in settings(found)), None)
+    yield "memory_prediction", [
+        (
+            p.backbone, p.row, p.method, p.configuration, p.batch, p.length, p.dtype, Decimal(p.printed),
+            p.predicted_gb.quantize(_PLACES), float(p.error_percent), (p.length, p.dtype) == best,
+        )
+        for p in found
+    ]  # fmt: skip

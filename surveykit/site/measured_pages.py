@@ -1,0 +1,209 @@
+"""What the engine measured, on the pages: verdicts of Tables 1 and 2, costs of a method, memory of Table 5, coverage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.site import numbers
+from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
+from surveykit.site.words import CAUSES, COLUMNS, VERDICTS, overhead_words, words, yes_no
+
+COVERAGE = "survey/coverage.md"
+MEMORY = "survey/memory.md"
+_MARKS = {"✓": "yes", "✗": "no"}
+BACKWARD = {"none": "into no block", "partial": "into some blocks", "full": "into all blocks"}
+
+
+def verdict_badge(verdict: str, identifier: str | None = None) -> Markup:
+    """A verdict of a cell, in its colour, with its meaning as a tip."""
+    return span(words(verdict, {k: v[0] for k, v in VERDICTS.items()}), f"outcome {verdict}", identifier=identifier,
+                title=VERDICTS[verdict][1])  # fmt: skip
+
+
+def cell_anchor(table_number: int, column: str) -> str:
+    """The anchor of a cell of Table 1 or 2 on its method's page."""
+    return f"table{table_number}-{slug(column)}"
+
+
+def cell_rows(reader: Reader, method: str) -> Markup:
+    """The cells of Tables 1 and 2 of one method: printed, measured, verdict, reason."""
+    rows: list[list[Cell]] = []
+    for v in reader.all(
+        "SELECT * FROM cell_verdict WHERE method = ? ORDER BY table_number, list_position(?, column_name)",
+        method, list(COLUMNS),
+    ):  # fmt: skip
+        reason = escape(v.reason)
+        if v.explanation:
+            reason += Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explanation)
+        rows.append(
+            [
+                f"Table {v.table_number}: {words(v.column_name, COLUMNS)}",
+                _MARKS.get(v.printed, v.printed),
+                v.measured or numbers.ABSENT,
+                verdict_badge(v.verdict, cell_anchor(v.table_number, v.column_name)),
+                reason,
+            ]
+        )
+    return table(["Cell", "Printed", "Measured", "Verdict", "What was looked at"], rows, "lllll")
+
+
+def cost_rows(reader: Reader, method: str) -> Markup:
+    """What the default configuration costs on each backbone."""
+    rows: list[list[Cell]] = []
+    for m in reader.all(
+        "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
+        " WHERE m.id = ? AND m.bp_measured IS NOT NULL ORDER BY b.parameters",
+        method,
+    ):
+        rows.append(
+            [
+                m.backbone_name,
+                f"{m.ram_gb_predicted:.2f}",
+                f"{m.ram_ratio:.2f}",
+                f"{BACKWARD[m.bp_measured]} ({m.bp_share * 100:.0f} %)",
+                _overheads(m.overhead_unmerged, m.overhead_merged),
+                f"{m.inference_flops_percent:.2f}",
+                f"{m.merged_flops_percent:.2f}",
+                numbers.count(m.stored_bytes_measured),
+                numbers.percent(m.changed_percent_measured),
+                numbers.count(m.update_rank_measured),
+            ]
+        )
+    heads = [
+        "Backbone", "Peak memory, GB", "of full tuning", "Backward runs", "Inference overhead", "Extra FLOPs, %",
+        "… merged", "Stored, bytes", "Changed, %", "Update rank",
+    ]  # fmt: skip
+    return table(heads, rows, "lrrllrrrrr")
+
+
+def _overheads(unmerged: str, merged: str) -> str:
+    if unmerged == merged:
+        return overhead_words(unmerged)
+    return f"{overhead_words(unmerged)}; merged: {overhead_words(merged)}"
+
+
+def trial_sentence(reader: Reader, method: str) -> str | None:
+    """What the default configuration did on a tiny T5, in a sentence; None when it was not run."""
+    found = reader.all(
+        "SELECT t.* FROM trial t JOIN configuration c ON c.id = t.configuration WHERE c.method = ? AND c.is_default",
+        method,
+    )
+    if not found:
+        return None
+    (t,) = found
+    if t.status != "run":
+        return f"It could not be run on a tiny T5: {t.reason}."
+    parts = {
+        "exact": "all edits merge, and merged outputs equal unmerged ones",
+        "partly": f"some edits merge exactly, others stay, as {t.obstacle}",
+        "none": f"nothing merges, as {t.obstacle}",
+        "differs": "merged outputs differ from unmerged ones",
+    }
+    falls = {"yes": "some optimizer steps lower the loss", "no": "the loss did not fall", None: "nothing is trained"}
+    kept = (
+        "the backbone and the saved bytes alone give the same outputs" if t.restored == "yes" else "saving lost outputs"
+    )
+    return f"Run for real on a tiny T5 with random weights: {falls[t.loss_falls]}; {parts[t.merge]}; {kept}."
+
+
+def cell_columns(reader: Reader) -> dict[tuple[str, int, str], Markup]:
+    """A verdict for each cell of Tables 1 and 2, as a link to where it is explained."""
+    found = {}
+    for v in reader.all("SELECT * FROM cell_verdict"):
+        anchor = f"methods/{v.method}.md#{cell_anchor(v.table_number, v.column_name)}"
+        found[v.method, v.table_number, v.column_name] = link(verdict_badge(v.verdict), anchor, "survey/tables-1-2.md")
+    return found
+
+
+def coverage_context(reader: Reader) -> dict[str, Any]:
+    """Every method: in the survey's tables, instantiated, each measure, verdicts, and the reason of each gap."""
+    rows: list[list[Cell]] = []
+    for m in reader.all(_COVERAGE_SQL):
+        gaps = [m.not_instantiated, m.reconstruction and f"A reconstruction: {m.reconstruction}", m.refused, m.unread]
+        rows.append(
+            [
+                link(m.name, f"methods/{m.id}.md", COVERAGE),
+                yes_no(m.in_table1),
+                yes_no(m.in_table2),
+                yes_no(m.in_table5),
+                numbers.count(m.configurations),
+                f"{m.counted} of {m.cells}",
+                f"{m.traced} of {m.cells}",
+                f"{m.tried} of {m.configurations}",
+                f"{m.judged} of {m.claimed}",
+                joined((escape(gap) for gap in gaps if gap), "<br>") or numbers.ABSENT,
+            ]
+        )
+    words_of = reader.all("SELECT verdict, count(*) AS n FROM cell_verdict GROUP BY verdict ORDER BY n DESC, verdict")
+    heads = [
+        "Method", "Table 1", "Table 2", "Table 5", "Configurations", "Counted", "Costs traced", "Run on a tiny T5",
+        "Cells judged", "Gaps and their reasons",
+    ]  # fmt: skip
+    return {
+        "coverage": table(heads, rows, "llllrllll" + "l"),
+        "methods": len(rows),
+        "instantiated": sum(1 for m in rows if m[4] != "0"),
+        "verdicts": [(verdict_badge(w.verdict), w.n, VERDICTS[w.verdict][1]) for w in words_of],
+    }
+
+
+_COVERAGE_SQL = """
+SELECT
+    method.id, method.name, method.not_instantiated, method.reconstruction,
+    method.id IN (SELECT method FROM claim WHERE table_number = 1) AS in_table1,
+    method.id IN (SELECT method FROM claim WHERE table_number = 2) AS in_table2,
+    method.id IN (SELECT method FROM claim WHERE table_number = 5) AS in_table5,
+    (SELECT count(*) FROM configuration c WHERE c.method = method.id) AS configurations,
+    (SELECT count(*) FROM configuration c JOIN measurement m ON m.configuration = c.id WHERE c.method = method.id) AS cells,
+    (SELECT count(*) FROM configuration c JOIN measurement m ON m.configuration = c.id
+        WHERE c.method = method.id AND m.status = 'counted') AS counted,
+    (SELECT count(*) FROM configuration c JOIN cost ON cost.configuration = c.id
+        WHERE c.method = method.id AND cost.status = 'traced') AS traced,
+    (SELECT count(*) FROM configuration c JOIN trial ON trial.configuration = c.id
+        WHERE c.method = method.id AND trial.status = 'run') AS tried,
+    (SELECT count(*) FROM cell_verdict v WHERE v.method = method.id AND v.verdict NOT IN ('not_comparable', 'not_measured'))
+        AS judged,
+    (SELECT count(*) FROM cell_verdict v WHERE v.method = method.id) AS claimed,
+    (SELECT string_agg(DISTINCT trial.configuration || ' cannot run: ' || trial.reason, '; ') FROM trial
+        JOIN configuration c ON c.id = trial.configuration WHERE c.method = method.id AND trial.status = 'refused') AS refused,
+    (SELECT string_agg(DISTINCT v.reason, ' ') FROM cell_verdict v
+        WHERE v.method = method.id AND v.verdict = 'not_comparable' AND v.column_name NOT IN ('type', 'under_1b', 'under_20b', 'over_20b')
+        AND method.reconstruction IS NULL) AS unread
+FROM method ORDER BY lower(method.name), method.id
+"""
+
+
+def memory_context(reader: Reader) -> dict[str, Any]:
+    """Memory of Table 5 beside predictions: every row in the setting that fits best, and every setting's error."""
+    rows: list[list[Cell]] = [
+        [
+            p.backbone_name,
+            link(p.row_label, f"methods/{p.method}.md", MEMORY),
+            f"{p.printed_gb:.1f}",
+            f"{p.predicted_gb:.1f}",
+            f"{p.error_percent:+.0f} %",
+        ]
+        for p in reader.all(
+            "SELECT p.*, b.name AS backbone_name FROM memory_prediction p JOIN backbone b ON b.id = p.backbone"
+            " WHERE is_best_setting ORDER BY b.parameters, lower(row_label)"
+        )
+    ]
+    settings: list[list[Cell]] = [
+        [f"{s.length}", s.dtype, f"{s.error:.1f} %", f"{s.correlation:.2f}", yes_no(s.is_best_setting)]
+        for s in reader.all(
+            "WITH ranked AS (SELECT *, rank() OVER (PARTITION BY length, dtype ORDER BY printed_gb) AS a,"
+            " rank() OVER (PARTITION BY length, dtype ORDER BY predicted_gb) AS b FROM memory_prediction)"
+            " SELECT length, dtype, is_best_setting, avg(abs(error_percent)) AS error, corr(a, b) AS correlation"
+            " FROM ranked GROUP BY ALL ORDER BY error"
+        )
+    ]
+    return {
+        "rows": table(["Backbone", "Row", "Printed, GB", "Predicted, GB", "Error"], rows, "llrrr"),
+        "settings": table(
+            ["Positions", "Numbers", "Mean absolute error", "Rank correlation", "Shown above"], settings, "rlrrl"
+        ),
+        "count": len(rows),
+    }

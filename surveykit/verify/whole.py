@@ -1,0 +1,95 @@
+"""Everything that `surveykit verify` judges: Tables 1, 2 and 5, and what the recipes did when they were run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.measured import stale
+from surveykit.catalog.measurements import Measurement
+from surveykit.catalog.staleness import Measure
+from surveykit.verify.cells import SETTLED, Evidence, TableVerdict, judge_cells
+from surveykit.verify.checks import Report, verify
+from surveykit.verify.findings import Finding
+from surveykit.verify.memory import MemoryPrediction, Setting, predictions, settings
+from surveykit.verify.verdicts import summarise
+
+_RECORDED: tuple[Measure, ...] = ("costs", "trials")
+
+
+@dataclass(frozen=True)
+class WholeReport:
+    """The outcome of verifying the three tables."""
+
+    parameters: Report
+    cells: tuple[TableVerdict, ...]
+    memory: tuple[MemoryPrediction, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        return settings(self.memory)
+
+    def sentences(self) -> list[str]:
+        """Lines that can be quoted: the parameter figures, the cells of Tables 1 and 2, the memory of Table 5."""
+        words = Counter(v.verdict for v in self.cells)
+        said = "; ".join(f"{count} {word.replace('_', ' ')}" for word, count in words.most_common())
+        lines = [summarise(self.parameters.verdicts).sentence(), f"Tables 1 and 2: {len(self.cells)} cells: {said}."]
+        if self.settings:
+            best = self.settings[0]
+            lines.append(
+                f"Table 5, memory: {best.rows} predictions; inputs of {best.length} positions in {best.dtype} fit best, "
+                f"with a mean error of {best.mean_error_percent:.1f} % and a rank correlation of {best.rank_correlation:.2f}."
+            )
+        return lines
+
+
+def verify_whole(catalog: Catalog, fresh: Iterable[Measurement]) -> WholeReport:
+    """Judge every cell. Counts are fresh; costs and trials are those recorded, which must be current."""
+    fresh = tuple(fresh)
+    parameters = verify(catalog, fresh)
+    cells = judge_cells(Evidence(catalog, fresh, catalog.costs, catalog.memory))
+    findings = [*parameters.findings, *_cells(catalog, cells), *_stale(catalog), *_trials(catalog)]
+    return WholeReport(parameters, cells, predictions(catalog), tuple(sorted(findings)))
+
+
+def _cells(catalog: Catalog, cells: Iterable[TableVerdict]) -> Iterator[Finding]:
+    for v in cells:
+        if v.unexplained:
+            message = f"printed {v.printed}, measured {v.measured}: {v.verdict}; add it to cell_explanations of methods/{v.method}.yaml"
+            yield Finding("unexplained", v.locator, message)
+        told = any((e.table, e.column) == (v.table, v.column) for e in catalog.methods[v.method].cell_explanations)
+        if told and v.verdict in SETTLED:
+            yield Finding("explanation", v.locator, f"the verdict is {v.verdict} now; remove its explanation")
+
+
+def _stale(catalog: Catalog) -> Iterator[Finding]:
+    for measure in _RECORDED:
+        for cell in stale(catalog, measure):
+            where = f"{cell.configuration} on {cell.backbone}" if cell.backbone else cell.configuration
+            yield Finding(
+                "stale", where, f"its {measure} are missing or of another recipe or engine; run surveykit measure"
+            )
+
+
+def _trials(catalog: Catalog) -> Iterator[Finding]:
+    for t in catalog.trials:
+        if t.status != "run":
+            continue
+        faults = {
+            "some steps do not lower the loss": t.loss_falls == "no",
+            f"{t.stray} moved and should not have": t.stray is not None,
+            "merged outputs differ from unmerged ones": t.merge == "differs",
+            "what is stored does not give the outputs": t.restored == "no",
+            "more entries changed than can change": (t.changed_random or 0) > (t.changed or 0),
+            "the change has a higher rank than it can have": (t.rank or 0) > (t.update_rank or 0),
+        }
+        for message, holds in faults.items():
+            if holds:
+                yield Finding("trial", t.configuration, message)

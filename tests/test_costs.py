@@ -1,0 +1,32 @@
+"""What a recipe costs, carried over from few layers, is what the whole depth costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from surveykit.catalog.load import Catalog
+from surveykit.engine import costs
+from surveykit.engine.costs import Costs
+
+
+@pytest.mark.parametrize("name", ["full-tuning/all", "lora/qv-r8", "adapters/rf16", "prefix-tuning/mlp-p30-h512"])
+def test_costs_at_two_depths_give_those_at_full_depth(
+    catalog: Catalog, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, recipe = catalog.backbones["t5-small"], catalog.recipe(name)
+    carried = Costs(record)
+    step, inference = carried.training(recipe.stages[-1], 2, 32), carried.inference(recipe)
+    monkeypatch.setattr(costs, "DEPTHS", (6, 7))  # not shallower than the backbone: nothing is cut
+    whole = Costs(record)
+    assert whole.training(recipe.stages[-1], 2, 32).memory == step.memory
+    assert whole.training(recipe.stages[-1], 2, 32).backward_flops == step.backward_flops
+    assert whole.inference(recipe) == inference
+
+
+def test_backward_stops_where_nothing_below_is_trained(catalog: Catalog) -> None:
+    record = catalog.backbones["t5-small"]
+    full = Costs(record).training(catalog.recipe("full-tuning/all").stages[-1], 2, 32).backprop
+    assert full.blocks_input_gradient == full.blocks == 12
+    adapted = Costs(record).training(catalog.recipe("lora/qv-r8").stages[-1], 2, 32).backprop
+    assert (adapted.blocks_backward, adapted.blocks_input_gradient) == (12, 10)
+    assert 0 < adapted.activation_gradient_flops < full.activation_gradient_flops

@@ -1,0 +1,62 @@
+"""Two shallow traces give a deep one, moment by moment."""
+
+from __future__ import annotations
+
+import pytest
+from traced import METHODS, model_for, stage_of, trace
+
+from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.load import Catalog
+from surveykit.engine.extrapolation import extrapolate
+from surveykit.engine.tracing import PHASES, StepTrace
+from surveykit.recipes import Stage
+
+
+@pytest.fixture(scope="module")
+def stages(catalog: Catalog) -> dict[str, Stage]:
+    return {name: stage_of(catalog, name) for name in (*METHODS, "last block", "nothing")}
+
+
+def of_depth(record: Backbone, depth: int) -> Backbone:
+    changed = record.model_copy(update={"encoder_layers": depth, "decoder_layers": depth})
+    return changed.model_copy(update={"parameters": changed.symbols()["N"]})
+
+
+def check_extrapolation(record: Backbone, stage: Stage, *, passes: int = 1) -> None:
+    shallow, deep, full = (
+        trace(model_for(of_depth(record, depth)), stage, passes=passes) for depth in (4, 5, record.encoder_layers)
+    )
+    found = extrapolate(shallow, deep, 4, 5, record.encoder_layers)
+    inner = [name for name in full.moments if name.endswith(".inner")]
+    assert inner
+    assert dict(found.moments) == {name: moments for name, moments in full.moments.items() if name not in inner}
+    for phase in PHASES:
+        assert found.peak(phase) == full.peak(phase)
+    for figure in StepTrace.__dataclass_fields__.keys() - {"moments"}:
+        assert getattr(found, figure) == getattr(full, figure), figure
+
+
+@pytest.mark.parametrize("name", [*METHODS, "last block", "nothing"])
+def test_two_shallow_traces_give_t5_small(stages: dict[str, Stage], catalog: Catalog, name: str) -> None:
+    check_extrapolation(catalog.backbones["t5-small"], stages[name])
+
+
+def test_two_shallow_traces_give_t5_large(stages: dict[str, Stage], catalog: Catalog) -> None:
+    check_extrapolation(catalog.backbones["t5-large"], stages["unipelt"])
+
+
+def test_extrapolates_several_passes(stages: dict[str, Stage], catalog: Catalog) -> None:
+    check_extrapolation(catalog.backbones["t5-small"], stages["lora"], passes=2)
+
+
+def test_extrapolation_refuses_what_does_not_repeat(stages: dict[str, Stage], catalog: Catalog) -> None:
+    small = catalog.backbones["t5-small"]
+    norms = [trace(model_for(of_depth(small, depth)), stages["norms"]) for depth in (3, 4, 5)]
+    with pytest.raises(ValueError, match="needs 4"):
+        extrapolate(norms[0], norms[1], 3, 4, 6)
+    with pytest.raises(ValueError, match="needs 4"):
+        extrapolate(norms[1], norms[2], 4, 5, 4)
+    with pytest.raises(ValueError, match="allocates"):
+        extrapolate(norms[1], trace(model_for(of_depth(small, 5)), stages["lora"]), 4, 5, 6)
+    with pytest.raises(ValueError, match="integer line"):
+        extrapolate(norms[1], norms[2], 4, 50, 60)
