@@ -13,6 +13,7 @@ from surveykit.engine.tiny import tiny_batch, tiny_instance
 from surveykit.engine.trial import close, logits, randomise, trial
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
+from surveykit.recipes.sites import BudgetedEdit
 
 ALL = list(load(CATALOG, measured=False).configurations())
 # Widths of d_model are counted only: attention cannot use such a prefix where the inner width differs.
@@ -26,6 +27,11 @@ def last_stage(catalog: Catalog, name: str) -> Stage:
     return recipe.stages[-1]
 
 
+def shares_a_budget(stage: Stage) -> bool:
+    """Counted with the budget spread evenly; training moves it, and a matrix may lose all. test_lowrank says how."""
+    return any(isinstance(edit, BudgetedEdit) for edit in stage.edits)
+
+
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_a_recipe_does_what_its_counts_say(catalog: Catalog, name: str) -> None:
     found = trial(catalog.recipe(name))
@@ -34,9 +40,11 @@ def test_a_recipe_does_what_its_counts_say(catalog: Catalog, name: str) -> None:
     assert found.merge in ("exact", "partly", "none")
     assert (found.obstacle is None) == (found.merge == "exact")
     assert found.restored
-    assert found.saved_bytes == found.stored_bytes
-    # A few entries may stay equal by rounding; a mask and dead units leave more in true training.
-    assert 0.9999 * found.changed <= found.changed_random <= found.changed
+    if not shares_a_budget(last_stage(catalog, name)):
+        assert found.saved_bytes == found.stored_bytes
+        # A few entries may stay equal by rounding; a mask and dead units leave more in true training.
+        assert 0.9999 * found.changed <= found.changed_random
+    assert found.changed_random <= found.changed
     assert found.changed_trained <= found.changed
     assert found.rank <= found.update_rank
     if last_stage(catalog, name).mask is None:

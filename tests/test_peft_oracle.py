@@ -57,7 +57,22 @@ def logits(model: nn.Module) -> Tensor:
 Read = Callable[[nn.Module], dict[str, Tensor]]
 """From PEFT's wrapped layer to the tensors of our part."""
 READERS: dict[str, Read] = {
-    "LoraConfig": lambda m: {"down": m.lora_A["default"].weight, "up": m.lora_B["default"].weight},
+    "LoraConfig": lambda m: {
+        "down": m.lora_A["default"].weight,
+        "up": m.lora_B["default"].weight,
+        **({"magnitude": m.lora_magnitude_vector["default"].weight} if m.lora_magnitude_vector else {}),
+    },
+    "AdaLoraConfig": lambda m: {
+        "left": m.lora_B["default"],
+        "diagonal": m.lora_E["default"].flatten(),
+        "right": m.lora_A["default"],
+    },
+    "GloraConfig": lambda m: {
+        "factor_left": m.glora_A["default"].Xd,
+        "factor_right": m.glora_A["default"].Xu,
+        "addend_left": m.glora_B["default"].Xd,
+        "addend_right": m.glora_B["default"].Xu,
+    },
     "IA3Config": lambda m: {"factor": m.ia3_l["default"].flatten()},
     "LoKrConfig": lambda m: (
         {"first": m.lokr_w1["default"], "second": m.lokr_w2["default"]}

@@ -82,7 +82,7 @@ def directions(gradient: Tensor, rank: int) -> Tensor:
     left, _, right = torch.linalg.svd(gradient, full_matrices=False)
     rows, columns = gradient.shape
     leading: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
-    return leading.contiguous()
+    return leading.clone()  # a view would keep every direction in memory
 
 
 def project(gradient: Tensor, basis: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ class AdaptiveLowRank(BudgetedEdit):
         return merged
 
     def importance(self, scores: Mapping[str, Tensor]) -> Tensor:
-        return scores["diagonal"] + scores["left"].mean(dim=0) + scores["right"].mean(dim=1)
+        together: Tensor = scores["diagonal"] + scores["left"].mean(dim=0) + scores["right"].mean(dim=1)
+        return together
 
     def silence(self, parts: Parts, kept: Tensor) -> None:
         parts.diagonal.mul_(kept)
