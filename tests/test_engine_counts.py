@@ -51,7 +51,7 @@ geometries = st.builds(
 
 
 @given(record=geometries)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_formula_equals_instantiation_on_random_geometries(record: Backbone) -> None:
     catalog = load_once()
     instance = build(record)

@@ -13,11 +13,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.commands import build, site, verify_params
+    from surveykit.commands import build, site, verify
 
     database = Path("build/surveykit.duckdb")
     database.parent.mkdir(exist_ok=True)
     build.run(Namespace(catalog=arguments.catalog, output=database))
     site.run(arguments)
-    everything = {"method": None, "backbone": None, "format": "table", "summary": True}
-    return verify_params.run(Namespace(**vars(arguments), **everything))
+    everything = {"table": None, "verdict": None, "format": "table", "summary": True}
+    return verify.run(Namespace(**vars(arguments), **everything))
