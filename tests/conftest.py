@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
+
+# Each worker has a core; threads of its own would fight over it. Before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from surveykit.catalog.load import Catalog, load
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import backbone
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,6 +15,7 @@ from traced import METHODS, inputs, model_for, stage_of, trace
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance
 from surveykit.engine.memory import Bytes
+from surveykit.engine.tiny import tiny_backbone as backbone
 from surveykit.engine.tracing import PHASES, adamw, dropout_as_on_cuda, trace_step
 from surveykit.recipes import Stage
 
