@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from surveykit.catalog.load import SurveyTables
-from surveykit.database.child import check_statement
+from surveykit.database.child import Names, check_statement, readable
 from surveykit.database.reading import Reader
 from surveykit.errors import QueryError, SurveyError, nearest
 
@@ -25,21 +25,24 @@ def results(connection: duckdb.DuckDBPyConnection, survey: SurveyTables) -> Iter
     The queries are part of the catalog and pass the same guard as a user's: one SELECT on our own views. A query that
     fails is a result with its error.
     """
+    names = readable(connection)
     yield (
         "statement_result",
         [
-            (statement.id, position, *_reading(connection, reading.sql))
+            (statement.id, position, *_reading(connection, reading.sql, names))
             for statement in survey.statements
             for position, reading in enumerate(statement.readings, start=1)
         ],
     )
-    yield "data_check_result", [(check.id, *_check(connection, check.sql)) for check in survey.data_checks]
+    yield "data_check_result", [(check.id, *_check(connection, check.sql, names)) for check in survey.data_checks]
 
 
-def _reading(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[bool | None, str | None, str | None]:
+def _reading(
+    connection: duckdb.DuckDBPyConnection, sql: str, names: Names
+) -> tuple[bool | None, str | None, str | None]:
     """Whether it holds, its figures as JSON, and its error."""
     try:
-        rows = _rows(connection, sql)
+        rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
         return None, None, str(error)
     if len(rows) != 1 or not isinstance(rows[0].get("holds"), bool):
@@ -48,16 +51,16 @@ def _reading(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[bool | No
     return rows[0]["holds"], _json(figures), None
 
 
-def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int | None, str | None, str | None]:
+def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[int | None, str | None, str | None]:
     try:
-        rows = _rows(connection, sql)
+        rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
         return None, None, str(error)
     return len(rows), _json(rows[:ROWS_KEPT]), None
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    check_statement(connection, sql)
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> list[dict[str, Any]]:
+    check_statement(connection, sql, names)
     found = connection.execute(sql)
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
