@@ -62,8 +62,8 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tup
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> list[dict[str, Any]]:
     check_statement(connection, sql, names)
     found = connection.execute(sql)
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    columns = [column[0] for column in found.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
 
 def _json(value: object) -> str:
