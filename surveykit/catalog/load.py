@@ -243,8 +243,8 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
             for j, backbone in enumerate(configuration.also_on):
                 if backbone not in catalog.backbones:
                     hint = nearest(backbone, catalog.backbones)
-                    path = ("configurations", i, "also_on", j)
-                    loading.at(method.id, file, path, f"no backbone '{backbone}'{hint}")
+                    at = ("configurations", i, "also_on", j)
+                    loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
         for i, explanation in enumerate(method.explanations):
             _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
     _check_table5(catalog, loading, rows)

@@ -135,7 +135,8 @@ class Attached:
                 raise RecipeError(f"{self.instance.record.id} has nothing to train at {chosen}")
             for slot in found:
                 if slot.unable and slot.place.role in MODULE_ROLES:
-                    raise RecipeError(f"on {self.instance.record.id} name what is trained in {slot.place.role} by its roles")
+                    named = f"{slot.place.role} is no module of its own on {self.instance.record.id}"
+                    raise RecipeError(f"{named}; name what is trained by the roles inside it")
                 if where.parameters == "all":
                     yield from slot.module.parameters()
                 elif (bias := slot.module._parameters.get("bias")) is not None:
