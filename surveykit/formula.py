@@ -4,11 +4,17 @@ A formula is arithmetic over named symbols. Symbols of a backbone:
 
     d   d_model, width of the residual stream        V   rows of the token embedding
     I   heads × d_kv, inner width of attention       H   heads
-    f   d_ff, width of the feed-forward              U   relative-position buckets
-    Le, Ld   encoder and decoder layers              G   input matrices per feed-forward (2 if gated)
-    A   attention modules, Le + 2 Ld                 T   token matrices (1 if tied, 2 if not)
-    F   feed-forward modules, Le + Ld                L   normalisation vectors, 2 Le + 3 Ld + 2
-    N   all parameters of the backbone
+    f   d_ff, width of the feed-forward              U   relative-position buckets, 0 without
+    Le, Ld   encoder and decoder layers, 0 without   G   input matrices per feed-forward (2 if gated)
+    A   attention modules                            T   token matrices (1 if tied, 2 if not)
+    Ka  kinds of attention                           F   feed-forward modules, Le + Ld
+    L   norms, those of embeddings included          N   all parameters of the backbone
+    B   entries of biases of the blocks' linear layers: queries, keys, values, outputs, feed-forwards
+    Bn  entries of biases of norms
+
+On T5, with an encoder and a decoder, A = Le + 2 Ld, Ka = 3, L = 2 Le + 3 Ld + 2 and B = Bn = 0. Without a decoder
+(BERT) A = Le, Ka = 1, L = 2 Le + 1; without an encoder (GPT-2) A = Ld, Ka = 1, L = 2 Ld + 1. A norm has L·d entries of
+scales in all, and Bn = L·d entries of biases where it has them. Poolers are in N and in none of the others.
 
 A configuration adds its own, in order, under `let`. Evaluated on plain integers only: names, `+ - * // %
 **`, parentheses, `min`, `max` and `near_square`.
@@ -25,7 +31,7 @@ from functools import lru_cache
 from surveykit.arithmetic import near_square_factor
 from surveykit.errors import FormulaError, nearest
 
-BACKBONE_SYMBOLS = ("d", "I", "f", "H", "Le", "Ld", "V", "U", "G", "T", "A", "F", "L", "N")
+BACKBONE_SYMBOLS = ("d", "I", "f", "H", "Le", "Ld", "V", "U", "G", "T", "A", "Ka", "F", "L", "B", "Bn", "N")
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,

@@ -40,7 +40,8 @@ def _write_table5(root: Path) -> None:
     for name in METHODS:  # explanations may quote a backbone that this catalog lacks
         path = root / "methods" / f"{name}.yaml"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if "backbone: t5-11b" not in line), encoding="utf-8")
+        kept_lines = [line for line in lines if "backbone: t5-11b" not in line and "also_on:" not in line]
+        path.write_text("".join(kept_lines), encoding="utf-8")
 
 
 def _write_papers(root: Path) -> None:

@@ -39,7 +39,10 @@ def test_what_is_not_recorded_is_not_measured(catalog: Catalog) -> None:
 def test_a_reconstruction_is_never_judged(catalog: Catalog) -> None:
     rebuilt = {m.id for m in catalog.methods.values() if m.reconstruction}
     assert rebuilt
-    assert {v.verdict for v in verdicts(catalog).values() if v.method in rebuilt} <= {"not_comparable", "not_measured"}
+    own = {(name, b) for name, _, c in catalog.configurations() if c.basis == "paper" for b in c.also_on}
+    # Except where a paper's own configuration was counted on its own backbone: there nothing was filled in.
+    found = [v for v in verdicts(catalog).values() if v.method in rebuilt and (v.configuration, v.backbone) not in own]
+    assert {v.verdict for v in found} <= {"not_comparable", "not_measured"}
 
 
 def test_every_difference_is_explained(catalog: Catalog) -> None:

@@ -28,6 +28,16 @@ def expected(catalog: Catalog, name: str, record: Backbone) -> dict[str, int]:
     return {key: formula.evaluate(text, symbols) for key, text in written.forms().items()}
 
 
+ALSO_ON = [(name, other) for name, _, c in load(CATALOG, measured=False).configurations() for other in c.also_on]
+
+
+@pytest.mark.parametrize(("name", "other"), ALSO_ON)
+def test_formula_equals_instantiation_on_the_backbones_of_the_papers(catalog: Catalog, name: str, other: str) -> None:
+    counts = count(catalog.recipe(name), build(catalog.backbones[other]))
+    formulas = expected(catalog, name, catalog.backbones[other])
+    assert {key: getattr(counts, key) for key in formulas} == formulas
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
 def test_formula_equals_instantiation(catalog: Catalog, instances: dict[str, Instance], name: str, size: str) -> None:

@@ -73,6 +73,11 @@ class Catalog:
             for configuration in method.configurations:
                 yield f"{method.id}/{configuration.id}", method, configuration
 
+    def backbones_of(self, configuration: Configuration) -> tuple[str, ...]:
+        """Where a configuration is counted: on every T5, and on those that it names besides."""
+        sizes = [b.id for b in self.backbones.values() if b.architecture == "t5"]
+        return tuple(dict.fromkeys((*sizes, *configuration.also_on)))
+
     def recipe(self, full_name: str) -> Recipe:
         """The recipe of method/configuration; KeyError when there is none."""
         return next(c.recipe for name, _, c in self.configurations() if name == full_name)
@@ -235,6 +240,11 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
                 if claimed.row not in rows:
                     path = ("configurations", i, "survey_rows", j, "row")
                     loading.at(method.id, file, path, f"Table 5 has no row '{claimed.row}'{nearest(claimed.row, rows)}")
+            for j, backbone in enumerate(configuration.also_on):
+                if backbone not in catalog.backbones:
+                    hint = nearest(backbone, catalog.backbones)
+                    at = ("configurations", i, "also_on", j)
+                    loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
         for i, explanation in enumerate(method.explanations):
             _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
     _check_table5(catalog, loading, rows)

@@ -61,12 +61,11 @@ def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
     configuration names besides."""
     if measure == "trials":
         return sorted(Cell("", name) for name, _, _ in catalog.configurations())
-    sizes = [b.id for b in catalog.backbones.values() if b.architecture == "t5"]
-    also = measure == "counts"
     return sorted(
         Cell(backbone, name)
         for name, _, configuration in catalog.configurations()
-        for backbone in dict.fromkeys((*sizes, *(configuration.also_on if also else ())))
+        for backbone in catalog.backbones_of(configuration)
+        if measure == "counts" or catalog.backbones[backbone].architecture == "t5"
     )
 
 

@@ -25,7 +25,7 @@ SOURCES: Mapping[Measure, tuple[str, ...]] = {
               "tracing"),
     "trials": (*_COUNTING, *_RUNNING, "allocation", "saving", "tiny", "training", "trial"),
 }  # fmt: skip
-"""The modules of the engine that each measure rests on."""
+"""The modules of the engine that each measure rests on; on a backbone that is not a T5, `architectures` besides."""
 
 
 @cache
@@ -46,6 +46,7 @@ def key(recipe: Recipe, backbone: Backbone | None, measure: Measure = "counts") 
         digest.update(backbone.model_dump_json(exclude=_DESCRIBES_BACKBONE).encode())
     for kind in sorted({*_RECIPES, *kinds}):
         digest.update(_source(_PACKAGE / "recipes" / f"{kind}.py"))
-    for module in SOURCES[measure]:
+    others = ("architectures",) if backbone is not None and backbone.architecture != "t5" else ()
+    for module in (*SOURCES[measure], *others):
         digest.update(_source(_PACKAGE / "engine" / f"{module}.py"))
     return digest.hexdigest()[:16]

@@ -44,14 +44,14 @@ def run(arguments: Namespace) -> int:
 
 def with_evidence(catalog: Catalog, chosen: list[Cell]) -> list[Cell]:
     """Add the configurations that explanations of the chosen methods name, so that they can be checked."""
-    from surveykit.catalog.measured import Cell
+    from surveykit.catalog.measured import Cell, cells
 
     named = {
         method.id: [name for e in method.explanations for name in (e.reproduced_by, *e.tried) if name is not None]
         for method in catalog.methods.values()
     }
     evidence = {Cell(cell.backbone, name) for cell in chosen for name in named[cell.configuration.split("/")[0]]}
-    return sorted({*chosen, *evidence})
+    return sorted({*chosen, *evidence.intersection(cells(catalog))})
 
 
 def show(report: Report, format: str, *, summary_only: bool) -> None:

@@ -127,7 +127,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "backbone", [
         (
             b.id, b.name, b.survey_label, b.checkpoint, b.architecture, b.paper, b.d_model, b.d_ff, b.d_kv, b.heads,
-            b.inner, b.encoder_layers, b.decoder_layers, b.vocabulary, b.relative_buckets, b.gated, b.tied,
+            b.inner, b.encoder_layers, b.decoder_layers, b.vocabulary, b.relative_buckets, b.positions, b.token_types, b.gated, b.tied,
             b.parameters, b.parameters_source,
         )
         for b in catalog.backbones.values()
@@ -255,7 +255,7 @@ def _measurements(catalog: Catalog) -> Iterator[Row]:
 def _formula_values(catalog: Catalog) -> Iterator[Row]:
     for name, _, configuration in catalog.configurations():
         written = configuration.formula
-        for backbone in catalog.backbones.values():
-            symbols = formula.bind(written.let, backbone.symbols())
+        for backbone in catalog.backbones_of(configuration):
+            symbols = formula.bind(written.let, catalog.backbones[backbone].symbols())
             counts = (formula.evaluate(text, symbols) for text in written.forms().values())
-            yield name, backbone.id, *counts
+            yield name, backbone, *counts

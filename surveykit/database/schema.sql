@@ -131,15 +131,18 @@ CREATE TABLE backbone (
     d_kv INTEGER NOT NULL CHECK (d_kv > 0),
     heads INTEGER NOT NULL CHECK (heads > 0),
     inner_width INTEGER NOT NULL,
-    encoder_layers INTEGER NOT NULL CHECK (encoder_layers > 0),
-    decoder_layers INTEGER NOT NULL CHECK (decoder_layers > 0),
+    encoder_layers INTEGER NOT NULL CHECK (encoder_layers >= 0),
+    decoder_layers INTEGER NOT NULL CHECK (decoder_layers >= 0),
     vocabulary INTEGER NOT NULL CHECK (vocabulary > 0),
-    relative_buckets INTEGER NOT NULL CHECK (relative_buckets > 0),
+    relative_buckets INTEGER NOT NULL CHECK (relative_buckets >= 0),
+    positions INTEGER NOT NULL CHECK (positions >= 0),
+    token_types INTEGER NOT NULL CHECK (token_types >= 0),
     gated BOOLEAN NOT NULL,
     tied BOOLEAN NOT NULL,
     parameters BIGINT NOT NULL CHECK (parameters > 0),
     parameters_source VARCHAR NOT NULL,
-    CHECK (inner_width = heads * d_kv)
+    CHECK (inner_width = heads * d_kv),
+    CHECK (encoder_layers + decoder_layers > 0)
 );
 COMMENT ON TABLE backbone IS 'Pretrained models, by their dimensions; widths in features';
 COMMENT ON COLUMN backbone.id IS 'Name of its file in catalog/backbones';
@@ -153,10 +156,12 @@ COMMENT ON COLUMN backbone.d_ff IS 'Width of the feed-forward';
 COMMENT ON COLUMN backbone.d_kv IS 'Width of one attention head';
 COMMENT ON COLUMN backbone.heads IS 'Attention heads';
 COMMENT ON COLUMN backbone.inner_width IS 'Inner width of attention: heads times d_kv';
-COMMENT ON COLUMN backbone.encoder_layers IS 'Layers of the encoder';
-COMMENT ON COLUMN backbone.decoder_layers IS 'Layers of the decoder';
+COMMENT ON COLUMN backbone.encoder_layers IS 'Layers of the encoder; 0 without one';
+COMMENT ON COLUMN backbone.decoder_layers IS 'Layers of the decoder; 0 without one';
 COMMENT ON COLUMN backbone.vocabulary IS 'Rows of the token embedding';
-COMMENT ON COLUMN backbone.relative_buckets IS 'Buckets of the relative position bias';
+COMMENT ON COLUMN backbone.relative_buckets IS 'Buckets of the relative position bias; 0 without one';
+COMMENT ON COLUMN backbone.positions IS 'Rows of each table of learned positions; 0 without one';
+COMMENT ON COLUMN backbone.token_types IS 'Rows of the table of token types; 0 without one';
 COMMENT ON COLUMN backbone.gated IS 'Whether the feed-forward has a second, gating input matrix';
 COMMENT ON COLUMN backbone.tied IS 'Whether the output layer is the token embedding';
 COMMENT ON COLUMN backbone.parameters IS 'Parameters, each once: the denominator of every percentage';

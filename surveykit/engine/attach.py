@@ -16,6 +16,7 @@ from surveykit.engine.masking import Masked
 from surveykit.engine.parts import Part
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Shape, Stage
+from surveykit.recipes.base import MODULE_ROLES
 from surveykit.recipes.sites import ParameterEdit
 
 CONTAINER = "surveykit_edits"
@@ -133,7 +134,13 @@ class Attached:
                 chosen = where.model_dump(exclude_none=True)
                 raise RecipeError(f"{self.instance.record.id} has nothing to train at {chosen}")
             for slot in found:
-                yield from slot.module.parameters()
+                if slot.unable and slot.place.role in MODULE_ROLES:
+                    named = f"{slot.place.role} is no module of its own on {self.instance.record.id}"
+                    raise RecipeError(f"{named}; name what is trained by the roles inside it")
+                if where.parameters == "all":
+                    yield from slot.module.parameters()
+                elif (bias := slot.module._parameters.get("bias")) is not None:
+                    yield bias
 
     def _maskable(self) -> list[nn.Parameter]:
         assert self.stage.mask is not None
@@ -194,6 +201,8 @@ class Attached:
                 edit, part = placed.edit, placed.part
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
+                elif reason := placed.unable():
+                    raise RecipeError(reason)
                 else:
                     part.frozen.copy_(placed.written(part.frozen))
         self._merged = len(staying) < len(self.placed)

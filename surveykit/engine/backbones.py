@@ -1,17 +1,18 @@
-"""Backbones: a T5 of catalogued dimensions, and the places in it that recipes speak of."""
+"""Backbones: a model of catalogued dimensions, and the places in it that recipes speak of. Here T5; others beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedModel, T5Config, T5ForConditionalGeneration
 
 from surveykit.catalog.backbones import Backbone
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Role, Sublayer
+from surveykit.recipes.base import Site
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Slot:
     module: nn.Module
     blocks: tuple[nn.Module, ...] = ()
     """The blocks of a stack, where the module is one."""
+    unable: Mapping[Site, str] = field(default_factory=dict)
+    """Sites whose edits are counted here but cannot run, each with the reason."""
 
     def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> Slot:
         """The same place, for a pretrained tensor of this shape, or for an edit that is in so many places."""
@@ -34,11 +37,11 @@ class Instance:
     Parameters are known by identity, each once however many names it has; what is not in `pretrained` was added.
     """
 
-    def __init__(self, record: Backbone, model: T5ForConditionalGeneration) -> None:
+    def __init__(self, record: Backbone, model: PreTrainedModel, slots: Iterable[Slot]) -> None:
         self.record = record
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
-        self.slots: tuple[Slot, ...] = tuple(_slots(model))
+        self.slots: tuple[Slot, ...] = tuple(slots)
         for parameter in self.pretrained:
             parameter.requires_grad_(False)
 
@@ -55,6 +58,22 @@ def build(record: Backbone, *, device: str = "meta", seed: int = 0) -> Instance:
     Raises:
         RecipeError: the model has not the catalogued number of parameters.
     """
+    if record.architecture == "t5":
+        model: PreTrainedModel = _t5(record, device, seed)
+        slots = _slots(model)
+    else:
+        from surveykit.engine import architectures  # it imports this module
+
+        model = architectures.model_of(record, device, seed)
+        slots = architectures.slots_of(record, model)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if count != record.parameters:
+        message = f"{record.id}: transformers builds {count:,} parameters, the catalog expects {record.parameters:,}"
+        raise RecipeError(message)
+    return Instance(record, model, slots)
+
+
+def _t5(record: Backbone, device: str, seed: int) -> T5ForConditionalGeneration:
     config = T5Config(
         d_model=record.d_model,
         d_ff=record.d_ff,
@@ -74,11 +93,7 @@ def build(record: Backbone, *, device: str = "meta", seed: int = 0) -> Instance:
         if not record.tied:
             _untie(model)
     model.eval()
-    count = sum(parameter.numel() for parameter in model.parameters())
-    if count != record.parameters:
-        message = f"{record.id}: transformers builds {count:,} parameters, the catalog expects {record.parameters:,}"
-        raise RecipeError(message)
-    return Instance(record, model)
+    return model
 
 
 def _untie(model: T5ForConditionalGeneration) -> None:

@@ -55,6 +55,8 @@ class Where(Record):
     """Only in these layers of each stack, from 0, or from -1 backwards; without it, in all."""
     span: tuple[int, int, int] | None = None
     """Only in a part of each stack: (start, end, of) keeps layer l of n where start/of <= l/n < end/of."""
+    parameters: Literal["all", "bias"] = Field(default="all", exclude_if=lambda chosen: chosen == "all")
+    """Where pretrained parameters are trained: all of a module, or its bias alone."""
 
     @model_validator(mode="after")
     def _span_is_a_part(self) -> Self:
@@ -183,6 +185,8 @@ class Edit(Record):
         wrong = sorted(set(self.where.roles) - self.allowed_roles)
         if wrong:
             raise ValueError(f"{self.kind} goes on {', '.join(sorted(self.allowed_roles))}, not on {', '.join(wrong)}")
+        if self.where.parameters != "all":
+            raise ValueError("`parameters: bias` chooses what is trained; an edit goes on modules")
 
     def tensors(self, place: Place) -> Mapping[str, Shape]:
         """The tensors that this edit brings to one place."""

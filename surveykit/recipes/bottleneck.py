@@ -66,6 +66,10 @@ class Bottleneck(OutputEdit):
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"ffn"} if self.gate == "none" else {"ffn", "gating"})
 
+    @property
+    def reads_input(self) -> bool:
+        return self.placement == "parallel"
+
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         read = y if self.placement == "sequential" else x
         hidden = parts.activate(self.activation, read @ parts.down.T + parts.down_bias)
@@ -126,6 +130,10 @@ class ExpertBottleneck(OutputEdit):
             return weight.mean(dim=0), bias.mean(dim=0)
         drawn = parts.draw(weight.shape[0])
         return weight[drawn], bias[drawn]
+
+    @property
+    def reads_input(self) -> bool:
+        return False
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         down, down_bias = self._projection(parts, "down")
@@ -200,6 +208,10 @@ class HypercomplexBottleneck(OutputEdit):
         rule = parts.shared.rule if self.shared_rule else getattr(parts, f"{name}_rule")
         summed: Tensor = (rule[:, :, None, :, None] * block[:, None, :, None, :]).sum(dim=0)
         return summed.flatten(2, 3).flatten(0, 1)
+
+    @property
+    def reads_input(self) -> bool:
+        return False
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         hidden = parts.activate(self.activation, y @ self._matrix(parts, "down") + parts.down_bias)

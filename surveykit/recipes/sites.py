@@ -110,6 +110,11 @@ class OutputEdit(Edit):
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"ffn"})
 
+    @property
+    def reads_input(self) -> bool:
+        """Whether `after` looks at x; an edit that does not can go behind any module with the sublayer's output."""
+        return True
+
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
 

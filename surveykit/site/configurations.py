@@ -34,6 +34,8 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
     values = {
         v.backbone: v for v in reader.all("SELECT * FROM formula_value WHERE configuration = ?", configuration.id)
     }  # fmt: skip
+    # Every T5, then those of the paper, each by size.
+    backbones = sorted((b for b in backbones if b.id in values), key=lambda b: b.architecture != "t5")
     return {
         "id": configuration.id,
         "anchor": anchor(configuration.id),

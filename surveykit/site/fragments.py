@@ -58,13 +58,17 @@ def _causes(reader: Reader) -> Markup:
 
 def _backbones(reader: Reader) -> Markup:
     rows = []
-    for b in reader.all("SELECT * FROM backbone ORDER BY parameters, id"):
+    for b in reader.all("SELECT * FROM backbone ORDER BY architecture <> 't5', parameters, id"):
         widths = [b.d_model, b.d_ff, b.heads, b.d_kv, b.inner_width]
         layers = f"{b.encoder_layers} + {b.decoder_layers}"
         checkpoint = external(b.checkpoint, f"https://huggingface.co/{b.checkpoint}")
-        rows.append([b.name, numbers.count(b.parameters), *map(numbers.count, widths), layers, checkpoint])
-    heads = ["Backbone", "Parameters", "d_model", "d_ff", "Heads", "d_kv", "Heads × d_kv", "Layers", "Checkpoint"]
-    return table(heads, rows, "lrrrrrrrl")
+        size = numbers.count(b.parameters)
+        rows.append([b.name, b.architecture, size, *map(numbers.count, widths), layers, checkpoint])
+    heads = [
+        "Backbone", "Architecture", "Parameters", "d_model", "d_ff", "Heads", "d_kv", "Heads × d_kv", "Layers",
+        "Checkpoint",
+    ]  # fmt: skip
+    return table(heads, rows, "llrrrrrrrl")
 
 
 def _coverage(reader: Reader) -> Markup:

@@ -115,6 +115,8 @@ def _where(where: dict[str, Any]) -> str:
         text += f", layers from {start}/{of} to {end}/{of} of each stack"
     if where["layers"] is not None:
         text += f", layers {listed(str(layer) for layer in where['layers'])} of each stack"
+    if where.get("parameters") == "bias":
+        text += ", their biases only"
     return text
 
 
