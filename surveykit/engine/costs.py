@@ -72,7 +72,7 @@ class Costs:
     def __init__(self, record: Backbone) -> None:
         self.record = record
         self._instances: dict[int, Instance] = {}
-        self._bare: tuple[int, int] | None = None
+        self._bare: dict[int, tuple[int, int]] = {}
 
     def training(self, stage: Stage, batch: int, length: int) -> TrainingCost:
         """A training step of a stage with the optimizer's state live."""
@@ -104,7 +104,7 @@ class Costs:
         inputs = _inputs(1, INFERENCE_LENGTH, self.record.vocabulary)
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            bare = operations(instance.model, inputs)
+            bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
             with Attached(instance, deployed.model_copy(update={"train": (), "train_everything": False})) as kept:
@@ -119,6 +119,12 @@ class Costs:
             beside, merged = self._carry(low[0], high[0]), self._carry(low[1], high[1])
             bare = tuple(self._line(a, b) for a, b in zip(low[2], high[2], strict=True))  # type: ignore[assignment]
         return InferenceCost(*bare, Inference(**beside), Inference(**merged))
+
+    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+        depth = instance.record.encoder_layers
+        if depth not in self._bare:
+            self._bare[depth] = operations(instance.model, inputs)
+        return self._bare[depth]
 
     @property
     def depth(self) -> int:
