@@ -16,7 +16,8 @@ def test_costs_at_two_depths_give_those_at_full_depth(
     record, recipe = catalog.backbones["t5-small"], catalog.recipe(name)
     carried = Costs(record)
     step, inference = carried.training(recipe.stages[-1], 2, 32), carried.inference(recipe)
-    monkeypatch.setattr(costs, "DEPTHS", (6, 7))  # not shallower than the backbone: nothing is cut
+    assert set(carried._instances) == set(costs.DEPTHS)  # the whole depth was not needed
+    monkeypatch.setattr(costs, "DEPTHS", (8, 9))  # not shallower than the backbone: nothing is cut
     whole = Costs(record)
     assert whole.training(recipe.stages[-1], 2, 32).memory == step.memory
     assert whole.training(recipe.stages[-1], 2, 32).backward_flops == step.backward_flops

@@ -64,7 +64,7 @@ MEASURES: tuple[Measure, ...] = ("counts", "costs", "trials")
 def _measure_and_record(
     catalog: Catalog, todo: Mapping[Measure, list[Cell]], *, quiet: bool
 ) -> tuple[list[Any], list[Path]]:
-    """Measure, and write what was found after each method, so that an interrupted run loses nothing and resumes."""
+    """Measure, and write what was found after each configuration, so that an interrupted run loses nothing and resumes."""
     from surveykit.catalog.measured import record
     from surveykit.engine.measure import this_run
 
@@ -81,27 +81,27 @@ def _measure_and_record(
 
 
 def in_processes(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[list[Any]]:
-    """Costs and trials, the cells of one method after another, on all processors."""
+    """Costs and trials, the cells of one configuration after another, on all processors."""
     import multiprocessing
     import os
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     from surveykit.engine.measure import together
 
-    by_method: dict[str, list[Cell]] = {}
+    apart: dict[str, list[Cell]] = {}
     for cell in wanted:
-        by_method.setdefault(cell.method, []).append(cell)
-    if not by_method:
+        apart.setdefault(cell.configuration, []).append(cell)
+    if not apart:
         return
-    workers = min(os.cpu_count() or 1, len(by_method))
+    workers = min(os.cpu_count() or 1, len(apart))
     if workers == 1:
-        for cells in by_method.values():
+        for cells in apart.values():
             yield together(catalog, cells)
         return
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     with progress(len(wanted), quiet=quiet) as bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
         # The largest first, so that no long one is left for the end.
-        ordered = sorted(by_method.values(), key=len, reverse=True)
+        ordered = sorted(apart.values(), key=len, reverse=True)
         running = {pool.submit(together, catalog, cells): len(cells) for cells in ordered}
         try:
             for done in as_completed(running):

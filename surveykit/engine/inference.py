@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.engine.attach import Attached
+from surveykit.engine.replay import REPLAY
 from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.recipes.sites import InputEdit, KeyValueEdit
 
@@ -43,7 +44,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = REPLAY.run(func, args, kwargs or {})
         formula = self._formulas.get(func._overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=out)

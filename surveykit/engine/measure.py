@@ -72,10 +72,12 @@ def batch_of(catalog: Catalog, backbone: str) -> int:
     return next((m.microbatch for m in rows), LARGEST_BATCH)
 
 
-def lengths_of(catalog: Catalog, configuration: str) -> tuple[int, ...]:
-    """Defaults of methods, and what rows of Table 5 are read as, are traced at all lengths; others at one."""
-    found = next(c for name, _, c in catalog.configurations() if name == configuration)
-    return (CENTRAL_LENGTH, *BAND_LENGTHS) if found.default or found.survey_rows else (CENTRAL_LENGTH,)
+def lengths_of(catalog: Catalog, cell: Cell) -> tuple[int, ...]:
+    """Defaults of methods, and what rows of Table 5 are read as on its backbones, are traced at all lengths; others at
+    one."""
+    found = next(c for name, _, c in catalog.configurations() if name == cell.configuration)
+    in_table5 = bool(found.survey_rows) and catalog.backbones[cell.backbone].survey_label is not None
+    return (CENTRAL_LENGTH, *BAND_LENGTHS) if found.default or in_table5 else (CENTRAL_LENGTH,)
 
 
 def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: None) -> Iterator[list[Record]]:
@@ -89,7 +91,7 @@ def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: N
 
 def _trace_cell(catalog: Catalog, costs: Costs, cell: Cell) -> list[Record]:
     recipe = catalog.recipe(cell.configuration)
-    batch, lengths = batch_of(catalog, cell.backbone), lengths_of(catalog, cell.configuration)
+    batch, lengths = batch_of(catalog, cell.backbone), lengths_of(catalog, cell)
     place = {"configuration": cell.configuration, "backbone": cell.backbone}
     origin = {"key": current_key(catalog, cell, "costs"), "run": this_run().run}
     try:
@@ -166,7 +168,7 @@ def _word(value: bool) -> str:
 
 
 def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Record]:
-    """All that can be found in one process for cells of one method: costs and memory, or trials. For worker processes."""
+    """All that can be found in one process for cells of one configuration: costs and memory, or trials. For worker processes."""
     torch.set_num_threads(1)
     on_backbones = [cell for cell in cells if cell.backbone]
     rows = [row for found in trace(catalog, on_backbones) for row in found]

@@ -19,11 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.engine.accumulation import adds_in_place, sole_reference
-from surveykit.engine.replay import Replay
+from surveykit.engine.replay import REPLAY
 
 SINGLE_WIDTH = 4
 """Bytes of a floating-point element in the `single` accounting."""
-_REPLAY = Replay()
 
 Moments = list[tuple[int, int]]
 """Live bytes after each allocation of a phase or span, in order: native, single."""
@@ -160,7 +159,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if adds_in_place(func, args, kwargs):
             return args[0] if args[0].is_meta else args[0].add_(args[1])
-        out = _REPLAY.run(func, args, kwargs)
+        out = REPLAY.run(func, args, kwargs)
         allocates = self._allocating.get(func)
         if allocates is None:
             allocates = self._allocating[func] = _allocates(func)

@@ -101,3 +101,7 @@ def _on_meta(args: tuple[Any, ...]) -> bool:
     if isinstance(first, list | tuple) and first:
         first = first[0]
     return isinstance(first, Tensor) and first.is_meta
+
+
+REPLAY = Replay()
+"""One for all traces of a process: they repeat each other's cases."""

@@ -22,6 +22,7 @@ RATES = (1e-2, 1e-4)
 """Step sizes, the second where the first is too large: Adam moves each entry alike, however many are summed up."""
 RANDOM_UPDATE = 0.1
 _RANK_TOLERANCE = 1e-5
+_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ def trial(recipe: Recipe) -> Trial:
     Raises:
         RecipeError: it cannot run there; the message says why.
     """
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(_SEED)  # of stochastic routing; weights have seeds of their own
+        return _trial(recipe)
+
+
+def _trial(recipe: Recipe) -> Trial:
     batch = tiny_batch()
     counts = count(recipe, tiny_instance())
     instance = tiny_instance()
@@ -97,7 +104,7 @@ def trial(recipe: Recipe) -> Trial:
         changed=counts.changed,
         changed_random=sum(int((delta != 0).sum()) for delta in random_change),
         changed_trained=sum(int((delta != 0).sum()) for delta in _changes(instance, before)),
-        rank=max((_rank(delta) for delta in random_change if delta.dim() == 2), default=0),
+        rank=max((_rank(*pair) for pair in zip(random_change, before.values(), strict=True)), default=0),
         update_rank=counts.update_rank,
     )
 
@@ -186,10 +193,14 @@ def _changes(instance: Instance, before: dict[int, Tensor]) -> list[Tensor]:
     return [p.detach() - before[id(p)] for p in instance.pretrained]
 
 
-def _rank(delta: Tensor) -> int:
-    if not bool(delta.any()):
+def _rank(delta: Tensor, before: Tensor) -> int:
+    """Rank of the change of a matrix; 0 for vectors. Rounding its sum with the weight is noise of full rank: singular
+    values up to what that noise can have (√m + √n times its largest entry) do not count."""
+    if delta.dim() != 2 or not bool(delta.any()):
         return 0
-    return int(torch.linalg.matrix_rank(delta.double(), rtol=_RANK_TOLERANCE))
+    rounding = torch.finfo(before.dtype).eps * float((before.abs() + delta.abs()).max())
+    noise = rounding * sum(size**0.5 for size in delta.shape)
+    return int(torch.linalg.matrix_rank(delta.double(), atol=noise, rtol=_RANK_TOLERANCE))
 
 
 def _merge_word(recipe: Recipe, obstacles: dict[str, str], equal: bool) -> str:
