@@ -132,7 +132,9 @@ def main(root: str) -> int:
             apart, moved = difference(catalog, name, oracle, READERS[oracle.config])
             agree = apart <= TOLERANCE < moved  # an adapter without effect would agree with anything
             passed, failed = passed + agree, failed + (not agree)
-            print(f"{name:34} {oracle.config:18} differs by {apart:.1e}, from the bare model by {moved:.1e}", flush=True)
+            print(
+                f"{name:34} {oracle.config:18} differs by {apart:.1e}, from the bare model by {moved:.1e}", flush=True
+            )
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
