@@ -17,6 +17,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.engine.slots import Slot, find, slots_of
 from surveykit.errors import SurveyError, nearest
+from surveykit.recipes import Where
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Blueprint:
     def causal(self) -> bool:
         """Whether it is a decoder alone."""
         return self.family.sides == {"decoder"}
+
+    def meant(self, where: Where) -> Where:
+        """What a recipe means on this model: it says "the encoder's input" of the text that is read, which goes into a
+        decoder where there is nothing else."""
+        if self.causal and where.sublayers == ("encoder.input",):
+            return where.model_copy(update={"sublayers": ("decoder.input",)})
+        return where
 
     @property
     def encoder_only(self) -> bool:

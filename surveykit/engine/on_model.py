@@ -1,0 +1,82 @@
+"""Methods on a model that a user points at: what each would train there, or why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from surveykit.catalog.chosen import catalogued_backbone
+from surveykit.engine.backbones import blueprint
+from surveykit.engine.budget import sized_for
+from surveykit.engine.counts import Counts, count
+from surveykit.engine.models import Blueprint, Instance, blueprint_of
+from surveykit.errors import RecipeError
+from surveykit.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class OnModel:
+    """One configuration on one model. What is not known is None, and `reason` says why."""
+
+    configuration: str
+    trainable: int | None
+    """Held by the optimizer, in the last stage."""
+    percent: float | None
+    """… of the bare model's parameters, each once."""
+    added: int | None
+    changed: int | None
+    """Entries of the model that can differ once all that can is merged."""
+    stored_bytes: int | None
+    """To keep for each task, at 4 bytes a number."""
+    update_rank: int | None
+    size: str | None
+    """The hyper-parameter that a budget set, and its value."""
+    reason: str | None
+    """Why there are no counts, or why nothing is trained."""
+
+
+def model_named(source: str, catalog: Path) -> Blueprint:
+    """A folder, a config.json, a backbone of the catalog by its id, or a model of the hub.
+
+    Raises:
+        SurveyError: there is none, or it is not supported.
+    """
+    if not Path(source).exists():
+        record = catalogued_backbone(catalog, source)
+        if record is not None:
+            return blueprint(record)
+    return blueprint_of(source)
+
+
+def count_on(
+    instance: Instance, recipes: Iterable[tuple[str, Recipe]], budget: Fraction | None = None
+) -> Iterator[OnModel]:
+    """Count each recipe on a model.
+
+    Args:
+        budget: how many numbers may be trained; each method's size is set to what comes nearest.
+    """
+    for name, recipe in recipes:
+        try:
+            counts, size, reason = _counted(instance, name, recipe, budget)
+        except RecipeError as error:
+            yield OnModel(name, *(None,) * 7, reason=str(error))
+            continue
+        percent = 100 * counts.trainable_task / instance.parameters
+        yield OnModel(
+            name, counts.trainable_task, percent, counts.added, counts.changed, counts.stored_bytes,
+            counts.update_rank, size, reason,
+        )  # fmt: skip
+
+
+def _counted(
+    instance: Instance, name: str, recipe: Recipe, budget: Fraction | None
+) -> tuple[Counts, str | None, str | None]:
+    size = None
+    if budget is not None:
+        recipe, size = sized_for(instance, name, recipe, budget)
+    counts = count(recipe, instance)
+    nothing = f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
+    return counts, size, None if counts.trainable_task else nothing
