@@ -9,7 +9,12 @@ from surveykit import output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import _ActionsContainer
+    from collections.abc import Sequence
     from fractions import Fraction
+    from typing import Any
+
+    from surveykit.engine import Instance
 
 _EXAMPLES = """\
 examples:
@@ -23,17 +28,25 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = f"{_EXAMPLES}\n\n{parser.epilog}"
     parser.add_argument("method", nargs="+", metavar="METHOD", help="a method, method/configuration, or `all`")
-    add_model(parser)
+    add_model(parser, required=True)
     parser.add_argument("--config", metavar="NAME", help="this configuration of the methods instead of the default")
     budget = "set rank, bottleneck, length… to what comes nearest to 0.5%% of the model, or to 2M parameters"
     parser.add_argument("--trainable-budget", metavar="0.5%|2M", type=budget_of, help=budget)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
 
-def add_model(parser: ArgumentParser, *, required: bool = True) -> None:
+def add_model(parser: _ActionsContainer, *, required: bool = False) -> None:
     """The option that names a model, for every command that takes one."""
     where = "a folder with a config.json, such a file, a backbone's id in the catalog, or a name on the hub"
     parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=where)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for options."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return number
 
 
 def run(arguments: Namespace) -> int:
@@ -41,34 +54,32 @@ def run(arguments: Namespace) -> int:
 
     from surveykit.catalog.chosen import chosen_recipes
     from surveykit.catalog.locate import locate
-    from surveykit.commands.arguments import terminal_width
 
     root = locate(arguments.catalog).root
     recipes = chosen_recipes(root, arguments.method, arguments.config)
     from surveykit.engine.on_model import OnModel, count_on, model_named
 
     instance = model_named(arguments.model, root).build()
-    rows = list(count_on(instance, recipes, _amount(arguments.trainable_budget, instance.parameters)))
-    columns = [field.name for field in fields(OnModel)]
-    unused = {
-        i for i, name in enumerate(columns) if name in ("size", "reason") and not any(astuple(r)[i] for r in rows)
-    }
-    if arguments.format in ("table", "markdown"):
-        print(described(instance))
-        shown = [i for i in range(len(columns)) if i not in unused]
-    else:
-        shown = list(range(len(columns)))
-        print(described(instance), file=sys.stderr)
-    cells = [[astuple(row)[i] for i in shown] for row in rows]
-    print(output.render([columns[i] for i in shown], cells, arguments.format, terminal_width()))
-    return 0 if any(row.trainable is not None for row in rows) else 1
+    budget = _amount(arguments.trainable_budget, instance.parameters)
+    found = [astuple(row) for row in count_on(instance, recipes, budget)]
+    show([field.name for field in fields(OnModel)], found, described(instance), arguments.format)
+    return 0 if any(row[1] is not None for row in found) else 1
 
 
-def described(instance: object) -> str:
+def show(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], heading: str, format: str) -> None:
+    """Rows under a line about the model; for reading, without columns that say nothing."""
+    from surveykit.commands.arguments import terminal_width
+
+    shown = list(range(len(columns)))
+    if format in ("table", "markdown"):
+        shown = [i for i in shown if any(row[i] is not None for row in rows)]
+    print(heading, file=sys.stdout if format in ("table", "markdown") else sys.stderr)
+    cells = [[row[i] for i in shown] for row in rows]
+    print(output.render([columns[i] for i in shown], cells, format, terminal_width()))
+
+
+def described(instance: Instance) -> str:
     """The model in one line: what was built, and the denominator of percentages."""
-    from surveykit.engine.models import Instance
-
-    assert isinstance(instance, Instance)
     built = f"{type(instance.model).__name__} of {instance.parameters:,} parameters"
     return f"{instance.name}: {built}, each counted once; percentages are of them"
 

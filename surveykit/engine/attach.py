@@ -75,7 +75,7 @@ class Attached:
         """
         name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
         if not any(where.fits(slot.place) for slot in slots):
-            raise RecipeError(f"{name} has no place for {purpose} at {where.model_dump(exclude_none=True)}")
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
         found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
             if slot.fused and not (whole and {*slot.fused} <= {*where.roles}):

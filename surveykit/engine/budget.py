@@ -10,8 +10,10 @@ from surveykit.engine.models import Instance
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Recipe
 
-LARGEST = 1 << 20
+LARGEST = 1 << 30
 """No size beyond this is tried."""
+USUAL = 16
+"""Where the search begins if a method's own size depends on the layer."""
 
 
 def sized_for(instance: Instance, name: str, recipe: Recipe, budget: Fraction) -> tuple[Recipe, str]:
@@ -27,28 +29,35 @@ def sized_for(instance: Instance, name: str, recipe: Recipe, budget: Fraction) -
         raise RecipeError(f"{name} has no hyper-parameter that sets how much it trains")
     if len(names) > 1:
         raise RecipeError(f"{name} has several hyper-parameters that set how much it trains: {', '.join(names)}")
+    fixed = count(recipe, instance)  # as it is, first of all: what does not fit is said, whatever the size
+    start = max((size for edit in _edits(recipe) if (size := _size(edit)) is not None), default=USUAL)
     counted: dict[int, int] = {}
 
-    def trained(size: int) -> int | None:
-        """None where the edit cannot be so large."""
-        if size not in counted:
-            try:
-                counted[size] = count(resized(recipe, size), instance).trainable_task
-            except ValueError:
-                return None
+    def reached(size: int) -> int | None:
+        """What is trained at a size; None where the method cannot be of it."""
+        try:
+            counted[size] = count(resized(recipe, size), instance).trainable_task
+        except (ValueError, RecipeError):
+            return None
         return counted[size]
 
-    fixed = count(recipe, instance)  # first of all as it is, so that what does not fit is said
-    least = next((size for size in (1, 2) if trained(size) is not None), None)
-    if least is None:
-        raise RecipeError(f"{name} cannot be of another size than it has ({fixed.trainable_task:,} trained)")
-    low, high = least, least
-    while (found := trained(high)) is not None and found < budget and high < LARGEST:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = trained(middle)
-        low, high = (middle, high) if found is not None and found < budget else (low, middle)
+    first = reached(start)
+    if first is None:
+        raise RecipeError(f"{name} cannot be of another size than it has, which trains {fixed.trainable_task:,}")
+    grows = first < budget
+    near = far = start  # from a size on one side of the budget, to one on the other or beyond what is possible
+    while far != 0 and far < LARGEST and near == far:
+        far = far * 2 if grows else far // 2
+        found = reached(far) if far else None
+        if found is not None and (found < budget) is grows:
+            near = far
+    while abs(far - near) > 1:
+        middle = (near + far) // 2
+        found = reached(middle)
+        if found is not None and (found < budget) is grows:
+            near = middle
+        else:
+            far = middle
     best = min(counted, key=lambda size: (abs(counted[size] - budget), size))
     return resized(recipe, best), f"{names[0]} {best}"
 
@@ -68,3 +77,7 @@ def resized(recipe: Recipe, size: int) -> Recipe:
 
 def _edits(recipe: Recipe) -> Iterator[Edit]:
     return (edit for stage in recipe.stages for edit in stage.edits)
+
+
+def _size(edit: Edit) -> int | None:
+    return None if edit.size_name is None else getattr(edit, edit.size_name)

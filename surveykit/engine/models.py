@@ -43,6 +43,13 @@ class Blueprint:
         return where
 
     @property
+    def alone(self) -> str:
+        """For messages: which stack a model is without the other; nothing where it has both."""
+        if self.causal:
+            return " (it is a decoder alone)"
+        return " (it is an encoder alone)" if self.encoder_only else ""
+
+    @property
     def encoder_only(self) -> bool:
         return self.family.sides == {"encoder"}
 
@@ -155,8 +162,15 @@ def open_config(source: str) -> PreTrainedConfig:
         raise SurveyError(f"{source} has no configuration that transformers can read: {_line(error)}") from error
     if raw.get("tie_word_embeddings") is False:
         config.tie_word_embeddings = False  # T5, mT5 and UMT5 forget it while they are read
-    config.name_or_path = source
+    config.name_or_path = _called(source, path)
     return config
+
+
+def _called(source: str, path: Path) -> str:
+    """A name for messages: that on the hub, or of the folder or file."""
+    if not Path(source).exists():
+        return source
+    return path.resolve().parent.name if path.name == "config.json" else path.stem
 
 
 def _from_hub(source: str) -> Path:

@@ -64,6 +64,11 @@ class Where(Record):
             raise ValueError("a span is (start, end, of) with 0 <= start < end <= of")
         return self
 
+    def words(self) -> str:
+        """Roles and sublayers, for messages."""
+        roles = ", ".join(role.replace("_", " ") for role in self.roles)
+        return roles if self.sublayers is None else f"{roles} in {', '.join(self.sublayers)}"
+
     def matches(self, place: Place) -> bool:
         return self.fits(place) and self._has_layer(place)
 
