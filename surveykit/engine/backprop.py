@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from surveykit.engine.backbones import Instance, Slot
+from surveykit.engine.models import Instance
+from surveykit.engine.slots import Slot
 from surveykit.recipes.base import LINEAR_ROLES
 
 
@@ -26,7 +27,9 @@ class Backprop:
     activation_gradient_flops: int = 0
     """Multiplications and additions for gradients of activations in the blocks' own linear layers and attentions;
     those for gradients of weights, and those inside edits, are not among them."""
-    _seen: dict[tuple[str, int], dict[str, tuple[bool, tuple[int, ...]]]] = field(default_factory=dict, repr=False)
+    _seen: dict[tuple[str, int], dict[str, tuple[bool, tuple[int, ...]]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def _linear(self, slot: Slot, x: Tensor, y: Tensor) -> None:
         place = slot.place
@@ -34,7 +37,7 @@ class Backprop:
             self.activation_gradient_flops += 2 * x.numel() * place.fan_out
         if place.role in ("query", "key", "value"):
             seen = self._seen.setdefault((place.sublayer, place.layer), {})
-            seen[place.role] = (y.requires_grad, tuple(y.shape))
+            seen[place.role] = (y.requires_grad, (*y.shape[:-1], place.fan_out))
 
     def _attentions(self) -> int:
         """FLOPs for gradients inside the attentions: each of its two products is differentiated once per operand."""
