@@ -10,7 +10,10 @@ from typing import Literal
 from surveykit.checkpoints.header import FLOATS, Header, Tensor, shape_text
 
 Kind = Literal["missing", "unexpected", "shape", "dtype", "duplicate", "config"]
-_OLD_NAMES = ((re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"), (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias"))
+_OLD_NAMES = (
+    (re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"),
+    (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias"),
+)
 """Names in files that were converted from TensorFlow; transformers renames them while it loads."""
 
 

@@ -60,6 +60,8 @@ def nearest_to(header: Header, among: Iterable[Backbone]) -> tuple[Backbone, str
         raise CheckpointError(f"{header.source}: there is no config.json that says what it is; {name_one}")
     kind = config.get("model_type")
     candidates = [backbone for backbone in among if backbone.architecture == kind]
+    if kind is None:
+        raise CheckpointError(f"{header.source}: config.json has no model_type; {name_one}")
     if not candidates:
         raise CheckpointError(f"{header.source}: config.json is of a {kind}, and the catalog has none; {name_one}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Folder:
         # The hub's cache: snapshots/COMMIT/FILE is a link to blobs/SHA256.
         self.revision = cached.name if cached.parent.name == "snapshots" else None
         with _readable(self.name):
-            self.files = {entry.name: _file(entry) for entry in path.iterdir()}
+            self.files: Mapping[str, File] = {entry.name: _file(entry) for entry in path.iterdir()}
 
     def content(self, name: str) -> bytes:
         """A small file, whole."""

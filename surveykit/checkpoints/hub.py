@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from huggingface_hub import HfApi, HfFileSystem, constants, hf_hub_download
 from huggingface_hub.errors import (
@@ -39,7 +40,9 @@ class Hub:
                 name, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
             )
         self.revision = found.sha
-        self.files = {s.rfilename: File(s.rfilename, s.size, s.lfs and s.lfs.sha256) for s in found.siblings or ()}
+        self.files: Mapping[str, File] = {
+            s.rfilename: File(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in found.siblings or ()
+        }
 
     def content(self, name: str) -> bytes:
         """A small file, whole, through huggingface_hub's cache."""
@@ -54,8 +57,8 @@ class Hub:
                 found = HfApi().parse_safetensors_file_metadata(self.name, name, revision=self.revision)
                 return safetensors.tensors_of(found, where, self.files[name].size, None)
             opened = HfFileSystem().open(f"{self.name}/{name}", revision=self.revision, block_size=_BLOCK)
-            with opened as file:
-                return pickled.tensors_of(cast("IO[bytes]", file), where)
+            with BufferedReader(cast(RawIOBase, opened), _BLOCK) as file:
+                return pickled.tensors_of(file, where)
 
     @contextmanager
     def _reached(self, file: str | None = None) -> Iterator[None]:
@@ -88,9 +91,12 @@ class Hub:
             case HfHubHTTPError():
                 status = error.response.status_code
                 said = {401: "the token is not accepted", 403: "access is not allowed", 429: "too many requests"}
-                return f"{hub} answers {status} ({said.get(status, error.response.reason_phrase)}); try again later"
+                later = "; try again later" if status == 429 or status >= 500 else ""
+                return f"{hub} answers {status} ({said.get(status, error.response.reason_phrase)}){later}"
             case SafetensorsParsingError():
                 return safetensors.reason(error)
+            case ValueError():
+                return f"{hub} gives no answer of the hub's ({error}); is it a proxy, or the page of a login?"
             case _ if "timeout" in type(error).__name__.lower():
                 return f"{hub} did not answer in time; try again, or give a folder: --checkpoint DIR"
             case _:

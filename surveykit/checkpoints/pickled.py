@@ -144,6 +144,7 @@ def _follow(program: _Bounded) -> Any:
         del stack[place:]
         return found
 
+    argument: Any
     for opcode, argument, _ in pickletools.genops(program):  # type: ignore[arg-type]  # read and readline suffice
         match opcode.name:
             case "PROTO" | "FRAME":

@@ -55,7 +55,9 @@ def read(source: str, revision: str | None = None) -> Header:
     path = Path(source).expanduser()
     if path.exists():
         if revision is not None:
-            raise CheckpointError(f"'{source}' is on this machine and has no revisions; leave --revision {revision} out")
+            raise CheckpointError(
+                f"'{source}' is on this machine and has no revisions; leave --revision {revision} out"
+            )
         return _read(Folder(path if path.is_dir() else path.parent), None if path.is_dir() else path.name)
     if source.count("/") > 1 or source.startswith((".", "/", "~")) or path.suffix in (".bin", ".safetensors"):
         raise CheckpointError(f"there is no folder '{source}'; give one, or owner/name of the hub")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from huggingface_hub.errors import SafetensorsParsingError
-from huggingface_hub.utils import SafetensorsFileMetadata
+from huggingface_hub.utils._safetensors import SafetensorsFileMetadata
 
 from surveykit.checkpoints.header import BYTES, Tensor
 from surveykit.errors import CheckpointError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 
 from surveykit import output
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 COLUMNS = ("backbone", "verdict", "parameters", "tensors", "dtype", "dropped", "differences", "provenance", "source",
            "revision", "files", "sha256")  # fmt: skip
 SHOWN = 20
-"""Differences of a backbone that are listed; json has all."""
+"""Differences of a backbone that are listed; `--format json` has all."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,7 +62,8 @@ def _checked(catalog: Catalog, arguments: Namespace) -> Iterator[Checked]:
     if arguments.checkpoint is None:
         yield from published(catalog, arguments.backbone, arguments.revision)
     else:
-        yield given(catalog, arguments.checkpoint, *arguments.backbone or (None,), revision=arguments.revision)
+        name = arguments.backbone[0] if arguments.backbone else None
+        yield given(catalog, arguments.checkpoint, name, arguments.revision)
 
 
 def exit_code(found: Iterable[Checked]) -> int:
@@ -85,7 +87,9 @@ def report(checked: Checked) -> None:
     for difference in differences[:SHOWN]:
         print(f"{name}: {difference}", file=sys.stderr)
     if len(differences) > SHOWN:
-        print(f"{name}: and {len(differences) - SHOWN} differences more (--format json has all)", file=sys.stderr)
+        kinds = Counter(difference.kind for difference in differences)
+        said = [f"{count} {kind}" for kind, count in kinds.items()]
+        print(f"{name}: {SHOWN} of {len(differences)} differences ({', '.join(said)})", file=sys.stderr)
 
 
 def _row(checked: Checked, format: str) -> list[Any]:
@@ -98,6 +102,8 @@ def _row(checked: Checked, format: str) -> list[Any]:
     differences: Any = [str(difference) for difference in comparison.differences]
     if format != "json":
         differences = len(differences)
+    if len(header.files) > 3 and format in ("table", "markdown"):
+        files = f"{len(header.files)} files, {header.files[0].name} to {header.files[-1].name}"
     return [
         name,
         "matches" if comparison.matches else "differs",
@@ -109,6 +115,6 @@ def _row(checked: Checked, format: str) -> list[Any]:
         "header",
         header.source,
         header.revision,
-        files if len(header.files) < 4 else f"{len(header.files)} files",
-        hashes[0] if len(hashes) == 1 == len(header.files) else None,
+        files,
+        ", ".join(hashes) or None,
     ]
