@@ -197,10 +197,13 @@ def content(data: bytes, name: str = "model.safetensors") -> Callable[[Path], No
     return make
 
 
-def cut(by: int, pickle_too: bool = False) -> Callable[[Path], None]:
+def cut(by: int, pickle_too: bool = False, old: bool = False) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
         path = folder / ("pytorch_model.bin" if pickle_too else "model.safetensors")
-        torch.save(state(), path) if pickle_too else files.safetensors(path, SMALL)
+        if pickle_too:
+            torch.save(state(), path, _use_new_zipfile_serialization=not old)
+        else:
+            files.safetensors(path, SMALL)
         os.truncate(path, path.stat().st_size - by)
 
     return make
@@ -255,6 +258,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
         sharded(lambda f, p: (f / "pytorch_model-00002-of-00002.bin").unlink(), pickle_too=True), "which is missing",
     ),
     "cut pickle": (cut(40, pickle_too=True), "pytorch_model.bin: the archive is cut off or damaged"),
+    "cut old pickle": (cut(1, pickle_too=True, old=True), "it is cut off or damaged: with its storages it should have"),
     "empty pickle": (content(b"", "pytorch_model.bin"), "no PyTorch file, or a damaged one"),
     "a page instead": (content(b"<!DOCTYPE html>", "pytorch_model.bin"), "no PyTorch file, or a damaged one"),
     "any other pickle": (content(pickle.dumps({"a": 1}), "pytorch_model.bin"), "no file that torch.save wrote"),

@@ -91,7 +91,7 @@ def compare(header: Header, geometry: Geometry, expected: Mapping[str, object] |
     Args:
         header: what the file says.
         geometry: the model it should be.
-        expected: fields of config.json and their values; a field that the checkpoint's has not is not compared.
+        expected: fields of config.json and their values; one that is left out, or null, is not compared.
     """
     known = {*geometry.parameters, *geometry.aliases, *geometry.buffers}
     names, outside, renamed = _names(header.tensors, geometry, known)
@@ -176,8 +176,9 @@ def _shape(name: str, wanted: tuple[int, ...], tensor: Tensor) -> Difference:
 
 def _config(header: Header, expected: Mapping[str, object]) -> Iterator[Difference]:
     for name, value in expected.items():
-        if header.config is not None and name in header.config and header.config[name] != value:
-            yield Difference("config", name, f"config.json has {header.config[name]!r}, the catalog {value!r}")
+        said = (header.config or {}).get(name)
+        if said is not None and said != value:
+            yield Difference("config", name, f"config.json has {said!r}, the catalog {value!r}")
 
 
 def _some(names: list[str]) -> str:

@@ -49,7 +49,7 @@ def expected(backbone: Backbone) -> dict[str, object]:
 def nearest_to(header: Header, among: Iterable[Backbone]) -> tuple[Backbone, str]:
     """The backbone whose dimensions a checkpoint's config.json has, or else most of them, and a sentence that says so.
 
-    A field that config.json leaves out is no objection.
+    A field that config.json leaves out, or has null in, is no objection.
 
     Raises:
         CheckpointError: there is no config.json, it is of another architecture, or it fits more than one backbone.
@@ -66,7 +66,7 @@ def nearest_to(header: Header, among: Iterable[Backbone]) -> tuple[Backbone, str
         raise CheckpointError(f"{header.source}: config.json is of a {kind}, and the catalog has none; {name_one}")
 
     def objections(backbone: Backbone) -> int:
-        return sum(name in config and config[name] != value for name, value in expected(backbone).items())
+        return sum(config.get(name) not in (None, value) for name, value in expected(backbone).items())
 
     fewest = min(map(objections, candidates))
     best = [backbone for backbone in candidates if objections(backbone) == fewest]

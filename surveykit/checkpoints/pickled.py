@@ -11,6 +11,7 @@ import pickletools
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import SEEK_END
 from typing import IO, Any
 
 from surveykit.checkpoints.header import BYTES, Tensor
@@ -114,16 +115,26 @@ def _row(file: IO[bytes]) -> tuple[Any, None]:
         raise CheckpointError("no file that torch.save wrote")
     _follow(bounded)  # the version of the protocol
     _follow(bounded)  # the sizes of numbers on the machine that wrote it
-    return _follow(bounded), None  # keys and storages come after it and are not read
+    state, keys = _follow(bounded), _follow(bounded)
+    # The storages come after it, each behind its length, and are not read.
+    sizes = {value[1].key: value[1].bytes for value in _tensors(state).values()}
+    needed = file.tell() + sum(8 + size for size in sizes.values())
+    if not sizes.keys() <= set(keys) or file.seek(0, SEEK_END) < needed:
+        raise CheckpointError(f"it is cut off or damaged: with its storages it should have {needed:,} bytes")
+    return state, None
 
 
-def _checked(state: Any, storages: dict[str, int] | None) -> Iterator[tuple[str, Tensor]]:
+def _tensors(state: Any) -> dict[str, tuple[Tensor, _Storage, int]]:
     if not isinstance(state, dict):
         raise CheckpointError("it holds no state dict")
     for name, value in state.items():
         if not (isinstance(name, str) and isinstance(value, tuple) and value and isinstance(value[0], Tensor)):
             raise CheckpointError(f"it holds {name!r}, which is no tensor; a state dict was expected")
-        tensor, storage, last = value
+    return state
+
+
+def _checked(state: Any, storages: dict[str, int] | None) -> Iterator[tuple[str, Tensor]]:
+    for name, (tensor, storage, last) in _tensors(state).items():
         if last * BYTES[tensor.dtype] > storage.bytes:
             raise CheckpointError(f"{name} is {tensor}, more than its storage of {storage.bytes:,} bytes holds")
         if storages is not None and storages.get(storage.key) != storage.bytes:
