@@ -144,6 +144,8 @@ def test_a_pickle_that_would_run_something_is_refused_and_not_run(
         (b"(ios\nsystem\n.", "the instruction INST"),
         (b"ccollections\nOrderedDict\n)\x81.", "the instruction NEWOBJ"),
         (b"\x80\x02\x82\x01.", "the instruction EXT1"),
+        (b"c\x1b[2J\nx\n.", r"names '\x1b[2J.x'"),
+        (b"\x80\x02t.", "an end without a beginning"),
         (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b"x.", "damaged"),
         (b"\x80\x02X\xff\xff\xff\x7fx.", "damaged"),
         (b"\x80\x02}q\x00", "damaged"),
@@ -245,6 +247,13 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "wrong shape": (changed_header(shape=[3, 5]), "a.weight is F32 3×5, 60 bytes, but has 48 in the file"),
     "negative shape": (changed_header(shape=[-3, -4]), "a.weight has a shape or place that is no row of whole numbers"),
     "shape of words": (changed_header(shape=["3", "4"]), "a.weight has a shape or place that is no row"),
+    "control characters": (
+        lambda folder: files.safetensors(folder / "model.safetensors", {"a\x1b[2J": (1,)}),
+        "the header has control characters in the entry of 'a\\x1b[2J'",
+    ),
+    "control characters in a pickle": (
+        lambda folder: torch.save({"a\nb": torch.zeros(1)}, folder / "pytorch_model.bin"), "it holds 'a\\nb', which is no tensor",
+    ),
     "tensors over another": (changed_header(data_offsets=[8, 56]), "a.weight starts at byte 8, where 0 should follow"),
     "a directory": (lambda folder: (folder / "model.safetensors").mkdir(), "Is a directory"),
     "pointer of git": (content(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "run git lfs pull"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from surveykit.catalog.backbones import Backbone
-from surveykit.checkpoints.header import Header
+from surveykit.checkpoints.header import Header, printed
 from surveykit.errors import CheckpointError
 
 _BERT = {
@@ -63,7 +63,9 @@ def nearest_to(header: Header, among: Iterable[Backbone]) -> tuple[Backbone, str
     if kind is None:
         raise CheckpointError(f"{header.source}: config.json has no model_type; {name_one}")
     if not candidates:
-        raise CheckpointError(f"{header.source}: config.json is of a {kind}, and the catalog has none; {name_one}")
+        raise CheckpointError(
+            f"{header.source}: config.json is of a {printed(str(kind))}, and the catalog has none; {name_one}"
+        )
 
     def objections(backbone: Backbone) -> int:
         return sum(config.get(name) not in (None, value) for name, value in expected(backbone).items())

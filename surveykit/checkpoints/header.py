@@ -36,6 +36,11 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "one number"
 
 
+def printed(name: str) -> str:
+    """A word of a file as it may go to a terminal, which control characters would command."""
+    return name if name.isprintable() else ascii(name)
+
+
 @dataclass(frozen=True)
 class File:
     """A file that was read. `sha256` is null where nobody has computed it: the header is read, the weights are not."""

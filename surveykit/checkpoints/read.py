@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from surveykit.checkpoints.header import File, Header, Tensor
+from surveykit.checkpoints.header import File, Header, Tensor, printed
 from surveykit.errors import CheckpointError
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
@@ -86,16 +86,20 @@ def _shards(place: Place, index: str) -> tuple[dict[str, Tensor], list[str]]:
     names = sorted({str(shard) for shard in placed.values()})
     for name in names:
         if Path(name).name != name or "\\" in name:
-            raise CheckpointError(f"{where}: it names {name!r}, which is no file beside it")
+            raise CheckpointError(f"{where}: it names {name!a}, which is no file beside it")
         if name not in place.files:
-            raise CheckpointError(f"{where}: it names {name}, which is missing")
+            raise CheckpointError(f"{where}: it names {printed(name)}, which is missing")
     tensors: dict[str, Tensor] = {}
     for name in names:
         found = place.tensors(name)
         said = {tensor for tensor, shard in placed.items() if shard == name}
         if said != found.keys():
             lacking, beyond = sorted(said - found.keys()), sorted(found.keys() - said)
-            what = f"{lacking[0]} should be in {name} and is not" if lacking else f"{name} holds {beyond[0]} besides"
+            what = (
+                f"{printed(lacking[0])} should be in {name} and is not"
+                if lacking
+                else f"{name} holds {beyond[0]} besides"
+            )
             raise CheckpointError(f"{where}: {what}; the index and the files are not of one checkpoint")
         tensors.update(found)
     return tensors, names
