@@ -30,7 +30,7 @@ def tensors_of(found: SafetensorsFileMetadata, where: str, size: int | None, hea
     for name, info in found.tensors.items():
         shape, offsets = info.shape, info.data_offsets
         if not (name.isprintable() and str(info.dtype).isprintable()):
-            raise CheckpointError(f"{where}: the header has control characters in the entry of {ascii(name)}")
+            raise CheckpointError(f"{where}: the header has control characters in the entry of {name!a}")
         if not isinstance(shape, list) or not isinstance(info.dtype, str) or len(offsets) != 2:
             raise CheckpointError(f"{where}: the header's entry of {name} is no tensor")
         if not all(type(n) is int and n >= 0 for n in (*shape, *offsets)):
