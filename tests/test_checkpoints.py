@@ -46,8 +46,8 @@ def test_the_published_size_of_t5_small_to_the_byte(catalog: Catalog, tmp_path: 
 
 
 def test_the_published_size_of_t5_base_to_its_layout(catalog: Catalog, tmp_path: Path) -> None:
-    """891,646,390 bytes is no multiple of 8 beyond its weights: an older writer laid its header out another way, which
-    is not known to us. The tensors are those of the size; without the leftover it would be 1,678 bytes off."""
+    """The header of 891,646,390 bytes is no multiple of 8, so it is laid out in another way, which is not known to us.
+    The tensors fit its size to 6 bytes; without the leftover it would be 1,678 bytes off."""
     shapes = files.t5_shapes(catalog.backbones["t5-base"])
     size = files.safetensors(tmp_path / "model.safetensors", shapes).stat().st_size
     assert 891_646_390 - size == 6
