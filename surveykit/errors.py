@@ -5,6 +5,7 @@
     ├── FormulaError         a formula of the catalog cannot be evaluated
     ├── QueryError           SQL or a condition that is refused or wrong
     ├── RecipeError          a recipe cannot be put on this backbone
+    ├── CheckpointError      a checkpoint cannot be reached or read
     └── MissingExtra         a package of an optional extra is not installed
 
 Findings (a figure that drifted, a difference without an explanation) are not exceptions: commands
@@ -59,6 +60,10 @@ class QueryError(SurveyError):
 
 class RecipeError(SurveyError):
     """A recipe cannot be instantiated on a backbone; the message says why."""
+
+
+class CheckpointError(SurveyError):
+    """A checkpoint cannot be reached, or is not what its name or its header says."""
 
 
 class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
