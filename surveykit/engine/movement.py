@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance
+from surveykit.engine.models import Instance
 from surveykit.recipes import Stage
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from surveykit.engine.backbones import Instance
+from surveykit.engine.models import Instance
 from surveykit.engine.objectives import IGNORED, OWN_LOSS, Batch, Classified, NextToken, Objective
 from surveykit.engine.texts import Example, divided
 
@@ -27,7 +27,13 @@ class Task:
 
 
 def task_of(
-    instance: Instance, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], *, batch: int, steps: int, length: int
+    instance: Instance,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    *,
+    batch: int,
+    steps: int,
+    length: int,
 ) -> Task:
     """Divide labelled texts into batches to train on, one for each step as far as they go, and one that is held out.
 

@@ -45,7 +45,9 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, only: Sequence[str] = (
         raise SurveyError(f"{path} is no table of texts: {error}") from error
     absent = [label for label in only if label not in {example.label for example in found}]
     if absent:
-        raise SurveyError(f"{path} has no row with the label '{absent[0]}'{nearest(absent[0], {e.label for e in found})}")
+        raise SurveyError(
+            f"{path} has no row with the label '{absent[0]}'{nearest(absent[0], {e.label for e in found})}"
+        )
     kept = tuple(example for example in found if not only or example.label in only)
     if not kept:
         raise SurveyError(f"{path} has a header but no row with a text")
@@ -92,7 +94,9 @@ def divided(examples: Sequence[Example], held_out: int, training: int) -> tuple[
         SurveyError: there are not enough for both.
     """
     if len(examples) < 2 * held_out:
-        raise SurveyError(f"{len(examples)} texts are too few to train on a batch and hold another out; {2 * held_out} are needed")
+        raise SurveyError(
+            f"{len(examples)} texts are too few to train on a batch and hold another out; {2 * held_out} are needed"
+        )
     shuffled = list(examples)
     Random(0).shuffle(shuffled)
     return shuffled[:held_out], shuffled[held_out : held_out + training]

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from surveykit.engine import movement, saving
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.differences import Difference, difference, rank
+from surveykit.engine.models import Instance
 from surveykit.engine.objectives import OWN_LOSS, Batch, Objective
 from surveykit.engine.tiny import tiny_batch, tiny_instance
 from surveykit.engine.training import Trained, restore, train
