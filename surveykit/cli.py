@@ -22,6 +22,7 @@ COMMANDS = {
     "where": "say which catalog and which database are used, and why",
     "schema": "write the JSON Schemas of the catalog's files",
     "measure": "instantiate configurations and count their parameters",
+    "trial": "train, merge and save methods for real, on a folder with weights",
     "verify": "judge Tables 1, 2 and 5; fail on an unexplained difference",
     "verify-params": "measure again; fail on drift or an unexplained difference",
     "audit": "put the survey's sentences and raw data to its own tables",

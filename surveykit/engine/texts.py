@@ -60,7 +60,7 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, only: Sequence[str] = (
 def _open(path: Path) -> TextIO:
     packed = path.suffix in _OPENERS
     opener = _OPENERS[path.suffix] if packed else open
-    opened: TextIO = opener(path, "rt", encoding="utf-8-sig", newline="")  # type: ignore[operator]
+    opened: TextIO = opener(path, "rt", encoding="utf-8-sig", newline="")
     return opened
 
 
