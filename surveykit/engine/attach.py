@@ -116,9 +116,12 @@ class Attached:
         for slot in self.quantized():
             weight = slot.module.weight
             assert isinstance(weight, nn.Parameter)
-            if not weight.is_meta:
-                self._unrounded.append((weight, weight.detach().clone()))
-                weight.data.copy_(self.stage.base.rounded(weight.detach()))
+            if weight.is_meta or any(known is weight for known, _ in self._unrounded):
+                continue
+            self._unrounded.append((weight, weight.detach().clone()))
+            value = weight.detach()
+            rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
+            weight.data.copy_(rounded)
 
     def quantized(self) -> list[Slot]:
         """The linear layers whose weights the stage holds in few bits."""

@@ -112,9 +112,12 @@ class Instance:
         return self.model(**inputs) if self.blueprint.encoder_only else self.model(**inputs, use_cache=False)
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The loss of the labels; of an encoder alone, which has no labels here, the mean square of what it gives."""
+        """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
+
+        (Not its mean square: behind a norm that is the same whatever the weights are.)
+        """
         output = self.run(inputs)
-        loss: Tensor = output[0].square().mean() if self.blueprint.encoder_only else output.loss
+        loss: Tensor = output[0].abs().mean() if self.blueprint.encoder_only else output.loss
         return loss
 
     @property
@@ -219,9 +222,8 @@ def instance_of(source: PreTrainedConfig | str, *, device: str = "meta", seed: i
 def _class_of(config: PreTrainedConfig, sides: frozenset[Side]) -> type[PreTrainedModel]:
     for name in (*(config.architectures or ()), _class_name(config, sides)):
         found = getattr(transformers, name, None) if name else None
-        if isinstance(found, type) and issubclass(found, PreTrainedModel):
-            if cast(type[PreTrainedModel], found).config_class is type(config):
-                return found
+        if getattr(found, "config_class", None) is type(config):
+            return cast(type[PreTrainedModel], found)
     raise SurveyError(f"transformers has no model for configurations of type '{config.model_type}'")
 
 
