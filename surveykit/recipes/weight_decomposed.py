@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class WeightDecomposed(WeightEdit):
     """
 
     kind: Literal["weight_decomposed"]
+    bias_apart: ClassVar[bool] = True
+
     rank: int = Field(ge=1)
     """Rank of the update of the direction."""
     alpha: float = Field(gt=0)
