@@ -163,7 +163,7 @@ def test_a_side_network_is_counted_and_refused() -> None:
     assert count(wanted, instance).trainable == 48
     with (
         Attached(instance, wanted.stages[0]),
-        pytest.raises(RecipeError, match="layer_attention is only counted .* built like T5's"),
+        pytest.raises(RecipeError, match=r"layer_attention is only counted .* built like T5's"),
     ):
         outputs(instance)
     torch.testing.assert_close(outputs(instance), before)

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from surveykit.engine.models import Instance
 from surveykit.engine.objectives import IGNORED, OWN_LOSS, Batch, Classified, NextToken, Objective
 from surveykit.engine.texts import Example, divided
+from surveykit.errors import SurveyError
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def task_of(
         length: positions that a text is cut to, the special tokens included.
 
     Raises:
-        SurveyError: there are not enough texts.
+        SurveyError: there are not enough texts, or the model does not say how its decoder starts.
     """
     held_out, training = divided(examples, batch, batch * steps)
     labels = sorted({example.label for example in examples})
@@ -53,6 +54,10 @@ def task_of(
     make: Callable[[Sequence[Example]], Batch]
     objective: Objective
     if instance.model.config.is_encoder_decoder:
+        if getattr(instance.model.config, "decoder_start_token_id", None) is None:
+            raise SurveyError(
+                f"{instance.name}: its config.json has no decoder_start_token_id, from which it would write"
+            )
         make, objective, how = tokens.sequences, OWN_LOSS, "the decoder writes the label"
     elif instance.model.can_generate():
         make, objective, how = tokens.continued, NextToken(), "the label is written behind the text"

@@ -23,6 +23,8 @@ class Trained:
     attached: Attached
     pristine: dict[int, Tensor]
     """The pretrained values before all stages, by identity."""
+    held: int
+    """Numbers of the model that the optimizer of the last stage held."""
     losses: list[list[float]] = field(default_factory=list)
     """The loss before each step, on its batch, and after the last one, on the first batch; stage by stage."""
 
@@ -55,7 +57,8 @@ def train(
         attached = Attached(instance, stage, changes)
         attached.carry(values)
         choose_mask(attached, batches[0], pristine, objective)
-        trained = Trained(attached, pristine, losses)
+        held = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
+        trained = Trained(attached, pristine, held, losses)
         losses.append(_run(trained, batches, objective, steps, rate))
     assert trained is not None
     return trained

@@ -125,7 +125,6 @@ def _trial(recipe: Recipe, setting: Setting) -> Trial:
     trained, rate = _train(recipe, instance, setting)
     attached = trained.attached
     falls, loss_after = _falls(trained), _loss(instance, setting)
-    trainable = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
     before = movement.standing(attached.stage, trained.pristine, instance, setting.fresh)
     stray = movement.stray(attached, before)
     if setting.random_update:
@@ -146,7 +145,7 @@ def _trial(recipe: Recipe, setting: Setting) -> Trial:
     return Trial(
         parameters=sum(p.numel() for p in instance.pretrained),
         counts=counts,
-        trainable=trainable,
+        trainable=trained.held,
         loss_falls=falls,
         rate=rate,
         loss_before=loss_before,

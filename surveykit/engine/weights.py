@@ -47,8 +47,9 @@ def load_weights(folder: Path) -> Loaded:
     try:
         with _quietly():
             model, report = blueprint.model_class.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True
-            )
+                folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True,
+                ignore_mismatched_sizes=True,  # to name them
+            )  # fmt: skip
     except Exception as error:  # of transformers, safetensors, pickle and torch
         raise SurveyError(f"{folder}: its weights cannot be loaded: {_line(error)}") from error
     _refuse(folder, "of another shape than the model's", report["mismatched_keys"])
