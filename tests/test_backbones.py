@@ -155,18 +155,10 @@ def test_updates_and_adapters_run(architecture: str, kind: str) -> None:
         torch.testing.assert_close(outputs(instance), before)
 
 
-def test_a_side_network_is_counted_and_refused() -> None:
-    instance = build(tiny("bart"), device="cpu", seed=3)
-    before = outputs(instance)
-    where = {"roles": ["input"], "sublayers": ["decoder.input"]}
-    wanted = recipe({"kind": "layer_attention", "where": where})
-    assert count(wanted, instance).trainable == 48
-    with (
-        Attached(instance, wanted.stages[0]),
-        pytest.raises(RecipeError, match=r"layer_attention is only counted .* built like T5's"),
-    ):
-        outputs(instance)
-    torch.testing.assert_close(outputs(instance), before)
+def test_a_side_network_is_refused() -> None:
+    wanted = recipe({"kind": "layer_attention", "where": {"roles": ["input"], "sublayers": ["decoder.input"]}})
+    with pytest.raises(RecipeError, match="layer_attention does not fit tiny: side networks are built like T5's"):
+        count(wanted, build(tiny("bart")))
 
 
 def test_a_sublayer_that_is_no_module_is_trained_by_its_matrices() -> None:

@@ -73,9 +73,9 @@ class Attached:
             purpose: in words, for the message.
             whole: whether a matrix that has several roles can be meant, by naming all of them.
         """
-        name, slots = self.instance.name, self.instance.slots
+        name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
         if not any(where.fits(slot.place) for slot in slots):
-            raise RecipeError(f"{name} has no place for {purpose} at {where.model_dump(exclude_none=True)}")
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
         found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
             if slot.fused and not (whole and {*slot.fused} <= {*where.roles}):
@@ -91,6 +91,8 @@ class Attached:
         for slot, name in found:
             slot = slot.at(places=len(found))
             place = slot.place
+            if reason := slot.unable.get(edit.site):
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
             try:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
@@ -210,8 +212,6 @@ class Attached:
                 edit = placed.edit
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
-                elif reason := placed.unable():
-                    raise RecipeError(reason)
                 else:
                     placed.write()
         self._merged = len(staying) < len(self.placed)

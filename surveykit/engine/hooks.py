@@ -16,7 +16,6 @@ from surveykit.engine.parts import Part
 from surveykit.engine.prefixes import prepend_keys_and_values
 from surveykit.engine.side import run_beside
 from surveykit.engine.slots import Slot
-from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Place
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
@@ -34,13 +33,6 @@ class Placed:
         """The place in words: the same in every stage."""
         place = self.slot.place
         return f"{place.sublayer} {place.layer} {place.role} {place.shape}"
-
-    def unable(self) -> str | None:
-        """Why the edit is counted here but cannot run; None where it can."""
-        reason = self.slot.unable.get(self.edit.site)
-        if reason is None:
-            return None
-        return f"{self.edit.kind} is only counted at {self.name}, it does not run there: {reason}"
 
     @property
     def bias(self) -> Tensor | None:
@@ -74,9 +66,6 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
     sides: dict[int, tuple[SideEdit, list[tuple[Slot, Part]]]] = {}
     for one in placed:
         edit, slot, part = one.edit, one.slot, one.part
-        if reason := one.unable():
-            handles.append(model.register_forward_pre_hook(_refusal(reason)))
-            continue
         if isinstance(edit, WeightEdit):
             handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
             handles.append(slot.module.register_forward_hook(_after_linear(edit, part)))
@@ -101,13 +90,6 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
     for edit, read in sides.values():
         handles += run_beside(edit, read)
     return handles
-
-
-def _refusal(reason: str) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: Any) -> None:
-        raise RecipeError(reason)
-
-    return hook
 
 
 def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any, cast
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.engine.slots import Slot, find, slots_of
 from surveykit.errors import SurveyError, nearest
+from surveykit.recipes import Where
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,20 @@ class Blueprint:
     def causal(self) -> bool:
         """Whether it is a decoder alone."""
         return self.family.sides == {"decoder"}
+
+    def meant(self, where: Where) -> Where:
+        """What a recipe means on this model: it says "the encoder's input" of the text that is read, which goes into a
+        decoder where there is nothing else."""
+        if self.causal and where.sublayers == ("encoder.input",):
+            return where.model_copy(update={"sublayers": ("decoder.input",)})
+        return where
+
+    @property
+    def alone(self) -> str:
+        """For messages: which stack a model is without the other; nothing where it has both."""
+        if self.causal:
+            return " (it is a decoder alone)"
+        return " (it is an encoder alone)" if self.encoder_only else ""
 
     @property
     def encoder_only(self) -> bool:
@@ -109,7 +125,9 @@ class Instance:
 
     def run(self, inputs: Mapping[str, Tensor]) -> Any:
         """One forward pass: what transformers' model returns."""
-        return self.model(**inputs) if self.blueprint.encoder_only else self.model(**inputs, use_cache=False)
+        further = {} if self.blueprint.encoder_only else {"use_cache": False}
+        with _one_text_a_row() if self.pretrained[0].is_meta else nullcontext():
+            return self.model(**inputs, **further)
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
@@ -147,8 +165,15 @@ def open_config(source: str) -> PreTrainedConfig:
         raise SurveyError(f"{source} has no configuration that transformers can read: {_line(error)}") from error
     if raw.get("tie_word_embeddings") is False:
         config.tie_word_embeddings = False  # T5, mT5 and UMT5 forget it while they are read
-    config.name_or_path = source
+    config.name_or_path = _called(source, path)
     return config
+
+
+def _called(source: str, path: Path) -> str:
+    """A name for messages: that on the hub, or of the folder or file."""
+    if not Path(source).exists():
+        return source
+    return path.resolve().parent.name if path.name == "config.json" else path.stem
 
 
 def _from_hub(source: str) -> Path:
@@ -238,6 +263,17 @@ def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
         names = auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
     found = names.get(config.model_type)
     return found if isinstance(found, str) or found is None else str(found[0])
+
+
+@contextmanager
+def _one_text_a_row() -> Iterator[None]:
+    """Keep transformers from looking into positions for several texts packed in one row: on meta they have no values."""
+    original = masking_utils.find_packed_sequence_indices
+    masking_utils.find_packed_sequence_indices = lambda position_ids: None
+    try:
+        yield
+    finally:
+        masking_utils.find_packed_sequence_indices = original
 
 
 def _depth_names(blueprint: Blueprint) -> dict[Side, str]:

@@ -30,7 +30,7 @@ class Slot:
     blocks: tuple[nn.Module, ...] = ()
     """The blocks of a stack, where the module is one."""
     unable: Mapping[Site, str] = field(default_factory=dict)
-    """Sites whose edits are counted here but cannot run, each with the reason."""
+    """Sites whose edits do not fit here, each with the reason."""
     fused: tuple[Role, ...] = ()
     """The roles that share the matrix, this one among them; () where it has one role."""
 

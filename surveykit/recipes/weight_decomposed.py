@@ -23,6 +23,8 @@ class WeightDecomposed(WeightEdit):
     column of a (d, k) matrix; its code, and PEFT, have one for each output feature, as here.
     """
 
+    size_name: ClassVar[str | None] = "rank"
+
     kind: Literal["weight_decomposed"]
     bias_apart: ClassVar[bool] = True
 
