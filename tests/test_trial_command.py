@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import CATALOG
 from safetensors.torch import load_file, save_file
 from small_text_model import bert, randomise_biases, save_bert, save_tokenizer
 from transformers import BertForPreTraining, GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
+from surveykit.catalog.chosen import chosen_recipes
 from surveykit.catalog.load import Catalog
 from surveykit.cli import main
-from surveykit.commands.trial import chosen
 from surveykit.engine import count, instance_of, real, texts
 from surveykit.engine.weights import load_weights
 from surveykit.errors import SurveyError
@@ -48,10 +49,8 @@ def model(folder: Path) -> real.RealWeights:
 
 
 @pytest.mark.parametrize("method", [*MERGES, *STAYS])
-def test_a_method_on_weights_does_what_is_counted(
-    catalog: Catalog, folder: Path, model: real.RealWeights, method: str
-) -> None:
-    ((name, recipe),) = chosen(catalog, [method]).items()
+def test_a_method_on_weights_does_what_is_counted(folder: Path, model: real.RealWeights, method: str) -> None:
+    ((name, recipe),) = chosen_recipes(CATALOG, [method])
     row = model.row(name, recipe)
     counted = count(recipe, instance_of(str(folder)))
     assert (row.status, row.faults) == ("run", ())
@@ -76,8 +75,8 @@ def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: real.
     assert 0.95 * row.trainable <= row.changed <= row.trainable
 
 
-def test_the_head_alone_comes_first_and_is_counted_apart(catalog: Catalog, model: real.RealWeights) -> None:
-    first, second = model.rows(chosen(catalog, ["lora"]))
+def test_the_head_alone_comes_first_and_is_counted_apart(model: real.RealWeights) -> None:
+    first, second = model.rows(dict(chosen_recipes(CATALOG, ["lora"])))
     assert (first.configuration, first.trainable, first.changed) == (real.HEAD_ALONE, 0, 0)
     assert model.head == 2 * 48 + 2
     assert first.loss_before == second.loss_before
@@ -121,14 +120,12 @@ def decoders(kind: str, vocabulary: int) -> Any:
 
 @pytest.mark.parametrize("method", ["ln-tuning", "adapters", "prompt-tuning"])
 @pytest.mark.parametrize("kind", ["t5", "gpt2"])
-def test_models_that_write_are_trained_to_write_the_label(
-    catalog: Catalog, tmp_path: Path, kind: str, method: str
-) -> None:
+def test_models_that_write_are_trained_to_write_the_label(tmp_path: Path, kind: str, method: str) -> None:
     written = decoders(kind, save_tokenizer(tmp_path))
     randomise_biases(written)
     written.save_pretrained(tmp_path)
     model = real.RealWeights(tmp_path, texts.read(texts.BUNDLED), **STEPS)
-    ((name, recipe),) = chosen(catalog, [method]).items()
+    ((name, recipe),) = chosen_recipes(CATALOG, [method])
     (row,) = model.rows({name: recipe})
     assert (row.status, row.faults, model.head) == ("run", (), 0)
     assert row.loss_after is not None
@@ -136,8 +133,8 @@ def test_models_that_write_are_trained_to_write_the_label(
     assert row.loss_after < row.loss_before
 
 
-def test_what_cannot_run_says_why(catalog: Catalog, model: real.RealWeights) -> None:
-    ((name, recipe),) = chosen(catalog, ["ladder-side-tuning"]).items()
+def test_what_cannot_run_says_why(model: real.RealWeights) -> None:
+    ((name, recipe),) = chosen_recipes(CATALOG, ["ladder-side-tuning"])
     row = model.row(name, recipe)
     assert row.status == "refused"
     assert row.reason
@@ -206,7 +203,7 @@ def test_wrong_names_are_refused(folder: Path, tmp_path: Path, capsys: pytest.Ca
         ["lora", "--model", str(folder), "--label", "prase"], capsys
     )
     assert "two names" in refused(["lora", "--model", str(folder), "--columns", "text"], capsys)
-    assert "a whole number from 1" in refused(["lora", "--model", str(folder), "--steps", "0"], capsys)
+    assert "no whole number from 1" in refused(["lora", "--model", str(folder), "--steps", "0"], capsys)
     assert "a number above 0" in refused(["lora", "--model", str(folder), "--rate", "nan"], capsys)
 
 

@@ -6,14 +6,11 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from surveykit import output
+from surveykit.commands.count import positive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from surveykit.catalog.load import Catalog
     from surveykit.engine.real import RealWeights
-    from surveykit.recipes import Recipe
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,8 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "exit codes: 0 what ran did what is counted, merged and reloaded with equal outputs; 1 findings, listed on "
         "standard error; 2 wrong usage or invalid input"
     )
-    named = "these methods (their default configuration), or method/configuration; without any, every method"
-    parser.add_argument("method", nargs="*", metavar="METHOD", help=named)
+    parser.add_argument("method", nargs="+", metavar="METHOD", help="a method, method/configuration, or `all`")
     parser.add_argument("--model", metavar="DIR", required=True, help="folder with config.json, weights and tokenizer")
     texts = "TSV or CSV with a header, also .gz or .bz2 (default: sentences of praise and complaint that come along)"
     parser.add_argument("--data", metavar="FILE", help=texts)
@@ -35,9 +31,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="names of the columns of texts and of labels (default: text,label)",
     )  # fmt: skip
     parser.add_argument("--label", action="append", metavar="LABEL", help="only texts with this label; may be repeated")
-    parser.add_argument("--steps", type=_whole, default=10, metavar="N", help="optimizer steps (default: 10)")
-    parser.add_argument("--batch", type=_whole, default=8, metavar="N", help="texts in each step (default: 8)")
-    parser.add_argument("--length", type=_whole, default=32, metavar="N", help="tokens of a text at most (default: 32)")
+    parser.add_argument("--steps", type=positive, default=10, metavar="N", help="optimizer steps (default: 10)")
+    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="texts in each step (default: 8)")
+    parser.add_argument(
+        "--length", type=positive, default=32, metavar="N", help="tokens of a text at most (default: 32)"
+    )
     rate = "step size of AdamW (default: 0.001, or 0.0001 where that does not lower the loss)"
     parser.add_argument("--rate", type=_rate, metavar="R", help=rate)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
@@ -49,12 +47,6 @@ def _columns(text: str) -> tuple[str, str]:
     if len(names) != 2 or not all(names):
         raise ArgumentTypeError(f"two names with a comma between them, like text,label; not '{text}'")
     return names[0], names[1]
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"a whole number from 1, not '{text}'")
-    return int(text)
 
 
 def _rate(text: str) -> float:
@@ -70,13 +62,13 @@ def _rate(text: str) -> float:
 def run(arguments: Namespace) -> int:
     from pathlib import Path
 
-    from surveykit.catalog.load import load
+    from surveykit.catalog.chosen import chosen_recipes
     from surveykit.catalog.locate import locate
     from surveykit.commands.arguments import terminal_width
     from surveykit.commands.measure import progress
     from surveykit.engine import differences, real, texts
 
-    recipes = chosen(load(locate(arguments.catalog).root, measured=False), arguments.method)
+    recipes = dict(chosen_recipes(locate(arguments.catalog).root, arguments.method))
     data = texts.BUNDLED if arguments.data is None else Path(arguments.data)
     examples = texts.read(data, arguments.columns if arguments.data else texts.COLUMNS, arguments.label or ())
     sizes = {"steps": arguments.steps, "batch": arguments.batch, "length": arguments.length}
@@ -95,25 +87,6 @@ def run(arguments: Namespace) -> int:
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
-
-
-def chosen(catalog: Catalog, names: list[str]) -> Mapping[str, Recipe]:
-    """Recipes by method/configuration: the named ones, defaults where a method is named, all defaults without a name.
-
-    Raises:
-        SurveyError: a name is not in the catalog.
-    """
-    from surveykit.errors import SurveyError, nearest
-
-    known = [name for name, _, _ in catalog.configurations()]
-    defaults = {method.id: name for name, method, configuration in catalog.configurations() if configuration.default}
-    found = {}
-    for name in names or defaults:
-        configuration = defaults.get(name, name)
-        if configuration not in known:
-            raise SurveyError(f"there is no method '{name}'{nearest(name, [*defaults, *known])}")
-        found[configuration] = catalog.recipe(configuration)
-    return found
 
 
 def _described(model: RealWeights, steps: int, tolerance: float) -> list[str]:
