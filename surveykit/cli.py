@@ -23,6 +23,7 @@ COMMANDS = {
     "schema": "write the JSON Schemas of the catalog's files",
     "count": "what methods train on any model, without its weights",
     "measure": "instantiate configurations and count their parameters",
+    "trial": "train, merge and save methods for real, on a folder with weights",
     "verify": "judge Tables 1, 2 and 5; fail on an unexplained difference",
     "verify-params": "measure again; fail on drift or an unexplained difference",
     "verify-backbones": "put checkpoints to the catalogued backbones, by their headers",

@@ -12,7 +12,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached
 from surveykit.engine.tiny import tiny_batch, tiny_instance
 from surveykit.engine.training import choose_mask, divergence, step_loss
-from surveykit.engine.trial import logits, randomise
+from surveykit.engine.trial import outputs, randomise
 from surveykit.recipes import Stage
 
 
@@ -24,9 +24,9 @@ def test_experts_are_drawn_in_training_and_averaged_afterwards(catalog: Catalog)
     instance, batch = tiny_instance(), tiny_batch()
     with Attached(instance, stage_of(catalog, "adamix/m4-b16")) as attached:
         randomise(attached)
-        assert torch.equal(logits(instance, batch), logits(instance, batch))
+        assert torch.equal(outputs(instance, batch), outputs(instance, batch))
         attached.container.train()
-        drawn = [logits(instance, batch) for _ in range(4)]
+        drawn = [outputs(instance, batch) for _ in range(4)]
         assert any(not torch.allclose(drawn[0], other) for other in drawn[1:])
 
 

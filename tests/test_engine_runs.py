@@ -9,8 +9,9 @@ from torch import Tensor
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.engine import Attached, Instance
+from surveykit.engine.differences import close
 from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.trial import close, logits, randomise, trial
+from surveykit.engine.trial import outputs, randomise, trial
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.sites import BudgetedEdit
@@ -55,20 +56,20 @@ def test_a_recipe_does_what_its_counts_say(catalog: Catalog, name: str) -> None:
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_changes_the_output_and_comes_off_without_a_trace(catalog: Catalog, name: str, gated: bool) -> None:
     instance, batch = tiny_instance(gated=gated), tiny_batch()
-    before = logits(instance, batch)
+    before = outputs(instance, batch)
     values = [p.detach().clone() for p in instance.pretrained]
     with Attached(instance, last_stage(catalog, name)) as attached:
         pretrained_held = any(p.requires_grad for p in instance.pretrained)
         randomise(attached)
         assert (not attached.added() and not pretrained_held) == (name in TRAINS_NOTHING)
         if name not in TRAINS_NOTHING:
-            assert not torch.allclose(logits(instance, batch), before, atol=1e-4)
+            assert not torch.allclose(outputs(instance, batch), before, atol=1e-4)
         with torch.no_grad():
             for parameter, value in zip(instance.pretrained, values, strict=True):
                 if parameter.requires_grad:
                     parameter.copy_(value)
     assert all(torch.equal(p, value) for p, value in zip(instance.pretrained, values, strict=True))
-    torch.testing.assert_close(logits(instance, batch), before, rtol=0, atol=1e-5)
+    torch.testing.assert_close(outputs(instance, batch), before, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -76,9 +77,9 @@ def test_merging_on_a_gated_backbone_keeps_the_outputs(catalog: Catalog, name: s
     instance, batch = tiny_instance(gated=True), tiny_batch()
     attached = Attached(instance, last_stage(catalog, name))
     randomise(attached)
-    branch = logits(instance, batch)
+    branch = outputs(instance, batch)
     obstacles = attached.merge()
-    assert close(logits(instance, batch), branch)
+    assert close(outputs(instance, batch), branch)
     if not obstacles:
         assert not attached.added()
     attached.detach()

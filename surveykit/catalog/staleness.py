@@ -23,7 +23,8 @@ SOURCES: Mapping[Measure, tuple[str, ...]] = {
     "counts": _COUNTING,
     "costs": (*_COUNTING, *_RUNNING, "accumulation", "backprop", "costs", "extrapolation", "inference", "memory", "replay", "spans",
               "tracing"),
-    "trials": (*_COUNTING, *_RUNNING, "allocation", "saving", "tiny", "training", "trial"),
+    "trials": (*_COUNTING, *_RUNNING, "allocation", "differences", "movement", "objectives", "saving",
+               "tiny", "training", "trial"),
 }  # fmt: skip
 """The modules of the engine that each measure rests on."""
 

@@ -209,11 +209,11 @@ class Attached:
             handle.remove()
         with torch.no_grad():
             for placed in self.placed:
-                edit, part = placed.edit, placed.part
+                edit = placed.edit
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
                 else:
-                    part.stored.copy_(placed.written(part.stored))
+                    placed.write()
         self._merged = len(staying) < len(self.placed)
         self.placed = staying
         needed = {id(placed.part) for placed in staying} | {id(placed.part.group) for placed in staying}

@@ -197,6 +197,8 @@ def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
         if attached.stage.merge_obstacle(placed.edit) is None:
             place, again = placed.slot.place, attached.stage.restarts + 1
             touch(placed.part.stored, placed.edit.changed(place), again * placed.edit.update_rank(place))
+            if (bias := placed.bias) is not None:
+                touch(bias, bias.numel(), 0)
     for parameter in attached.instance.pretrained:
         if parameter.requires_grad:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)

@@ -34,6 +34,20 @@ class Placed:
         place = self.slot.place
         return f"{place.sublayer} {place.layer} {place.role} {place.shape}"
 
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias of the layer, where merging changes it."""
+        bias = self.slot.module._parameters.get("bias")
+        return bias if isinstance(self.edit, WeightEdit) and self.edit.changes_bias else None
+
+    def write(self) -> None:
+        """Write the edit into the pretrained tensors."""
+        bias = self.bias
+        if bias is not None:
+            assert isinstance(self.edit, WeightEdit)
+            bias.copy_(self.edit.bias(self.part, bias))
+        self.part.stored.copy_(self.written(self.part.stored))
+
     def written(self, value: Tensor) -> Tensor:
         """A pretrained tensor with this edit written into it; the tensor itself where the edit has no merged form."""
         if isinstance(self.edit, ParameterEdit):
@@ -87,7 +101,10 @@ def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
 
 def _after_linear(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return edit.after(part, args[0], output)
+        bias: Tensor | None = getattr(module, "bias", None) if edit.bias_apart else None
+        if bias is None:
+            return edit.after(part, args[0], output)
+        return edit.after(part, args[0], output - bias) + bias
 
     return hook
 

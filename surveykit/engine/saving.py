@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from surveykit.engine.attach import Attached
 from surveykit.engine.models import Instance
 from surveykit.recipes import Stage
 
+TASK_FILE, SHARED_FILE = "task.safetensors", "shared.safetensors"
+STAGE = "surveykit.stage"
+"""Key of the stage in the metadata of a file."""
 SEED = 0
 """Random tensors that are not kept are drawn from this number and the order of their part."""
 
@@ -66,13 +72,48 @@ def _index(attached: Attached, masks: Mapping[str, Tensor]) -> dict[str, Tensor]
         return {f"{name}.positions": mask.flatten().nonzero().flatten().int() for name, mask in masks.items()}
     if not masks:
         return {}
-    bits = torch.cat([mask.flatten() for mask in masks.values()]).numpy()
+    bits = torch.cat([masks[name].flatten() for name in sorted(masks)]).numpy()  # a file does not keep their order
     return {"bits": torch.from_numpy(numpy.packbits(bits))}
 
 
 def size(kept: Mapping[str, Tensor]) -> int:
     """Bytes of tensors, without the header of a file."""
     return sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+
+
+def shared_names(attached: Attached, kept: dict[str, Tensor]) -> set[str]:
+    """Names of saved tensors that are kept once for all tasks."""
+    found = set()
+    for number, placed in enumerate(attached.placed):
+        deployed, place = placed.edit.deployed(), placed.slot.place
+        named = {f"edit.{number}.{name}": shape for name, shape in deployed.tensors(place).items()}
+        named |= {f"edit.{number}.shared.{name}": shape for name, shape in deployed.shared_tensors(place).items()}
+        found |= {name for name, shape in named.items() if shape.kept == "shared"}
+    return found & set(kept)
+
+
+def write(folder: Path, stage: Stage, kept: Mapping[str, Tensor], shared: Collection[str] = ()) -> tuple[Path, ...]:
+    """Write what was saved: a file for the task, and one for what is kept once for all tasks where there is any.
+
+    The stage is in the metadata of the task's file, so that backbone and files are all that is needed.
+    """
+    apart = {
+        TASK_FILE: {name: tensor for name, tensor in kept.items() if name not in shared},
+        SHARED_FILE: {name: tensor for name, tensor in kept.items() if name in shared},
+    }
+    described = {STAGE: stage.model_dump_json()}
+    for name, tensors in apart.items():
+        if tensors or name == TASK_FILE:
+            contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+            save_file(contiguous, folder / name, described if name == TASK_FILE else None)
+    return tuple(folder / name for name, tensors in apart.items() if tensors or name == TASK_FILE)
+
+
+def read(*files: Path) -> tuple[Stage, dict[str, Tensor]]:
+    """What `write` wrote, for `restore`; the task's file is the first."""
+    with safe_open(files[0], framework="pt") as opened:
+        stage = Stage.model_validate_json(opened.metadata()[STAGE])
+    return stage, {name: tensor for file in files for name, tensor in load_file(file).items()}
 
 
 def restore(instance: Instance, stage: Stage, kept: Mapping[str, Tensor]) -> Attached:
@@ -85,7 +126,8 @@ def restore(instance: Instance, stage: Stage, kept: Mapping[str, Tensor]) -> Att
     offset = 0
     bits = kept.get("bits")
     with torch.no_grad():
-        for name, value in kept.items():
+        for name in sorted(kept, key=lambda name: name.removesuffix(".values")):
+            value = kept[name]
             if name in targets and targets[name].shape == value.shape:
                 targets[name].copy_(value)
             elif name in targets:  # the edit shares a budget of components, and this place has got another number

@@ -1,8 +1,8 @@
-"""Training for real: the stages of a recipe in order, each a few optimizer steps on one batch."""
+"""Training for real: the stages of a recipe in order, each a few optimizer steps on a batch or several in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,12 +11,9 @@ from torch import Tensor
 from surveykit.engine.allocation import Allocation
 from surveykit.engine.attach import Attached, Values
 from surveykit.engine.models import Instance
+from surveykit.engine.objectives import OWN_LOSS, Batch, Objective
 from surveykit.engine.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
-
-Batch = Mapping[str, Tensor]
-IGNORED = -100
-"""Label of positions that do not count."""
 
 
 @dataclass
@@ -26,16 +23,29 @@ class Trained:
     attached: Attached
     pristine: dict[int, Tensor]
     """The pretrained values before all stages, by identity."""
+    held: int
+    """Numbers of the model that the optimizer of the last stage held."""
     losses: list[list[float]] = field(default_factory=list)
-    """The loss before each step and after the last one, stage by stage."""
+    """The loss before each step, on its batch, and after the last one, on the first batch; stage by stage."""
 
 
-def train(recipe: Recipe, instance: Instance, batch: Batch, *, steps: int = 8, rate: float = 1e-2) -> Trained:
+def train(
+    recipe: Recipe,
+    instance: Instance,
+    *batches: Batch,
+    objective: Objective = OWN_LOSS,
+    steps: int = 8,
+    rate: float = 1e-2,
+) -> Trained:
     """Run every stage. Without weight decay and without dropout, so that only what has a gradient moves.
+
+    The head of the objective, where it has one, starts anew and goes on through the stages; masks are chosen by the
+    first batch.
 
     Raises:
         RecipeError: a stage does not fit the backbone or cannot run on it.
     """
+    objective.start()
     pristine = {id(p): p.detach().clone() for p in instance.pretrained}
     trained: Trained | None = None
     losses: list[list[float]] = []
@@ -46,9 +56,10 @@ def train(recipe: Recipe, instance: Instance, batch: Batch, *, steps: int = 8, r
             values, changes = _hand_over(trained, stage)
         attached = Attached(instance, stage, changes)
         attached.carry(values)
-        choose_mask(attached, batch, pristine)
-        trained = Trained(attached, pristine, losses)
-        losses.append(_run(trained, batch, steps, rate))
+        choose_mask(attached, batches[0], pristine, objective)
+        held = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
+        trained = Trained(attached, pristine, held, losses)
+        losses.append(_run(trained, batches, objective, steps, rate))
     assert trained is not None
     return trained
 
@@ -74,7 +85,9 @@ def restore(instance: Instance, values: Mapping[int, Tensor]) -> None:
             parameter.copy_(values[id(parameter)])
 
 
-def choose_mask(attached: Attached, batch: Batch, pristine: Mapping[int, Tensor]) -> None:
+def choose_mask(
+    attached: Attached, batch: Batch, pristine: Mapping[int, Tensor], objective: Objective = OWN_LOSS
+) -> None:
     """Choose the entries that the stage's mask keeps, by its rule, and set back what it does not keep."""
     masked = attached.masked
     if masked is None:
@@ -84,7 +97,8 @@ def choose_mask(attached: Attached, batch: Batch, pristine: Mapping[int, Tensor]
     if masked.mask.needs_gradients:
         for one in range(len(batch["input_ids"])):  # squares are of each example's gradient, not of the batch's
             attached.instance.model.zero_grad(set_to_none=True)
-            loss_of(attached, {name: tensor[one : one + 1] for name, tensor in batch.items()}).backward()  # type: ignore[no-untyped-call]
+            example = {name: tensor[one : one + 1] for name, tensor in batch.items()}
+            loss_of(attached, example, objective).backward()  # type: ignore[no-untyped-call]
             for t in masked.tensors:
                 gradients[id(t)].append(torch.zeros_like(t) if t.grad is None else t.grad.detach().clone())
         attached.instance.model.zero_grad(set_to_none=True)
@@ -96,21 +110,17 @@ def choose_mask(attached: Attached, batch: Batch, pristine: Mapping[int, Tensor]
     attached.prune()
 
 
-def loss_of(attached: Attached, batch: Batch) -> Tensor:
+def loss_of(attached: Attached, batch: Batch, objective: Objective = OWN_LOSS) -> Tensor:
     """The loss with what edits add to it."""
-    loss: Tensor = attached.instance.model(**batch, use_cache=False).loss
-    return _with_penalty(attached, loss)
+    return _with_penalty(attached, objective.answer(attached.instance.model, batch).loss)
 
 
-def step_loss(attached: Attached, batch: Batch) -> Tensor:
+def step_loss(attached: Attached, batch: Batch, objective: Objective = OWN_LOSS) -> Tensor:
     """The loss of an optimizer step: of all its passes, or of the first and how far the second is from it."""
     if not attached.stage.consistency:
-        return torch.stack([loss_of(attached, batch) for _ in range(attached.stage.passes)]).mean()
-    first, second = (attached.instance.model(**batch, use_cache=False) for _ in range(2))
-    length = batch["labels"].shape[1]  # a prompt of the decoder adds positions before the labels' own
-    counted = batch["labels"] != IGNORED
-    apart = divergence(first.logits[:, -length:][counted], second.logits[:, -length:][counted])
-    return _with_penalty(attached, first.loss + apart)
+        return torch.stack([loss_of(attached, batch, objective) for _ in range(attached.stage.passes)]).mean()
+    first, second = (objective.answer(attached.instance.model, batch) for _ in range(2))
+    return _with_penalty(attached, first.loss + divergence(first.scores, second.scores))
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:
@@ -124,7 +134,7 @@ def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:
     return loss if penalty is None else loss + penalty
 
 
-def _run(trained: Trained, batch: Batch, steps: int, rate: float) -> list[float]:
+def _run(trained: Trained, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
     """Train one stage, beginning its edits anew as often as it says."""
     stage, instance = trained.attached.stage, trained.attached.instance
     found: list[float] = []
@@ -133,23 +143,23 @@ def _run(trained: Trained, batch: Batch, steps: int, rate: float) -> list[float]
             trained.attached.merge()
             trained.attached.detach()
             trained.attached = Attached(instance, stage, trained.attached.changes)
-        found += _steps(trained.attached, batch, steps, rate)
+        found += _steps(trained.attached, batches, objective, steps, rate)
     with torch.no_grad():
-        found.append(float(loss_of(trained.attached, batch)))
+        found.append(float(loss_of(trained.attached, batches[0], objective)))
     return found
 
 
-def _steps(attached: Attached, batch: Batch, steps: int, rate: float) -> list[float]:
-    held = [p for p in attached.instance.model.parameters() if p.requires_grad]
+def _steps(attached: Attached, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
+    held = [p for p in attached.instance.model.parameters() if p.requires_grad] + list(objective.parameters())
     if not held:
         return []
     optimizer = optimizer_for(attached, held, rate)
     allocation = Allocation(attached, steps)
     found = []
     attached.container.train()  # only what was added; the backbone stays without dropout
-    for _ in range(steps):
+    for step in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        loss = step_loss(attached, batch)
+        loss = step_loss(attached, batches[step % len(batches)], objective)
         if not loss.requires_grad:
             break
         loss.backward()  # type: ignore[no-untyped-call]

@@ -1,112 +1,194 @@
-"""Each recipe for real on a tiny T5: it trains, only what should moves, it merges exactly, and what is kept is enough."""
+"""Each recipe for real on one backbone: it trains, only what should moves, it merges exactly, and what is kept is enough.
+
+On a tiny T5 of random weights, and on a folder with real ones (surveykit.engine.real): the setting differs, not the way.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
 
-from surveykit.engine import saving
+from surveykit.engine import movement, saving
 from surveykit.engine.attach import Attached
-from surveykit.engine.counts import count
+from surveykit.engine.counts import Counts, count
+from surveykit.engine.differences import Difference, difference, rank
 from surveykit.engine.models import Instance
+from surveykit.engine.objectives import OWN_LOSS, Batch, Objective
 from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import Batch, Trained, restore, train
-from surveykit.recipes import Recipe, Stage
+from surveykit.engine.training import Trained, restore, train
+from surveykit.recipes import Recipe
 
-TOLERANCE = 1e-4
-"""Largest difference of logits that counts as equal, relative to their largest magnitude (32-bit floats)."""
 STEPS, CHANGE_STEPS = 8, 3
 RATES = (1e-2, 1e-4)
 """Step sizes, the second where the first is too large: Adam moves each entry alike, however many are summed up."""
 RANDOM_UPDATE = 0.1
-_RANK_TOLERANCE = 1e-5
 _SEED = 7
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What recipes are tried on, and how."""
+
+    fresh: Callable[[], Instance]
+    """The backbone, with the same values each time."""
+    batches: tuple[Batch, ...]
+    """One for each step, over and over."""
+    held_out: Batch
+    """What the loss before and after is of; no example of it need be trained on."""
+    objective: Objective
+    steps: int
+    rates: tuple[float, ...]
+    """Step sizes; each is tried where those before it do not lower the loss."""
+    random_update: bool
+    """Whether merging, saving and the rank of changes are looked at after a random move of all that is trained, which
+    leaves nothing where it was; else they are looked at after training as it is, and no rank is."""
+
+
+def tiny_setting() -> Setting:
+    """A tiny T5 and one batch."""
+    batch = tiny_batch()
+    return Setting(tiny_instance, (batch,), batch, OWN_LOSS, STEPS, RATES, random_update=True)
+
+
+@dataclass(frozen=True)
 class Trial:
-    """What one recipe did on a tiny T5."""
+    """What one recipe did on a backbone."""
 
     parameters: int
-    """Of the tiny backbone."""
+    """Of the backbone."""
+    counts: Counts
+    """What is counted there, for comparison."""
+    trainable: int
+    """Numbers of the model that the optimizer held in the last stage; those of a head are not among them."""
     loss_falls: bool | None
-    """Whether some steps, of one of the two sizes, lower the loss in every stage that trains something; None when no
-    stage does."""
+    """Whether some steps, of one of the sizes, lower the loss in every stage that trains something; None when no stage
+    does."""
+    rate: float
+    """The step size that was taken."""
+    loss_before: float
+    """On the held-out batch, of the bare backbone with the head's starting values."""
+    loss_after: float
+    """The same after training, with the method on."""
     stray: str | None
     """A pretrained tensor that moved although it is frozen or masked; None when none did."""
     merge: str
     """`exact`: merged outputs equal unmerged ones. `partly`, `none`: edits that cannot merge stay. `differs`."""
+    merged: Difference
+    """Outputs after merging what can merge, against those before."""
     obstacle: str | None
     """Why what stays cannot be merged."""
     restored: bool
-    """Whether the bare backbone and the saved bytes alone give the outputs."""
+    """Whether the bare backbone and the saved files alone give the outputs."""
+    reloaded: Difference
+    """Those outputs against the wanted ones."""
     saved_bytes: int
+    """Of the tensors that are kept for the task."""
+    file_bytes: int
+    """Of the file that holds them."""
+    shared_file_bytes: int
+    """Of the file with what is kept once for all tasks; 0 without one."""
     stored_bytes: int
-    """What the count says of the same."""
+    """What the count says of `saved_bytes`."""
     changed: int
     """Entries that can change, by the count."""
     changed_random: int
-    """Pretrained entries that differ after a random update was merged."""
+    """Pretrained entries that differ after a random update was merged; after training where there is none."""
     changed_trained: int
-    """… after three optimizer steps in each stage."""
-    rank: int
+    """… after optimizer steps in each stage."""
+    rank: int | None
     """Largest rank of the change of a pretrained matrix, by its singular values, after the random update."""
     update_rank: int
     """What the count says of the same."""
 
 
-def trial(recipe: Recipe) -> Trial:
-    """Run a recipe on a tiny T5.
+def trial(recipe: Recipe, setting: Setting | None = None) -> Trial:
+    """Run a recipe, on a tiny T5 unless a setting says otherwise.
 
     Raises:
         RecipeError: it cannot run there; the message says why.
     """
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(_SEED)  # of stochastic routing; weights have seeds of their own
-        return _trial(recipe)
+        return _trial(recipe, tiny_setting() if setting is None else setting)
 
 
-def _trial(recipe: Recipe) -> Trial:
-    batch = tiny_batch()
-    counts = count(recipe, tiny_instance())
-    instance = tiny_instance()
-    trained = train(recipe, instance, batch, steps=STEPS, rate=RATES[0])
-    if _falls(trained) is False:
-        trained.attached.detach()
-        restore(instance, trained.pristine)
-        trained = train(recipe, instance, batch, steps=STEPS, rate=RATES[1])
-    falls = _falls(trained)
-    before = _standing(trained.attached.stage, trained.pristine, instance)
-    stray = _stray(trained.attached, before)
-    randomise(trained.attached)
-    wanted = logits(instance, batch)
-    stage, kept = saving.saved(trained.attached)
-    restored = _restored(trained.pristine, instance, stage, kept, batch, wanted)
-    obstacles = trained.attached.merge()
-    equal = close(logits(instance, batch), wanted)
-    random_change = _changes(instance, before)
-    trained.attached.detach()
-
-    restore(instance, trained.pristine)
-    again = train(recipe, instance, batch, steps=CHANGE_STEPS)
-    again.attached.merge()
+def _trial(recipe: Recipe, setting: Setting) -> Trial:
+    counts = count(recipe, setting.fresh())
+    instance = setting.fresh()
+    setting.objective.start()
+    loss_before = _loss(instance, setting)
+    trained, rate = _train(recipe, instance, setting)
+    attached = trained.attached
+    falls, loss_after = _falls(trained), _loss(instance, setting)
+    before = movement.standing(attached.stage, trained.pristine, instance, setting.fresh)
+    stray = movement.stray(attached, before)
+    if setting.random_update:
+        randomise(attached)
+    wanted = _outputs(instance, setting)
+    stage, kept = saving.saved(attached)
+    shared = saving.shared_names(attached, kept)
+    with TemporaryDirectory() as folder:
+        files = saving.write(Path(folder), stage, kept, shared)
+        file_bytes = [file.stat().st_size for file in files]
+        with saving.restore(fresh := setting.fresh(), *saving.read(*files)):
+            reloaded = difference(_outputs(fresh, setting), wanted)
+    obstacles = attached.merge()
+    merged = difference(_outputs(instance, setting), wanted)
+    changes = movement.changes(instance, before)
+    attached.detach()
+    random_changed = movement.entries(changes)
     return Trial(
         parameters=sum(p.numel() for p in instance.pretrained),
+        counts=counts,
+        trainable=trained.held,
         loss_falls=falls,
+        rate=rate,
+        loss_before=loss_before,
+        loss_after=loss_after,
         stray=stray,
-        merge=_merge_word(recipe, obstacles, equal),
+        merge=_merge_word(recipe, obstacles, merged.equal),
+        merged=merged,
         obstacle="; ".join(sorted(set(obstacles.values()))) or None,
-        restored=restored,
-        saved_bytes=saving.size({n: t for n, t in kept.items() if n not in shared_names(trained.attached, kept)}),
+        restored=reloaded.equal,
+        reloaded=reloaded,
+        saved_bytes=saving.size({name: tensor for name, tensor in kept.items() if name not in shared}),
+        file_bytes=file_bytes[0],
+        shared_file_bytes=sum(file_bytes[1:]),
         stored_bytes=counts.stored_bytes,
         changed=counts.changed,
-        changed_random=sum(int((delta != 0).sum()) for delta in random_change),
-        changed_trained=sum(int((delta != 0).sum()) for delta in _changes(instance, before)),
-        rank=max((_rank(*pair) for pair in zip(random_change, before.values(), strict=True)), default=0),
+        changed_random=random_changed,
+        changed_trained=_changed_again(recipe, instance, trained, before, setting)
+        if setting.random_update
+        else random_changed,
+        rank=max(map(rank, changes, before.values()), default=0) if setting.random_update else None,
         update_rank=counts.update_rank,
     )
+
+
+def _train(recipe: Recipe, instance: Instance, setting: Setting) -> tuple[Trained, float]:
+    """Train with the first step size that lowers the loss, or the last one."""
+    for rate in setting.rates:
+        trained = train(recipe, instance, *setting.batches, objective=setting.objective, steps=setting.steps, rate=rate)
+        if _falls(trained) is not False or rate == setting.rates[-1]:
+            break
+        trained.attached.detach()
+        restore(instance, trained.pristine)
+    return trained, rate
+
+
+def _changed_again(
+    recipe: Recipe, instance: Instance, trained: Trained, before: dict[int, Tensor], setting: Setting
+) -> int:
+    """Entries that a few steps from the start change, without a random update."""
+    restore(instance, trained.pristine)
+    again = train(recipe, instance, *setting.batches, objective=setting.objective, steps=CHANGE_STEPS)
+    again.attached.merge()
+    return movement.entries(movement.changes(instance, before))
 
 
 def _falls(trained: Trained) -> bool | None:
@@ -114,15 +196,19 @@ def _falls(trained: Trained) -> bool | None:
     return all(losses[-1] < losses[0] for losses in ran) if ran else None
 
 
-def logits(instance: Instance, batch: Batch) -> Tensor:
-    """Logits of the labels' own positions: a decoder prompt adds positions before them."""
+def _loss(instance: Instance, setting: Setting) -> float:
     with torch.no_grad():
-        out: Tensor = instance.model(**batch, use_cache=False).logits
-    return out[:, -batch["labels"].shape[1] :]
+        return float(setting.objective.answer(instance.model, setting.held_out).loss)
 
 
-def close(found: Tensor, wanted: Tensor) -> bool:
-    return bool((found - wanted).abs().max() <= TOLERANCE * wanted.abs().max())
+def _outputs(instance: Instance, setting: Setting) -> Tensor:
+    return outputs(instance, setting.held_out, setting.objective)
+
+
+def outputs(instance: Instance, batch: Batch, objective: Objective = OWN_LOSS) -> Tensor:
+    """What the model gives for a batch as it is now."""
+    with torch.no_grad():
+        return objective.answer(instance.model, batch).outputs
 
 
 def randomise(attached: Attached, size: float = RANDOM_UPDATE) -> None:
@@ -136,71 +222,6 @@ def randomise(attached: Attached, size: float = RANDOM_UPDATE) -> None:
             if parameter.requires_grad:
                 step = torch.randn(parameter.shape, generator=generator) * size
                 parameter.add_(step * masks.get(id(parameter), torch.ones(())))
-
-
-def shared_names(attached: Attached, kept: dict[str, Tensor]) -> set[str]:
-    """Names of saved tensors that are kept once for all tasks."""
-    found = set()
-    for number, placed in enumerate(attached.placed):
-        deployed, place = placed.edit.deployed(), placed.slot.place
-        named = {f"edit.{number}.{name}": shape for name, shape in deployed.tensors(place).items()}
-        named |= {f"edit.{number}.shared.{name}": shape for name, shape in deployed.shared_tensors(place).items()}
-        found |= {name for name, shape in named.items() if shape.kept == "shared"}
-    return found & set(kept)
-
-
-def _standing(stage: Stage, pristine: dict[int, Tensor], instance: Instance) -> dict[int, Tensor]:
-    """What the pretrained tensors are before anything moves: rounded where the stage holds them in few bits."""
-    if stage.base is None:
-        return pristine
-    fresh = tiny_instance()
-    with Attached(fresh, stage):
-        rounded = [p.detach().clone() for p in fresh.pretrained]
-    return {id(own): value for own, value in zip(instance.pretrained, rounded, strict=True)}
-
-
-def _stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
-    """The first pretrained tensor that moved in the last stage and should not have."""
-    kept = {} if attached.masked is None else {
-        id(t): mask for t, mask in zip(attached.masked.tensors, attached.masked.kept, strict=True)
-    }  # fmt: skip
-    moved_before = attached.stage.starts_from == "previous" or attached.stage.restarts
-    for name, parameter in attached.instance.model.named_parameters():
-        if id(parameter) not in before:
-            continue
-        moved = parameter.detach() != before[id(parameter)]
-        if id(parameter) in kept:
-            moved = moved & ~kept[id(parameter)]
-        elif parameter.requires_grad or moved_before:
-            continue
-        if bool(moved.any()):
-            return str(name)
-    return None
-
-
-def _restored(
-    pristine: dict[int, Tensor], instance: Instance, stage: Stage, kept: dict[str, Tensor], batch: Batch, wanted: Tensor
-) -> bool:
-    fresh = tiny_instance()
-    with torch.no_grad():
-        for own, other in zip(fresh.pretrained, instance.pretrained, strict=True):
-            own.copy_(pristine[id(other)])
-    with saving.restore(fresh, stage, kept):
-        return close(logits(fresh, batch), wanted)
-
-
-def _changes(instance: Instance, before: dict[int, Tensor]) -> list[Tensor]:
-    return [p.detach() - before[id(p)] for p in instance.pretrained]
-
-
-def _rank(delta: Tensor, before: Tensor) -> int:
-    """Rank of the change of a matrix; 0 for vectors. Rounding its sum with the weight is noise of full rank: singular
-    values up to what that noise can have (√m + √n times its largest entry) do not count."""
-    if delta.dim() != 2 or not bool(delta.any()):
-        return 0
-    rounding = torch.finfo(before.dtype).eps * float((before.abs() + delta.abs()).max())
-    noise = rounding * sum(size**0.5 for size in delta.shape)
-    return int(torch.linalg.matrix_rank(delta.double(), atol=noise, rtol=_RANK_TOLERANCE))
 
 
 def _merge_word(recipe: Recipe, obstacles: dict[str, str], equal: bool) -> str:

@@ -25,7 +25,7 @@ class AddedBias(WeightEdit):
         return {"bias": Shape((place.fan_out,))}
 
     def merge_obstacle(self) -> str | None:
-        return "the backbone's layers have no bias to hold it"
+        return "the layers that it is meant for have no bias to hold it"
 
     def overhead(self) -> frozenset[Overhead]:
         # Table 1 has no word for an added vector; an operation on each feature is what it calls gating for (IA)3.

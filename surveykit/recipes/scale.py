@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class Scale(WeightEdit):
     """(IA)³: one learned factor per feature, on what a linear layer gives or on what it is fed.
 
-    `output` multiplies rows of the weight, `input` its columns, `layer` is one factor for all; they merge exactly.
-    Factors start at one. On the last layer of a residual branch, which has no bias in T5, they scale the branch: DiffFit.
+    `output` multiplies rows of the weight, `input` its columns, `layer` is one factor for all; they merge exactly. What a
+    layer gives includes its bias, where it has one. Factors start at one. On the last layer of a residual branch they
+    scale the branch: DiffFit.
     Source: survey 7.2 and 8.5; Liu et al. 2022, section 3.3.
     """
 
@@ -26,6 +27,14 @@ class Scale(WeightEdit):
     def tensors(self, place: Place) -> dict[str, Shape]:
         width = {"output": place.fan_out, "input": place.fan_in, "layer": 1}[self.side]
         return {"factor": Shape((width,), "ones")}
+
+    @property
+    def changes_bias(self) -> bool:
+        return self.side != "input"
+
+    def bias(self, parts: Parts, bias: Tensor) -> Tensor:
+        scaled: Tensor = bias if self.side == "input" else bias * parts.factor
+        return scaled
 
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"gating"})

@@ -20,9 +20,20 @@ class WeightEdit(Edit):
 
     site: ClassVar[Site] = "weight"
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES
+    bias_apart: ClassVar[bool] = False
+    """Whether a bias that the layer has is kept out of the y of `after`, and added behind it."""
 
     def merge_obstacle(self) -> str | None:
         return None
+
+    @property
+    def changes_bias(self) -> bool:
+        """Whether merging also changes a bias that the layer has."""
+        return False
+
+    def bias(self, parts: Parts, bias: Tensor) -> Tensor:
+        """What the layer's bias becomes when the edit is merged, (fan_out)."""
+        return bias
 
     def merges_into(self, base: Quantization) -> bool:
         """Whether the update can be written into weights of few bits without rounding it."""
@@ -36,7 +47,7 @@ class WeightEdit(Edit):
         return x
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        """What follows the frozen layer's y = W x: (…, fan_in), (…, fan_out) → (…, fan_out)."""
+        """What follows the frozen layer's y = W x (+ its bias): (…, fan_in), (…, fan_out) → (…, fan_out)."""
         return y
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class WeightDecomposed(WeightEdit):
     size_name: ClassVar[str | None] = "rank"
 
     kind: Literal["weight_decomposed"]
+    bias_apart: ClassVar[bool] = True
+
     rank: int = Field(ge=1)
     """Rank of the update of the direction."""
     alpha: float = Field(gt=0)

@@ -1,0 +1,98 @@
+"""`surveykit trial`: methods for real on a folder with weights."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from surveykit import output
+from surveykit.commands.count import positive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surveykit.engine.real import RealWeights
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.description = (
+        "Load a folder's model with its weights, train each method on a small task of labelled texts, merge, save and "
+        "reload, and print what changed and whether the outputs stay equal."
+    )
+    parser.epilog = (
+        "exit codes: 0 what ran did what is counted, merged and reloaded with equal outputs; 1 findings, listed on "
+        "standard error; 2 wrong usage or invalid input"
+    )
+    parser.add_argument("method", nargs="+", metavar="METHOD", help="a method, method/configuration, or `all`")
+    parser.add_argument("--model", metavar="DIR", required=True, help="folder with config.json, weights and tokenizer")
+    texts = "TSV or CSV with a header, also .gz or .bz2 (default: sentences of praise and complaint that come along)"
+    parser.add_argument("--data", metavar="FILE", help=texts)
+    parser.add_argument(
+        "--columns", metavar="TEXT,LABEL", type=_columns, default=("text", "label"),
+        help="names of the columns of texts and of labels (default: text,label)",
+    )  # fmt: skip
+    parser.add_argument("--label", action="append", metavar="LABEL", help="only texts with this label; may be repeated")
+    parser.add_argument("--steps", type=positive, default=10, metavar="N", help="optimizer steps (default: 10)")
+    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="texts in each step (default: 8)")
+    parser.add_argument(
+        "--length", type=positive, default=32, metavar="N", help="tokens of a text at most (default: 32)"
+    )
+    rate = "step size of AdamW (default: 0.001, or 0.0001 where that does not lower the loss)"
+    parser.add_argument("--rate", type=_rate, metavar="R", help=rate)
+    parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _columns(text: str) -> tuple[str, str]:
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names):
+        raise ArgumentTypeError(f"two names with a comma between them, like text,label; not '{text}'")
+    return names[0], names[1]
+
+
+def _rate(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ArgumentTypeError(f"a number above 0, like 0.001; not '{text}'")
+    return found
+
+
+def run(arguments: Namespace) -> int:
+    from pathlib import Path
+
+    from surveykit.catalog.chosen import chosen_recipes
+    from surveykit.catalog.locate import locate
+    from surveykit.commands.arguments import terminal_width
+    from surveykit.commands.measure import progress
+    from surveykit.engine import differences, real, texts
+
+    recipes = dict(chosen_recipes(locate(arguments.catalog).root, arguments.method))
+    data = texts.BUNDLED if arguments.data is None else Path(arguments.data)
+    examples = texts.read(data, arguments.columns if arguments.data else texts.COLUMNS, arguments.label or ())
+    sizes = {"steps": arguments.steps, "batch": arguments.batch, "length": arguments.length}
+    rates = real.RATES if arguments.rate is None else (arguments.rate,)
+    model = real.RealWeights(Path(arguments.model), examples, **sizes, rates=rates)
+    for line in (*model.notes, *_described(model, arguments.steps, differences.TOLERANCE)):
+        print(line, file=sys.stderr)
+    rows = []
+    with progress(len(recipes) + bool(model.head), quiet=arguments.quiet) as bar:
+        for row in model.rows(recipes):
+            rows.append(row)
+            bar.update()
+    cells = [[getattr(row, column) for column in real.COLUMNS] for row in rows]
+    print(output.render(real.COLUMNS, cells, arguments.format, terminal_width()))
+    faults = [f"{row.configuration}: {fault}" for row in rows for fault in row.faults]
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _described(model: RealWeights, steps: int, tolerance: float) -> list[str]:
+    head = f"; its head has {model.head:,} parameters, which no figure counts" if model.head else ""
+    return [
+        f"{model.instance.name}: {model.instance.parameters:,} pretrained parameters, in 32-bit floats",
+        f"{model.task.description}{head}",
+        f"{steps} steps of AdamW in each stage; outputs are equal up to {tolerance:g} of the largest",
+    ]
