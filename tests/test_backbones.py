@@ -15,7 +15,6 @@ from conftest import CATALOG
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import cells
-from surveykit.catalog.staleness import key
 from surveykit.engine import Attached, Instance, build, count
 from surveykit.errors import CatalogError, RecipeError
 from surveykit.recipes import Recipe, Where
@@ -76,7 +75,7 @@ def prefix() -> dict[str, Any]:
 def outputs(instance: Instance) -> torch.Tensor:
     ids = torch.randint(3, 50, (2, 7), generator=torch.Generator().manual_seed(1))
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if instance.record.architecture == "bart":
+    if instance.blueprint.config.model_type == "bart":
         given["decoder_input_ids"] = ids[:, :5]
     with torch.no_grad():
         found: torch.Tensor = instance.model(**given)[0]
@@ -227,18 +226,3 @@ def test_an_unknown_backbone_is_reported_with_the_nearest(tmp_path: Path) -> Non
     [problem] = caught.value.problems
     assert "no backbone 'roberta-bse'; did you mean 'roberta-base'?" in str(problem)
     assert problem.line == text[: text.index("also_on: [roberta-base]")].count("\n") + 1
-
-
-def test_places_of_other_models_are_in_the_key_of_their_counts_only(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted, t5, bert = catalog.recipe("lora/qv-r8"), catalog.backbones["t5-small"], catalog.backbones["roberta-base"]
-    before = key(wanted, t5), key(wanted, bert)
-    monkeypatch.setattr(
-        "surveykit.catalog.staleness._source", lambda path: b"x" if path.stem == "architectures" else b""
-    )
-    changed = key(wanted, t5), key(wanted, bert)
-    monkeypatch.setattr("surveykit.catalog.staleness._source", lambda path: b"")
-    assert changed[0] == key(wanted, t5)
-    assert changed[1] != key(wanted, bert)
-    assert before != changed

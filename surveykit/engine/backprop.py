@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from surveykit.engine.backbones import Instance, Slot
+from surveykit.engine.models import Instance
+from surveykit.engine.slots import Slot
 from surveykit.recipes.base import LINEAR_ROLES
 
 

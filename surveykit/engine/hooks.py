@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from surveykit.engine.backbones import Slot
 from surveykit.engine.inputs import prepend_prompts
 from surveykit.engine.parameters import Replaced, substitute
 from surveykit.engine.parts import Part
 from surveykit.engine.prefixes import prepend_keys_and_values
 from surveykit.engine.side import run_beside
+from surveykit.engine.slots import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Place
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
@@ -46,7 +46,9 @@ class Placed:
         """A pretrained tensor with this edit written into it; the tensor itself where the edit has no merged form."""
         if isinstance(self.edit, ParameterEdit):
             return self.edit.value(self.part, value, self.slot.place)
-        return self.edit.weight(self.part, value) if isinstance(self.edit, WeightEdit) else value
+        if isinstance(self.edit, WeightEdit):
+            return self.part.turned(self.edit.weight(self.part, self.part.turned(value)))
+        return value
 
 
 def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
@@ -67,7 +69,7 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
         elif isinstance(edit, OutputEdit):
             handles.append(slot.module.register_forward_hook(_after_module(edit, part)))
         elif isinstance(edit, ParameterEdit):
-            tensor = part.frozen
+            tensor = part.stored
             assert isinstance(tensor, nn.Parameter)
             parameters.append((edit, slot.place, part, tensor))
         elif isinstance(edit, KeyValueEdit):

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
-from surveykit.engine.backbones import Slot
+from surveykit.engine.slots import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
 from surveykit.recipes.base import Parts

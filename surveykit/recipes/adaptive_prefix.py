@@ -28,7 +28,7 @@ class AdaptivePrefix(KeyValueEdit):
     """Pseudo tokens added to each attention."""
 
     def tensors(self, place: Place) -> dict[str, Shape]:
-        prefix = Shape((self.length, place.inner), "normal")
+        prefix = Shape((self.length, place.keys), "normal")
         gate = Shape((self.length, place.d_model), "normal")
         return {"key": prefix, "value": prefix, "gate": gate, "scale": Shape((1,), "ones")}
 

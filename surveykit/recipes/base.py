@@ -105,6 +105,8 @@ class Place:
     """Rows of the stack's table of relative positions."""
     places: int = 1
     """In how many places the edit is, this one included."""
+    keys: int = 0
+    """Width of all keys, and of all values, of that attention: less than `inner` where heads share them."""
 
 
 @dataclass(frozen=True)

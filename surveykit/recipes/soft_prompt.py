@@ -50,7 +50,7 @@ class Prefix(KeyValueEdit):
     hidden: int | None = Field(ge=1)
     """Hidden width of the reparametrization; null trains keys and values directly."""
     width: Literal["inner", "d_model"]
-    """Width of a key or value. `inner` (heads × head width) is what attention needs; `d_model` is what an implementation
+    """Width of a key or value. `inner` (heads of keys × head width) is what attention needs; `d_model` is what an implementation
     gives that takes the two for equal, which can be counted, but runs only where they are."""
     gate: Gate
 
@@ -61,7 +61,7 @@ class Prefix(KeyValueEdit):
         return self.length
 
     def _width(self, place: Place) -> int:
-        return place.inner if self.width == "inner" else place.d_model
+        return place.keys if self.width == "inner" else place.d_model
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         gate = gate_tensors(self.gate, place.d_model)
