@@ -31,7 +31,12 @@ exit codes: 0 something fits, or is tight; 1 nothing fits; 2 wrong usage or inva
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = _EPILOG
-    parser.add_argument("--model", required=True, metavar="MODEL", help="a backbone of the catalog")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help="a backbone of the catalog, a folder with a config.json, such a file, or a model of the hub",
+    )
     parser.add_argument(
         "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes each), 24GiB (2^30), 80000MB…"
     )

@@ -10,7 +10,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.fit.candidates import Candidate, Question
 from surveykit.fit.evidence import evidence, mean_error_percent
-from surveykit.fit.predict import Unable, Watch, chosen, predictions, size_of, with_evidence
+from surveykit.fit.predict import Unable, Watch, chosen, opened, predictions, with_evidence
 from surveykit.fit.ranking import Choice, rank
 
 
@@ -51,10 +51,13 @@ def will_it_fit(
         MissingExtra: torch or transformers is not installed.
     """
     wanted = chosen(catalog, methods, every=every)
+    model = opened(catalog, source)
     with reading(database) as reader:
         question = replace(question, error_percent=mean_error_percent(reader))
-        known = evidence(reader, size_of(catalog, source))
-    outcomes = list(predictions(catalog, source, question, wanted, watch))
-    candidates = [with_evidence(o, known) for o in outcomes if isinstance(o, Candidate)]
+        outcomes = list(predictions(catalog, model, question, wanted, watch))
+        candidates = [o for o in outcomes if isinstance(o, Candidate)]
+        if candidates:
+            known = evidence(reader, candidates[0].model_parameters)
+            candidates = [with_evidence(c, known) for c in candidates]
     unable = sorted((o for o in outcomes if isinstance(o, Unable)), key=lambda o: o.configuration)
     return Answer(question, rank(candidates, question), tuple(unable))

@@ -58,6 +58,8 @@ class Candidate:
     flops_percent: float
     """Additional FLOPs of an inference pass."""
     merged_flops_percent: float
+    model_parameters: int
+    """Of the bare model."""
     batch_that_fits: int | None = None
     """Largest batch that is known to fit clearly, if the one that was asked for does not; 0: not even one example."""
     is_reconstruction: bool = False

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Union
 
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
-from surveykit.errors import RecipeError, SurveyError
+from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
+
+if TYPE_CHECKING:
+    from surveykit.engine.models import Blueprint
 
 _AT_ONCE = 10
 """Configurations for which one more process is worth its imports."""
@@ -32,22 +37,26 @@ class Unwanted:
     configuration: str
 
 
+Model = Union[Backbone, "Blueprint"]
 Outcome = Candidate | Unable | Unwanted
 
 
 class Predictor:
-    """Traces configurations on one model for one question. The model is built once."""
+    """Traces configurations on one model for one question. The model is built once.
 
-    def __init__(self, catalog: Catalog, source: str, question: Question) -> None:
-        from surveykit.engine import build
+    Raises:
+        SurveyError: the model cannot be built.
+    """
+
+    def __init__(self, catalog: Catalog, model: Model, question: Question) -> None:
+        from surveykit.engine.backbones import blueprint
         from surveykit.engine.costs import Costs
 
         self.catalog = catalog
         self.question = question
-        record = catalog.backbones[source]
-        self._instance = build(record)
-        self._costs = Costs(record)
-        self.parameters = sum(parameter.numel() for parameter in self._instance.pretrained)
+        plan = blueprint(model) if isinstance(model, Backbone) else model
+        self._instance = plan.build()
+        self._costs = Costs(plan)
 
     def predict(self, configuration: str) -> Outcome:
         """Trace one configuration."""
@@ -62,7 +71,7 @@ class Predictor:
             parts = self._parts(configuration, self.question.batch)
             counts = count(recipe, self._instance)
             fitting = self._batch_that_fits(configuration, parts)
-        except RecipeError as error:
+        except SurveyError as error:
             return Unable(configuration, str(error))
         bare = inference.bare_flops
         return Candidate(
@@ -70,12 +79,13 @@ class Predictor:
             name=method.name,
             parts=parts,
             trainable=counts.trainable,
-            trainable_percent=100 * counts.trainable / self.parameters,
+            trainable_percent=100 * counts.trainable / self._instance.parameters,
             stored_bytes=counts.stored_bytes,
             overhead=inference.unmerged.overhead,
             overhead_merged=inference.merged.overhead,
             flops_percent=100 * (inference.unmerged.flops - bare) / bare,
             merged_flops_percent=100 * (inference.merged.flops - bare) / bare,
+            model_parameters=self._instance.parameters,
             batch_that_fits=fitting,
             is_reconstruction=method.reconstruction is not None,
         )
@@ -83,7 +93,9 @@ class Predictor:
     def _parts(self, configuration: str, batch: int) -> Parts:
         """Memory of the stage that needs most."""
         stages = self.catalog.recipe(configuration).stages
-        traced = [self._costs.training(s, batch, self.question.length).memory[self.question.dtype] for s in stages]
+        asked = self.question
+        steps = [self._costs.training(s, batch, asked.length, asked.target_length) for s in stages]
+        traced = [step.memory[asked.dtype] for step in steps]
         most = max(traced, key=lambda memory: memory.peak)
         return Parts(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
 
@@ -97,38 +109,56 @@ class Predictor:
         return largest_batch(self._parts(configuration, 1).peak, parts.peak, batch, self.question)
 
 
+def opened(catalog: Catalog, source: str) -> Model:
+    """A model by what a user calls it: a backbone of the catalog, else what `surveykit.engine.models` opens.
+
+    Raises:
+        SurveyError: there is no such model, or it is of no kind that is known.
+        MissingExtra: torch or transformers is not installed.
+    """
+    from importlib.util import find_spec
+
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, "measure")
+    if source in catalog.backbones:
+        return catalog.backbones[source]
+    from surveykit.engine.models import blueprint_of
+
+    try:
+        return blueprint_of(source)
+    except SurveyError as error:
+        raise SurveyError(f"{error}{nearest(source, catalog.backbones, 0.8)}") from error
+
+
 def predictions(
-    catalog: Catalog, source: str, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
+    catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
 ) -> Iterator[Outcome]:
     """Candidates in the order in which they are done, without evidence.
 
     Args:
-        source: the model: a backbone of the catalog.
         configurations: `method/configuration`.
-
-    Raises:
-        MissingExtra: torch or transformers is not installed.
     """
     import os
 
     workers = min(os.cpu_count() or 1, -(-len(configurations) // _AT_ONCE))
     if workers < 2:
-        predictor = Predictor(catalog, source, question)
+        predictor = Predictor(catalog, model, question)
         for name in configurations:
             yield predictor.predict(name)
             watch(name)
         return
-    yield from _in_processes(catalog, source, question, configurations, watch, workers)
+    yield from _in_processes(catalog, model, question, configurations, watch, workers)
 
 
 def _in_processes(
-    catalog: Catalog, source: str, question: Question, configurations: Sequence[str], watch: Watch, workers: int
+    catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch, workers: int
 ) -> Iterator[Outcome]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, context, _start, (catalog, source, question)) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (catalog, model, question)) as pool:
         running = [pool.submit(_predict, name) for name in configurations]
         try:
             for done in as_completed(running):
@@ -144,9 +174,9 @@ _predictor: Predictor | None = None
 """Of a worker process."""
 
 
-def _start(catalog: Catalog, source: str, question: Question) -> None:
+def _start(catalog: Catalog, model: Model, question: Question) -> None:
     global _predictor
-    _predictor = Predictor(catalog, source, question)
+    _predictor = Predictor(catalog, model, question)
 
 
 def _predict(configuration: str) -> Outcome:
@@ -154,23 +184,8 @@ def _predict(configuration: str) -> Outcome:
     return _predictor.predict(configuration)
 
 
-def size_of(catalog: Catalog, source: str) -> int:
-    """Parameters of a model.
-
-    Raises:
-        SurveyError: there is no such model.
-    """
-    from surveykit.errors import nearest
-
-    if source not in catalog.backbones:
-        raise SurveyError(f"there is no backbone '{source}'{nearest(source, catalog.backbones)}")
-    return catalog.backbones[source].parameters
-
-
 def with_evidence(candidate: Candidate, evidence: Mapping[str, Evidence]) -> Candidate:
     """The same with what the survey says of it."""
-    from dataclasses import replace
-
     return replace(candidate, evidence=evidence.get(candidate.configuration, Evidence()))
 
 
@@ -180,8 +195,6 @@ def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool) -> l
     Raises:
         SurveyError: a name is not in the catalog.
     """
-    from surveykit.errors import nearest
-
     everything = list(catalog.configurations())
     names = [name for name, _, _ in everything]
     for name in methods or ():

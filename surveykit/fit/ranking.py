@@ -57,7 +57,7 @@ def overhead_kinds(canonical: str) -> frozenset[str]:
     kinds = frozenset(canonical.lower().split("+")) - {"none"}
     for kind in sorted(kinds - set(OVERHEAD_KINDS)):
         allowed = ("none", *OVERHEAD_KINDS)
-        raise SurveyError(f"'{kind}' is no kind of overhead{nearest(kind, allowed)} Kinds: {', '.join(allowed)}")
+        raise SurveyError(f"'{kind}' is no kind of overhead ({', '.join(allowed)}){nearest(kind, allowed)}")
     return kinds
 
 

@@ -5,13 +5,13 @@ out), of what every example brings, and of what it brings for each position (and
 lengths determine the dependence on the length exactly. One batch does not say which part of the constant belongs to
 the examples: at most what full tuning saves for as many positions as the method adds is taken to.
 
-The peak is in one of two places: in backward, where gradients that are there already meet what is still saved, or in
-the optimizer, where batch and length do not matter.
+The peak is in one of three places: in backward, where gradients that are there already meet what is still saved; in
+the optimizer, where batch and length do not matter; or, where hardly anything is saved, in forward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from surveykit.fit.candidates import Parts
@@ -19,6 +19,7 @@ from surveykit.fit.candidates import Parts
 _SAME = 1.002
 """Two peaks this close, at lengths that save different amounts, are the optimizer's."""
 _ABOVE = 1.01
+_NEXT_TO_NONE = 0.005
 _NEAR = 1.15
 """A peak so far above the line through the longer lengths is the optimizer's, if it is so near to what it holds."""
 
@@ -51,6 +52,8 @@ class Known:
     """Bytes of the masks on what is trained."""
     largest: int
     """Bytes of the largest pretrained matrix."""
+    forward: Coefficients = (0.0, 0.0, 0.0)
+    """Bytes that one example takes for a while in any forward pass, whatever is saved; see `passing`."""
 
     def optimizer_peak(self, parts: Parts) -> float:
         """An estimate: masks, and the two copies that Adam makes of the largest matrix while it steps."""
@@ -71,6 +74,9 @@ class Curve:
         return self.fixed + batch * _value(self.example, length)
 
 
+_NOTHING = Curve(0.0, (0.0, 0.0, 0.0))
+
+
 @dataclass(frozen=True)
 class Scaling:
     """Predicts a configuration's memory on one backbone in one width of numbers."""
@@ -81,18 +87,38 @@ class Scaling:
     saved: Curve
     backward: Curve
     """What the peak of backward holds beyond weights, optimizer state and `saved`."""
+    forward: Coefficients
+    """What one example holds in passing in forward, beyond weights and optimizer state."""
     floor: float
     """The optimizer's peak."""
-    other_stage: Curve | None
-    """Peak of an earlier stage, where one needs more than the last."""
+    other_stage: Curve
+    """Peak of an earlier stage, where one needs more than the last; else 0."""
     other_floor: float
+
+    def numbers(self) -> tuple[float, ...]:
+        """All of it in a row: three parts, two curves, three coefficients, the floor, and the same of another stage."""
+        curves = [(c.fixed, *c.example) for c in (self.saved, self.backward, self.other_stage)]
+        parts = (self.weights, self.gradients, self.optimizer)
+        return (*parts, *curves[0], *curves[1], *self.forward, self.floor, *curves[2], self.other_floor)
+
+    @classmethod
+    def of(cls, n: Sequence[float]) -> Scaling:
+        """The inverse of `numbers`."""
+        saved, backward, other = (Curve(n[i], (n[i + 1], n[i + 2], n[i + 3])) for i in (3, 7, 15))
+        parts = (round(n[0]), round(n[1]), round(n[2]))
+        return cls(*parts, saved, backward, (n[11], n[12], n[13]), n[14], other, n[19])
+
+    def rounded(self) -> Scaling:
+        """To seven significant digits: what a page carries."""
+        return Scaling.of([float(f"{number:.7g}") for number in self.numbers()])
 
     def at(self, batch: int, length: int) -> Parts:
         """The parts at a batch and a length; the peak is that of the stage that needs most."""
         saved = max(0.0, self.saved.at(batch, length))
-        peak = max(self.floor, self.weights + self.optimizer + saved + self.backward.at(batch, length))
-        if self.other_stage is not None:
-            peak = max(peak, self.other_floor, self.other_stage.at(batch, length))
+        held = self.weights + self.optimizer
+        backward = held + saved + self.backward.at(batch, length)
+        forward = held + batch * _value(self.forward, length)
+        peak = max(self.floor, backward, forward, self.other_floor, self.other_stage.at(batch, length))
         return Parts(self.weights, self.gradients, self.optimizer, round(saved), round(peak))
 
 
@@ -115,17 +141,42 @@ def scaling(traced: Sequence[Traced], full: Sequence[Traced], known: Known) -> S
     last = points[-1].parts
     saved = _curve(_through(lengths, [p.parts.saved for p in points]), batch, an_example)
     floor, backward = _peak(points, batch, known)
-    other, other_floor = None, 0.0
+    other, other_floor = _NOTHING, 0.0
     if any(p.peak_any_stage > p.parts.peak for p in points):
         if [p.peak_any_stage for p in points] == [p.peak_any_stage for p in reference] and points != reference:
             whole = scaling(full, full, replace(known, positions=0, masks=0))  # that stage is full tuning
             fixed = whole.weights + whole.optimizer + whole.saved.fixed + whole.backward.fixed
-            example = tuple(a + b for a, b in zip(whole.saved.example, whole.backward.example, strict=True))
-            other, other_floor = Curve(fixed, example), whole.floor  # type: ignore[arg-type]
+            example = _sum(whole.saved.example, whole.backward.example)
+            other, other_floor = Curve(fixed, example), whole.floor
         else:
-            other = _curve(_through(lengths, [p.peak_any_stage for p in points]), batch, an_example)
+            other = _curve(_through(lengths, [p.peak_any_stage for p in points]), batch, saved.example[0])
             other_floor = float(last.weights + known.busiest + known.beside(known.busiest // 3))
-    return Scaling(last.weights, last.gradients, last.optimizer, saved, backward, floor, other, other_floor)
+    return Scaling(
+        last.weights, last.gradients, last.optimizer, saved, backward, known.forward, floor, other, other_floor
+    )
+
+
+def passing(traced: Iterable[Sequence[Traced]]) -> Coefficients:
+    """What any forward pass of a backbone takes for a while: the least that is beside weights and optimizer state among
+    all configurations that have next to no gradients. One of them saves next to nothing, as it runs beside a backbone
+    without gradients.
+
+    Args:
+        traced: three traces of each configuration.
+    """
+    least: list[float] = []
+    lengths: list[int] = []
+    batch = 1
+    for some in traced:
+        points, batch = _three(some)
+        if all(p.parts.gradients <= p.parts.weights * _NEXT_TO_NONE for p in points):
+            beside = [float(p.parts.peak - p.parts.weights - p.parts.optimizer) for p in points]
+            least = [min(a, b) for a, b in zip(least, beside, strict=True)] if least else beside
+            lengths = [p.length for p in points]
+    if not least:
+        return (0.0, 0.0, 0.0)
+    constant, linear, square = _through(lengths, least)
+    return (max(0.0, constant) / batch, linear / batch, square / batch)
 
 
 def _three(traced: Sequence[Traced]) -> tuple[list[Traced], int]:
@@ -179,6 +230,10 @@ def _through(lengths: Sequence[int], values: Sequence[float]) -> Coefficients:
     first = (y1 - y0) / (x1 - x0)
     second = ((y2 - y1) / (x2 - x1) - first) / (x2 - x0)
     return (y0 - first * x0 + second * x0 * x1, first - second * (x0 + x1), second)
+
+
+def _sum(a: Coefficients, b: Coefficients) -> Coefficients:
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
 def _value(coefficients: Coefficients, length: float) -> float:
