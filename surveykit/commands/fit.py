@@ -109,7 +109,9 @@ def show(answer: Answer, format: str) -> None:
     if rows or not readable:
         print(output.render(columns, rows, format, terminal_width()))
     lines = [words.headline(answer.choices, answer.question), *words.advice(answer.choices, answer.question)]
-    for line in ("", *lines, "", *words.assumptions(answer.question)) if readable else lines:
+    for line in (
+        ("", *lines, "", words.setting(answer.question), *words.assumptions(answer.question)) if readable else lines
+    ):
         print(f"- {line}" if format == "markdown" and line else line, file=sys.stdout if readable else sys.stderr)
     for one in answer.unable:
         print(f"not on this model: {one.configuration}: {one.reason}", file=sys.stderr)

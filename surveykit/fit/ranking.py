@@ -85,6 +85,12 @@ def rank(candidates: Iterable[Candidate], question: Question) -> tuple[Choice, .
 
 
 def best_scored(choices: Sequence[Choice]) -> Choice | None:
-    """Of all that is allowed, fitting or not, the one with the highest score in the survey's experiment."""
-    scored = [c for c in choices if c.candidate.evidence.score is not None]
+    """Of all that fit at the batch that is asked for or a smaller one, the one with the highest score in the survey's
+    experiment."""
+    scored = [
+        choice
+        for choice in choices
+        if choice.candidate.evidence.score is not None
+        and (choice.standing != "does not fit" or choice.candidate.batch_that_fits)
+    ]
     return max(scored, key=lambda c: c.candidate.evidence.score or 0.0, default=None)

@@ -75,6 +75,8 @@ def _known(m: Any, width: int, forward: Coefficients) -> Known:
         busiest=width * (m.trainable + m.optimizer_state),
         masks=m.trainable_task if m.is_masked else 0,
         largest=width * m.vocabulary * m.d_model,
+        decoder=width * (m.decoder + m.vocabulary * m.d_model),
+        crossing=width * m.decoder_layers * 2 * m.inner_width,
         forward=forward,
     )
 
@@ -110,7 +112,9 @@ SELECT
     method.id, method.name, method.reconstruction, configuration.id AS configuration,
     json_extract(configuration.recipe, '$.stages[#-1].mask') IS NOT NULL
         AND json_type(configuration.recipe, '$.stages[#-1].mask') <> 'NULL' AS is_masked,
-    backbone.parameters, backbone.vocabulary, backbone.d_model,
+    backbone.parameters, backbone.vocabulary, backbone.d_model, backbone.inner_width, backbone.decoder_layers,
+    CAST(backbone.decoder_layers AS BIGINT) * backbone.d_model
+        * (8 * backbone.inner_width + CASE WHEN backbone.gated THEN 3 ELSE 2 END * backbone.d_ff) AS decoder,
     measurement.trainable, measurement.trainable_task, measurement.optimizer_state, measurement.stored_bytes,
     cost.overhead_unmerged, cost.overhead_merged, cost.inference_flops, cost.merged_flops, cost.bare_flops,
     cost.inference_positions,

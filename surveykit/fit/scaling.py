@@ -6,7 +6,8 @@ lengths determine the dependence on the length exactly. One batch does not say w
 the examples: at most what full tuning saves for as many positions as the method adds is taken to.
 
 The peak is in one of three places: in backward, where gradients that are there already meet what is still saved; in
-the optimizer, where batch and length do not matter; or, where hardly anything is saved, in forward.
+the optimizer, where batch and length do not matter; or, where hardly anything is saved, in forward. Where everything is
+trained, backward has two: its start, and the end of the decoder's part, whose gradients are there then.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _SAME = 1.002
 """Two peaks this close, at lengths that save different amounts, are the optimizer's."""
 _ABOVE = 1.01
 _NEXT_TO_NONE = 0.005
+_ALL = 0.9
+"""Gradients that are so large a part of the weights mean that everything is trained."""
 _NEAR = 1.15
 """A peak so far above the line through the longer lengths is the optimizer's, if it is so near to what it holds."""
 
@@ -52,6 +55,10 @@ class Known:
     """Bytes of the masks on what is trained."""
     largest: int
     """Bytes of the largest pretrained matrix."""
+    decoder: int
+    """Bytes of the gradients of the decoder and the embedding, where everything is trained."""
+    crossing: int
+    """Bytes that the decoder saves for each position of an example's input: keys and values of cross-attention."""
     forward: Coefficients = (0.0, 0.0, 0.0)
     """Bytes that one example takes for a while in any forward pass, whatever is saved; see `passing`."""
 
@@ -87,8 +94,9 @@ class Scaling:
     saved: Curve
     backward: Curve
     """What the peak of backward holds beyond weights, optimizer state and `saved`."""
-    forward: Coefficients
-    """What one example holds in passing in forward, beyond weights and optimizer state."""
+    between: Curve
+    """What is held beyond weights and optimizer state in forward or, where everything is trained, when the decoder's
+    part of backward ends."""
     floor: float
     """The optimizer's peak."""
     other_stage: Curve
@@ -96,17 +104,17 @@ class Scaling:
     other_floor: float
 
     def numbers(self) -> tuple[float, ...]:
-        """All of it in a row: three parts, two curves, three coefficients, the floor, and the same of another stage."""
-        curves = [(c.fixed, *c.example) for c in (self.saved, self.backward, self.other_stage)]
-        parts = (self.weights, self.gradients, self.optimizer)
-        return (*parts, *curves[0], *curves[1], *self.forward, self.floor, *curves[2], self.other_floor)
+        """All of it in a row: three parts, two floors, and the four numbers of each of four curves."""
+        curves = (self.saved, self.backward, self.between, self.other_stage)
+        numbers = [number for curve in curves for number in (curve.fixed, *curve.example)]
+        return (self.weights, self.gradients, self.optimizer, self.floor, self.other_floor, *numbers)
 
     @classmethod
     def of(cls, n: Sequence[float]) -> Scaling:
         """The inverse of `numbers`."""
-        saved, backward, other = (Curve(n[i], (n[i + 1], n[i + 2], n[i + 3])) for i in (3, 7, 15))
-        parts = (round(n[0]), round(n[1]), round(n[2]))
-        return cls(*parts, saved, backward, (n[11], n[12], n[13]), n[14], other, n[19])
+        curves = [Curve(n[i], (n[i + 1], n[i + 2], n[i + 3])) for i in (5, 9, 13, 17)]
+        saved, backward, between, other = curves
+        return cls(round(n[0]), round(n[1]), round(n[2]), saved, backward, between, n[3], other, n[4])
 
     def rounded(self) -> Scaling:
         """To seven significant digits: what a page carries."""
@@ -117,8 +125,8 @@ class Scaling:
         saved = max(0.0, self.saved.at(batch, length))
         held = self.weights + self.optimizer
         backward = held + saved + self.backward.at(batch, length)
-        forward = held + batch * _value(self.forward, length)
-        peak = max(self.floor, backward, forward, self.other_floor, self.other_stage.at(batch, length))
+        between = held + self.between.at(batch, length)
+        peak = max(self.floor, backward, between, self.other_floor, self.other_stage.at(batch, length))
         return Parts(self.weights, self.gradients, self.optimizer, round(saved), round(peak))
 
 
@@ -141,19 +149,21 @@ def scaling(traced: Sequence[Traced], full: Sequence[Traced], known: Known) -> S
     last = points[-1].parts
     saved = _curve(_through(lengths, [p.parts.saved for p in points]), batch, an_example)
     floor, backward = _peak(points, batch, known)
+    between = Curve(0.0, known.forward)
+    if last.gradients >= last.weights * _ALL:
+        backward = Curve(float(known.masks), (float(known.logits), 0.0, 0.0))
+        freed = _sum(saved.example, (0.0, -float(known.crossing), 0.0))
+        between = Curve(saved.fixed + known.masks + known.decoder, freed)
     other, other_floor = _NOTHING, 0.0
     if any(p.peak_any_stage > p.parts.peak for p in points):
         if [p.peak_any_stage for p in points] == [p.peak_any_stage for p in reference] and points != reference:
             whole = scaling(full, full, replace(known, positions=0, masks=0))  # that stage is full tuning
-            fixed = whole.weights + whole.optimizer + whole.saved.fixed + whole.backward.fixed
-            example = _sum(whole.saved.example, whole.backward.example)
-            other, other_floor = Curve(fixed, example), whole.floor
+            held = whole.weights + whole.optimizer
+            other, other_floor = Curve(held + whole.between.fixed, whole.between.example), whole.floor
         else:
             other = _curve(_through(lengths, [p.peak_any_stage for p in points]), batch, saved.example[0])
             other_floor = float(last.weights + known.busiest + known.beside(known.busiest // 3))
-    return Scaling(
-        last.weights, last.gradients, last.optimizer, saved, backward, known.forward, floor, other, other_floor
-    )
+    return Scaling(last.weights, last.gradients, last.optimizer, saved, backward, between, floor, other, other_floor)
 
 
 def passing(traced: Iterable[Sequence[Traced]]) -> Coefficients:
@@ -194,7 +204,7 @@ def _peak(points: Sequence[Traced], batch: int, known: Known) -> tuple[float, Cu
     lengths = [p.length for p in points]
     parts, peaks = points[-1].parts, [p.parts.peak for p in points]
     beyond = [float(p.parts.peak - p.parts.weights - p.parts.optimizer - p.parts.saved) for p in points]
-    floor = known.optimizer_peak(parts)
+    floor = min(known.optimizer_peak(parts), float(min(peaks)))
     if peaks[2] <= peaks[0] * _SAME:  # the optimizer's at every length: backward's lies below
         whole: Coefficients = (beyond[2], 0.0, 0.0)
         floor = float(peaks[2])

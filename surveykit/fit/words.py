@@ -21,15 +21,15 @@ def headline(choices: Sequence[Choice], question: Question) -> str:
 
 
 def advice(choices: Sequence[Choice], question: Question) -> tuple[str, ...]:
-    """What to use and why: the first in the ranking, and what has the highest score if that is another one."""
+    """What to use and why: what has the highest score among all that fit at some batch, and the first in the ranking."""
     if not choices:
         return ()
     found = []
     first, best = choices[0], best_scored(choices)
-    if first.standing != "does not fit":
-        found.append(f"First in the ranking: {_described(first, question)}.")
-    if best is not None and best is not first:
+    if best is not None:
         found.append(f"Highest score in the survey's experiment: {_described(best, question)}.")
+    if first.standing != "does not fit" and first is not best:
+        found.append(f"First in the ranking: {_described(first, question)}.")
     return tuple(found)
 
 
@@ -42,8 +42,17 @@ def _described(choice: Choice, question: Question) -> str:
     score = score_words(c)
     return (
         f"{c.name} ({c.configuration}) {_stands(choice)} with a peak of {gigabytes(c.parts.peak)}{at}; "
-        f"it trains {c.trainable_percent:.3g} % of the model; {overhead}; {score}"
+        f"it trains {percent(c.trainable_percent)} % of the model; {overhead}; {score}"
     )
+
+
+def percent(value: float) -> str:
+    """A percentage with the digits that tell something."""
+    if value >= 99.5:
+        return f"{value:.0f}"
+    if value >= 0.095:
+        return f"{value:.2f}"
+    return f"{value:.4f}" if value >= 0.00095 else f"{value:.6f}"
 
 
 def _stands(choice: Choice) -> str:
@@ -65,26 +74,32 @@ def _condition(question: Question) -> str:
     return f"{most} once merged" if question.merge else most
 
 
+def setting(question: Question) -> str:
+    """The question's own figures."""
+    return (
+        f"Setting: batch {question.batch}, inputs of {question.length} positions, targets of {question.target_length} "
+        f"(where there is a decoder behind an encoder), {question.dtype} for weights, gradients, activations and "
+        "optimizer state alike."
+    )
+
+
 def assumptions(question: Question) -> tuple[str, ...]:
-    """What every figure rests on."""
+    """What every figure rests on, whatever the setting."""
     if question.error_percent is None:
         margin = "Predictions were not compared with the survey's Table 5 here, so no margin is kept."
     else:
         margin = (
             f"The mean error of such predictions against the memory that the survey's Table 5 prints is "
-            f"{question.error_percent:.0f} %: `fits` if the peak fits with that margin, `tight` if the answer lies "
+            f"{question.error_percent:.0f} %: it fits if the peak fits with that margin, and is tight if the answer lies "
             "within it."
         )
     return (
-        f"Setting: batch {question.batch}, inputs of {question.length} positions, targets of {question.target_length} "
-        f"(where there is a decoder beside an encoder), {question.dtype} for weights, gradients, activations and "
-        "optimizer state alike.",
         "AdamW with two moments, eager attention, dropout on, no activation checkpointing, nothing offloaded. The peak is "
         "that of live tensors in the stage that needs most: nothing is allowed for fragmentation or the CUDA context.",
-        "Parts are each at their highest; `rest` is what else is live at the peak, less what of them is not live then.",
+        "Parts are each at their highest; what else is live at the peak, less what of them is not live then, is the rest.",
         margin,
         f"Ranking: {RULE}.",
         "Scores: means over RTE, COPA, BoolQ and CNN/Daily Mail, recomputed from the survey's Appendix B for the T5 that "
-        "is nearest in size; they say nothing certain about another model or task. `evaluated`: whether Table 2 says so "
-        "for this size of model.",
+        "is nearest in size; they say nothing certain about another model or task. Evaluated: whether Table 2 says so for "
+        "this size of model.",
     )
