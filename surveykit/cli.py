@@ -21,6 +21,7 @@ COMMANDS = {
     "validate": "check every file of the catalog",
     "where": "say which catalog and which database are used, and why",
     "schema": "write the JSON Schemas of the catalog's files",
+    "count": "what methods train on any model, without its weights",
     "measure": "instantiate configurations and count their parameters",
     "verify": "judge Tables 1, 2 and 5; fail on an unexplained difference",
     "verify-params": "measure again; fail on drift or an unexplained difference",

@@ -73,9 +73,9 @@ class Attached:
             purpose: in words, for the message.
             whole: whether a matrix that has several roles can be meant, by naming all of them.
         """
-        name, slots = self.instance.name, self.instance.slots
+        name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
         if not any(where.fits(slot.place) for slot in slots):
-            raise RecipeError(f"{name} has no place for {purpose} at {where.model_dump(exclude_none=True)}")
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
         found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
             if slot.fused and not (whole and {*slot.fused} <= {*where.roles}):
@@ -91,6 +91,8 @@ class Attached:
         for slot, name in found:
             slot = slot.at(places=len(found))
             place = slot.place
+            if reason := slot.unable.get(edit.site):
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
             try:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
@@ -116,9 +118,12 @@ class Attached:
         for slot in self.quantized():
             weight = slot.module.weight
             assert isinstance(weight, nn.Parameter)
-            if not weight.is_meta:
-                self._unrounded.append((weight, weight.detach().clone()))
-                weight.data.copy_(self.stage.base.rounded(weight.detach()))
+            if weight.is_meta or any(known is weight for known, _ in self._unrounded):
+                continue
+            self._unrounded.append((weight, weight.detach().clone()))
+            value = weight.detach()
+            rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
+            weight.data.copy_(rounded)
 
     def quantized(self) -> list[Slot]:
         """The linear layers whose weights the stage holds in few bits."""
@@ -207,8 +212,6 @@ class Attached:
                 edit, part = placed.edit, placed.part
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
-                elif reason := placed.unable():
-                    raise RecipeError(reason)
                 else:
                     part.stored.copy_(placed.written(part.stored))
         self._merged = len(staying) < len(self.placed)

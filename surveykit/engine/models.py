@@ -17,6 +17,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.engine.slots import Slot, find, slots_of
 from surveykit.errors import SurveyError, nearest
+from surveykit.recipes import Where
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,20 @@ class Blueprint:
     def causal(self) -> bool:
         """Whether it is a decoder alone."""
         return self.family.sides == {"decoder"}
+
+    def meant(self, where: Where) -> Where:
+        """What a recipe means on this model: it says "the encoder's input" of the text that is read, which goes into a
+        decoder where there is nothing else."""
+        if self.causal and where.sublayers == ("encoder.input",):
+            return where.model_copy(update={"sublayers": ("decoder.input",)})
+        return where
+
+    @property
+    def alone(self) -> str:
+        """For messages: which stack a model is without the other; nothing where it has both."""
+        if self.causal:
+            return " (it is a decoder alone)"
+        return " (it is an encoder alone)" if self.encoder_only else ""
 
     @property
     def encoder_only(self) -> bool:
@@ -112,9 +127,12 @@ class Instance:
         return self.model(**inputs) if self.blueprint.encoder_only else self.model(**inputs, use_cache=False)
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The loss of the labels; of an encoder alone, which has no labels here, the mean square of what it gives."""
+        """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
+
+        (Not its mean square: behind a norm that is the same whatever the weights are.)
+        """
         output = self.run(inputs)
-        loss: Tensor = output[0].square().mean() if self.blueprint.encoder_only else output.loss
+        loss: Tensor = output[0].abs().mean() if self.blueprint.encoder_only else output.loss
         return loss
 
     @property
@@ -144,8 +162,15 @@ def open_config(source: str) -> PreTrainedConfig:
         raise SurveyError(f"{source} has no configuration that transformers can read: {_line(error)}") from error
     if raw.get("tie_word_embeddings") is False:
         config.tie_word_embeddings = False  # T5, mT5 and UMT5 forget it while they are read
-    config.name_or_path = source
+    config.name_or_path = _called(source, path)
     return config
+
+
+def _called(source: str, path: Path) -> str:
+    """A name for messages: that on the hub, or of the folder or file."""
+    if not Path(source).exists():
+        return source
+    return path.resolve().parent.name if path.name == "config.json" else path.stem
 
 
 def _from_hub(source: str) -> Path:
@@ -219,9 +244,8 @@ def instance_of(source: PreTrainedConfig | str, *, device: str = "meta", seed: i
 def _class_of(config: PreTrainedConfig, sides: frozenset[Side]) -> type[PreTrainedModel]:
     for name in (*(config.architectures or ()), _class_name(config, sides)):
         found = getattr(transformers, name, None) if name else None
-        if isinstance(found, type) and issubclass(found, PreTrainedModel):
-            if cast(type[PreTrainedModel], found).config_class is type(config):
-                return found
+        if getattr(found, "config_class", None) is type(config):
+            return cast(type[PreTrainedModel], found)
     raise SurveyError(f"transformers has no model for configurations of type '{config.model_type}'")
 
 

@@ -30,7 +30,7 @@ class Slot:
     blocks: tuple[nn.Module, ...] = ()
     """The blocks of a stack, where the module is one."""
     unable: Mapping[Site, str] = field(default_factory=dict)
-    """Sites whose edits are counted here but cannot run, each with the reason."""
+    """Sites whose edits do not fit here, each with the reason."""
     fused: tuple[Role, ...] = ()
     """The roles that share the matrix, this one among them; () where it has one role."""
 
@@ -77,7 +77,11 @@ def slots_of(family: Family, model: PreTrainedModel) -> Iterator[Slot]:
     if (head := _head(family, model)) is not None:
         yield _slot(head, "head", "outside", outer)
     for stack in stacks:
-        yield from _stack(base, stack, family, model.config)
+        for slot in _stack(base, stack, family, model.config):
+            if slot.place.role == "input":  # a prompt stands among the embeddings, which some models widen behind them
+                width = cast(nn.Embedding, model.get_input_embeddings()).embedding_dim
+                slot = replace(slot, place=replace(slot.place, d_model=width))
+            yield slot
 
 
 def find(base: nn.Module, path: str) -> nn.Module | None:
@@ -136,7 +140,10 @@ def _group(
     for role, module in found:
         if role != "norm":
             slot = _slot(module, role, sublayer, widths, layer, depth)
-            yield replace(slot, fused=group.fused) if role in group.fused else slot
+            if role in group.fused:  # its part of the outputs is its own, the matrix is not
+                width = widths.inner if role == "query" else widths.keys
+                slot = replace(slot, place=replace(slot.place, fan_out=width), fused=group.fused)
+            yield slot
 
 
 def _widths(base: nn.Module, stack: Stack, group: Group, config: Any) -> _Widths:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class AdaptivePrefix(KeyValueEdit):
 
     Source: survey 6.3; Zhang et al. 2023. Shapes and the mean are ours where the survey leaves them open.
     """
+
+    size_name: ClassVar[str | None] = "length"
 
     kind: Literal["adaptive_prefix"]
     length: int = Field(ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class Prompt(InputEdit):
 
     Source: survey 6.1; Lester et al. 2021, section 2.
     """
+
+    size_name: ClassVar[str | None] = "length"
 
     kind: Literal["prompt"]
     length: int = Field(ge=1)
@@ -43,6 +45,8 @@ class Prefix(KeyValueEdit):
 
     Source: survey 6.2; Li and Liang 2021, section 4.
     """
+
+    size_name: ClassVar[str | None] = "length"
 
     kind: Literal["prefix"]
     length: int = Field(ge=1)
