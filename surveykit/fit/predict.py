@@ -74,6 +74,9 @@ class Predictor:
             fitting = self._batch_that_fits(configuration, parts)
         except SurveyError as error:
             return Unable(configuration, str(error))
+        except RuntimeError as error:  # of torch: what this model computes cannot be traced without values
+            reason = f"cannot be traced without weights: {' '.join(str(error).split())[:200]}"
+            return Unable(configuration, reason)
         bare = inference.bare_flops
         return Candidate(
             configuration=configuration,
