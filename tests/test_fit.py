@@ -173,7 +173,7 @@ def test_scaled_memory_is_what_was_traced_in_the_traced_setting(reader: Reader) 
             "SELECT * FROM memory_use WHERE configuration = ? AND backbone = 't5-large'", row.candidate.configuration
         ):
             found = row.scalings[m.dtype].at(m.batch, m.length)
-            assert found.peak == pytest.approx(m.peak_any_stage, rel=0.02), (row.candidate.configuration, m.length)
+            assert found.peak == pytest.approx(m.peak_any_stage, rel=0.035), (row.candidate.configuration, m.length)
             assert found.saved == pytest.approx(m.saved, rel=0.001, abs=10**6)
 
 
