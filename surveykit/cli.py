@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "judge Tables 1, 2 and 5; fail on an unexplained difference",
     "verify-params": "measure again; fail on drift or an unexplained difference",
     "verify-backbones": "put checkpoints to the catalogued backbones, by their headers",
+    "fit": "which methods can be trained on a model in a given memory",
     "audit": "put the survey's sentences and raw data to its own tables",
     "show": "one method, claims beside measurements",
     "compare": "methods side by side",

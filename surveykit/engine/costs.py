@@ -76,9 +76,10 @@ class Costs:
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
 
-    def training(self, stage: Stage, batch: int, length: int) -> TrainingCost:
-        """A training step of a stage with the optimizer's state live, on so many sequences of so many positions."""
-        inputs = _inputs(self.blueprint, batch, length)
+    def training(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> TrainingCost:
+        """A training step of a stage with the optimizer's state live, on so many sequences of so many positions; targets
+        have `target_length`, where there is a decoder behind an encoder."""
+        inputs = _inputs(self.blueprint, batch, length, target_length)
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
@@ -104,7 +105,7 @@ class Costs:
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
-        inputs = _inputs(self.blueprint, 1, INFERENCE_LENGTH)
+        inputs = _inputs(self.blueprint, 1, INFERENCE_LENGTH, TARGET_LENGTH)
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
             bare = self._bare_operations(instance, inputs)
@@ -162,7 +163,7 @@ class Costs:
         return found
 
 
-def _inputs(blueprint: Blueprint, batch: int, length: int) -> dict[str, Tensor]:
+def _inputs(blueprint: Blueprint, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
     """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else."""
     most = getattr(blueprint.config, "max_position_embeddings", None) or length
     if length > most:
@@ -170,7 +171,7 @@ def _inputs(blueprint: Blueprint, batch: int, length: int) -> dict[str, Tensor]:
     ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
     if blueprint.encoder_only:
         return {"input_ids": ids}
-    labels = ids if blueprint.causal else torch.zeros((batch, TARGET_LENGTH), dtype=torch.int64, device="meta")
+    labels = ids if blueprint.causal else torch.zeros((batch, target_length), dtype=torch.int64, device="meta")
     return {"input_ids": ids, "labels": labels}
 
 

@@ -17,6 +17,7 @@ from surveykit.output import render as render_rows
 from surveykit.record import Record
 from surveykit.site import markdown
 from surveykit.site.audit_pages import statement_counts
+from surveykit.site.fit_page import FIT, fit_context
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.method_pages import index_context, method_contexts
@@ -70,6 +71,7 @@ def _prose(reader: Reader) -> Iterator[Page]:
         "Table 5, checked",
         "survey/table5.csv",
     )
+    yield _page(FIT, "fit", fit_context(reader), "Will it fit?")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path)}
         yield _page(page.path, page.template, context, page.title, page.source)
