@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from browser.conftest import Browser
 
 PAGES = ("", "methods/", "methods/lora/", "table5/", "discrepancies/", "survey/statements/", "about/")
