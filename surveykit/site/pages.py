@@ -20,6 +20,7 @@ from surveykit.site.audit_pages import statement_counts
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.method_pages import index_context, method_contexts
+from surveykit.site.method_table import DATA, method_rows, table_data
 from surveykit.site.survey_index import SURVEY_DOWNLOADS, SURVEY_PAGES, siblings
 from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
 
@@ -59,7 +60,9 @@ def render(database: Path) -> Iterator[Page]:
 
 def _prose(reader: Reader) -> Iterator[Page]:
     yield _page("index.md", "home", home_context(reader) | {"statements": statement_counts(reader)}, "Home")
-    yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
+    rows = method_rows(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows))
     for method, context in method_contexts(reader):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
