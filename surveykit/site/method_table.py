@@ -71,7 +71,7 @@ def _cell(column: Column, m: Any) -> Markup:
     parts = []
     for source in column.sources():
         said = getattr(column, source)(m)
-        anchor = _anchor(column, source, m)
+        anchor = evidence(column, source, m)
         shown = link(said.markup(), f"{page}#{anchor}", INDEX) if anchor else said.markup()
         parts.append(_labelled(shown, source, m.verdicts.get(anchor)) if len(column.sources()) == 2 else shown)
     return Markup(" ").join(parts)
@@ -86,8 +86,8 @@ def _labelled(shown: Markup, source: str, verdict: str | None) -> Markup:
     return Markup(f'<span class="measured"><span class="source">measured</span> {shown}{mark}</span>')
 
 
-def _anchor(column: Column, source: str, m: Any) -> str | None:
-    """Where the method's page shows this cell's evidence; None where it has none."""
+def evidence(column: Column, source: str, m: Any) -> str | None:
+    """Anchor of the evidence of a cell on the method's page; None where it has none."""
     if column.claimed_at:
         number, name = column.claimed_at.split()
         if (printed := cell_anchor(int(number), name)) in m.verdicts:
