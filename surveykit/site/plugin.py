@@ -53,7 +53,9 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
                 database = Path(folder) / "site.duckdb"
                 build_database(load(self.root), database)
-                self.pages = list(render(database))
+                docs = Path(config.docs_dir)
+                by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+                self.pages = list(render(database, by_hand))
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
             raise PluginError(str(error)) from error
