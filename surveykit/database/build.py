@@ -156,7 +156,11 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",
-        [(m.id, i, e.row, e.cause, e.text, e.reproduced_by, e.correction) for m in methods for i, e in enumerate(m.explanations)],
+        [
+            (m.id, i, e.row, e.cause, e.text, e.reproduced_by, e.correction)
+            for m in methods
+            for i, e in enumerate(m.explanations)
+        ],
     )
     yield (
         "explanation_figure",

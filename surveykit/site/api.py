@@ -130,7 +130,10 @@ class _Tables:
         found = self._reader.all(f"SELECT * FROM {table} ORDER BY {', '.join(key)}")
         parsed = {c.column_name for c in self._columns[table] if c.data_type == "JSON"}
         return [
-            {name: json.loads(value) if name in parsed and value else _plain(value) for name, value in vars(row).items()}
+            {
+                name: json.loads(value) if name in parsed and value else _plain(value)
+                for name, value in vars(row).items()
+            }
             for row in found
         ]
 

@@ -17,7 +17,7 @@ from surveykit.site.changes import FEED
 from surveykit.site.markdown import Cell, code, link, table
 from surveykit.site.surroundings import Surroundings
 
-DATA = "data.md"
+DATA_PAGE = "data.md"
 FOLDER = "downloads"
 CHECKSUMS = f"{FOLDER}/SHA256SUMS"
 CITATION = "CITATION.cff"
@@ -35,7 +35,7 @@ def data_files(database: Path) -> Files:
         found = {
             f"{FOLDER}/{path.name}": path.read_bytes()
             for format in ("csv", "parquet")
-            for path in export(database, Path(folder) / format, format)  # type: ignore[arg-type]
+            for path in export(database, Path(folder) / format, format)
         }
         found[CHECKSUMS] = "".join(
             f"{hashlib.sha256(content).hexdigest()}  {Path(path).name}\n" for path, content in sorted(found.items())
@@ -58,7 +58,7 @@ def data_context(reader: Reader, files: Files, around: Surroundings) -> dict[str
         "citation": CITATION if around.citation else None,
         "index": f"{ROOT}/index.json",
         "schemas": code(f"{ROOT}/schema/"),
-        "example": link(f"{ROOT}/methods/lora.json", f"{ROOT}/methods/lora.json", DATA)
+        "example": link(f"{ROOT}/methods/lora.json", f"{ROOT}/methods/lora.json", DATA_PAGE)
         if reader.all("SELECT 1 FROM method WHERE id = 'lora'")
         else code(f"{ROOT}/methods/ID.json"),
         "sitemap": around.address is not None,
@@ -72,7 +72,7 @@ def _listing(reader: Reader, files: Files) -> Any:
         cells: list[Cell] = [code(name), comment, kind, numbers.count(count)]
         for format in ("csv", "parquet"):
             path = f"{FOLDER}/{name}.{format}"
-            cells += [link(size(len(files[path])), path, DATA), code(hashlib.sha256(files[path]).hexdigest()[:12])]
+            cells += [link(size(len(files[path])), path, DATA_PAGE), code(hashlib.sha256(files[path]).hexdigest()[:12])]
         rows.append(cells)
     heads = ["Name", "What it holds", "Kind", "Rows", "CSV", "SHA-256", "Parquet", "SHA-256"]
     return table(heads, rows, "lllrrlrl")
@@ -91,16 +91,16 @@ def _api(reader: Reader) -> Any:
     comments = {name: comment for name, _, comment, _ in _contents(reader)}
     rows: list[list[Cell]] = [
         [
-            link(f"{r.name}.json", f"{ROOT}/{r.name}.json", DATA),
+            link(f"{r.name}.json", f"{ROOT}/{r.name}.json", DATA_PAGE),
             comments[r.table],
-            link("schema", f"{ROOT}/schema/{r.name}.schema.json", DATA),
+            link("schema", f"{ROOT}/schema/{r.name}.schema.json", DATA_PAGE),
         ]
         for r in RESOURCES
     ]
     one: list[Cell] = [
         code("methods/ID.json"),
         "One method with all that the catalog says of it",
-        link("schema", f"{ROOT}/schema/method.schema.json", DATA),
+        link("schema", f"{ROOT}/schema/method.schema.json", DATA_PAGE),
     ]
     return table(["File", "What it holds", "Schema"], [*rows[:1], one, *rows[1:]], "lll")
 

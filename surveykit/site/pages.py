@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from surveykit.site import markdown
 from surveykit.site.api import api_files
 from surveykit.site.audit_pages import statement_counts
 from surveykit.site.changes import CHANGES, FEED, changes_context, feed
-from surveykit.site.data_files import CITATION, DATA, data_context, data_files
+from surveykit.site.compare_page import COMPARE, compare_context, compare_files
+from surveykit.site.comparison import comparison_rows
+from surveykit.site.data_files import CITATION, DATA_PAGE, data_context, data_files
 from surveykit.site.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.llms import LLMS, llms
 from surveykit.site.method_pages import index_context, method_contexts
+from surveykit.site.method_table import DATA, method_rows, table_data
 from surveykit.site.sql_page import ENGINE, SQL, sql_context
 from surveykit.site.surroundings import Surroundings
 from surveykit.site.survey_index import SURVEY_PAGES, siblings
@@ -46,10 +49,19 @@ class Page(Record):
     """The file of the catalog that a correction goes to, below the catalog's folder."""
 
 
-def render(database: Path, around: Surroundings | None = None) -> Iterator[Page]:
-    """All generated pages, images and downloads, in the order of the navigation."""
+def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
+    """All generated pages, images and downloads, in the order of the navigation.
+
+    Args:
+        by_hand: paths of the pages that are written by hand, for links that depend on what there is.
+        around: the files and addresses around the site.
+    """
     with reading(database) as reader:
-        yield from _prose(reader)
+        prose = list(_prose(reader))
+        existing = {page.path for page in prose} | set(by_hand)
+        context = home_context(reader, existing) | {"statements": statement_counts(reader)}
+        yield _page("index.md", "home", context, "Home")
+        yield from prose
         yield from _figures(reader)
         yield from _data(reader, database, around or Surroundings())
 
@@ -59,7 +71,7 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
     files = data_files(database)
     yield _page(ERRATA, "errata", errata_context(reader), "Errata", "survey/statements.yaml")
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
-    yield _page(DATA, "data", data_context(reader, files, around), "Data")
+    yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
     texts = {LETTER: letter(reader), FEED: feed(reader, around), LLMS: llms(reader, around), **dict(api_files(reader))}
     if around.citation is not None:
@@ -73,8 +85,13 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
 
 
 def _prose(reader: Reader) -> Iterator[Page]:
-    yield _page("index.md", "home", home_context(reader) | {"statements": statement_counts(reader)}, "Home")
-    yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
+    rows = method_rows(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows))
+    compared = comparison_rows(reader, rows)
+    yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
+    for path, content in compare_files(reader, rows, compared):
+        yield Page(path=path, content=content)
     for method, context in method_contexts(reader):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
@@ -133,16 +150,18 @@ def write(
     Args:
         written_by_hand: a folder with further pages and assets, which are copied; their live texts are filled in.
     """
+    by_hand: list[str] = []
     if written_by_hand is not None:
+        by_hand = [path.relative_to(written_by_hand).as_posix() for path in written_by_hand.rglob("*.md")]
         live = live_texts(database)
         for path in sorted(p for p in written_by_hand.rglob("*") if p.is_file()):
             content = path.read_bytes()
             if path.suffix == ".md":
                 content = fill(content.decode(), live, path.name).encode()
             _write(folder / path.relative_to(written_by_hand), content)
-    for page in render(database, around):
-        content = page.content.read_bytes() if isinstance(page.content, Path) else page.content
-        _write(folder / page.path, content if isinstance(content, bytes) else content.encode())
+    for page in render(database, by_hand, around):
+        text = page.content.read_bytes() if isinstance(page.content, Path) else page.content
+        _write(folder / page.path, text if isinstance(text, bytes) else text.encode())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -23,7 +23,6 @@ from surveykit.errors import SurveyError
 from surveykit.site.pages import Page, fill, live_texts, render
 from surveykit.site.surroundings import found
 
-
 SITEMAP = "sitemap.xml"
 
 
@@ -32,6 +31,8 @@ class SurveykitConfig(Config):  # type: ignore[misc]
 
     catalog = config_options.Optional(config_options.Type(str))
     """Folder of the catalog, from the place of mkdocs.yml; the environment variable SURVEYKIT_CATALOG comes first."""
+    project = config_options.Type(str, default=".")
+    """Folder with CHANGELOG.md, CITATION.cff and site/sql/dist, from the place of mkdocs.yml. Each may be missing."""
     repository = config_options.Optional(config_options.Type(str))
     """Address of the repository, for links that edit a page."""
 
@@ -57,8 +58,10 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
                 database = Path(folder) / "site.duckdb"
                 build_database(load(self.root), database)
-                around = found(base, address=config.site_url, repository=self.repository)
-                self.pages = list(render(database, around))
+                docs = Path(config.docs_dir)
+                by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+                around = found(base / self.config.project, address=config.site_url, repository=self.repository)
+                self.pages = list(render(database, by_hand, around))
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
             raise PluginError(str(error)) from error
