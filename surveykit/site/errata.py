@@ -13,6 +13,7 @@ from surveykit import __version__
 from surveykit.database.reading import Reader
 from surveykit.output import shown
 from surveykit.site.markdown import code, fence
+from surveykit.site.words import COLUMNS, words
 
 ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
@@ -35,14 +36,16 @@ def _entries(reader: Reader) -> list[Any]:
 
 def _where(reader: Reader, e: Any) -> str:
     """The place; columns and backbones are named as a reader of the survey knows them."""
-    if e.kind != "figure":
+    if e.kind == "sentence":
         return str(e.locator)
+    if e.kind == "cell":
+        place, _, column = e.locator.rpartition(", ")
+        return f"{place}, {words(column, COLUMNS)}"
     v = reader.one(
         "SELECT v.row_label, v.column_name, b.name FROM verdict v JOIN backbone b ON b.id = v.backbone WHERE locator = ?",
         e.locator,
     )
-    column = {"params_millions": "parameters in millions", "params_percent": "parameters in percent"}[v.column_name]
-    return f"Table 5, {v.name}, row {v.row_label}, {column}"
+    return f"Table 5, {v.name}, row {v.row_label}, {words(v.column_name, COLUMNS)}"
 
 
 def _result(reader: Reader, e: Any) -> list[str]:
@@ -85,7 +88,7 @@ def letter(reader: Reader) -> str:
         "# Suggested errata for arXiv 2303.15647v2",
         _filled(
             "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and puts each to its "
-            f"own tables. {len(entries)} places do not agree with other places of the same text. Each entry names the "
+            f"own tables. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
             "place, what stands there, what stands elsewhere, and what could stand there instead. None of them says which "
             "of the two places is wrong, and none speaks of the experiments themselves. We read version 2 as text, from "
             "which some figures and formulas are missing; where our reading is at fault, please tell us."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -71,23 +72,23 @@ def _schema(reader: Reader) -> Markup:
         " ORDER BY table_name, column_index"
     ):
         columns.setdefault(c.table_name, []).append(c)
-    parts = [
-        _block(t.name, t.called, t.kind, t.comment or "", columns.get(t.columns_of, []))
-        for t in reader.all(
-            "SELECT view_name AS name, view_name AS called, view_name AS columns_of, 'view' AS kind, comment"
-            " FROM duckdb_views() WHERE NOT internal"
-            " UNION ALL SELECT function_name, function_name || '(' || array_to_string(parameters, ', ') || ')', '', 'macro', comment"
-            " FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'"
-            " UNION ALL SELECT table_name, table_name, table_name, 'table', comment FROM duckdb_tables() WHERE NOT internal"
-            " ORDER BY list_position(['view', 'macro', 'table'], kind), name"
-        )
-    ]
+    found = reader.all(
+        "SELECT view_name AS name, view_name AS called, 'Views' AS kind, comment FROM duckdb_views() WHERE NOT internal"
+        " UNION ALL SELECT function_name, function_name || '(' || array_to_string(parameters, ', ') || ')', 'Macros', comment"
+        " FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'"
+        " UNION ALL SELECT table_name, table_name, 'Tables', comment FROM duckdb_tables() WHERE NOT internal"
+        " ORDER BY list_position(['Views', 'Macros', 'Tables'], kind), name"
+    )
+    parts = []
+    for kind, group in groupby(found, key=lambda t: t.kind):
+        parts.append(f"<h3>{kind}</h3>")
+        parts += [_block(t.name, t.called, t.comment or "", columns.get(t.called, [])) for t in group]
     return Markup(f'<div class="sql-schema" id="sql-schema">{"".join(parts)}</div>')
 
 
-def _block(name: str, called: str, kind: str, comment: str, columns: list[Any]) -> str:
+def _block(name: str, called: str, comment: str, columns: list[Any]) -> str:
     """One table, as HTML whose every text is escaped for Markdown too."""
-    head = f"{code(called)} <span>{escape(comment)}</span> <small>{kind}</small>"
+    head = f"{code(called)} {escape(comment)}"
     rows = "".join(
         f"<tr><td>{code(c.column_name)}</td><td>{escape(c.data_type)}</td><td>{escape(c.comment or '')}</td></tr>"
         for c in columns

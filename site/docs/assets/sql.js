@@ -6,6 +6,7 @@ const [text, run, stop, csv, share, status, error, result] = [
   "text", "run", "stop", "csv", "link", "status", "error", "result",
 ].map(part);
 const here = (path) => new URL(`${console_.dataset.base}/${path}`, document.baseURI).href;
+const LONG = 50; // characters of a cell that may break into lines
 const SHOWN = 500; // rows in the page; the CSV has all
 const TYPES = { Utf8: "text", Int: "integer", Float: "number", Decimal: "decimal", Bool: "true or false", Date: "date", List: "list" };
 const NAME = "surveykit.duckdb";
@@ -152,8 +153,9 @@ function show(found) {
   if (!found) return;
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const { name, type } of found.columns) {
+  for (const { name, type, number } of found.columns) {
     const cell = document.createElement("th");
+    cell.className = number ? "number" : "";
     cell.scope = "col";
     cell.append(name, Object.assign(document.createElement("small"), { textContent: type }));
     head.append(cell);
@@ -166,6 +168,7 @@ function show(found) {
       cell.textContent = value === null ? "null" : String(value);
       if (value === null) cell.className = "null";
       else if (found.columns[i].number) cell.className = "number";
+      else if (String(value).length > LONG) cell.className = "long";
     });
   }
   result.append(table);
