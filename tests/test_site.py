@@ -96,6 +96,7 @@ def build_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildSite]:
             ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
             ("site_dir: build/site", f"site_dir: {folder / 'html'}"),
             ("catalog: catalog", f"catalog: {catalog}"),
+            ("project: .", f"project: {ROOT}"),
         ):
             assert ours in text
             text = text.replace(ours, theirs)

@@ -13,28 +13,27 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader, reading
 from surveykit.errors import SurveyError, nearest
-from surveykit.output import render as render_rows
 from surveykit.record import Record
 from surveykit.site import markdown
+from surveykit.site.api import api_files
 from surveykit.site.audit_pages import statement_counts
+from surveykit.site.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.compare_page import COMPARE, compare_context, compare_files
 from surveykit.site.comparison import comparison_rows
+from surveykit.site.data_files import CITATION, DATA_PAGE, data_context, data_files
+from surveykit.site.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
+from surveykit.site.llms import LLMS, llms
 from surveykit.site.method_pages import index_context, method_contexts
 from surveykit.site.method_table import DATA, method_rows, table_data
-from surveykit.site.survey_index import SURVEY_DOWNLOADS, SURVEY_PAGES, siblings
+from surveykit.site.sql_page import ENGINE, SQL, sql_context
+from surveykit.site.surroundings import Surroundings
+from surveykit.site.survey_index import SURVEY_PAGES, siblings
 from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
-DOWNLOADS = {
-    "downloads/table5.csv": "SELECT * FROM table5 ORDER BY backbone, row_label",
-    "downloads/verdicts.csv": "SELECT * FROM verdict ORDER BY locator, method",
-    "downloads/measured.csv": "SELECT * FROM measured ORDER BY configuration, backbone",
-    "downloads/methods.csv": "SELECT * FROM methods ORDER BY id",
-    **SURVEY_DOWNLOADS,
-}
 
 
 class Page(Record):
@@ -42,19 +41,20 @@ class Page(Record):
 
     path: str
     """Below the root of the site's Markdown, with `/`."""
-    content: str | bytes
-    """Markdown; bytes for images and downloads."""
+    content: str | bytes | Path
+    """Markdown; bytes for images and downloads; a file that is too large to hold in memory."""
     title: str | None = None
     """The name in the navigation; None for what does not belong there."""
     source: str | None = None
     """The file of the catalog that a correction goes to, below the catalog's folder."""
 
 
-def render(database: Path, by_hand: Collection[str] = ()) -> Iterator[Page]:
+def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
     """All generated pages, images and downloads, in the order of the navigation.
 
     Args:
         by_hand: paths of the pages that are written by hand, for links that depend on what there is.
+        around: the files and addresses around the site.
     """
     with reading(database) as reader:
         prose = list(_prose(reader))
@@ -63,9 +63,25 @@ def render(database: Path, by_hand: Collection[str] = ()) -> Iterator[Page]:
         yield _page("index.md", "home", context, "Home")
         yield from prose
         yield from _figures(reader)
-        for path, sql in DOWNLOADS.items():
-            columns, rows = reader.listing(sql)
-            yield Page(path=path, content=(render_rows(columns, rows, "csv") + "\r\n").encode())
+        yield from _data(reader, database, around or Surroundings())
+
+
+def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
+    """Pages about the data, and the data itself for programs."""
+    files = data_files(database)
+    yield _page(ERRATA, "errata", errata_context(reader), "Errata", "survey/statements.yaml")
+    yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
+    yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
+    yield _page(CHANGES, "changes", changes_context(around), "Changes")
+    texts = {LETTER: letter(reader), FEED: feed(reader, around), LLMS: llms(reader, around), **dict(api_files(reader))}
+    if around.citation is not None:
+        texts[CITATION] = around.citation
+    for path, text in texts.items():
+        yield Page(path=path, content=text.encode())
+    for path, content in files.items():
+        yield Page(path=path, content=content)
+    for file in around.engine.files if around.engine else ():
+        yield Page(path=f"{ENGINE}/{file.name}", content=file)
 
 
 def _prose(reader: Reader) -> Iterator[Page]:
@@ -126,7 +142,9 @@ def fill(text: str, live: Mapping[str, str], name: str) -> str:
     return _LIVE.sub(piece, text)
 
 
-def write(database: Path, folder: Path, written_by_hand: Path | None = None) -> None:
+def write(
+    database: Path, folder: Path, written_by_hand: Path | None = None, around: Surroundings | None = None
+) -> None:
     """Write the whole site as files of Markdown, for a generator that takes a folder.
 
     Args:
@@ -141,8 +159,9 @@ def write(database: Path, folder: Path, written_by_hand: Path | None = None) -> 
             if path.suffix == ".md":
                 content = fill(content.decode(), live, path.name).encode()
             _write(folder / path.relative_to(written_by_hand), content)
-    for page in render(database, by_hand):
-        _write(folder / page.path, page.content if isinstance(page.content, bytes) else page.content.encode())
+    for page in render(database, by_hand, around):
+        text = page.content.read_bytes() if isinstance(page.content, Path) else page.content
+        _write(folder / page.path, text if isinstance(text, bytes) else text.encode())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -146,6 +146,7 @@ def built(catalog: Path, folder: Path) -> Path:
         ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
         ("site_dir: build/site", f"site_dir: {folder / 'html'}"),
         ("catalog: catalog", f"catalog: {catalog}"),
+        ("project: .", f"project: {ROOT}"),
     ):
         assert ours in text
         text = text.replace(ours, theirs)
