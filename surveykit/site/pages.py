@@ -17,11 +17,16 @@ from surveykit.output import render as render_rows
 from surveykit.record import Record
 from surveykit.site import markdown
 from surveykit.site.audit_pages import statement_counts
+from surveykit.site.block_pictures import block_pictures
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.method_pages import index_context, method_contexts
+from surveykit.site.pictures import PICTURES, figure, pictures, pictures_context
+from surveykit.site.sources import Sources
 from surveykit.site.survey_index import SURVEY_DOWNLOADS, SURVEY_PAGES, siblings
-from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
+from surveykit.site.survey_pages import discrepancies_context, table5_context
+from surveykit.site.svg import Picture
+from surveykit.site.taxonomy import TAXONOMY, taxonomy_context
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
@@ -47,42 +52,42 @@ class Page(Record):
     """The file of the catalog that a correction goes to, below the catalog's folder."""
 
 
-def render(database: Path) -> Iterator[Page]:
-    """All generated pages, images and downloads, in the order of the navigation."""
+def render(database: Path, sources: Sources | None = None) -> Iterator[Page]:
+    """All generated pages, images and downloads, in the order of the navigation.
+
+    Args:
+        sources: where corrections go; without it, pages have no links for them.
+    """
     with reading(database) as reader:
-        yield from _prose(reader)
-        yield from _figures(reader)
+        drawn, blocks = pictures(reader), dict(block_pictures(reader))
+        yield from _prose(reader, drawn, blocks, sources or Sources())
+        for picture in (*drawn.values(), *blocks.values()):
+            for path, content in picture.files().items():
+                yield Page(path=path, content=content)
         for path, sql in DOWNLOADS.items():
             columns, rows = reader.listing(sql)
             yield Page(path=path, content=(render_rows(columns, rows, "csv") + "\r\n").encode())
 
 
-def _prose(reader: Reader) -> Iterator[Page]:
+def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], sources: Sources) -> Iterator[Page]:
     yield _page("index.md", "home", home_context(reader) | {"statements": statement_counts(reader)}, "Home")
     yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
-    for method, context in method_contexts(reader):
+    for method, context in method_contexts(reader, blocks, sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
     yield _page(
         "table5.md",
         "table5",
-        table5_context(reader) | {"siblings": siblings("table5.md")},
+        table5_context(reader) | {"siblings": siblings("table5.md"), "pictures": drawn},
         "Table 5, checked",
         "survey/table5.csv",
     )
     for page in SURVEY_PAGES:
-        context = page.context(reader) | {"siblings": siblings(page.path)}
+        context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn}
         yield _page(page.path, page.template, context, page.title, page.source)
+    yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
+    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
     yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
-
-
-def _figures(reader: Reader) -> Iterator[Page]:
-    from surveykit.site.figures import claimed_against_measured, parameters_against_speed
-
-    judged, speeds = table5_figures(reader)
-    for scheme in ("light", "dark"):
-        yield Page(path=f"figures/claimed-{scheme}.svg", content=claimed_against_measured(judged, scheme))
-        yield Page(path=f"figures/speed-{scheme}.svg", content=parameters_against_speed(speeds, scheme))
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -155,5 +160,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure}  # fmt: skip
     return environment
