@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 from surveykit.catalog.backbones import Backbone
@@ -89,10 +90,15 @@ def trainable_by_location(recipe: Recipe, backbone: Backbone) -> dict[Location, 
     Raises:
         ValueError: the backbone is no T5, or an edit does not fit its widths.
     """
-    places = tuple(t5_places(backbone))
+    places = _all(backbone)
     splits = [_stage(stage, places, backbone.tied) for stage in recipe.stages]
     largest = max(splits, key=lambda split: sum(split.values()))
     return {name: largest[name] for name in LOCATIONS if largest.get(name)}
+
+
+@lru_cache(maxsize=8)
+def _all(backbone: Backbone) -> tuple[Place, ...]:
+    return tuple(t5_places(backbone))
 
 
 def _stage(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[Location, int]:

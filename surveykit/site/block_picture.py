@@ -69,11 +69,16 @@ def marks(stage: Stage) -> list[Mark]:
         for n, edit in enumerate(stage.edits, start=1)
     ]
     chosen: list[Where | None] = [None] if stage.train_everything else list(stage.train)
-    for where in chosen:
+    for n, where in enumerate(chosen, start=1):
         masked = ", a part of their entries" if stage.mask and stage.mask.of == "pretrained" else ""
         biases = ", their biases alone" if where and where.parameters == "bias" else ""
         found.append(
-            Mark(sign="T", look="trained", where=where, words=LOOKS["trained"][0] + masked + biases + _only(where))
+            Mark(
+                sign="T" if len(chosen) == 1 else f"T{n}",
+                look="trained",
+                where=where,
+                words=LOOKS["trained"][0] + masked + biases + _only(where),
+            )
         )
     if stage.base is not None:
         found.append(Mark(sign="B", look="base", where=stage.base.where, words=_base(stage.base)))
@@ -181,12 +186,14 @@ def _panel(x: int, y: int, words: str, sublayer: Sublayer, found: list[Mark]) ->
     prefix = [m for m in found if m.look == "kv" and m.at(module, sublayer)]
     if behind:
         parts.append(_chip(x + 250, y + 20, 52, 32, "adapter", behind))
+    at = x + 58
     if prefix:
-        parts.append(_chip(x + 82, y + 57, 68, 22, "prefix", prefix, row=True))
+        at = x + 82
+        width = 54 + 12 * len(prefix)
+        parts.append(_chip(at, y + 57, width, 22, "prefix", prefix, row=True))
+        at += width + 8
     if beside:
-        parts.append(
-            _chip(x + (160 if prefix else 58), y + 57, 120 if prefix else 180, 22, "adapter", beside, row=True)
-        )
+        parts.append(_chip(at, y + 57, 120 if prefix else 180, 22, "adapter", beside, row=True))
     return parts
 
 

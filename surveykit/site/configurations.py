@@ -12,7 +12,7 @@ from surveykit import formula
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
-from surveykit.site.locations import as_record, location_table
+from surveykit.site.locations import as_record, location_table, tensor_table
 from surveykit.site.markdown import bullets, code, escape, fence, joined, span, table
 from surveykit.site.recipe_words import recipe_lines
 from surveykit.site.words import BASES, LIBRARIES, words
@@ -51,6 +51,7 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
         "locations": location_table(configuration, backbones, configuration.id.split("/")[1]),
         "agreement": _agreement(backbones, measured),
         "stale": any(m.is_stale for m in measured.values()),
+        "tensors": next((tensor_table(configuration, b) for b in backbones if b.id == "t5-large"), None),
         "rows": reader.all(
             "SELECT row_label, evidence FROM survey_row WHERE configuration = ? ORDER BY row_label", configuration.id
         ),

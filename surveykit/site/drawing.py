@@ -60,7 +60,8 @@ class Canvas:
         filled = options.pop("filled", True)
         (drawn,) = axes.plot(
             [x], [y], marker=shape, linestyle="none", markersize=options.pop("size", 7), markeredgewidth=1.4,
-            markeredgecolor=colour(ink), markerfacecolor=colour(ink) if filled else "none", zorder=3, **options,
+            markeredgecolor=colour(ink), markerfacecolor=colour(ink) if filled else "none", zorder=3, clip_on=False,
+            **options,
         )  # fmt: skip
         drawn.set_url(f"point:{len(self.points)}")
         self.points.append(link)

@@ -122,8 +122,7 @@ def method_contexts(
                 "experiment": experiment_rows(reader, method.id),
                 "scores": score_rows(reader, method.id, page),
                 "snippets": snippet_blocks(reader, method.id, page),
-                "edit": external("Edit this entry", sources.edit(f"methods/{method.id}.yaml")),
-                "report": external("Report an error", sources.report(method.name, page)),
+                "corrections": _corrections(method, page, sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(configurations),
@@ -182,6 +181,15 @@ def _relations(reader: Reader, method: str, page: str) -> list[Markup]:
         + link(r.name, f"methods/{r.id}.md", page)
         for r in rows
     ]
+
+
+def _corrections(method: Any, page: str, sources: Sources) -> Markup:
+    """Links that edit the method's file and that report an error, as far as there is a place for them."""
+    ways = (
+        ("Edit this entry", sources.edit(f"methods/{method.id}.yaml")),
+        ("Report an error", sources.report(method.name, page)),
+    )
+    return joined((external(text, address) for text, address in ways if address), " · ")
 
 
 def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:

@@ -25,7 +25,7 @@ PALETTE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "panel": ("#f4f6f8", "#262a36"),
         "paper": ("#fefefe", "#1e2129"),
         "blue": ("#0072b2", "#56b4e9"),
-        "orange": ("#c77f00", "#f0b429"),
+        "orange": ("#c27a00", "#f0b429"),
         "green": ("#00805e", "#2fc79d"),
         "purple": ("#a8538a", "#de9bc1"),
         "red": ("#c44e00", "#ff8a4c"),
@@ -106,6 +106,9 @@ def from_matplotlib(svg: str, name: str, points: Sequence[tuple[str, str]]) -> s
     svg = re.sub(r'(url\(|href=")#', rf"\1#{name}-", svg)
     svg = svg.replace("font-family: 'DejaVu Sans'", f"font-family: {_FONTS}")
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
+    # A mark's outline has the colour of its line; each use of it need not repeat it.
+    svg = re.sub(r'(<use [^>]*style=")([^"]*?)(?:; )?stroke: #[0-9a-f]{6}; stroke-width: [\d.]+"', r'\1\2"', svg)
+    svg = svg.replace("fill-opacity: 0", "fill: none")
     svg = re.sub(r'="[^"]*"', _shorter, svg)
     svg = re.sub(r'<a href="point:(\d+)"[^>]*>', lambda match: _point(*points[int(match[1])]), svg)
     return re.sub(r">\s*\n\s*<", ">\n<", svg)

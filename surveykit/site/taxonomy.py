@@ -95,7 +95,7 @@ def _drawn(rows: list[Any]) -> str:
             parts += _names(x + 8, y + 34, own, 1, 150)
         y += tall + 8
     parts += _names(middle + 2, top + 18, of("A", "R"), 1, 156)
-    parts += _names(right + 8, top + 18, of("R"), 2, 104)
+    parts += _names(right + 8, top + 18, of("R"), 2, 108)
     parts += _names(left + 20, top + first + 20, of("A", "S"), 2, 160)
     parts += _names(middle + 2, top + first + 20, of("A", "R", "S"), 1, 156)
     parts += _names(right + 8, top + first + 20, of("R", "S"), 2, 104)
@@ -103,7 +103,7 @@ def _drawn(rows: list[Any]) -> str:
     if outside:
         parts.append(_text(left + 8, below + 18, "None of these", 13, "text", bold=True))
         parts += _names(left + 20, below + 40, outside, 4, 172)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {height}" '
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 22 780 {height - 22}" '
             "font-family=\"'DejaVu Sans', Verdana, sans-serif\">\n" + "\n".join(parts) + "\n</svg>\n")  # fmt: skip
 
 
@@ -123,12 +123,13 @@ def _names(x: int, y: int, own: list[Any], columns: int, width: int) -> list[str
     for n, r in enumerate(own):
         shape, ink = FAMILY_MARKS[r.family]
         left, line = x + (n // tall) * width, y + (n % tall) * _LINE
-        longest = max((width - 20) // 7, 4)
+        size = 12 if len(r.name) * 7 <= width - 18 else 10
+        longest = (width - 16) // 6
         name = r.name if len(r.name) <= longest else f"{r.name[: longest - 1]}…"
         title = escape_xml(f"{r.name}: {words(r.family, FAMILIES)}")
         found.append(
             f'<a href="methods/{r.id}.md" aria-label="{escape_xml(r.name)}"><title>{title}</title>'
-            f"{_text(left, line, _GLYPHS[shape], 11, ink)}{_text(left + 15, line, name, 12, 'text')}</a>"
+            f"{_text(left, line, _GLYPHS[shape], 11, ink)}{_text(left + 15, line, name, size, 'text')}</a>"
         )
     return found
 
