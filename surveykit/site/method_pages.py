@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.database.reading import Reader
-from surveykit.site.configurations import configuration_context
+from surveykit.site.configurations import configuration_context, place
+from surveykit.site.experiment import experiment_rows, score_rows
 from surveykit.site.markdown import code, escape, external, fence, joined, link, table
 from surveykit.site.measured_pages import cell_rows, cost_rows, trial_sentence
 from surveykit.site.method_table import INDEX, markdown_table
+from surveykit.site.pictures import figure
+from surveykit.site.snippets import snippets
+from surveykit.site.sources import Sources
+from surveykit.site.svg import Picture
 from surveykit.site.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.words import (
     COLUMNS,
@@ -55,8 +61,15 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
     }
 
 
-def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Each method with what its page shows, in alphabetical order."""
+def method_contexts(
+    reader: Reader, blocks: Mapping[str, Picture], sources: Sources
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each method with what its page shows, in alphabetical order.
+
+    Args:
+        blocks: pictures of where methods sit, by method.
+        sources: where corrections go.
+    """
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
@@ -78,6 +91,11 @@ def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "taxonomy": _taxonomy(reader, method.id),
                 "claims": cell_rows(reader, method.id),
                 "costs": cost_rows(reader, method.id),
+                "block": figure(blocks[method.id], page) if method.id in blocks else None,
+                "experiment": experiment_rows(reader, method.id),
+                "scores": score_rows(reader, method.id, page),
+                "snippets": snippet_blocks(reader, method.id, page),
+                "corrections": _corrections(method, page, sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(configurations),
@@ -138,10 +156,32 @@ def _relations(reader: Reader, method: str, page: str) -> list[Markup]:
     ]
 
 
+def _corrections(method: Any, page: str, sources: Sources) -> Markup:
+    """Links that edit the method's file and that report an error, as far as there is a place for them."""
+    ways = (
+        ("Edit this entry", sources.edit(f"methods/{method.id}.yaml")),
+        ("Report an error", sources.report(method.name, page)),
+    )
+    return joined((external(text, address) for text, address in ways if address), " · ")
+
+
+def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:
+    """Code that puts the method on a model, with what it was written from."""
+    return [
+        SimpleNamespace(
+            label=words(s.library, LIBRARIES),
+            code=fence(s.code, "python"),
+            origin=link(s.configuration_name, place(s.configuration), page) if s.configuration else None,
+            is_default=s.is_default,
+            notes=s.notes,
+        )
+        for s in snippets(reader, method)
+    ]
+
+
 def _implementations(reader: Reader, method: str) -> list[Any]:
     found = reader.all("SELECT * FROM implementation WHERE method = ? ORDER BY position", method)
     for i in found:
         i.label = words(i.library, LIBRARIES)
         i.shown = external(i.name, f"https://github.com/{i.name}") if i.library == "repository" else code(i.name)
-        i.code = fence(i.snippet, "python") if i.snippet else None
     return found

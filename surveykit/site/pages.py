@@ -17,6 +17,7 @@ from surveykit.record import Record
 from surveykit.site import markdown
 from surveykit.site.api import api_files
 from surveykit.site.audit_pages import statement_counts
+from surveykit.site.block_pictures import block_pictures
 from surveykit.site.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.compare_page import COMPARE, compare_context, compare_files
 from surveykit.site.comparison import comparison_rows
@@ -27,10 +28,14 @@ from surveykit.site.home import home_context
 from surveykit.site.llms import LLMS, llms
 from surveykit.site.method_pages import index_context, method_contexts
 from surveykit.site.method_table import DATA, method_rows, table_data
+from surveykit.site.pictures import PICTURES, figure, pictures, pictures_context
+from surveykit.site.sources import Sources
 from surveykit.site.sql_page import ENGINE, SQL, sql_context
 from surveykit.site.surroundings import Surroundings
 from surveykit.site.survey_index import SURVEY_PAGES, siblings
-from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
+from surveykit.site.survey_pages import discrepancies_context, table5_context
+from surveykit.site.svg import Picture
+from surveykit.site.taxonomy import TAXONOMY, taxonomy_context
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
@@ -56,14 +61,18 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
         by_hand: paths of the pages that are written by hand, for links that depend on what there is.
         around: the files and addresses around the site.
     """
+    around = around or Surroundings()
     with reading(database) as reader:
-        prose = list(_prose(reader))
+        drawn, blocks = pictures(reader), dict(block_pictures(reader))
+        prose = list(_prose(reader, drawn, blocks, around.sources))
         existing = {page.path for page in prose} | set(by_hand)
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
-        yield from _figures(reader)
-        yield from _data(reader, database, around or Surroundings())
+        for picture in (*drawn.values(), *blocks.values()):
+            for path, content in picture.files().items():
+                yield Page(path=path, content=content)
+        yield from _data(reader, database, around)
 
 
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
@@ -84,7 +93,7 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
         yield Page(path=f"{ENGINE}/{file.name}", content=file)
 
 
-def _prose(reader: Reader) -> Iterator[Page]:
+def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], sources: Sources) -> Iterator[Page]:
     rows = method_rows(reader)
     yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
     yield Page(path=DATA, content=table_data(rows))
@@ -92,29 +101,22 @@ def _prose(reader: Reader) -> Iterator[Page]:
     yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
     for path, content in compare_files(reader, rows, compared):
         yield Page(path=path, content=content)
-    for method, context in method_contexts(reader):
+    for method, context in method_contexts(reader, blocks, sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
     yield _page(
         "table5.md",
         "table5",
-        table5_context(reader) | {"siblings": siblings("table5.md")},
+        table5_context(reader) | {"siblings": siblings("table5.md"), "pictures": drawn},
         "Table 5, checked",
         "survey/table5.csv",
     )
     for page in SURVEY_PAGES:
-        context = page.context(reader) | {"siblings": siblings(page.path)}
+        context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn}
         yield _page(page.path, page.template, context, page.title, page.source)
+    yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
+    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
     yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
-
-
-def _figures(reader: Reader) -> Iterator[Page]:
-    from surveykit.site.figures import claimed_against_measured, parameters_against_speed
-
-    judged, speeds = table5_figures(reader)
-    for scheme in ("light", "dark"):
-        yield Page(path=f"figures/claimed-{scheme}.svg", content=claimed_against_measured(judged, scheme))
-        yield Page(path=f"figures/speed-{scheme}.svg", content=parameters_against_speed(speeds, scheme))
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -192,5 +194,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure}  # fmt: skip
     return environment

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import os
+import posixpath
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,12 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 build_database(load(self.root), database)
                 docs = Path(config.docs_dir)
                 by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
-                around = found(base / self.config.project, address=config.site_url, repository=self.repository)
+                around = found(
+                    base / self.config.project,
+                    address=config.site_url,
+                    repository=self.repository,
+                    catalog=_below(self.root, base),
+                )
                 self.pages = list(render(database, by_hand, around))
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
@@ -97,6 +104,19 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             return fill(markdown, self.live, page.file.src_uri)
         except SurveyError as error:
             raise PluginError(str(error)) from error
+
+    def on_page_content(self, html: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
+        """Addresses of pages inside raw HTML, such as a picture's links, which MkDocs leaves as they are."""
+        folder = posixpath.dirname(page.file.src_uri)
+
+        def address(match: re.Match[str]) -> str:
+            path, mark, anchor = match[1].partition("#")
+            file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, path)))
+            if file is None:
+                raise PluginError(f"{page.file.src_uri}: there is no page '{path}'")
+            return f'href="{file.url_relative_to(page.file)}{mark}{anchor}"'
+
+        return re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
 
     def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
         if page.title and page.file.generated_by is not None and not page.is_homepage:

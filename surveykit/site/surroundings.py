@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from surveykit.record import Record
+from surveykit.site.sources import Sources
 
 REPOSITORY = "https://github.com/surveykit/surveykit"
 
@@ -40,16 +41,25 @@ class Surroundings(Record):
     address: str | None = None
     """Where the site will lie, ending in `/`; pages work without, as they link to each other relatively."""
     repository: str = REPOSITORY
+    sources: Sources = Sources()
+    """Where corrections go; pages have no links for them without."""
 
 
-def found(base: Path, *, address: str | None = None, repository: str | None = None) -> Surroundings:
-    """The surroundings in a clone of the repository."""
+def found(
+    base: Path, *, address: str | None = None, repository: str | None = None, catalog: str | None = None
+) -> Surroundings:
+    """The surroundings in a clone of the repository.
+
+    Args:
+        catalog: the catalog's folder in the repository; None where it lies elsewhere.
+    """
     return Surroundings(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
         engine=_engine(base / "site" / "sql" / "dist"),
         address=f"{address.rstrip('/')}/" if address else None,
         repository=repository or REPOSITORY,
+        sources=Sources(repository=repository, catalog=catalog),
     )
 
 
