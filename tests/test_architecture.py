@@ -13,7 +13,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "surveykit"
 # A part may import only parts named before it; `verify` needs records only, so the database may hold verdicts.
 ORDER = ["errors", "record", "arithmetic", "formula", "output", "recipes", "catalog", "verify", "engine", "database",
-         "survey", "site", "commands", "cli"]  # fmt: skip
+         "fit", "survey", "site", "commands", "cli"]  # fmt: skip
 TORCH_FREE_HEAVY = ("torch", "transformers", "peft", "pandas", "matplotlib", "mkdocs")
 
 

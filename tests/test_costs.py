@@ -6,6 +6,7 @@ import pytest
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import costs
+from surveykit.engine.backbones import blueprint
 from surveykit.engine.costs import Costs
 
 
@@ -14,11 +15,11 @@ def test_costs_at_two_depths_give_those_at_full_depth(
     catalog: Catalog, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, recipe = catalog.backbones["t5-small"], catalog.recipe(name)
-    carried = Costs(record)
+    carried = Costs(blueprint(record))
     step, inference = carried.training(recipe.stages[-1], 2, 32), carried.inference(recipe)
     assert set(carried._instances) == set(costs.DEPTHS)  # the whole depth was not needed
     monkeypatch.setattr(costs, "DEPTHS", (8, 9))  # not shallower than the backbone: nothing is cut
-    whole = Costs(record)
+    whole = Costs(blueprint(record))
     assert whole.training(recipe.stages[-1], 2, 32).memory == step.memory
     assert whole.training(recipe.stages[-1], 2, 32).backward_flops == step.backward_flops
     assert whole.inference(recipe) == inference
@@ -26,8 +27,8 @@ def test_costs_at_two_depths_give_those_at_full_depth(
 
 def test_backward_stops_where_nothing_below_is_trained(catalog: Catalog) -> None:
     record = catalog.backbones["t5-small"]
-    full = Costs(record).training(catalog.recipe("full-tuning/all").stages[-1], 2, 32).backprop
+    full = Costs(blueprint(record)).training(catalog.recipe("full-tuning/all").stages[-1], 2, 32).backprop
     assert full.blocks_input_gradient == full.blocks == 12
-    adapted = Costs(record).training(catalog.recipe("lora/qv-r8").stages[-1], 2, 32).backprop
+    adapted = Costs(blueprint(record)).training(catalog.recipe("lora/qv-r8").stages[-1], 2, 32).backprop
     assert (adapted.blocks_backward, adapted.blocks_input_gradient) == (12, 10)
     assert 0 < adapted.activation_gradient_flops < full.activation_gradient_flops

@@ -87,10 +87,11 @@ def test_backbone_counts_are_those_of_the_survey(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_each_parameter_is_counted_once_however_many_names_it_has(tied: bool) -> None:
-    instance = build(backbone(tied=tied))
+    record = backbone(tied=tied)
+    instance = build(record)
     names = [name for name, _ in instance.model.named_parameters(remove_duplicate=False)]
     assert len(names) > len(instance.pretrained)
-    assert sum(p.numel() for p in instance.pretrained) == instance.record.parameters
+    assert sum(p.numel() for p in instance.pretrained) == record.parameters
 
 
 def test_detaching_leaves_the_backbone_as_it_was(catalog: Catalog) -> None:

@@ -92,7 +92,7 @@ def test_each_token_of_an_adaptive_prefix_has_its_own_weight_in_every_head(catal
         part.scale.fill_(3.0)
         prefix = _Prefix(placed.edit, placed.slot.place, part)  # type: ignore[arg-type]
         x = drawn(2, 7, 128)
-        prefix.read_gate(placed.slot.module, (x,), {})
+        prefix.enter(placed.slot.module, (x,), {})
         key, _ = prefix.extend(torch.zeros(2, 4, 7, 24), torch.zeros(2, 4, 7, 24))
         for batch, head, token in ((0, 0, 0), (1, 3, 29), (0, 2, 11)):
             weight = 3.0 * torch.sigmoid((x[batch] * part.gate[token]).sum(dim=-1)).mean()

@@ -94,7 +94,7 @@ def test_peak_is_that_of_the_allocator(stages: dict[str, Stage], name: str) -> N
     instance = model_for(backbone(), device="cpu", dtype=torch.float32)
     given = inputs("cpu", batch=4, positions=64)
     with Attached(instance, stages[name]):
-        traced = trace_step(instance.model, given).peak().native
+        traced = trace_step(instance, given).peak().native
         assert traced == pytest.approx(allocated_peak(instance, given), rel=1e-3)
 
 
@@ -104,7 +104,7 @@ def test_only_scratch_of_cpu_kernels_is_beyond_the_trace_in_bfloat16(stages: dic
     instance = model_for(backbone(), device="cpu")
     given = inputs("cpu", batch=4, positions=64)
     with Attached(instance, stages[name]):
-        traced = trace_step(instance.model, given).peak().native
+        traced = trace_step(instance, given).peak().native
         assert traced <= allocated_peak(instance, given) <= 1.02 * traced
 
 
@@ -131,8 +131,8 @@ def test_passes_add_up(stages: dict[str, Stage]) -> None:
 def test_state_and_gradients_are_those_of_adam(stages: dict[str, Stage]) -> None:
     instance = model_for(backbone())
     with Attached(instance, stages["full"]):
-        found = trace_step(instance.model, inputs("meta"))
-    size = instance.record.parameters
+        found = trace_step(instance, inputs("meta"))
+    size = instance.parameters
     assert found.resident == found.gradients == Bytes(2 * size, 4 * size)
     assert found.optimizer_state == Bytes(4 * size, 8 * size)
 
@@ -142,7 +142,7 @@ def test_where_nothing_that_is_trained_has_a_part_in_the_loss_only_forward_runs(
     instance = model_for(backbone())
     if trained:
         instance.model.register_parameter("unreached", nn.Parameter(torch.empty(3, device="meta")))
-    found = trace_step(instance.model, inputs("meta"))
+    found = trace_step(instance, inputs("meta"))
     assert found.peak("forward") == found.peak()
     assert found.peak().native > found.resident.native
     assert found.peak("backward") == found.peak("optimizer") == found.saved == Bytes()
@@ -172,7 +172,7 @@ def test_dropout_keeps_one_byte_and_is_put_back_after_an_error() -> None:
     assert functional.dropout is original
     instance = model_for(backbone())
     with pytest.raises(ValueError, match="input_ids"):
-        trace_step(instance.model, {"nonsense": torch.ones(1, device="meta")})
+        trace_step(instance, {"nonsense": torch.ones(1, device="meta")})
     assert functional.dropout is original
     assert not any(module._forward_pre_hooks for module in instance.model.modules())
 
@@ -183,6 +183,6 @@ def test_any_optimizer(stages: dict[str, Stage]) -> None:
 
     instance = model_for(backbone())
     with Attached(instance, stages["lora"]):
-        found = trace_step(instance.model, inputs("meta"), plain)
+        found = trace_step(instance, inputs("meta"), plain)
     assert found.optimizer_state == Bytes()
     assert found.peak("optimizer").native >= (found.resident + found.gradients).native

@@ -17,7 +17,7 @@ Measure = Literal["counts", "costs", "trials"]
 _PACKAGE = Path(__file__).parent.parent
 _DESCRIBES_BACKBONE = {"id", "name", "survey_label", "checkpoint", "paper", "parameters_source"}
 _RECIPES = ("__init__", "base", "masks", "optimizers", "quantization", "sites")
-_COUNTING = ("attach", "backbones", "counts", "masking", "parts", "slots")
+_COUNTING = ("attach", "backbones", "counts", "masking", "models", "parts", "roles", "slots")
 _RUNNING = ("hooks", "inputs", "parameters", "prefixes", "side", "optimizers")
 SOURCES: Mapping[Measure, tuple[str, ...]] = {
     "counts": _COUNTING,
@@ -25,7 +25,7 @@ SOURCES: Mapping[Measure, tuple[str, ...]] = {
               "tracing"),
     "trials": (*_COUNTING, *_RUNNING, "allocation", "saving", "tiny", "training", "trial"),
 }  # fmt: skip
-"""The modules of the engine that each measure rests on; on a backbone that is not a T5, `architectures` besides."""
+"""The modules of the engine that each measure rests on."""
 
 
 @cache
@@ -46,7 +46,6 @@ def key(recipe: Recipe, backbone: Backbone | None, measure: Measure = "counts") 
         digest.update(backbone.model_dump_json(exclude=_DESCRIBES_BACKBONE).encode())
     for kind in sorted({*_RECIPES, *kinds}):
         digest.update(_source(_PACKAGE / "recipes" / f"{kind}.py"))
-    others = ("architectures",) if backbone is not None and backbone.architecture != "t5" else ()
-    for module in (*SOURCES[measure], *others):
+    for module in SOURCES[measure]:
         digest.update(_source(_PACKAGE / "engine" / f"{module}.py"))
     return digest.hexdigest()[:16]

@@ -1,9 +1,12 @@
-"""`surveykit measure`: measure what is stale, and write it to catalog/measured."""
+"""`surveykit measure`: measure what is stale, and write it to catalog/measured; or print what methods cost on any model."""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+
+from surveykit import output
+from surveykit.commands.count import add_model, positive, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +29,40 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only numbers of parameters; memory, backward and inference; runs on a tiny T5; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    own = parser.add_argument_group("on a model of your own: costs are printed, nothing is recorded")
+    add_model(own)
+    own.add_argument("--batch", type=positive, default=1, metavar="N", help="sequences of a training step (default: 1)")
+    own.add_argument("--length", type=positive, default=256, metavar="N", help="positions of each (default: 256)")
+    own.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
 
 def run(arguments: Namespace) -> int:
+    return _run_on_model(arguments) if arguments.model is not None else _run_on_catalog(arguments)
+
+
+def _run_on_model(arguments: Namespace) -> int:
+    from dataclasses import astuple, fields
+
+    from surveykit.catalog.chosen import chosen_recipes
+    from surveykit.catalog.locate import locate
+    from surveykit.errors import SurveyError
+
+    if not arguments.method:
+        raise SurveyError("with --model, name the methods to measure, or `all`")
+    if arguments.backbone or arguments.all or arguments.only:
+        raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
+    root = locate(arguments.catalog).root
+    recipes = chosen_recipes(root, arguments.method)
+    from surveykit.engine.on_model import CostsOnModel, loss_of, measure_on, model_named
+
+    blueprint = model_named(arguments.model, root)
+    described = f"{blueprint.name}: a step of {arguments.batch} × {arguments.length} positions; {loss_of(blueprint)}"
+    rows = [astuple(r) for r in measure_on(blueprint, recipes, batch=arguments.batch, length=arguments.length)]
+    show([field.name for field in fields(CostsOnModel)], rows, described, arguments.format)
+    return 0 if any(row[1] is not None for row in rows) else 1
+
+
+def _run_on_catalog(arguments: Namespace) -> int:
     from time import perf_counter
 
     from surveykit.catalog.locate import locate

@@ -11,7 +11,8 @@ except ImportError as error:
     raise MissingExtra(error.name or "torch", "measure") from error
 
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance, build
+from surveykit.engine.backbones import build
 from surveykit.engine.counts import Counts, count
+from surveykit.engine.models import Instance, instance_of, open_config
 
-__all__ = ["Attached", "Counts", "Instance", "build", "count"]
+__all__ = ["Attached", "Counts", "Instance", "build", "count", "instance_of", "open_config"]

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from surveykit.engine.backbones import Instance, Slot
 from surveykit.engine.hooks import Placed, hook
 from surveykit.engine.masking import Masked
+from surveykit.engine.models import Instance
 from surveykit.engine.parts import Part
+from surveykit.engine.slots import Slot
 from surveykit.errors import RecipeError
-from surveykit.recipes import Edit, Shape, Stage
-from surveykit.recipes.base import MODULE_ROLES
-from surveykit.recipes.sites import ParameterEdit
+from surveykit.recipes import Edit, Shape, Stage, Where
+from surveykit.recipes.sites import ParameterEdit, WeightEdit
 
 CONTAINER = "surveykit_edits"
 """Name under which the added parameters hang on the model."""
@@ -66,24 +66,37 @@ class Attached:
             self.detach()
             raise
 
-    def _slots(self, edit: Edit) -> list[Slot]:
-        slots = [slot for slot in self.instance.slots if edit.where.matches(slot.place)]
-        if not slots and not any(edit.where.fits(slot.place) for slot in self.instance.slots):
-            where = edit.where.model_dump(exclude_none=True)
-            raise RecipeError(f"{self.instance.record.id} has no place for {edit.kind} at {where}")
-        return slots  # empty where the backbone is too shallow for the chosen layers
+    def _slots(self, where: Where, purpose: str, *, whole: bool = True) -> list[Slot]:
+        """The places that are meant; none where the backbone is too shallow for the chosen layers.
+
+        Args:
+            purpose: in words, for the message.
+            whole: whether a matrix that has several roles can be meant, by naming all of them.
+        """
+        name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
+        if not any(where.fits(slot.place) for slot in slots):
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
+        found = [slot for slot in slots if where.matches(slot.place)]
+        for slot in found:
+            if slot.fused and not (whole and {*slot.fused} <= {*where.roles}):
+                one = f"{name} has {', '.join(slot.fused)} in one matrix"
+                raise RecipeError(f"{one}, so that {purpose} has no {slot.place.role} matrix to go on")
+        return found
 
     def _place(self, edit: Edit) -> None:
         sample = self.instance.pretrained[0]
         groups: dict[str, Part] = {}
-        found = _tensors_at(edit, self._slots(edit))
+        slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
+        found = _tensors_at(edit, slots)
         for slot, name in found:
             slot = slot.at(places=len(found))
             place = slot.place
+            if reason := slot.unable.get(edit.site):
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
             try:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
-                raise RecipeError(f"{edit.kind} does not fit {self.instance.record.id}: {error}") from None
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
             part = Part(own, sample.device, sample.dtype, len(self.container))
             if common:
                 group = edit.group(place)
@@ -94,7 +107,8 @@ class Attached:
             if name:
                 pretrained = slot.module._parameters[name]
                 unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
-                part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded)
+                flipped = slot.transposed and isinstance(edit, WeightEdit)
+                part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded, flipped=flipped)
             self.container.append(part)
             self.placed.append(Placed(edit, slot, part))
 
@@ -104,9 +118,12 @@ class Attached:
         for slot in self.quantized():
             weight = slot.module.weight
             assert isinstance(weight, nn.Parameter)
-            if not weight.is_meta:
-                self._unrounded.append((weight, weight.detach().clone()))
-                weight.data.copy_(self.stage.base.rounded(weight.detach()))
+            if weight.is_meta or any(known is weight for known, _ in self._unrounded):
+                continue
+            self._unrounded.append((weight, weight.detach().clone()))
+            value = weight.detach()
+            rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
+            weight.data.copy_(rounded)
 
     def quantized(self) -> list[Slot]:
         """The linear layers whose weights the stage holds in few bits."""
@@ -129,18 +146,12 @@ class Attached:
         if self.stage.train_everything:
             yield from self.instance.pretrained
         for where in self.stage.train:
-            found = [slot for slot in self.instance.slots if where.matches(slot.place)]
-            if not found and not any(where.fits(slot.place) for slot in self.instance.slots):
-                chosen = where.model_dump(exclude_none=True)
-                raise RecipeError(f"{self.instance.record.id} has nothing to train at {chosen}")
-            for slot in found:
-                if slot.unable and slot.place.role in MODULE_ROLES:
-                    named = f"{slot.place.role} is no module of its own on {self.instance.record.id}"
-                    raise RecipeError(f"{named}; name what is trained by the roles inside it")
-                if where.parameters == "all":
-                    yield from slot.module.parameters()
-                elif (bias := slot.module._parameters.get("bias")) is not None:
-                    yield bias
+            for slot in self._slots(where, "training"):
+                for module in slot.held():
+                    if where.parameters == "all":
+                        yield from module.parameters()
+                    elif (bias := module._parameters.get("bias")) is not None:
+                        yield bias
 
     def _maskable(self) -> list[nn.Parameter]:
         assert self.stage.mask is not None
@@ -201,10 +212,8 @@ class Attached:
                 edit, part = placed.edit, placed.part
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
-                elif reason := placed.unable():
-                    raise RecipeError(reason)
                 else:
-                    part.frozen.copy_(placed.written(part.frozen))
+                    part.stored.copy_(placed.written(part.stored))
         self._merged = len(staying) < len(self.placed)
         self.placed = staying
         needed = {id(placed.part) for placed in staying} | {id(placed.part.group) for placed in staying}

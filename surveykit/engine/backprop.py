@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from surveykit.engine.backbones import Instance, Slot
+from surveykit.engine.models import Instance
+from surveykit.engine.slots import Slot
 from surveykit.recipes.base import LINEAR_ROLES
 
 
@@ -34,7 +35,7 @@ class Backprop:
             self.activation_gradient_flops += 2 * x.numel() * place.fan_out
         if place.role in ("query", "key", "value"):
             seen = self._seen.setdefault((place.sublayer, place.layer), {})
-            seen[place.role] = (y.requires_grad, tuple(y.shape))
+            seen[place.role] = (y.requires_grad, (*y.shape[:-1], place.fan_out))
 
     def _attentions(self) -> int:
         """FLOPs for gradients inside the attentions: each of its two products is differentiated once per operand."""

@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance, build
 from surveykit.engine.backprop import Backprop, watch_backprop
 from surveykit.engine.extrapolation import SHALLOWEST, extrapolate
 from surveykit.engine.inference import Inference, inference, operations
+from surveykit.engine.models import Blueprint, Instance
 from surveykit.engine.optimizers import optimizer_for
 from surveykit.engine.tracing import StepTrace, trace_step
 from surveykit.recipes import Recipe, Stage
@@ -68,17 +67,18 @@ class Costs:
     """Traces recipes on one backbone. Cut and whole instances are built once.
 
     Raises (from every method):
-        RecipeError: a recipe does not fit the backbone, or cannot run on it.
+        SurveyError: a recipe does not fit the backbone or cannot run on it, or the backbone cannot be built.
     """
 
-    def __init__(self, record: Backbone) -> None:
-        self.record = record
+    def __init__(self, blueprint: Blueprint) -> None:
+        self.blueprint = blueprint
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
 
-    def training(self, stage: Stage, batch: int, length: int) -> TrainingCost:
-        """A training step of a stage with the optimizer's state live."""
-        inputs = _inputs(batch, length, self.record.vocabulary)
+    def training(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> TrainingCost:
+        """A training step of a stage with the optimizer's state live, on so many sequences of so many positions; targets
+        have `target_length`, where there is a decoder behind an encoder."""
+        inputs = _inputs(self.blueprint, batch, length, target_length)
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
@@ -86,7 +86,7 @@ class Costs:
                 instance.model.train()
                 with watch_backprop(instance) as backprop:
                     trace = trace_step(
-                        instance.model, inputs, lambda held: optimizer_for(attached, held, 0.0), passes=stage.passes
+                        instance, inputs, lambda held: optimizer_for(attached, held, 0.0), passes=stage.passes
                     )
                 return trace, backprop, _beyond_the_trace(attached)
 
@@ -104,7 +104,7 @@ class Costs:
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
-        inputs = _inputs(1, INFERENCE_LENGTH, self.record.vocabulary)
+        inputs = _inputs(self.blueprint, 1, INFERENCE_LENGTH, TARGET_LENGTH)
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
             bare = self._bare_operations(instance, inputs)
@@ -124,25 +124,24 @@ class Costs:
         return InferenceCost(*bare, Inference(**beside), Inference(**merged))
 
     def _bare_operations(self, instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
-        depth = instance.record.encoder_layers
+        depth = max(instance.blueprint.depths.values())
         if depth not in self._bare:
-            self._bare[depth] = operations(instance.model, inputs)
+            self._bare[depth] = operations(instance, inputs)
         return self._bare[depth]
 
     @property
     def depth(self) -> int:
-        return self.record.encoder_layers
+        """Blocks of the deepest stack."""
+        return max(self.blueprint.depths.values())
 
     def _cut(self, stage: Stage) -> bool:
-        equal = self.record.encoder_layers == self.record.decoder_layers
-        return equal and stage.depth_uniform and self.depth > max(DEPTHS)
+        equal = len({*self.blueprint.depths.values()}) == 1
+        return equal and self.blueprint.layers_alike and stage.depth_uniform and self.depth > max(DEPTHS)
 
     def _instance(self, depth: int) -> Instance:
         if depth not in self._instances:
-            layers = {"encoder_layers": depth, "decoder_layers": depth}
-            cut = self.record.model_copy(update=layers)
-            cut = cut.model_copy(update={"parameters": cut.symbols()["N"]})
-            instance = build(cut if depth != self.depth else self.record)
+            whole = depth == self.depth
+            instance = (self.blueprint if whole else self.blueprint.cut(depth)).build()
             instance.model.to(torch.bfloat16)
             instance.model.set_attn_implementation("eager")
             self._instances[depth] = instance
@@ -163,11 +162,13 @@ class Costs:
         return found
 
 
-def _inputs(batch: int, length: int, vocabulary: int) -> dict[str, Tensor]:
-    return {
-        "input_ids": torch.zeros((batch, length), dtype=torch.int64, device="meta"),
-        "labels": torch.zeros((batch, TARGET_LENGTH), dtype=torch.int64, device="meta"),
-    }
+def _inputs(blueprint: Blueprint, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
+    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else."""
+    ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
+    if blueprint.encoder_only:
+        return {"input_ids": ids}
+    labels = ids if blueprint.causal else torch.zeros((batch, target_length), dtype=torch.int64, device="meta")
+    return {"input_ids": ids, "labels": labels}
 
 
 def _figures(backprop: Backprop) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance
+from surveykit.engine.models import Instance
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
 
@@ -137,7 +137,7 @@ def _mask_keeps(attached: Attached) -> tuple[int, int] | None:
 def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]:
     """Numbers kept for each task, numbers kept for all tasks, bytes kept for each task."""
     if attached.stage.restarts:  # its edits are in the weights: what is kept is every tensor that they moved
-        moved = {id(placed.part.frozen): placed.part.frozen.numel() for placed in attached.placed}
+        moved = {id(placed.part.stored): placed.part.stored.numel() for placed in attached.placed}
         moved |= {id(p): p.numel() for p in attached.instance.pretrained if p.requires_grad}
         return sum(moved.values()), 0, VALUE_BYTES * sum(moved.values())
     shapes = attached.kept_shapes()
@@ -196,7 +196,7 @@ def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
     for placed in attached.placed:
         if attached.stage.merge_obstacle(placed.edit) is None:
             place, again = placed.slot.place, attached.stage.restarts + 1
-            touch(placed.part.frozen, placed.edit.changed(place), again * placed.edit.update_rank(place))
+            touch(placed.part.stored, placed.edit.changed(place), again * placed.edit.update_rank(place))
     for parameter in attached.instance.pretrained:
         if parameter.requires_grad:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from surveykit.engine.backbones import Slot
 from surveykit.engine.inputs import prepend_prompts
 from surveykit.engine.parameters import Replaced, substitute
 from surveykit.engine.parts import Part
 from surveykit.engine.prefixes import prepend_keys_and_values
 from surveykit.engine.side import run_beside
-from surveykit.errors import RecipeError
+from surveykit.engine.slots import Slot
 from surveykit.recipes import Edit, Place
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
@@ -35,18 +34,13 @@ class Placed:
         place = self.slot.place
         return f"{place.sublayer} {place.layer} {place.role} {place.shape}"
 
-    def unable(self) -> str | None:
-        """Why the edit is counted here but cannot run; None where it can."""
-        reason = self.slot.unable.get(self.edit.site)
-        if reason is None or (isinstance(self.edit, OutputEdit) and not self.edit.reads_input):
-            return None
-        return f"{self.edit.kind} is only counted at {self.name}, it does not run there: {reason}"
-
     def written(self, value: Tensor) -> Tensor:
         """A pretrained tensor with this edit written into it; the tensor itself where the edit has no merged form."""
         if isinstance(self.edit, ParameterEdit):
             return self.edit.value(self.part, value, self.slot.place)
-        return self.edit.weight(self.part, value) if isinstance(self.edit, WeightEdit) else value
+        if isinstance(self.edit, WeightEdit):
+            return self.part.turned(self.edit.weight(self.part, self.part.turned(value)))
+        return value
 
 
 def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
@@ -58,16 +52,13 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
     sides: dict[int, tuple[SideEdit, list[tuple[Slot, Part]]]] = {}
     for one in placed:
         edit, slot, part = one.edit, one.slot, one.part
-        if reason := one.unable():
-            handles.append(model.register_forward_pre_hook(_refusal(reason)))
-            continue
         if isinstance(edit, WeightEdit):
             handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
             handles.append(slot.module.register_forward_hook(_after_linear(edit, part)))
         elif isinstance(edit, OutputEdit):
-            handles.append(slot.module.register_forward_hook(_after_module(edit, part)))
+            handles += _after_sublayer(edit, slot, part)
         elif isinstance(edit, ParameterEdit):
-            tensor = part.frozen
+            tensor = part.stored
             assert isinstance(tensor, nn.Parameter)
             parameters.append((edit, slot.place, part, tensor))
         elif isinstance(edit, KeyValueEdit):
@@ -87,13 +78,6 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
     return handles
 
 
-def _refusal(reason: str) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: Any) -> None:
-        raise RecipeError(reason)
-
-    return hook
-
-
 def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (edit.before(part, args[0]), *args[1:])
@@ -108,10 +92,27 @@ def _after_linear(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     return hook
 
 
-def _after_module(edit: OutputEdit, part: Part) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Any) -> Any:
-        if isinstance(output, tuple):  # attention also returns its position bias and weights
-            return (edit.after(part, args[0], output[0]), *output[1:])
-        return edit.after(part, args[0], output)
+def _after_sublayer(edit: OutputEdit, slot: Slot, part: Part) -> list[RemovableHandle]:
+    """Let what the sublayer reads pass from where it enters to where its output is known."""
+    entered: list[Tensor] = []
 
-    return hook
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        entered[:] = [read_by(args, kwargs)]
+
+    def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        x = entered.pop()
+        if isinstance(output, tuple):  # attention also returns its weights, and T5's its position bias
+            return (edit.after(part, x, output[0]), *output[1:])
+        return edit.after(part, x, output)
+
+    assert slot.reads is not None
+    return [
+        slot.reads.register_forward_pre_hook(enter, with_kwargs=True),
+        slot.module.register_forward_hook(leave),
+    ]
+
+
+def read_by(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+    """The hidden states that a module of transformers was called with, by position or by name."""
+    found: Tensor = args[0] if args else kwargs["hidden_states"]
+    return found

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.engine.attach import Attached
+from surveykit.engine.models import Instance
 from surveykit.engine.replay import REPLAY
 from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.recipes.sites import InputEdit, KeyValueEdit
@@ -58,7 +59,7 @@ def inference(attached: Attached, inputs: Mapping[str, Tensor]) -> Inference:
 
     Call it after `Attached.merge` for what is left when all that can is merged.
     """
-    flops, elementwise = operations(attached.instance.model, inputs)
+    flops, elementwise = operations(attached.instance, inputs)
     edits = {id(placed.edit): placed.edit for placed in attached.placed}.values()
     kinds = frozenset().union(*(edit.overhead() for edit in edits))
     return Inference(
@@ -70,11 +71,11 @@ def inference(attached: Attached, inputs: Mapping[str, Tensor]) -> Inference:
     )
 
 
-def operations(model: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+def operations(instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
     """FLOPs of matrix multiplications and elementwise writes of one forward pass."""
-    training = model.training
-    model.eval()
+    training = instance.model.training
+    instance.model.eval()
     with torch.no_grad(), _Operations() as counted:
-        model(**inputs, use_cache=False)
-    model.train(training)
+        instance.run(inputs)
+    instance.model.train(training)
     return counted.flops, counted.elementwise

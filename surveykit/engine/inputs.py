@@ -1,4 +1,4 @@
-"""Soft prompts: learned positions before the embedded input of encoder or decoder."""
+"""Soft prompts: learned positions before the embedded input of a stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ IGNORED_LABEL = -100
 
 def prepend_prompts(model: PreTrainedModel, prompts: Sequence[tuple[InputEdit, Place, Parts]]) -> RemovableHandle:
     """Replace token ids by embeddings with the prompt before them; masks and labels are lengthened to match."""
-    sides = {("decoder_" if place.sublayer == "decoder.input" else ""): (edit, parts) for edit, place, parts in prompts}
+    both = model.config.is_encoder_decoder
+    sides = {
+        ("decoder_" if both and place.sublayer == "decoder.input" else ""): (edit, parts)
+        for edit, place, parts in prompts
+    }
 
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[()], dict[str, Any]]:
         names = ("input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask")
@@ -27,14 +31,14 @@ def prepend_prompts(model: PreTrainedModel, prompts: Sequence[tuple[InputEdit, P
         if "decoder_" in sides and given.get("labels") is not None and given.get("decoder_input_ids") is None:
             given["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(given["labels"])
         for side, (edit, parts) in sides.items():
-            _lengthen(model, given, side, edit.positions(parts))
+            _lengthen(model, given, side, edit.positions(parts), labelled=bool(side) or not both)
         return (), given
 
     handle: RemovableHandle = model.register_forward_pre_hook(hook, with_kwargs=True)
     return handle
 
 
-def _lengthen(model: PreTrainedModel, given: dict[str, Any], side: str, prompt: Tensor) -> None:
+def _lengthen(model: PreTrainedModel, given: dict[str, Any], side: str, prompt: Tensor, *, labelled: bool) -> None:
     ids = given.pop(f"{side}input_ids", None)
     embedded = given.get(f"{side}inputs_embeds")
     if embedded is None:
@@ -44,6 +48,9 @@ def _lengthen(model: PreTrainedModel, given: dict[str, Any], side: str, prompt: 
     mask = given.get(f"{side}attention_mask")
     if mask is not None:
         given[f"{side}attention_mask"] = torch.cat((mask.new_ones(batch, length), mask), dim=1)
-    if side and given.get("labels") is not None:
+    types = None if side else given.get("token_type_ids")
+    if types is not None:
+        given["token_type_ids"] = torch.cat((types.new_zeros(batch, length), types), dim=1)
+    if labelled and given.get("labels") is not None:
         labels = given["labels"]
         given["labels"] = torch.cat((labels.new_full((batch, length), IGNORED_LABEL), labels), dim=1)

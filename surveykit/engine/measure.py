@@ -16,7 +16,7 @@ import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
 from surveykit.catalog.measurements import COUNTS, Cost, Measurement, MemoryUse, Run, TrialRow
-from surveykit.engine.backbones import build
+from surveykit.engine.backbones import blueprint, build
 from surveykit.engine.costs import DTYPES, TARGET_LENGTH, Costs, InferenceCost, TrainingCost
 from surveykit.engine.counts import count
 from surveykit.engine.trial import trial
@@ -83,7 +83,7 @@ def lengths_of(catalog: Catalog, cell: Cell) -> tuple[int, ...]:
 def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: None) -> Iterator[list[Record]]:
     """Costs and memory of each cell, all rows of a cell together. A recipe that cannot run has its reason instead."""
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        costs = Costs(catalog.backbones[backbone])
+        costs = Costs(blueprint(catalog.backbones[backbone]))
         for cell in group:
             watch(cell)
             yield _trace_cell(catalog, costs, cell)

@@ -53,17 +53,33 @@ class Part(nn.Module):
         # Not a submodule of this part: the group is registered once, on the container.
         object.__setattr__(self, "group", group)
 
-    def stand_on(self, module: nn.Module, name: str, change: Tensor | None, unrounded: Tensor | None) -> None:
-        """Remember the backbone's tensor at this place, by its home: while the model runs it may be replaced there."""
+    def stand_on(
+        self, module: nn.Module, name: str, change: Tensor | None, unrounded: Tensor | None, *, flipped: bool = False
+    ) -> None:
+        """Remember the backbone's tensor at this place, by its home: while the model runs it may be replaced there.
+
+        `flipped`: it is stored as (fan_in, fan_out), and edits see it turned.
+        """
+
         object.__setattr__(self, "_home", (module, name))
-        object.__setattr__(self, "_change", change)
-        object.__setattr__(self, "_unrounded", unrounded)
+        object.__setattr__(self, "_flipped", flipped)
+        object.__setattr__(self, "_change", None if change is None else self.turned(change))
+        object.__setattr__(self, "_unrounded", None if unrounded is None else self.turned(unrounded))
+
+    def turned(self, tensor: Tensor) -> Tensor:
+        """A tensor as it is stored, as edits see it, and the other way round."""
+        return tensor.T if object.__getattribute__(self, "_flipped") else tensor
 
     @property
-    def frozen(self) -> Tensor:
+    def stored(self) -> Tensor:
+        """The backbone's tensor as it is stored."""
         module, name = object.__getattribute__(self, "_home")
         value: Tensor = getattr(module, name)
         return value
+
+    @property
+    def frozen(self) -> Tensor:
+        return self.turned(self.stored)
 
     @property
     def unrounded(self) -> Tensor:

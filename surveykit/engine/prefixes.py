@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
-from surveykit.engine.backbones import Slot
+from surveykit.engine.slots import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
 from surveykit.recipes.base import Parts
@@ -27,13 +27,20 @@ class _Prefix:
     def __init__(self, edit: KeyValueEdit, place: Place, parts: Parts) -> None:
         self.edit, self.place, self.parts = edit, place, parts
         self.gate: Tensor | None = None
+        self.seen = False
 
-    def read_gate(self, module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+    def enter(self, module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        self.seen = False
         hidden = args[0] if args else kwargs["hidden_states"]
         self.gate = self.edit.gate_value(self.parts, hidden)
 
+    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if not self.seen:
+            raise RecipeError(f"{type(module).__name__} attends in its own way, which has no room for a prefix")
+
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Put the prefix before keys and values, each (batch, heads, positions, head width)."""
+        """Put the prefix before keys and values, each (batch, heads of keys, positions, head width)."""
+        self.seen = True
         batch, heads, _, width = key.shape
         extended = []
         for own, added in zip((key, value), self.edit.key_value(self.parts, self.place), strict=True):
@@ -56,6 +63,7 @@ def _attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     position_bias: Tensor | None = None,
+    softcap: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, Tensor]:
     """Softmax attention in which every query also sees the module's prefix, without position bias or mask."""
@@ -65,7 +73,12 @@ def _attention(
         before = key.shape[-2]
         key, value = prefix.extend(key, value)
         length = key.shape[-2] - before
+    shared = query.shape[1] // key.shape[1]
+    if shared > 1:  # several heads of queries read one head of keys
+        key, value = (states.repeat_interleave(shared, dim=1) for states in (key, value))
     scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if softcap is not None:
+        scores = (scores / softcap).tanh() * softcap
     for bias in (position_bias, attention_mask):
         if bias is not None:
             scores = scores + functional.pad(bias, (length, 0))
@@ -95,13 +108,23 @@ def prepend_keys_and_values(
 ) -> list[RemovableHandle]:
     """Let attention modules see prefixes; the handles undo it."""
     handles: list[RemovableHandle] = []
-    for edit, slot, parts in prefixes:
-        if hasattr(slot.module, _MARK):
-            raise RecipeError("two prefixes on one attention module are not supported")
-        prefix = _Prefix(edit, slot.place, parts)
-        setattr(slot.module, _MARK, prefix)
-        handles.append(slot.module.register_forward_pre_hook(prefix.read_gate, with_kwargs=True))
+    marked: list[nn.Module] = []
     before = model.config._attn_implementation
-    model.set_attn_implementation(NAME)
-    handles.append(_Restore(model, [slot.module for _, slot, _ in prefixes], before))
-    return handles
+    restore = _Restore(model, marked, before)
+    try:
+        for edit, slot, parts in prefixes:
+            module = slot.reads
+            assert module is not None
+            if hasattr(module, _MARK):
+                raise RecipeError("two prefixes on one attention module are not supported")
+            prefix = _Prefix(edit, slot.place, parts)
+            setattr(module, _MARK, prefix)
+            marked.append(module)
+            handles.append(module.register_forward_pre_hook(prefix.enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(prefix.leave))
+        model.set_attn_implementation(NAME)
+    except BaseException:
+        for handle in (*handles, restore):
+            handle.remove()
+        raise
+    return [*handles, restore]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance
+from surveykit.engine.models import Instance
 from surveykit.recipes import Stage
 
 SEED = 0
@@ -46,8 +46,8 @@ def saved(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
 def _written(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
     moved: dict[int, Tensor] = {id(p): p for p in attached.instance.pretrained if p.requires_grad}
     for placed in attached.placed:
-        frozen = placed.part.frozen
-        moved[id(frozen)] = placed.written(moved.get(id(frozen), frozen))
+        stored = placed.part.stored
+        moved[id(stored)] = placed.written(moved.get(id(stored), stored))
     numbers = {id(p): number for number, p in enumerate(attached.instance.pretrained)}
     found = {f"backbone.{numbers[identity]}": value.detach().clone() for identity, value in moved.items()}
     return attached.stage.model_copy(update={"edits": (), "restarts": 0}), found

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from surveykit.engine.backbones import Slot
 from surveykit.engine.parts import Part
+from surveykit.engine.slots import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes.sites import SideEdit, SideStack
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from surveykit.engine.memory import Memory
+from surveykit.engine.models import Instance
 
 FIRST, LAST = 2, 3
 """Layers at the ends of a stack that have a span of their own: those that compute otherwise (relative position bias in
@@ -26,17 +28,8 @@ def _span_names(stack: str, index: int, layers: int) -> tuple[str, ...]:
     return tuple(names) or (f"{stack}.{INNER}",)
 
 
-def stacks(model: nn.Module) -> dict[str, nn.ModuleList]:
-    """The layers of encoder and decoder of a sequence-to-sequence model of transformers."""
-    found = {}
-    for name in ("encoder", "decoder"):
-        stack: nn.Module = getattr(model, f"get_{name}")()
-        found[name] = next(child for child in stack.children() if isinstance(child, nn.ModuleList))
-    return found
-
-
 @contextmanager
-def layer_spans(model: nn.Module, memory: Memory) -> Iterator[Callable[[int], None]]:
+def layer_spans(instance: Instance, memory: Memory) -> Iterator[Callable[[int], None]]:
     """Cut the phases of a step into spans by layer: `forward/0.encoder.first0`, `backward/0.decoder.last1`…
 
     The number is that of the forward pass. Yields a function that must be told it before each pass.
@@ -47,7 +40,7 @@ def layer_spans(model: nn.Module, memory: Memory) -> Iterator[Callable[[int], No
         nonlocal current
         current = number
 
-    def watch(stack: str, layers: nn.ModuleList) -> Iterator[RemovableHandle]:
+    def watch(stack: str, layers: Sequence[nn.Module]) -> Iterator[RemovableHandle]:
         edges = [(f"{stack}.before",), *(_span_names(stack, i, len(layers)) for i in range(len(layers)))]
         after = (f"{stack}.after",)
 
@@ -74,8 +67,8 @@ def layer_spans(model: nn.Module, memory: Memory) -> Iterator[Callable[[int], No
 
     handles: list[RemovableHandle] = []
     try:
-        for stack, layers in stacks(model).items():
-            handles += watch(stack, layers)
+        for stack, blocks in groupby(instance.blocks, key=lambda found: found[0]):
+            handles += watch(stack, [block for _, block in blocks])
         yield tell
     finally:
         for handle in handles:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from surveykit.catalog.backbones import Backbone
-from surveykit.engine.backbones import Instance, build
+from surveykit.engine.backbones import build
+from surveykit.engine.models import Instance
 
 
 def tiny_backbone(

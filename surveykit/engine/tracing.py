@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim import AdamW, Optimizer
 
 from surveykit.engine.memory import Bytes, Memory, Moments
+from surveykit.engine.models import Instance
 from surveykit.engine.spans import layer_spans
 
 Phase = Literal["forward", "backward", "optimizer"]
@@ -70,33 +71,34 @@ def dropout_as_on_cuda() -> Iterator[None]:
 
 
 def trace_step(
-    model: nn.Module,
+    instance: Instance,
     inputs: Mapping[str, Tensor],
     optimizer_factory: OptimizerFactory = adamw,
     *,
     passes: int = 1,
 ) -> StepTrace:
-    """Trace a training step of a sequence-to-sequence model of transformers, on meta or CPU.
+    """Trace a training step of a backbone, on meta or CPU.
 
     Forward and backward run once and the optimizer twice, which is what two steps come to: the second step's forward
     and backward are the first's with the optimizer's state live beside them.
 
     Args:
-        model: in the mode (train) and with the attention implementation that are meant.
-        inputs: `input_ids` and `labels` (batch, positions), without masks: on meta transformers cannot read them.
+        instance: its model in the mode (train) and with the attention implementation that are meant.
+        inputs: `input_ids`, and `labels` unless it is an encoder alone, (batch, positions), without masks: on meta
+            transformers cannot read them.
         optimizer_factory: gets the parameters that are trained; if there are none, only forward runs.
         passes: forward passes before the one backward; their losses are summed.
     """
-    memory = Memory()
+    model, memory = instance.model, Memory()
     resident = memory.hold([*model.parameters(), *model.buffers()])
     memory.hold(inputs.values())
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.grad = None
     try:
-        with memory, dropout_as_on_cuda(), layer_spans(model, memory) as tell_pass:
+        with memory, dropout_as_on_cuda(), layer_spans(instance, memory) as tell_pass:
             with memory.phase("forward"), memory.watch_saved():
-                loss = _loss(model, inputs, passes, tell_pass)
+                loss = _loss(instance, inputs, passes, tell_pass)
             saved_tensors, saved = memory.saved
             backward = bool(trained) and loss.requires_grad
             if backward:
@@ -120,11 +122,11 @@ def trace_step(
     )
 
 
-def _loss(model: nn.Module, inputs: Mapping[str, Tensor], passes: int, tell_pass: Callable[[int], None]) -> Tensor:
+def _loss(instance: Instance, inputs: Mapping[str, Tensor], passes: int, tell_pass: Callable[[int], None]) -> Tensor:
     losses = []
     for number in range(passes):
         tell_pass(number)
-        losses.append(model(**inputs, use_cache=False).loss)
+        losses.append(instance.loss(inputs))
     total: Tensor = losses[0]
     for loss in losses[1:]:
         total = total + loss

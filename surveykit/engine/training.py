@@ -10,7 +10,7 @@ from torch import Tensor
 
 from surveykit.engine.allocation import Allocation
 from surveykit.engine.attach import Attached, Values
-from surveykit.engine.backbones import Instance
+from surveykit.engine.models import Instance
 from surveykit.engine.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
 

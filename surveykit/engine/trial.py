@@ -9,8 +9,8 @@ from torch import Tensor
 
 from surveykit.engine import saving
 from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import Instance
 from surveykit.engine.counts import count
+from surveykit.engine.models import Instance
 from surveykit.engine.tiny import tiny_batch, tiny_instance
 from surveykit.engine.training import Batch, Trained, restore, train
 from surveykit.recipes import Recipe, Stage

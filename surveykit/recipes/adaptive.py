@@ -26,6 +26,8 @@ class AdaptiveLowRank(BudgetedEdit):
 
     tracked: ClassVar[int] = 2  # the two running averages
 
+    size_name: ClassVar[str | None] = "rank"
+
     kind: Literal["adaptive_low_rank"]
     rank: int = Field(ge=1)
     """Triplets of each matrix at the start."""
@@ -41,6 +43,14 @@ class AdaptiveLowRank(BudgetedEdit):
         if self.target > self.rank:
             raise ValueError("the target is at most the rank")
         return self
+
+    def sized(self, size: int) -> Self:
+        shrunk = {
+            "rank": size,
+            "target": max(1, size * self.target // self.rank),
+            "alpha": self.alpha * size / self.rank,
+        }
+        return type(self).model_validate({**self.model_dump(), **shrunk})
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {

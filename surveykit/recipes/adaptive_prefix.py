@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,12 +23,14 @@ class AdaptivePrefix(KeyValueEdit):
     Source: survey 6.3; Zhang et al. 2023. Shapes and the mean are ours where the survey leaves them open.
     """
 
+    size_name: ClassVar[str | None] = "length"
+
     kind: Literal["adaptive_prefix"]
     length: int = Field(ge=1)
     """Pseudo tokens added to each attention."""
 
     def tensors(self, place: Place) -> dict[str, Shape]:
-        prefix = Shape((self.length, place.inner), "normal")
+        prefix = Shape((self.length, place.keys), "normal")
         gate = Shape((self.length, place.d_model), "normal")
         return {"key": prefix, "value": prefix, "gate": gate, "scale": Shape((1,), "ones")}
 

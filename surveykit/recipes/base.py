@@ -64,6 +64,11 @@ class Where(Record):
             raise ValueError("a span is (start, end, of) with 0 <= start < end <= of")
         return self
 
+    def words(self) -> str:
+        """Roles and sublayers, for messages."""
+        roles = ", ".join(role.replace("_", " ") for role in self.roles)
+        return roles if self.sublayers is None else f"{roles} in {', '.join(self.sublayers)}"
+
     def matches(self, place: Place) -> bool:
         return self.fits(place) and self._has_layer(place)
 
@@ -105,6 +110,8 @@ class Place:
     """Rows of the stack's table of relative positions."""
     places: int = 1
     """In how many places the edit is, this one included."""
+    keys: int = 0
+    """Width of all keys, and of all values, of that attention: less than `inner` where heads share them."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,9 @@ class Edit(Record):
     depth_uniform: ClassVar[bool] = True
     """Whether every layer gets the same, so that costs at two depths tell those at any depth."""
 
+    size_name: ClassVar[str | None] = None
+    """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
+
     kind: str
     """Names the class that executes this edit."""
     where: Where
@@ -187,6 +197,20 @@ class Edit(Record):
             raise ValueError(f"{self.kind} goes on {', '.join(sorted(self.allowed_roles))}, not on {', '.join(wrong)}")
         if self.where.parameters != "all":
             raise ValueError("`parameters: bias` chooses what is trained; an edit goes on modules")
+
+    def sized(self, size: int) -> Self:
+        """The same edit with another value of the hyper-parameter that `size_name` names. The scale of a low-rank
+        update, alpha / rank, stays.
+
+        Raises:
+            ValueError: the edit cannot be of that size.
+        """
+        assert self.size_name is not None
+        before = self.model_dump()
+        changed: dict[str, Any] = {self.size_name: size}
+        if self.size_name == "rank" and "alpha" in before:
+            changed["alpha"] = before["alpha"] * size / before["rank"]
+        return type(self).model_validate({**before, **changed})
 
     def tensors(self, place: Place) -> Mapping[str, Shape]:
         """The tensors that this edit brings to one place."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,8 @@ class Bottleneck(OutputEdit):
     `down` is (b, d), where b is d / reduction or a size of its own; `up` is (d, b), and both have biases.
     Source: survey 5.1 and 10.2; Houlsby et al. 2019, section 2.1; He et al. 2022, section 3.
     """
+
+    size_name: ClassVar[str | None] = "size"
 
     kind: Literal["bottleneck"]
     reduction: int | None = Field(ge=1)
@@ -44,6 +46,9 @@ class Bottleneck(OutputEdit):
         if (self.reduction is None) == (self.size is None):
             raise ValueError("a bottleneck has either a `reduction` or a `size`; the other is null")
         return self
+
+    def sized(self, size: int) -> Self:
+        return type(self).model_validate({**self.model_dump(), "reduction": None, "size": size})
 
     def bottleneck(self, place: Place) -> int:
         """The width of the bottleneck."""
@@ -88,6 +93,8 @@ class ExpertBottleneck(OutputEdit):
 
     Source: survey 5.2; Wang et al. 2022, section 3; the authors' code (microsoft/AdaMix, expert_soup.py).
     """
+
+    size_name: ClassVar[str | None] = "size"
 
     kind: Literal["expert_bottleneck"]
     experts: int = Field(ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ class Fastfood(ParameterEdit):
     Source: survey 9.1; Aghajanyan et al. 2020, section 3; Le et al. 2013; padding, scaling and the dimension that includes
     the strengths as in published copies of the authors' code.
     """
+
+    size_name: ClassVar[str | None] = "dimension"
 
     kind: Literal["fastfood"]
     dimension: int = Field(ge=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ class Generalized(WeightEdit):
 
     Source: survey 9.5; Chavan et al. 2023, equation 10. A and B as in the authors' code and in PEFT, elementwise.
     """
+
+    size_name: ClassVar[str | None] = "rank"
 
     kind: Literal["generalized_low_rank"]
     rank: int = Field(ge=1)

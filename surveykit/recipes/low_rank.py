@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class LowRank(WeightEdit):
 
     Source: survey 9.2; Hu et al. 2022, section 4.1. `up` starts at zero, so training starts at the backbone.
     """
+
+    size_name: ClassVar[str | None] = "rank"
 
     kind: Literal["low_rank"]
     rank: int = Field(ge=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 class _ThinPair(WeightEdit):
     """W + (alpha / rank) · up · down, with `down` (rank, fan_in) and `up` (fan_out, rank)."""
+
+    size_name: ClassVar[str | None] = "rank"
 
     rank: int = Field(ge=1)
     """Rank of the update of each matrix."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from surveykit.errors import RecipeError
 from surveykit.recipes.base import LINEAR_ROLES, MODULE_ROLES, Edit, Overhead, Parts, Place, Shape, Site
 
 if TYPE_CHECKING:
@@ -217,6 +218,14 @@ def gated(gate: Gate, parts: Parts, x: Tensor, delta: Tensor) -> Tensor:
 
 
 def sequence_gate(parts: Parts, x: Tensor) -> Tensor:
-    """The gate itself: x (batch, positions, width) → (batch, 1, 1)."""
+    """The gate itself: x (batch, positions, width) → (batch, 1, 1).
+
+    Raises:
+        RecipeError: x has no dimension of positions to average over.
+    """
+    if x.dim() != 3:
+        raise RecipeError(
+            "a gate averages over the positions of a sequence, and this backbone joins them with the batch"
+        )
     opened: Tensor = (x @ parts.gate_weight + parts.gate_bias).sigmoid().mean(dim=-1)
     return opened[..., None, None]

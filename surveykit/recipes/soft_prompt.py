@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class Prompt(InputEdit):
 
     Source: survey 6.1; Lester et al. 2021, section 2.
     """
+
+    size_name: ClassVar[str | None] = "length"
 
     kind: Literal["prompt"]
     length: int = Field(ge=1)
@@ -44,13 +46,15 @@ class Prefix(KeyValueEdit):
     Source: survey 6.2; Li and Liang 2021, section 4.
     """
 
+    size_name: ClassVar[str | None] = "length"
+
     kind: Literal["prefix"]
     length: int = Field(ge=1)
     """Positions added to each attention."""
     hidden: int | None = Field(ge=1)
     """Hidden width of the reparametrization; null trains keys and values directly."""
     width: Literal["inner", "d_model"]
-    """Width of a key or value. `inner` (heads × head width) is what attention needs; `d_model` is what an implementation
+    """Width of a key or value. `inner` (heads of keys × head width) is what attention needs; `d_model` is what an implementation
     gives that takes the two for equal, which can be counted, but runs only where they are."""
     gate: Gate
 
@@ -61,7 +65,7 @@ class Prefix(KeyValueEdit):
         return self.length
 
     def _width(self, place: Place) -> int:
-        return place.inner if self.width == "inner" else place.d_model
+        return place.keys if self.width == "inner" else place.d_model
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         gate = gate_tensors(self.gate, place.d_model)

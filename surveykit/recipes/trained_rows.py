@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ class TrainedRows(WeightEdit):
 
     Source: survey 8.3, and its first version for the distance (the paper itself was not at hand).
     """
+
+    size_name: ClassVar[str | None] = "rows_percent"
 
     kind: Literal["trained_rows"]
     rows_percent: int = Field(ge=1, le=100)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class WeightDecomposed(WeightEdit):
     Source: survey 9.4; Liu et al. 2024, equation 5 and section 4.3. The paper's notation has one length for each
     column of a (d, k) matrix; its code, and PEFT, have one for each output feature, as here.
     """
+
+    size_name: ClassVar[str | None] = "rank"
 
     kind: Literal["weight_decomposed"]
     rank: int = Field(ge=1)

@@ -23,6 +23,7 @@ from surveykit.site.compare_page import COMPARE, compare_context, compare_files
 from surveykit.site.comparison import comparison_rows
 from surveykit.site.data_files import CITATION, DATA_PAGE, data_context, data_files
 from surveykit.site.errata import ERRATA, LETTER, errata_context, letter
+from surveykit.site.fit_page import FIT, fit_context
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.llms import LLMS, llms
@@ -111,6 +112,7 @@ def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture]
         "Table 5, checked",
         "survey/table5.csv",
     )
+    yield _page(FIT, "fit", fit_context(reader), "Will it fit?")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn}
         yield _page(page.path, page.template, context, page.title, page.source)

@@ -1,0 +1,158 @@
+"""`surveykit fit`: which methods can be trained on a model in a given memory."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from surveykit import output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surveykit.fit.answer import Answer
+    from surveykit.fit.ranking import Choice
+
+SHOWN = ("configuration", "standing", "peak_gb", "weights_gb", "gradients_gb", "optimizer_gb", "saved_gb", "rest_gb",
+         "batch_that_fits", "trainable_percent", "stored_bytes", "overhead", "overhead_merged", "score",
+         "evaluated")  # fmt: skip
+COLUMNS = ("configuration", "method", "standing", "peak_bytes", "weights_bytes", "gradients_bytes", "optimizer_bytes",
+           "saved_bytes", "rest_bytes", "batch_that_fits", "trainable", "trainable_percent", "stored_bytes", "overhead",
+           "overhead_merged", "flops_percent", "merged_flops_percent", "score", "score_on", "score_of",
+           "table5_memory_gb", "evaluated", "is_reconstruction")  # fmt: skip
+
+_EPILOG = """\
+examples:
+  surveykit fit --model t5-3b --gpu-memory 24GB --batch 8 --length 512 --merge
+  surveykit fit --model t5-large --gpu-memory 16GiB --batch 4 --length 256 --methods lora ia3 --all
+  surveykit fit --model t5-base --gpu-memory 8GB --batch 16 --length 128 --max-overhead ffn --format json
+
+exit codes: 0 something fits, or is tight; 1 nothing fits; 2 wrong usage or invalid catalog"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help="a backbone of the catalog, a folder with a config.json, such a file, or a model of the hub",
+    )
+    parser.add_argument(
+        "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes each), 24GiB (2^30), 80000MB…"
+    )
+    parser.add_argument("--batch", required=True, type=_natural, metavar="N", help="examples at once")
+    parser.add_argument("--length", required=True, type=_natural, metavar="N", help="positions of an input")
+    parser.add_argument(
+        "--target-length", type=_natural, default=8, metavar="N",
+        help="positions of a target, where there is a decoder beside an encoder (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="default: %(default)s")
+    parser.add_argument(
+        "--merge", action="store_true",
+        help="merge after training: only methods that leave no overhead then, unless --max-overhead allows some",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-overhead", metavar="KINDS",
+        help="at most these kinds of inference overhead: none, or ffn, linear, gating, input, decoder joined by +",
+    )  # fmt: skip
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these, or method/configuration")
+    parser.add_argument("--all", action="store_true", help="every configuration, not only each method's default one")
+    parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: Namespace) -> int:
+    from time import perf_counter
+
+    from surveykit.catalog.load import load
+    from surveykit.catalog.locate import locate
+    from surveykit.commands.measure import progress
+    from surveykit.database import cache
+    from surveykit.fit.answer import will_it_fit
+    from surveykit.fit.candidates import Question
+    from surveykit.fit.predict import chosen
+    from surveykit.fit.ranking import overhead_kinds
+    from surveykit.fit.sizes import parse_size
+
+    started = perf_counter()
+    most = arguments.max_overhead or ("none" if arguments.merge else None)
+    question = Question(
+        memory=parse_size(arguments.gpu_memory),
+        batch=arguments.batch,
+        length=arguments.length,
+        dtype=arguments.dtype,
+        target_length=arguments.target_length,
+        merge=arguments.merge,
+        max_overhead=None if most is None else overhead_kinds(most),
+    )
+    root = locate(arguments.catalog).root
+    catalog = load(root)
+    total = len(chosen(catalog, arguments.methods, every=arguments.all))
+    with progress(total, quiet=arguments.quiet) as bar:
+        answer = will_it_fit(
+            catalog, cache.current(root), arguments.model, question,
+            methods=arguments.methods, every=arguments.all, watch=lambda name: bar.update(),
+        )  # fmt: skip
+    show(answer, arguments.format)
+    print(f"traced {total} configurations in {perf_counter() - started:.0f} s", file=sys.stderr)
+    return 0 if answer.fits else 1
+
+
+def show(answer: Answer, format: str) -> None:
+    """Rows on standard output; the sentences beside them, or on standard error where they would spoil data."""
+    from surveykit.commands.arguments import terminal_width
+    from surveykit.fit import words
+
+    readable = format in ("table", "markdown")
+    columns = SHOWN if readable else COLUMNS
+    rows = [[_fields(choice)[name] for name in columns] for choice in answer.choices]
+    if rows or not readable:
+        print(output.render(columns, rows, format, terminal_width()))
+    lines = [words.headline(answer.choices, answer.question), *words.advice(answer.choices, answer.question)]
+    for line in (
+        ("", *lines, "", words.setting(answer.question), *words.assumptions(answer.question)) if readable else lines
+    ):
+        print(f"- {line}" if format == "markdown" and line else line, file=sys.stdout if readable else sys.stderr)
+    for one in answer.unable:
+        print(f"not on this model: {one.configuration}: {one.reason}", file=sys.stderr)
+
+
+def _fields(choice: Choice) -> dict[str, object]:
+    c, e = choice.candidate, choice.candidate.evidence
+    parts = {name: getattr(c.parts, name) for name in ("peak", "weights", "gradients", "optimizer", "saved", "rest")}
+    return {
+        **{f"{name}_bytes": size for name, size in parts.items()},
+        **{f"{name}_gb": round(size / 1e9, 2) for name, size in parts.items()},
+        "configuration": c.configuration,
+        "method": c.name,
+        "standing": choice.standing,
+        "batch_that_fits": c.batch_that_fits,
+        "trainable": c.trainable,
+        "trainable_percent": c.trainable_percent,
+        "stored_bytes": c.stored_bytes,
+        "overhead": c.overhead,
+        "overhead_merged": c.overhead_merged,
+        "flops_percent": c.flops_percent,
+        "merged_flops_percent": c.merged_flops_percent,
+        "score": None if e.score is None else round(e.score, 2),
+        "score_on": e.score_on,
+        "score_of": e.score_of,
+        "table5_memory_gb": e.memory_gb,
+        "evaluated": e.evaluated,
+        "is_reconstruction": c.is_reconstruction,
+    }
+
+
+def _natural(text: str) -> int:
+    """A number of one or more.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ArgumentTypeError(f"'{text}' is no whole number of 1 or more")
+    return number

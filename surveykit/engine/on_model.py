@@ -1,0 +1,153 @@
+"""Methods on a model that a user points at: what each would train there, or why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from surveykit.catalog.chosen import catalogued_backbone
+from surveykit.engine.backbones import blueprint
+from surveykit.engine.budget import sized_for
+from surveykit.engine.costs import TARGET_LENGTH, Costs
+from surveykit.engine.counts import Counts, count
+from surveykit.engine.models import Blueprint, Instance, blueprint_of
+from surveykit.errors import RecipeError
+from surveykit.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class OnModel:
+    """One configuration on one model. What is not known is None, and `reason` says why."""
+
+    configuration: str
+    trainable: int | None
+    """Held by the optimizer, in the last stage."""
+    percent: float | None
+    """… of the bare model's parameters, each once."""
+    added: int | None
+    changed: int | None
+    """Entries of the model that can differ once all that can is merged."""
+    stored_bytes: int | None
+    """To keep for each task, at 4 bytes a number."""
+    update_rank: int | None
+    size: str | None
+    """The hyper-parameter that a budget set, and its value."""
+    reason: str | None
+    """Why there are no counts, or why nothing is trained."""
+
+
+@dataclass(frozen=True)
+class CostsOnModel:
+    """What one configuration costs on one model; None everywhere where `reason` says why it cannot run."""
+
+    configuration: str
+    peak_bfloat16: int | None
+    """Bytes of a training step, in the stage in which they are most, all numbers of two bytes."""
+    peak_float32: int | None
+    blocks: int | None
+    """Of the model, in all its stacks."""
+    blocks_backward: int | None
+    """Those in which backward runs at all."""
+    blocks_input_gradient: int | None
+    """Those whose input receives a gradient."""
+    forward_flops: int | None
+    backward_flops: int | None
+    inference_flops: int | None
+    """One forward pass with edits beside the weights, on one sequence of 256 positions."""
+    merged_flops: int | None
+    bare_flops: int | None
+    overhead: str | None
+    """Kinds of inference overhead while nothing is merged."""
+    overhead_merged: str | None
+    reason: str | None
+
+
+def model_named(source: str, catalog: Path) -> Blueprint:
+    """A folder, a config.json, a backbone of the catalog by its id, or a model of the hub.
+
+    Raises:
+        SurveyError: there is none, or it is not supported.
+    """
+    if not Path(source).exists():
+        record = catalogued_backbone(catalog, source)
+        if record is not None:
+            return blueprint(record)
+    return blueprint_of(source)
+
+
+def count_on(
+    instance: Instance, recipes: Iterable[tuple[str, Recipe]], budget: Fraction | None = None
+) -> Iterator[OnModel]:
+    """Count each recipe on a model.
+
+    Args:
+        budget: how many numbers may be trained; each method's size is set to what comes nearest.
+    """
+    for name, recipe in recipes:
+        try:
+            counts, size, reason = _counted(instance, name, recipe, budget)
+        except RecipeError as error:
+            yield OnModel(name, *(None,) * 7, reason=str(error))
+            continue
+        percent = 100 * counts.trainable_task / instance.parameters
+        yield OnModel(
+            name, counts.trainable_task, percent, counts.added, counts.changed, counts.stored_bytes,
+            counts.update_rank, size, reason,
+        )  # fmt: skip
+
+
+def _counted(
+    instance: Instance, name: str, recipe: Recipe, budget: Fraction | None
+) -> tuple[Counts, str | None, str | None]:
+    size = None
+    if budget is not None:
+        recipe, size = sized_for(instance, name, recipe, budget)
+    counts = count(recipe, instance)
+    nothing = f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
+    return counts, size, None if counts.trainable_task else nothing
+
+
+def measure_on(
+    blueprint: Blueprint, recipes: Iterable[tuple[str, Recipe]], *, batch: int, length: int
+) -> Iterator[CostsOnModel]:
+    """Trace each recipe on a model: training on so many sequences of so many positions, and inference."""
+    costs = Costs(blueprint)
+    for name, recipe in recipes:
+        try:
+            steps = [costs.training(stage, batch, length) for stage in recipe.stages]
+            inference = costs.inference(recipe)
+        except RecipeError as error:
+            yield CostsOnModel(name, *(None,) * 12, reason=str(error))
+            continue
+        except RuntimeError as error:  # of torch: what this model computes cannot be traced without values
+            traced = f"{blueprint.name} cannot be traced without weights: {' '.join(str(error).split())[:200]}"
+            yield CostsOnModel(name, *(None,) * 12, reason=traced)
+            continue
+        last = steps[-1]
+        yield CostsOnModel(
+            configuration=name,
+            peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
+            peak_float32=max(step.memory["float32"].peak for step in steps),
+            blocks=last.backprop.blocks,
+            blocks_backward=last.backprop.blocks_backward,
+            blocks_input_gradient=last.backprop.blocks_input_gradient,
+            forward_flops=last.forward_flops,
+            backward_flops=last.backward_flops,
+            inference_flops=inference.unmerged.flops,
+            merged_flops=inference.merged.flops,
+            bare_flops=inference.bare_flops,
+            overhead=inference.unmerged.overhead,
+            overhead_merged=inference.merged.overhead,
+            reason=None,
+        )
+
+
+def loss_of(blueprint: Blueprint) -> str:
+    """In words, what is differentiated in a traced training step."""
+    if blueprint.encoder_only:
+        return "the loss is the mean magnitude of the encoder's output (it has no labels of its own)"
+    if blueprint.causal:
+        return "the loss is that of the next token, at every position"
+    return f"the loss is that of a target of {TARGET_LENGTH} tokens"

@@ -1,0 +1,208 @@
+"""Predictions for a model: each configuration is traced, in as many processes as are worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Union
+
+from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.load import Catalog
+from surveykit.errors import MissingExtra, SurveyError, nearest
+from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
+from surveykit.fit.ranking import allowed, largest_batch, standing
+
+if TYPE_CHECKING:
+    from surveykit.engine.models import Blueprint
+
+_AT_ONCE = 10
+"""Configurations for which one more process is worth its imports."""
+
+Watch = Callable[[str], None]
+"""Called with each configuration that is done; a progress bar, for instance."""
+
+
+@dataclass(frozen=True)
+class Unable:
+    """A configuration that cannot be put on the model, or cannot run on it."""
+
+    configuration: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unwanted:
+    """A configuration whose inference overhead is not allowed; its training was not traced."""
+
+    configuration: str
+
+
+Model = Union[Backbone, "Blueprint"]
+Outcome = Candidate | Unable | Unwanted
+
+
+class Predictor:
+    """Traces configurations on one model for one question. The model is built once.
+
+    Raises:
+        SurveyError: the model cannot be built.
+    """
+
+    def __init__(self, catalog: Catalog, model: Model, question: Question) -> None:
+        from surveykit.engine.backbones import blueprint
+        from surveykit.engine.costs import Costs
+
+        self.catalog = catalog
+        self.question = question
+        plan = blueprint(model) if isinstance(model, Backbone) else model
+        self._instance = plan.build()
+        self._costs = Costs(plan)
+
+    def predict(self, configuration: str) -> Outcome:
+        """Trace one configuration."""
+        from surveykit.engine import count
+
+        method = self.catalog.methods[configuration.partition("/")[0]]
+        recipe = self.catalog.recipe(configuration)
+        try:
+            inference = self._costs.inference(recipe)
+            if not allowed(inference.unmerged.overhead, inference.merged.overhead, self.question):
+                return Unwanted(configuration)
+            parts = self._parts(configuration, self.question.batch)
+            counts = count(recipe, self._instance)
+            fitting = self._batch_that_fits(configuration, parts)
+        except SurveyError as error:
+            return Unable(configuration, str(error))
+        bare = inference.bare_flops
+        return Candidate(
+            configuration=configuration,
+            name=method.name,
+            parts=parts,
+            trainable=counts.trainable,
+            trainable_percent=100 * counts.trainable / self._instance.parameters,
+            stored_bytes=counts.stored_bytes,
+            overhead=inference.unmerged.overhead,
+            overhead_merged=inference.merged.overhead,
+            flops_percent=100 * (inference.unmerged.flops - bare) / bare,
+            merged_flops_percent=100 * (inference.merged.flops - bare) / bare,
+            model_parameters=self._instance.parameters,
+            batch_that_fits=fitting,
+            is_reconstruction=method.reconstruction is not None,
+        )
+
+    def _parts(self, configuration: str, batch: int) -> Parts:
+        """Memory of the stage that needs most."""
+        stages = self.catalog.recipe(configuration).stages
+        asked = self.question
+        steps = [self._costs.training(s, batch, asked.length, asked.target_length) for s in stages]
+        traced = [step.memory[asked.dtype] for step in steps]
+        most = max(traced, key=lambda memory: memory.peak)
+        return Parts(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
+
+    def _batch_that_fits(self, configuration: str, parts: Parts) -> int | None:
+        """What the answer to "a smaller batch, then?" is, where what was asked for does not fit clearly."""
+        batch = self.question.batch
+        if standing(parts.peak, self.question) == "fits":
+            return None
+        if batch == 1 or standing(parts.weights, self.question) != "fits":
+            return 0
+        return largest_batch(self._parts(configuration, 1).peak, parts.peak, batch, self.question)
+
+
+def opened(catalog: Catalog, source: str) -> Model:
+    """A model by what a user calls it: a backbone of the catalog, else what `surveykit.engine.models` opens.
+
+    Raises:
+        SurveyError: there is no such model, or it is of no kind that is known.
+        MissingExtra: torch or transformers is not installed.
+    """
+    from importlib.util import find_spec
+
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, "measure")
+    if source in catalog.backbones:
+        return catalog.backbones[source]
+    from surveykit.engine.models import blueprint_of
+
+    try:
+        return blueprint_of(source)
+    except SurveyError as error:
+        raise SurveyError(f"{error}{nearest(source, catalog.backbones, 0.8)}") from error
+
+
+def predictions(
+    catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
+) -> Iterator[Outcome]:
+    """Candidates in the order in which they are done, without evidence.
+
+    Args:
+        configurations: `method/configuration`.
+    """
+    import os
+
+    workers = min(os.cpu_count() or 1, -(-len(configurations) // _AT_ONCE))
+    if workers < 2:
+        predictor = Predictor(catalog, model, question)
+        for name in configurations:
+            yield predictor.predict(name)
+            watch(name)
+        return
+    yield from _in_processes(catalog, model, question, configurations, watch, workers)
+
+
+def _in_processes(
+    catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch, workers: int
+) -> Iterator[Outcome]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with ProcessPoolExecutor(workers, context, _start, (catalog, model, question)) as pool:
+        running = [pool.submit(_predict, name) for name in configurations]
+        try:
+            for done in as_completed(running):
+                outcome = done.result()
+                yield outcome
+                watch(outcome.configuration)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_predictor: Predictor | None = None
+"""Of a worker process."""
+
+
+def _start(catalog: Catalog, model: Model, question: Question) -> None:
+    global _predictor
+    _predictor = Predictor(catalog, model, question)
+
+
+def _predict(configuration: str) -> Outcome:
+    assert _predictor is not None, "the worker was not started"
+    return _predictor.predict(configuration)
+
+
+def with_evidence(candidate: Candidate, evidence: Mapping[str, Evidence]) -> Candidate:
+    """The same with what the survey says of it."""
+    return replace(candidate, evidence=evidence.get(candidate.configuration, Evidence()))
+
+
+def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool) -> list[str]:
+    """Configurations of the named methods, or all: the default ones, or every one; a configuration may be named itself.
+
+    Raises:
+        SurveyError: a name is not in the catalog.
+    """
+    everything = list(catalog.configurations())
+    names = [name for name, _, _ in everything]
+    for name in methods or ():
+        if name not in catalog.methods and name not in names:
+            raise SurveyError(f"there is no method '{name}'{nearest(name, [*catalog.methods, *names])}")
+    return [
+        name
+        for name, method, configuration in everything
+        if (not methods and (every or configuration.default))
+        or (methods and (name in methods or (method.id in methods and (every or configuration.default))))
+    ]

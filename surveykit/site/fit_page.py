@@ -1,0 +1,165 @@
+"""The page "Will it fit?": a calculator over what is recorded, and its answer to one question, rendered here.
+
+The script recomputes the same answer for other questions: `site/docs/assets/fit.js` writes the rows and sentences that
+this module and `surveykit.fit.words` write, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.fit import words
+from surveykit.fit.candidates import Candidate, Question
+from surveykit.fit.evidence import mean_error_percent
+from surveykit.fit.ranking import Choice, rank
+from surveykit.fit.recorded import LARGEST_BATCH, WIDTHS, Recorded, fitted_backbones, recorded
+from surveykit.site.words import OVERHEADS
+
+FIT = "fit.md"
+EXAMPLE = {"model": "t5-3b", "memory": 24, "batch": 8, "length": 512, "dtype": "bfloat16", "merge": True}
+"""The question that the page answers before anybody asks another one."""
+_SCALE = 1.5
+"""Widest bar, in memories of the GPU."""
+_BADGES = {"fits": "match", "tight": "reproduced", "does not fit": "unresolved"}
+
+
+def fit_context(reader: Reader) -> dict[str, Any]:
+    """What the page shows. Without recorded memory there is nothing to calculate, and it says so."""
+    known = {b.id: (b.name, rows) for b in fitted_backbones(reader) if (rows := recorded(reader, b.id))}
+    if not known:
+        return {"known": False, "parts": {}}
+    example = EXAMPLE | {"model": EXAMPLE["model"] if EXAMPLE["model"] in known else next(iter(known))}
+    error = mean_error_percent(reader)
+    question = _question(example, error)
+    name, rows = known[str(example["model"])]
+    choices = rank((row.at(question) for row in rows), question)
+    return {
+        "known": True,
+        "example": example,
+        "backbone": name,
+        "backbones": [(identifier, name) for identifier, (name, _) in known.items()],
+        "headline": words.headline(choices, question),
+        "advice": words.advice(choices, question),
+        "setting": words.setting(question),
+        "score_on": next((row.candidate.evidence.score_on for row in rows if row.candidate.evidence.score_on), "a T5"),
+        "assumptions": words.assumptions(question),
+        "parts": {"rows": Markup("\n").join(row_html(choice, question) for choice in choices)},
+        "data": _inert(_data(known, example, error)),
+        "largest_batch": LARGEST_BATCH,
+    }
+
+
+def _question(setting: dict[str, Any], error: float | None) -> Question:
+    return Question(
+        memory=int(setting["memory"]) * 10**9, batch=setting["batch"], length=setting["length"],
+        dtype=setting["dtype"], target_length=8, merge=setting["merge"],
+        max_overhead=frozenset() if setting["merge"] else None, error_percent=error,
+    )  # fmt: skip
+
+
+def row_html(choice: Choice, question: Question) -> Markup:
+    """A row of the table: one line of HTML, which holds no text that was not escaped."""
+    c, e = choice.candidate, choice.candidate.evidence
+    page = f"../methods/{c.configuration.partition('/')[0]}/"
+    mark = Markup(' <span class="absent">reconstruction</span>') if c.is_reconstruction else ""
+    merged = c.overhead_merged if question.merge else c.overhead
+    flops = c.merged_flops_percent if question.merge else c.flops_percent
+    evaluated = {True: "yes", False: "no", None: "not stated"}[e.evaluated]
+    printed = "–" if e.memory_gb is None else Markup('<a href="../survey/memory/">{}</a>').format(f"{e.memory_gb:.1f}")
+    cells = (
+        Markup('<a href="{}">{}</a><br><code>{}</code>{}').format(page, c.name, c.configuration, mark),
+        Markup('<span class="outcome {}">{}</span>').format(_BADGES[choice.standing], choice.standing),
+        _bar(c, question),
+        Markup("{}").format(c.batch_that_fits if (c.batch_that_fits or 0) < LARGEST_BATCH else f"{LARGEST_BATCH} or more"),
+        Markup("{}").format(words.percent(c.trainable_percent)),
+        Markup("{}").format(_stored(c.stored_bytes)),
+        Markup("{}{}").format(_overhead(merged), f", {flops:.1f} % FLOPs" if flops >= 0.05 else ""),
+        _score(c),
+        Markup("{}").format(printed),
+        Markup("{}").format(evaluated),
+    )  # fmt: skip
+    return Markup("<tr><td>{}</td></tr>").format(Markup("</td><td>").join(cells))
+
+
+def _bar(c: Candidate, question: Question) -> Markup:
+    """The peak as a bar of weights, optimizer state, and what is left; the line is the GPU's memory."""
+    parts = c.parts
+    rest = max(0, parts.peak - parts.weights - parts.optimizer)
+    label = f"weights {_gb(parts.weights)}, optimizer state {_gb(parts.optimizer)}, activations, gradients and the rest {_gb(rest)}"
+    left, pieces = 100.0, []
+    for kind, size in (("weights", parts.weights), ("optimizer", parts.optimizer), ("rest", rest)):
+        width = min(left, 100 * size / (_SCALE * question.memory))
+        left -= width
+        pieces.append(Markup('<i class="{}" style="width:{}%"></i>').format(kind, f"{width:.1f}"))
+    return Markup('<span class="fit-bar" role="img" aria-label="{0}" title="{0}">{1}</span> {2}').format(
+        label, Markup("").join(pieces), _gb(parts.peak)
+    )
+
+
+def _score(c: Candidate) -> Markup:
+    e = c.evidence
+    if e.score is None:
+        return Markup("not run")
+    other = Markup('<br><span class="absent">as {}</span>').format(e.score_of) if e.score_of else ""
+    return Markup('<a href="../survey/table-4/">{}</a>{}').format(f"{e.score:.1f}", other)
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+def _stored(size: int) -> str:
+    for unit, factor in (("kB", 1e3), ("MB", 1e6)):
+        if size < 500 * factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size / 1e9:.1f} GB"
+
+
+def _overhead(canonical: str) -> str:
+    return " + ".join(OVERHEADS[kind] for kind in canonical.split("+"))
+
+
+def _data(known: dict[str, tuple[str, list[Recorded]]], example: dict[str, Any], error: float | None) -> dict[str, Any]:
+    """What the script reads. Numbers of a memory are those of `Scaling.numbers`."""
+    return {
+        "example": example,
+        "errorPercent": error,
+        "largestBatch": LARGEST_BATCH,
+        "overheads": OVERHEADS,
+        "rows": {identifier: [_row(row) for row in rows] for identifier, (_, rows) in known.items()},
+    }
+
+
+def _row(row: Recorded) -> dict[str, Any]:
+    c, e = row.candidate, row.candidate.evidence
+    return {
+        "configuration": c.configuration,
+        "name": c.name,
+        "reconstruction": c.is_reconstruction,
+        "trained": c.trainable_percent,
+        "stored": c.stored_bytes,
+        "overhead": [c.overhead, c.overhead_merged],
+        "flops": [round(c.flops_percent, 6), round(c.merged_flops_percent, 6)],
+        "score": e.score,
+        "scoreOn": e.score_on,
+        "scoreOf": e.score_of,
+        "printed": e.memory_gb,
+        "evaluated": e.evaluated,
+        "memory": {dtype: _short(row.scalings[dtype].numbers()) for dtype in WIDTHS},
+    }
+
+
+def _short(numbers: tuple[float, ...]) -> list[float | int]:
+    return [int(n) if n == int(n) else n for n in numbers]
+
+
+def _inert(data: object) -> Markup:
+    """JSON that no HTML can come out of, and that Markdown leaves alone."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
