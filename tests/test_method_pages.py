@@ -29,7 +29,7 @@ SOURCES = Sources(repository=REPOSITORY, catalog="catalog")
 
 def pages_of(catalog: Path, folder: Path, sources: Sources | None) -> dict[str, str]:
     build(load(catalog), folder / "site.duckdb")
-    found = render(folder / "site.duckdb", sources)
+    found = render(folder / "site.duckdb", sources=sources)
     return {page.path: page.content for page in found if isinstance(page.content, str)}
 
 

@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.database.reading import Reader
-from surveykit.site import numbers
 from surveykit.site.configurations import configuration_context, place
 from surveykit.site.experiment import experiment_rows, score_rows
 from surveykit.site.markdown import code, escape, external, fence, joined, link, table
 from surveykit.site.measured_pages import cell_rows, cost_rows, trial_sentence
+from surveykit.site.method_table import INDEX, markdown_table
 from surveykit.site.pictures import figure
 from surveykit.site.snippets import snippets
 from surveykit.site.sources import Sources
@@ -25,50 +25,23 @@ from surveykit.site.words import (
     COLUMNS,
     FAMILIES,
     LIBRARIES,
-    OUTCOMES,
     RELATIONS,
     SOURCES,
     STATUSES,
     SYMBOLS,
-    badge,
     overhead_words,
     type_words,
     words,
     yes_no,
 )  # fmt: skip
 
-INDEX = "methods/index.md"
 
+def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
+    """What the index shows.
 
-def index_context(reader: Reader) -> dict[str, Any]:
-    """What the index shows."""
-    states = {
-        (a.method, a.name): words(a.status, STATUSES) for a in reader.all("SELECT method, name, status FROM attribute")
-    }
-    outcomes: dict[str, list[tuple[str, int]]] = {}
-    counted = (
-        "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY method, outcome ORDER BY list_position(?, outcome)"
-    )
-    for row in reader.all(counted, list(OUTCOMES)):
-        outcomes.setdefault(row.method, []).append((row.outcome, row.n))
-    rows = []
-    for m in reader.all("SELECT * FROM methods ORDER BY lower(name), id"):
-        counts = joined((Markup(f"{n} ") + badge(outcome) for outcome, n in outcomes.get(m.id, [])), "<br>")
-        rows.append(
-            [
-                Markup(f"**{link(m.name, f'methods/{m.id}.md', INDEX)}**"),
-                m.type or states[m.id, "type"],
-                *(yes_no(getattr(m, name), states[m.id, name]) for name in ("disk", "ram", "bp")),
-                overhead_words(m.overhead) if m.overhead else states[m.id, "overhead"],
-                m.trainable_percent_printed or numbers.ABSENT,
-                numbers.percent(m.trainable_percent_measured),
-                counts or numbers.ABSENT,
-            ]
-        )
-    heads = [
-        "Method", "Type", "Saves disk", "Saves RAM", "Saves backprop", "Inference overhead",
-        "Trainable %, claimed", "Trainable %, measured", "Figures of Table 5",
-    ]  # fmt: skip
+    Args:
+        rows: of the table, by `method_rows`.
+    """
     families = [
         (
             words(f.family, FAMILIES),
@@ -81,7 +54,7 @@ def index_context(reader: Reader) -> dict[str, Any]:
         )
     ]
     return {
-        "methods": table(heads, rows, "llllllrrl"),
+        "methods": markdown_table(rows),
         "families": families,
         "summary": reader.one("SELECT * FROM summary"),
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,

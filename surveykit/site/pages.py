@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from surveykit.record import Record
 from surveykit.site import markdown
 from surveykit.site.audit_pages import statement_counts
 from surveykit.site.block_pictures import block_pictures
+from surveykit.site.compare_page import COMPARE, compare_context, compare_files
+from surveykit.site.comparison import comparison_rows
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
 from surveykit.site.method_pages import index_context, method_contexts
+from surveykit.site.method_table import DATA, method_rows, table_data
 from surveykit.site.pictures import PICTURES, figure, pictures, pictures_context
 from surveykit.site.sources import Sources
 from surveykit.site.survey_index import SURVEY_DOWNLOADS, SURVEY_PAGES, siblings
@@ -52,15 +55,20 @@ class Page(Record):
     """The file of the catalog that a correction goes to, below the catalog's folder."""
 
 
-def render(database: Path, sources: Sources | None = None) -> Iterator[Page]:
+def render(database: Path, by_hand: Collection[str] = (), sources: Sources | None = None) -> Iterator[Page]:
     """All generated pages, images and downloads, in the order of the navigation.
 
     Args:
+        by_hand: paths of the pages that are written by hand, for links that depend on what there is.
         sources: where corrections go; without it, pages have no links for them.
     """
     with reading(database) as reader:
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
-        yield from _prose(reader, drawn, blocks, sources or Sources())
+        prose = list(_prose(reader, drawn, blocks, sources or Sources()))
+        existing = {page.path for page in prose} | set(by_hand)
+        context = home_context(reader, existing) | {"statements": statement_counts(reader)}
+        yield _page("index.md", "home", context, "Home")
+        yield from prose
         for picture in (*drawn.values(), *blocks.values()):
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
@@ -70,8 +78,13 @@ def render(database: Path, sources: Sources | None = None) -> Iterator[Page]:
 
 
 def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], sources: Sources) -> Iterator[Page]:
-    yield _page("index.md", "home", home_context(reader) | {"statements": statement_counts(reader)}, "Home")
-    yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
+    rows = method_rows(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows))
+    compared = comparison_rows(reader, rows)
+    yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
+    for path, content in compare_files(reader, rows, compared):
+        yield Page(path=path, content=content)
     for method, context in method_contexts(reader, blocks, sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
@@ -121,14 +134,16 @@ def write(database: Path, folder: Path, written_by_hand: Path | None = None) -> 
     Args:
         written_by_hand: a folder with further pages and assets, which are copied; their live texts are filled in.
     """
+    by_hand: list[str] = []
     if written_by_hand is not None:
+        by_hand = [path.relative_to(written_by_hand).as_posix() for path in written_by_hand.rglob("*.md")]
         live = live_texts(database)
         for path in sorted(p for p in written_by_hand.rglob("*") if p.is_file()):
             content = path.read_bytes()
             if path.suffix == ".md":
                 content = fill(content.decode(), live, path.name).encode()
             _write(folder / path.relative_to(written_by_hand), content)
-    for page in render(database):
+    for page in render(database, by_hand):
         _write(folder / page.path, page.content if isinstance(page.content, bytes) else page.content.encode())
 
 

@@ -56,8 +56,10 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
                 database = Path(folder) / "site.duckdb"
                 build_database(load(self.root), database)
+                docs = Path(config.docs_dir)
+                by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
                 self.pages = list(
-                    render(database, Sources(repository=self.repository, catalog=_below(self.root, base)))
+                    render(database, by_hand, Sources(repository=self.repository, catalog=_below(self.root, base)))
                 )
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
