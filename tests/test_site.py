@@ -21,6 +21,7 @@ from surveykit.database.build import build as build_database
 from surveykit.errors import CatalogError, MissingExtra, SurveyError
 from surveykit.site import markdown, numbers
 from surveykit.site.build import build
+from surveykit.site.method_columns import COLUMNS
 from surveykit.site.pages import Page, fill, live_texts, render, write
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path"}
@@ -374,7 +375,11 @@ def test_a_hostile_method_is_only_a_name(build_site: BuildSite, tmp_path: Path) 
     assert page.headings == [HOSTILE]
     index = Html((site / "methods" / "index.html").read_text(encoding="utf-8"))
     assert HOSTILE in [row[0] for row in index.rows]
-    assert {len(row) for row in index.rows} == {9}
+    assert {len(row) for row in index.rows} == {len(COLUMNS)}
+    compare = Html((site / "compare" / "index.html").read_text(encoding="utf-8"))
+    assert HOSTILE in compare.text()
+    data = json.loads((site / "assets" / "data" / "methods-table.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in data["rows"] if row["id"] == "hostile"] == [HOSTILE]
     for entry in json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]:
         for shown in (entry["title"], entry["text"]):
             assert "<script" not in shown.lower()

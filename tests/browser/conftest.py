@@ -12,6 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -137,35 +138,46 @@ class Browser:
         return [url for url in self.requested if not url.startswith(own)]
 
 
-@pytest.fixture(scope="session")
-def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the real catalog, built strictly, once."""
+def built(catalog: Path, folder: Path) -> Path:
+    """The site of a catalog, built strictly with our own mkdocs.yml below a folder."""
     chosen = os.environ.pop(ENVIRONMENT, None)
-    folder = tmp_path_factory.mktemp("browser-site")
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for ours, theirs in (
         ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
         ("site_dir: build/site", f"site_dir: {folder / 'html'}"),
-        ("catalog: catalog", f"catalog: {CATALOG}"),
+        ("catalog: catalog", f"catalog: {catalog}"),
         ("project: .", f"project: {ROOT}"),
     ):
         assert ours in text
         text = text.replace(ours, theirs)
     (folder / "mkdocs.yml").write_text(text, encoding="utf-8")
-    built = build(folder / "mkdocs.yml", strict=True)
+    site = build(folder / "mkdocs.yml", strict=True)
     if chosen is not None:
         os.environ[ENVIRONMENT] = chosen
-    return built
+    return site
 
 
-@pytest.fixture(scope="session")
-def address(site_folder: Path) -> Iterator[str]:
-    """Where the site is served; ends in a slash."""
-    handler = partial(_Handler, directory=str(site_folder))
+@contextmanager
+def served(site: Path) -> Iterator[str]:
+    """The address where a site is served; ends in a slash."""
+    handler = partial(_Handler, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}{FOLDER}"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the real catalog."""
+    return built(CATALOG, tmp_path_factory.mktemp("browser-site"))
+
+
+@pytest.fixture(scope="session")
+def address(site_folder: Path) -> Iterator[str]:
+    """Where it is served; ends in a slash."""
+    with served(site_folder) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ export async function start(place) {
   const compareAddress = document.getElementById("compare-link").href;
   let state = read(location.search, columns, ids);
   const boxes = addBoxes(place.querySelector("tbody"), data.rows);
-  const table = enhance(place.querySelector("table"), data, () => state.source);
+  const table = enhance(place.querySelector("table"), data, () => state);
 
   const show = tools(document.getElementById("methods-tools"), data, {
     text: (text) => change({ text }, true),
@@ -48,7 +48,6 @@ export async function start(place) {
     apply();
   }
 
-  let drawn = null; // the source that the table is sorted by
   let applying = false;
   function apply() {
     applying = true;
@@ -57,8 +56,6 @@ export async function start(place) {
       const cells = table.column(index);
       if (cells.visible() !== state.columns.has(column.key)) cells.visible(state.columns.has(column.key), false);
     });
-    if (drawn !== null && drawn !== state.source) table.rows().invalidate();
-    drawn = state.source;
     const left = new Set(remaining(data, state));
     table.search.fixed("view", (text, row, index) => left.has(index));
     const { key, descending } = state.sort ?? { key: "name", descending: false };
@@ -105,23 +102,29 @@ function addBoxes(body, rows) {
   );
 }
 
-function enhance(table, data, source) {
-  for (const [direction, sign] of [["asc", 1], ["desc", -1]]) {
-    DataTable.ext.type.order[`said-${direction}`] = (a, b) => compare(a, b, sign);
+/** DataTables over the rows; what a cell is sorted by is looked up in the data, by the number of its row. */
+function enhance(table, data, state) {
+  [...table.tBodies[0].rows].forEach((row, index) => {
+    for (const cell of row.cells) cell.dataset.order = index;
+  });
+  for (const column of data.columns) {
+    const key = (row) => sortKey(data, data.rows[row], column, state().source);
+    for (const [direction, sign] of [["asc", 1], ["desc", -1]]) {
+      DataTable.ext.type.order[`${column.key}-${direction}`] = (a, b) => compare(key(a), key(b), sign);
+    }
   }
+  // DataTables gives events a property that cannot be set, and the theme's clipboard sets it later.
+  table.closest("[role=region]").addEventListener("click", (event) => delete event.delegateTarget);
   return new DataTable(table, {
     autoWidth: false,
     info: false,
+    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this." },
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
     order: [],
     orderDescReverse: false,
     paging: false,
-    columnDefs: data.columns.map((column, target) => ({
-      targets: target,
-      type: "said",
-      orderSequence: ["asc", "desc"],
-      render: (cell, use, _, place) =>
-        use === "display" ? cell : sortKey(data, data.rows[place.row], column, source()),
+    columnDefs: data.columns.map(({ key }, target) => ({
+      targets: target, type: key, orderSequence: ["asc", "desc"], visible: state().columns.has(key),
     })),
   });
 }

@@ -1,4 +1,5 @@
 // What the reader chose, as a value and as the query of the page's address. What is as at first is left out.
+// `q` is not used: the theme opens its search with it.
 
 export const SOURCES = ["both", "claimed", "measured"];
 export const MOST = 5;
@@ -14,7 +15,7 @@ export function read(query, columns, ids) {
   const sort = asked.get("sort") ?? "";
   const key = sort.replace(/^-/, "");
   return {
-    text: asked.get("q") ?? "",
+    text: asked.get("text") ?? "",
     facets,
     source: SOURCES.includes(asked.get("source")) ? asked.get("source") : "both",
     sort: keys.includes(key) ? { key, descending: sort.startsWith("-") } : null,
@@ -28,7 +29,7 @@ export function read(query, columns, ids) {
 /** The query of an address that describes a state, with its question mark; empty for the first state. */
 export function write(state, columns) {
   const asked = new URLSearchParams();
-  if (state.text) asked.set("q", state.text);
+  if (state.text) asked.set("text", state.text);
   for (const [key, values] of Object.entries(state.facets)) if (values.size) asked.set(key, [...values].join(","));
   if (state.source !== "both") asked.set("source", state.source);
   if (state.sort) asked.set("sort", (state.sort.descending ? "-" : "") + state.sort.key);

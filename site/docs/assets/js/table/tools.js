@@ -23,8 +23,11 @@ export function tools(place, data, act) {
   const go = element("a", { className: "md-button go" });
   const none = button("Choose none", act.chooseNone);
 
+  // On a narrow screen the filters would fill it; there they wait behind one word.
+  const filters = element("details", { className: "filters", open: matchMedia("(min-width: 45em)").matches },
+    element("summary", {}, "Filters"), element("div", { className: "bar" }, ...facets.map((f) => f.box), clear));
   place.replaceChildren(
-    element("div", { className: "bar" }, text, ...facets.map((f) => f.box), clear),
+    element("div", { className: "bar" }, text, filters),
     element("div", { className: "bar" }, source.box,
       dropdown("Columns", group("Columns", columns.map((c) => c.label))),
       dropdown("Save this view", group("Save this view as", saves)), status,
@@ -64,14 +67,18 @@ function facet(column, data, act) {
         const count = element("span", { className: "count" });
         const [label, input] = checkbox(kind, () => act.facet(column.key, kind, input.checked), count);
         inputs.set(kind, { label, input, count });
+        values.append(label);
       }
       const entry = inputs.get(kind);
-      values.append(entry.label); // again in the order of the values
       entry.label.hidden = false;
       entry.input.checked = chosen.has(kind);
       entry.count.textContent = found.get(kind) ?? 0;
       entry.label.classList.toggle("empty", !found.get(kind));
     }
+    const labels = [...found.keys()].map((kind) => inputs.get(kind).label);
+    // Moving the label that has the focus would lose it: only where the order is another.
+    const inOrder = [...values.querySelectorAll("label")].filter((label) => labels.includes(label));
+    if (inOrder.length !== labels.length || inOrder.some((label, i) => label !== labels[i])) values.append(...labels);
   }
   return { box, show };
 }
