@@ -45,8 +45,9 @@ class Release(Record):
 def releases(changelog: str) -> Iterator[Release]:
     """The sections of a changelog, newest first as they stand there."""
     heads = list(_RELEASE.finditer(changelog))
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
-        text = changelog[head.end() : following.start() if following else None].strip()
+    ends = [*(head.start() for head in heads[1:]), len(changelog)]
+    for head, end in zip(heads, ends, strict=False):  # without a section there is an end too many
+        text = changelog[head.end() : end].strip()
         when = date.fromisoformat(head["date"]) if re.fullmatch(r"\d{4}-\d\d-\d\d", head["date"] or "") else None
         yield Release(version=head["version"], date=when, text=text)
 
