@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,9 +14,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 import yaml
 from conftest import CATALOG, ROOT
+from site_builds import built, shared_site
 
 from surveykit.catalog.load import Catalog, load
-from surveykit.catalog.locate import ENVIRONMENT
 from surveykit.database.build import build as build_database
 from surveykit.errors import CatalogError, MissingExtra, SurveyError
 from surveykit.site import markdown, numbers
@@ -86,32 +85,14 @@ BuildSite = Callable[[Path], Path]
 
 
 @pytest.fixture(scope="session")
-def build_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildSite]:
+def build_site(tmp_path_factory: pytest.TempPathFactory) -> BuildSite:
     """Build the site of a catalog with our own mkdocs.yml, into a folder of its own."""
-    chosen = os.environ.pop(ENVIRONMENT, None)
-
-    def built(catalog: Path) -> Path:
-        folder = tmp_path_factory.mktemp("site")
-        text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-        for ours, theirs in (
-            ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
-            ("site_dir: build/site", f"site_dir: {folder / 'html'}"),
-            ("catalog: catalog", f"catalog: {catalog}"),
-            ("project: .", f"project: {ROOT}"),
-        ):
-            assert ours in text
-            text = text.replace(ours, theirs)
-        (folder / "mkdocs.yml").write_text(text, encoding="utf-8")
-        return build(folder / "mkdocs.yml", strict=True)
-
-    yield built
-    if chosen is not None:
-        os.environ[ENVIRONMENT] = chosen
+    return lambda catalog: built(catalog, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")
-def site(build_site: BuildSite) -> Path:
-    return build_site(CATALOG)
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_site(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Copy the site's libraries from the npm registry into its assets, at the versions of package-lock.json.
+"""Copy the libraries that travel with this repository from the npm registry, at the versions of package-lock.json.
 
 Usage: python site/vendor/refresh.py    (needs npm)
 
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ASSETS = HERE.parent / "docs" / "assets" / "vendor"
+ROOT = HERE.parent.parent
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
         for entry in entries:
             content = (Path(folder) / "node_modules" / entry["package"] / entry["file"]).read_bytes()
-            target = ASSETS / entry["to"]
+            target = ROOT / entry["to"]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
             entry["sha256"] = hashlib.sha256(content).hexdigest()

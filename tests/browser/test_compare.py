@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from browser.conftest import Browser
+from browser.harness import Browser
 
 TOOLS = "#compare-tools"
 

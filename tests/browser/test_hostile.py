@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import CATALOG
+from site_builds import built
 
-from browser.conftest import Browser, built, served
+from browser.harness import Browser, served
 
 NAME = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from browser.conftest import Browser
+from browser.harness import Browser
 
 PAGES = (
     "",

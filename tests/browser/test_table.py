@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from browser.conftest import Browser
+from browser.harness import Browser
 
 TOOLS = "#methods-tools"
 ROWS = "#methods-table tbody tr"
