@@ -237,6 +237,8 @@ class Explanation(Record):
     """A configuration (method/configuration) that gives the printed figures exactly."""
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
+    correction: str | None = None
+    """What could be printed instead, where figures contradict each other: a suggestion to the survey's authors."""
 
     @model_validator(mode="after")
     def _has_evidence(self) -> Self:

@@ -112,9 +112,13 @@ class Statement(Record):
     """Reviewed note with the figures; needed unless the statement holds."""
     reason: str | None = None
     """Why it cannot be checked."""
+    correction: str | None = None
+    """What the sentence could say instead: a suggestion to its authors."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.correction is not None and self.status != "contradicted":
+            raise ValueError("a correction is suggested for a contradicted statement only")
         if (self.status == "not_checkable") != (not self.readings) or (self.reason is None) != bool(self.readings):
             raise ValueError("a statement has readings, or the status not_checkable with a reason")
         if self.status in ("contradicted", "depends_on_reading") and not self.note:

@@ -7,6 +7,7 @@ import sys
 from surveykit import output
 from surveykit.commands.arguments import terminal_width
 from surveykit.database import query
+from surveykit.database.questions import QUESTIONS
 from surveykit.errors import QueryError
 
 TYPE_CHECKING = False
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from typing import Any
 
-_EXAMPLES = """\
+_EXAMPLES = f"""\
 examples:
   surveykit query "type = 'R' and overhead = 'none'"
-  surveykit query "ram and not bp" --select name,trainable_percent_measured --order-by "trainable_percent_measured desc"
   surveykit query "id = 'lora'" --backbone t5-3b --evidence
-  surveykit query --sql "SELECT family, count(*) AS methods FROM methods GROUP BY family" --format csv
+{chr(10).join(f"  {question.command}" for question in QUESTIONS)}
 
 exit codes: 0 fine, also when nothing matches; 2 wrong usage, refused or too long a query, invalid catalog"""
 

@@ -27,7 +27,7 @@ from surveykit.recipes.base import OVERHEAD_KINDS
 _HERE = Path(__file__).parent
 _TICKS = {"✓": "true", "✗": "false"}
 # Views that others use come first; the rest is in alphabetical order.
-_VIEW_ORDER = ("method_on_backbone", "methods_on", "methods", "table5", "appendix_b", "table4_readings")
+_VIEW_ORDER = ("method_on_backbone", "methods_on", "methods", "table5", "appendix_b", "table4_readings", "statements")
 
 _ROWS_AT_ONCE = 100
 
@@ -156,7 +156,11 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",
-        [(m.id, i, e.row, e.cause, e.text, e.reproduced_by) for m in methods for i, e in enumerate(m.explanations)],
+        [
+            (m.id, i, e.row, e.cause, e.text, e.reproduced_by, e.correction)
+            for m in methods
+            for i, e in enumerate(m.explanations)
+        ],
     )
     yield (
         "explanation_figure",

@@ -359,6 +359,7 @@ CREATE TABLE explanation (
     cause VARCHAR NOT NULL,
     text VARCHAR NOT NULL,
     reproduced_by VARCHAR REFERENCES configuration (id),
+    correction VARCHAR,
     PRIMARY KEY (method, position),
     CHECK (cause <> 'unresolved' OR reproduced_by IS NULL)
 );
@@ -369,6 +370,7 @@ COMMENT ON COLUMN explanation.row_label IS 'Row of Table 5';
 COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
 COMMENT ON COLUMN explanation.text IS 'The reason, worded as what was found';
 COMMENT ON COLUMN explanation.reproduced_by IS 'A configuration that gives the printed figures exactly';
+COMMENT ON COLUMN explanation.correction IS 'What could be printed instead; NULL where nothing is suggested';
 
 CREATE TABLE explanation_figure (
     method VARCHAR NOT NULL,
@@ -718,7 +720,8 @@ CREATE TABLE statement (
     says VARCHAR NOT NULL,
     status VARCHAR NOT NULL CHECK (status IN ('holds', 'contradicted', 'depends_on_reading', 'not_checkable')),
     note VARCHAR,
-    reason VARCHAR
+    reason VARCHAR,
+    correction VARCHAR
 );
 COMMENT ON TABLE statement IS 'Sentences of the survey that its own tables can confirm or contradict';
 COMMENT ON COLUMN statement.position IS 'Order, from 1';
@@ -728,6 +731,7 @@ COMMENT ON COLUMN statement.says IS 'What it says, in our words';
 COMMENT ON COLUMN statement.status IS 'Status as reviewed';
 COMMENT ON COLUMN statement.note IS 'Reviewed note with the figures';
 COMMENT ON COLUMN statement.reason IS 'Why it cannot be checked; NULL when it can';
+COMMENT ON COLUMN statement.correction IS 'What the sentence could say instead; NULL where nothing is suggested';
 
 CREATE TABLE statement_reading (
     statement VARCHAR NOT NULL REFERENCES statement (id),

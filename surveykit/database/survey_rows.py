@@ -36,7 +36,10 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "missing_in_source", [(m.what, m.locator, m.reason) for m in survey.missing]
     yield (
         "statement",
-        [(i, s.id, s.locator, s.says, s.status, s.note, s.reason) for i, s in enumerate(survey.statements, start=1)],
+        [
+            (i, s.id, s.locator, s.says, s.status, s.note, s.reason, s.correction)
+            for i, s in enumerate(survey.statements, start=1)
+        ],
     )
     yield (
         "statement_reading",

@@ -9,9 +9,10 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit import formula
-from surveykit.catalog.backbones import Backbone
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.cells import cell
+from surveykit.site.locations import as_record, location_table, tensor_table
 from surveykit.site.markdown import bullets, code, escape, fence, joined, span, table
 from surveykit.site.recipe_words import recipe_lines
 from surveykit.site.words import BASES, LIBRARIES, words
@@ -46,9 +47,11 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
         "recipe": bullets(recipe_lines(json.loads(configuration.recipe))),
         "formulas": _formulas(configuration, let),
         "filled": _filled(configuration, let, backbones),
-        "counts": _counts(backbones, measured, values),
+        "counts": _counts(configuration.id, backbones, measured, values),
+        "locations": location_table(configuration, backbones, configuration.id.split("/")[1]),
         "agreement": _agreement(backbones, measured),
         "stale": any(m.is_stale for m in measured.values()),
+        "tensors": next((tensor_table(configuration, b) for b in backbones if b.id == "t5-large"), None),
         "rows": reader.all(
             "SELECT row_label, evidence FROM survey_row WHERE configuration = ? ORDER BY row_label", configuration.id
         ),
@@ -69,7 +72,7 @@ def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Ma
     """The formula of the trainable parameters with each backbone's numbers, and the definitions that need them."""
     rows = []
     for b in backbones:
-        symbols = formula.bind(let, _symbols(b))
+        symbols = formula.bind(let, as_record(b).symbols())
         lines = [
             escape(f"{name} = {_equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
         ]  # fmt: skip
@@ -83,24 +86,20 @@ def _equation(text: str, symbols: dict[str, int]) -> str:
     return filled if filled == result else f"{filled} = {result}"
 
 
-def _symbols(backbone: Any) -> dict[str, int]:
-    fields = {name: getattr(backbone, name) for name in Backbone.model_fields}
-    return Backbone.model_construct(**fields).symbols()
-
-
-def _counts(backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]) -> Markup:
+def _counts(configuration: str, backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]) -> Markup:
     rows = []
     for b in backbones:
         m, v = measured.get(b.id), values[b.id]
         none = SimpleNamespace(trainable=None, trainable_percent=None, added=None, stored=None)
         shown = m if m is not None and m.status == "counted" else none
+        at = ("count", configuration.split("/")[1], b.id)
         rows.append(
             [
                 b.name,
-                numbers.count(shown.trainable),
-                numbers.percent(shown.trainable_percent),
-                numbers.count(shown.added),
-                numbers.count(shown.stored),
+                cell(numbers.count(shown.trainable), *at, "trainable"),
+                cell(numbers.percent(shown.trainable_percent), *at, "percent"),
+                cell(numbers.count(shown.added), *at, "added"),
+                cell(numbers.count(shown.stored), *at, "stored"),
                 _check(m, v),
             ]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 from markupsafe import Markup
@@ -10,21 +11,68 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import escape, link
+from surveykit.site.measured_pages import verdict_badge
 from surveykit.site.verdict_tables import explanation_anchor, reproduction
-from surveykit.site.words import OUTCOMES
+from surveykit.site.words import OUTCOMES, VERDICTS
 
 HOME = "index.md"
+_CARDS: list[tuple[Any, ...]] = [
+    (
+        "Choose a method",
+        "Filter by what it saves, what it costs in inference, what it needs in memory and where it is implemented.",
+        ("All methods in a table", "methods/index.md"),
+        ("What fits my GPU?", "fit.md"),
+    ),
+    (
+        "Compare",
+        "Two to five methods side by side: claims, measurements, formulas, scores and code.",
+        ("Compare methods", "compare.md"),
+    ),
+    (
+        "Browse the taxonomy",
+        "Additive, selective and reparametrization-based methods, and those that combine them.",
+        ("Taxonomy", "taxonomy.md"),
+        ("Methods by family", "methods/index.md#families"),
+    ),
+    (
+        "See the discrepancies",
+        "Every printed figure that is not our count: what reproduces it, what was tried, what is still open.",
+        ("Discrepancies", "discrepancies.md"),
+        ("Table 5, checked", "table5.md"),
+    ),
+]
+"""Title, text, and links of the four ways in."""
 
 
-def home_context(reader: Reader) -> dict[str, Any]:
-    """What the first page shows."""
+def home_context(reader: Reader, existing: Collection[str]) -> dict[str, Any]:
+    """What the first page shows.
+
+    Args:
+        existing: paths of the other pages; the cards lead only to what there is.
+    """
     summary = reader.one("SELECT * FROM summary")
     return {
         "summary": summary,
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
         "parts": [(name, getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)],
+        "cells": _cells(reader),
+        "cards": [(title, text, _links(links, existing)) for title, text, *links in _CARDS],
         "telling": _telling(reader),
     }
+
+
+def _links(links: list[tuple[str, str]], existing: Collection[str]) -> list[Markup]:
+    return [link(text, place, HOME) for text, place in links if place.partition("#")[0] in existing]
+
+
+def _cells(reader: Reader) -> list[tuple[int, Markup]]:
+    """How the cells of Tables 1 and 2 ended, those first that are judged."""
+    found = reader.all(
+        "SELECT verdict, count(*) AS n FROM cell_verdict WHERE verdict NOT IN ('not_comparable', 'not_measured')"
+        " GROUP BY verdict ORDER BY list_position(?, verdict)",
+        list(VERDICTS),
+    )
+    return [(v.n, verdict_badge(v.verdict)) for v in found]
 
 
 def _telling(reader: Reader) -> list[Markup]:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.cells import cell
 from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
 from surveykit.site.words import CAUSES, COLUMNS, VERDICTS, overhead_words, words, yes_no
 
@@ -38,12 +39,13 @@ def cell_rows(reader: Reader, method: str) -> Markup:
         reason = escape(v.reason)
         if v.explanation:
             reason += Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explanation)
+        anchor = cell_anchor(v.table_number, v.column_name)
         rows.append(
             [
                 f"Table {v.table_number}: {words(v.column_name, COLUMNS)}",
-                _MARKS.get(v.printed, v.printed),
-                v.measured or numbers.ABSENT,
-                verdict_badge(v.verdict, cell_anchor(v.table_number, v.column_name)),
+                cell(_MARKS.get(v.printed, v.printed), "claim", anchor),
+                cell(v.measured or numbers.ABSENT, "measured", anchor),
+                cell(verdict_badge(v.verdict), anchor),
                 reason,
             ]
         )
@@ -61,15 +63,7 @@ def cost_rows(reader: Reader, method: str) -> Markup:
         rows.append(
             [
                 m.backbone_name,
-                f"{m.ram_gb_predicted:.2f}",
-                f"{m.ram_ratio:.2f}",
-                f"{BACKWARD[m.bp_measured]} ({m.bp_share * 100:.0f} %)",
-                _overheads(m.overhead_unmerged, m.overhead_merged),
-                f"{m.inference_flops_percent:.2f}",
-                f"{m.merged_flops_percent:.2f}",
-                numbers.count(m.stored_bytes_measured),
-                numbers.percent(m.changed_percent_measured),
-                numbers.count(m.update_rank_measured),
+                *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items()),
             ]
         )
     heads = [
@@ -77,6 +71,20 @@ def cost_rows(reader: Reader, method: str) -> Markup:
         "… merged", "Stored, bytes", "Changed, %", "Update rank",
     ]  # fmt: skip
     return table(heads, rows, "lrrllrrrrr")
+
+
+def _costs(m: Any) -> dict[str, str]:
+    return {
+        "memory": f"{m.ram_gb_predicted:.2f}",
+        "memory-share": f"{m.ram_ratio:.2f}",
+        "backward": f"{BACKWARD[m.bp_measured]} ({m.bp_share * 100:.0f} %)",
+        "overhead": _overheads(m.overhead_unmerged, m.overhead_merged),
+        "flops": f"{m.inference_flops_percent:.2f}",
+        "flops-merged": f"{m.merged_flops_percent:.2f}",
+        "stored": numbers.count(m.stored_bytes_measured),
+        "changed": numbers.percent(m.changed_percent_measured),
+        "rank": numbers.count(m.update_rank_measured),
+    }
 
 
 def _overheads(unmerged: str, merged: str) -> str:

@@ -3,66 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.database.reading import Reader
-from surveykit.site import numbers
-from surveykit.site.configurations import configuration_context
+from surveykit.site.configurations import configuration_context, place
+from surveykit.site.experiment import experiment_rows, score_rows
 from surveykit.site.markdown import code, escape, external, fence, joined, link, table
 from surveykit.site.measured_pages import cell_rows, cost_rows, trial_sentence
+from surveykit.site.method_table import INDEX, markdown_table
+from surveykit.site.pictures import figure
+from surveykit.site.snippets import snippets
+from surveykit.site.sources import Sources
+from surveykit.site.svg import Picture
 from surveykit.site.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.words import (
     COLUMNS,
     FAMILIES,
     LIBRARIES,
-    OUTCOMES,
     RELATIONS,
     SOURCES,
     STATUSES,
     SYMBOLS,
-    badge,
     overhead_words,
     type_words,
     words,
     yes_no,
 )  # fmt: skip
 
-INDEX = "methods/index.md"
 
+def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
+    """What the index shows.
 
-def index_context(reader: Reader) -> dict[str, Any]:
-    """What the index shows."""
-    states = {
-        (a.method, a.name): words(a.status, STATUSES) for a in reader.all("SELECT method, name, status FROM attribute")
-    }
-    outcomes: dict[str, list[tuple[str, int]]] = {}
-    counted = (
-        "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY method, outcome ORDER BY list_position(?, outcome)"
-    )
-    for row in reader.all(counted, list(OUTCOMES)):
-        outcomes.setdefault(row.method, []).append((row.outcome, row.n))
-    rows = []
-    for m in reader.all("SELECT * FROM methods ORDER BY lower(name), id"):
-        counts = joined((Markup(f"{n} ") + badge(outcome) for outcome, n in outcomes.get(m.id, [])), "<br>")
-        rows.append(
-            [
-                Markup(f"**{link(m.name, f'methods/{m.id}.md', INDEX)}**"),
-                m.type or states[m.id, "type"],
-                *(yes_no(getattr(m, name), states[m.id, name]) for name in ("disk", "ram", "bp")),
-                overhead_words(m.overhead) if m.overhead else states[m.id, "overhead"],
-                m.trainable_percent_printed or numbers.ABSENT,
-                numbers.percent(m.trainable_percent_measured),
-                counts or numbers.ABSENT,
-            ]
-        )
-    heads = [
-        "Method", "Type", "Saves disk", "Saves RAM", "Saves backprop", "Inference overhead",
-        "Trainable %, claimed", "Trainable %, measured", "Figures of Table 5",
-    ]  # fmt: skip
+    Args:
+        rows: of the table, by `method_rows`.
+    """
     families = [
         (
             words(f.family, FAMILIES),
@@ -75,21 +54,29 @@ def index_context(reader: Reader) -> dict[str, Any]:
         )
     ]
     return {
-        "methods": table(heads, rows, "llllllrrl"),
+        "methods": markdown_table(rows),
         "families": families,
         "summary": reader.one("SELECT * FROM summary"),
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
     }
 
 
-def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Each method with what its page shows, in alphabetical order."""
+def method_contexts(
+    reader: Reader, blocks: Mapping[str, Picture], sources: Sources
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each method with what its page shows, in alphabetical order.
+
+    Args:
+        blocks: pictures of where methods sit, by method.
+        sources: where corrections go.
+    """
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
         configurations = reader.all(
             "SELECT * FROM configuration WHERE method = ? ORDER BY NOT is_default, id", method.id
         )
+        told = snippet_blocks(reader, method.id, page)
         yield (
             method,
             {
@@ -105,11 +92,16 @@ def method_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "taxonomy": _taxonomy(reader, method.id),
                 "claims": cell_rows(reader, method.id),
                 "costs": cost_rows(reader, method.id),
+                "block": figure(blocks[method.id], page) if method.id in blocks else None,
+                "experiment": experiment_rows(reader, method.id),
+                "scores": score_rows(reader, method.id, page),
+                "snippets": told,
+                "corrections": _corrections(method, page, sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(configurations),
                 "relations": _relations(reader, method.id, page),
-                "implementations": _implementations(reader, method.id),
+                "implementations": _implementations(reader, method.id, told),
                 "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
                 "words": words,
             },
@@ -165,10 +157,35 @@ def _relations(reader: Reader, method: str, page: str) -> list[Markup]:
     ]
 
 
-def _implementations(reader: Reader, method: str) -> list[Any]:
+def _corrections(method: Any, page: str, sources: Sources) -> Markup:
+    """Links that edit the method's file and that report an error, as far as there is a place for them."""
+    ways = (
+        ("Edit this entry", sources.edit(f"methods/{method.id}.yaml")),
+        ("Report an error", sources.report(method.name, page)),
+    )
+    return joined((external(text, address) for text, address in ways if address), " · ")
+
+
+def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:
+    """Code that puts the method on a model, with what it was written from."""
+    return [
+        SimpleNamespace(
+            label=words(s.library, LIBRARIES),
+            code=fence(s.code, "python"),
+            origin=link(s.configuration_name, place(s.configuration), page) if s.configuration else None,
+            is_default=s.is_default,
+            notes=s.notes,
+        )
+        for s in snippets(reader, method)
+    ]
+
+
+def _implementations(reader: Reader, method: str, told: list[Any]) -> list[Any]:
+    """Where code can be had. What `told`, the blocks of code, say already is not said again."""
     found = reader.all("SELECT * FROM implementation WHERE method = ? ORDER BY position", method)
     for i in found:
         i.label = words(i.library, LIBRARIES)
+        if any(s.label == i.label for s in told):
+            i.note = None  # it stands with the code
         i.shown = external(i.name, f"https://github.com/{i.name}") if i.library == "repository" else code(i.name)
-        i.code = fence(i.snippet, "python") if i.snippet else None
     return found

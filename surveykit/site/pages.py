@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,33 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader, reading
 from surveykit.errors import SurveyError, nearest
-from surveykit.output import render as render_rows
 from surveykit.record import Record
 from surveykit.site import markdown
+from surveykit.site.api import api_files
 from surveykit.site.audit_pages import statement_counts
+from surveykit.site.block_pictures import block_pictures
+from surveykit.site.changes import CHANGES, FEED, changes_context, feed
+from surveykit.site.compare_page import COMPARE, compare_context, compare_files
+from surveykit.site.comparison import comparison_rows
+from surveykit.site.data_files import CITATION, DATA_PAGE, data_context, data_files
+from surveykit.site.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.fit_page import FIT, fit_context
 from surveykit.site.fragments import fragments
 from surveykit.site.home import home_context
+from surveykit.site.llms import LLMS, llms
 from surveykit.site.method_pages import index_context, method_contexts
-from surveykit.site.survey_index import SURVEY_DOWNLOADS, SURVEY_PAGES, siblings
-from surveykit.site.survey_pages import discrepancies_context, table5_context, table5_figures
+from surveykit.site.method_table import DATA, method_rows, table_data
+from surveykit.site.pictures import PICTURES, figure, pictures, pictures_context
+from surveykit.site.sources import Sources
+from surveykit.site.sql_page import ENGINE, SQL, sql_context
+from surveykit.site.surroundings import Surroundings
+from surveykit.site.survey_index import SURVEY_PAGES, siblings
+from surveykit.site.survey_pages import discrepancies_context, table5_context
+from surveykit.site.svg import Picture
+from surveykit.site.taxonomy import TAXONOMY, taxonomy_context
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
-DOWNLOADS = {
-    "downloads/table5.csv": "SELECT * FROM table5 ORDER BY backbone, row_label",
-    "downloads/verdicts.csv": "SELECT * FROM verdict ORDER BY locator, method",
-    "downloads/measured.csv": "SELECT * FROM measured ORDER BY configuration, backbone",
-    "downloads/methods.csv": "SELECT * FROM methods ORDER BY id",
-    **SURVEY_DOWNLOADS,
-}
 
 
 class Page(Record):
@@ -40,51 +47,78 @@ class Page(Record):
 
     path: str
     """Below the root of the site's Markdown, with `/`."""
-    content: str | bytes
-    """Markdown; bytes for images and downloads."""
+    content: str | bytes | Path
+    """Markdown; bytes for images and downloads; a file that is too large to hold in memory."""
     title: str | None = None
     """The name in the navigation; None for what does not belong there."""
     source: str | None = None
     """The file of the catalog that a correction goes to, below the catalog's folder."""
 
 
-def render(database: Path) -> Iterator[Page]:
-    """All generated pages, images and downloads, in the order of the navigation."""
+def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
+    """All generated pages, images and downloads, in the order of the navigation.
+
+    Args:
+        by_hand: paths of the pages that are written by hand, for links that depend on what there is.
+        around: the files and addresses around the site.
+    """
+    around = around or Surroundings()
     with reading(database) as reader:
-        yield from _prose(reader)
-        yield from _figures(reader)
-        for path, sql in DOWNLOADS.items():
-            columns, rows = reader.listing(sql)
-            yield Page(path=path, content=(render_rows(columns, rows, "csv") + "\r\n").encode())
+        drawn, blocks = pictures(reader), dict(block_pictures(reader))
+        prose = list(_prose(reader, drawn, blocks, around.sources))
+        existing = {page.path for page in prose} | set(by_hand)
+        context = home_context(reader, existing) | {"statements": statement_counts(reader)}
+        yield _page("index.md", "home", context, "Home")
+        yield from prose
+        for picture in (*drawn.values(), *blocks.values()):
+            for path, content in picture.files().items():
+                yield Page(path=path, content=content)
+        yield from _data(reader, database, around)
 
 
-def _prose(reader: Reader) -> Iterator[Page]:
-    yield _page("index.md", "home", home_context(reader) | {"statements": statement_counts(reader)}, "Home")
-    yield _page("methods/index.md", "methods", index_context(reader), "All methods", "methods")
-    for method, context in method_contexts(reader):
+def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
+    """Pages about the data, and the data itself for programs."""
+    files = data_files(database)
+    yield _page(ERRATA, "errata", errata_context(reader), "Errata", "survey/statements.yaml")
+    yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
+    yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
+    yield _page(CHANGES, "changes", changes_context(around), "Changes")
+    texts = {LETTER: letter(reader), FEED: feed(reader, around), LLMS: llms(reader, around), **dict(api_files(reader))}
+    if around.citation is not None:
+        texts[CITATION] = around.citation
+    for path, text in texts.items():
+        yield Page(path=path, content=text.encode())
+    for path, content in files.items():
+        yield Page(path=path, content=content)
+    for file in around.engine.files if around.engine else ():
+        yield Page(path=f"{ENGINE}/{file.name}", content=file)
+
+
+def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], sources: Sources) -> Iterator[Page]:
+    rows = method_rows(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows))
+    compared = comparison_rows(reader, rows)
+    yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
+    for path, content in compare_files(reader, rows, compared):
+        yield Page(path=path, content=content)
+    for method, context in method_contexts(reader, blocks, sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
     yield _page(
         "table5.md",
         "table5",
-        table5_context(reader) | {"siblings": siblings("table5.md")},
+        table5_context(reader) | {"siblings": siblings("table5.md"), "pictures": drawn},
         "Table 5, checked",
         "survey/table5.csv",
     )
     yield _page(FIT, "fit", fit_context(reader), "Will it fit?")
     for page in SURVEY_PAGES:
-        context = page.context(reader) | {"siblings": siblings(page.path)}
+        context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn}
         yield _page(page.path, page.template, context, page.title, page.source)
+    yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
+    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
     yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
-
-
-def _figures(reader: Reader) -> Iterator[Page]:
-    from surveykit.site.figures import claimed_against_measured, parameters_against_speed
-
-    judged, speeds = table5_figures(reader)
-    for scheme in ("light", "dark"):
-        yield Page(path=f"figures/claimed-{scheme}.svg", content=claimed_against_measured(judged, scheme))
-        yield Page(path=f"figures/speed-{scheme}.svg", content=parameters_against_speed(speeds, scheme))
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -112,21 +146,26 @@ def fill(text: str, live: Mapping[str, str], name: str) -> str:
     return _LIVE.sub(piece, text)
 
 
-def write(database: Path, folder: Path, written_by_hand: Path | None = None) -> None:
+def write(
+    database: Path, folder: Path, written_by_hand: Path | None = None, around: Surroundings | None = None
+) -> None:
     """Write the whole site as files of Markdown, for a generator that takes a folder.
 
     Args:
         written_by_hand: a folder with further pages and assets, which are copied; their live texts are filled in.
     """
+    by_hand: list[str] = []
     if written_by_hand is not None:
+        by_hand = [path.relative_to(written_by_hand).as_posix() for path in written_by_hand.rglob("*.md")]
         live = live_texts(database)
         for path in sorted(p for p in written_by_hand.rglob("*") if p.is_file()):
             content = path.read_bytes()
             if path.suffix == ".md":
                 content = fill(content.decode(), live, path.name).encode()
             _write(folder / path.relative_to(written_by_hand), content)
-    for page in render(database):
-        _write(folder / page.path, page.content if isinstance(page.content, bytes) else page.content.encode())
+    for page in render(database, by_hand, around):
+        text = page.content.read_bytes() if isinstance(page.content, Path) else page.content
+        _write(folder / page.path, text if isinstance(text, bytes) else text.encode())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -157,5 +196,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure}  # fmt: skip
     return environment

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import os
+import posixpath
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from surveykit.catalog.locate import ENVIRONMENT, locate
 from surveykit.database.build import build as build_database
 from surveykit.errors import SurveyError
 from surveykit.site.pages import Page, fill, live_texts, render
+from surveykit.site.surroundings import found
+
+SITEMAP = "sitemap.xml"
 
 
 class SurveykitConfig(Config):  # type: ignore[misc]
@@ -28,6 +33,8 @@ class SurveykitConfig(Config):  # type: ignore[misc]
 
     catalog = config_options.Optional(config_options.Type(str))
     """Folder of the catalog, from the place of mkdocs.yml; the environment variable SURVEYKIT_CATALOG comes first."""
+    project = config_options.Type(str, default=".")
+    """Folder with CHANGELOG.md, CITATION.cff and site/sql/dist, from the place of mkdocs.yml. Each may be missing."""
     repository = config_options.Optional(config_options.Type(str))
     """Address of the repository, for links that edit a page."""
 
@@ -53,10 +60,20 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
                 database = Path(folder) / "site.duckdb"
                 build_database(load(self.root), database)
-                self.pages = list(render(database))
+                docs = Path(config.docs_dir)
+                by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+                around = found(
+                    base / self.config.project,
+                    address=config.site_url,
+                    repository=self.repository,
+                    catalog=_below(self.root, base),
+                )
+                self.pages = list(render(database, by_hand, around))
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
             raise PluginError(str(error)) from error
+        if not config.site_url:
+            config.theme.static_templates.discard(SITEMAP)
         if self.repository:
             config.edit_uri = f"{self.repository}/edit/main/"
         if config.nav is not None:
@@ -65,10 +82,16 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         base = Path(config.config_file_path or ".").resolve().parent
+        template = files.get_file_from_path(SITEMAP)
+        if template is not None and not config.site_url:  # a sitemap has absolute addresses or is none
+            files.remove(template)
         for file in files.documentation_pages():
             file.edit_uri = _below(Path(config.docs_dir) / file.src_uri, base)
         for page in self.pages:
-            file = File.generated(config, page.path, content=page.content)
+            if isinstance(page.content, Path):
+                file = File.generated(config, page.path, abs_src_path=str(page.content))
+            else:
+                file = File.generated(config, page.path, content=page.content)
             if page.source is not None:
                 file.edit_uri = _below(self.root / page.source, base)
             files.append(file)
@@ -81,6 +104,19 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             return fill(markdown, self.live, page.file.src_uri)
         except SurveyError as error:
             raise PluginError(str(error)) from error
+
+    def on_page_content(self, html: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
+        """Addresses of pages inside raw HTML, such as a picture's links, which MkDocs leaves as they are."""
+        folder = posixpath.dirname(page.file.src_uri)
+
+        def address(match: re.Match[str]) -> str:
+            path, mark, anchor = match[1].partition("#")
+            file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, path)))
+            if file is None:
+                raise PluginError(f"{page.file.src_uri}: there is no page '{path}'")
+            return f'href="{file.url_relative_to(page.file)}{mark}{anchor}"'
+
+        return re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
 
     def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
         if page.title and page.file.generated_by is not None and not page.is_homepage:
@@ -105,16 +141,16 @@ def _below(path: Path, base: Path) -> str | None:
 
 def _navigation(nav: list[Any], pages: list[Page]) -> list[Any]:
     """Give names to generated pages, and put those of a folder below the entry that is its index."""
-    found: list[Any] = []
+    entries: list[Any] = []
     for entry in nav:
         title, path = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
         folder = str(path).removesuffix("index.md") if isinstance(path, str) else ""
         below = [p for p in pages if folder and p.title and p.path.startswith(folder)]
         if title is not None and str(path).endswith("/index.md") and below:
-            found.append({title: [path if p.path == path else {_name(p): p.path} for p in below]})
+            entries.append({title: [path if p.path == path else {_name(p): p.path} for p in below]})
         else:
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def _name(page: Page) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
 
 from markupsafe import Markup
@@ -63,6 +64,11 @@ def recipe_lines(recipe: dict[str, Any]) -> list[Markup]:
         prefix = f"Stage {number}, {words(stage['name'], {})} ({_scope(stage)}): " if len(stages) > 1 else ""
         lines += [escape(prefix) + Markup(" ") + line if prefix else line for line in _stage(stage)]
     return lines
+
+
+def plain_lines(recipe: dict[str, Any]) -> list[str]:
+    """The same without markup, for descriptions of pictures."""
+    return [unescape(str(line).replace("**", "")) for line in recipe_lines(recipe)]
 
 
 def _scope(stage: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The pages about the survey's own tables and sentences, and the files to download with them."""
+"""The pages about the survey's own tables and sentences."""
 
 from __future__ import annotations
 
@@ -48,20 +48,6 @@ SURVEY_PAGES = tuple(
         (PAPERS, "papers", "Bibliography", "papers.bib", papers_context),
     )
 )
-SURVEY_DOWNLOADS = {
-    "downloads/cells.csv": "SELECT * FROM cell_verdict ORDER BY table_number, locator, method",
-    "downloads/memory.csv": "SELECT * FROM memory_prediction ORDER BY backbone, row_label, length, dtype",
-    "downloads/table1.csv": "SELECT * FROM table1 ORDER BY lower(row_label), method",
-    "downloads/table2.csv": "SELECT * FROM table2 ORDER BY lower(row_label), method",
-    "downloads/table3.csv": "SELECT * FROM table3 ORDER BY backbone, dataset",
-    "downloads/table4_recomputed.csv": "SELECT * FROM table4_recomputed ORDER BY backbone, method",
-    "downloads/table4_readings.csv": "SELECT * FROM table4_readings ORDER BY position, backbone, method",
-    "downloads/table6.csv": "SELECT * FROM table6 ORDER BY position",
-    "downloads/appendix_b.csv": "SELECT * FROM appendix_b ORDER BY position",
-    "downloads/statements.csv": "SELECT * FROM statements ORDER BY position",
-    "downloads/data_audit.csv": "SELECT * FROM data_audit ORDER BY position",
-    "downloads/papers.csv": "SELECT * FROM papers ORDER BY key",
-}
 
 
 def siblings(page: str) -> Markup:

@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
-from surveykit.site.figures import Figures, Speeds
 from surveykit.site.markdown import Cell, joined, link, slug, table
 from surveykit.site.verdict_tables import (
     COLUMNS,
@@ -150,27 +149,3 @@ def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Mark
     if reproduced_by:
         heads.append("Count of the match")
     return table(heads, lines, "l" + "r" * (len(heads) - 1))
-
-
-def table5_figures(reader: Reader) -> tuple[Figures, Speeds]:
-    """What the two figures draw."""
-    names = {b.id: b.name for b in reader.all("SELECT id, name FROM backbone")}
-    judged = tuple(
-        (v.row_label, v.method, names[v.backbone], float(v.value_min), float(v.measured), v.outcome)
-        for v in reader.all(
-            "SELECT v.*, c.value_min FROM verdict v JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
-            " WHERE v.column_name = 'params_millions' AND v.measured > 0 AND c.value_min > 0"
-            " ORDER BY b.parameters, b.id, v.row_label"
-        )
-    )
-    speeds = tuple(
-        (names[t.backbone], t.row_label, float(t.percent), float(t.train), float(t.infer))
-        for t in reader.all(
-            "SELECT backbone, row_label, max(value_min) FILTER (column_name = 'params_percent') AS percent,"
-            " max(value_min) FILTER (column_name = 'throughput_train') AS train,"
-            " max(value_min) FILTER (column_name = 'throughput_infer') AS infer"
-            " FROM claim JOIN backbone b ON b.id = backbone WHERE table_number = 5 GROUP BY ALL"
-            " HAVING percent > 0 AND train > 0 AND infer > 0 ORDER BY any_value(b.parameters), backbone, row_label"
-        )
-    )
-    return judged, speeds

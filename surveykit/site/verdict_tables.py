@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.cells import cell
 from surveykit.site.configurations import place
 from surveykit.site.markdown import Cell, link, slug, table, target
 from surveykit.site.words import CAUSES, badge, words
@@ -59,10 +60,13 @@ def figures(row: Any, page: str) -> list[Cell]:
             continue
         own = page == f"methods/{v.method}.md"
         anchor = verdict_anchor(v.row_label, v.backbone, column)
-        shown = badge(v.outcome, anchor if own else None)
-        if not own and v.outcome != "match":
+        shown, found = badge(v.outcome), numbers.like_printed(v.measured, v.decimals)
+        if own:
+            cells += [cell(v.printed, "claim", anchor), cell(found, "measured", anchor), cell(shown, anchor)]
+            continue
+        if v.outcome != "match":
             shown = Markup(f"[{shown}]({target(f'methods/{v.method}.md#{anchor}', page)})")
-        cells += [v.printed, numbers.like_printed(v.measured, v.decimals), shown]
+        cells += [v.printed, found, shown]
     return cells
 
 

@@ -1,0 +1,130 @@
+// The table of methods, made sortable and filterable. The rows are those of the page; only their order and number change.
+
+import DataTable from "../../vendor/datatables/datatables.min.js";
+import { data as load, download, element } from "../dom.js";
+import { FORMATS, view } from "./exports.js";
+import { compare, remaining, sortKey } from "./rows.js";
+import { MOST, SOURCES, read, write } from "./state.js";
+import { tools } from "./tools.js";
+
+export async function start(place) {
+  const data = await load("methods-table.json");
+  const columns = data.columns;
+  const ids = new Set(data.rows.map((row) => row.id));
+  const compareAddress = document.getElementById("compare-link").href;
+  let state = read(location.search, columns, ids);
+  const boxes = addBoxes(place.querySelector("tbody"), data.rows);
+  const table = enhance(place.querySelector("table"), data, () => state);
+
+  const show = tools(document.getElementById("methods-tools"), data, {
+    text: (text) => change({ text }, true),
+    facet(key, kind, on) {
+      const values = new Set(state.facets[key]);
+      if (on) values.add(kind);
+      else values.delete(kind);
+      change({ facets: { ...state.facets, [key]: values } });
+    },
+    clear: () => change({ text: "", facets: Object.fromEntries(Object.keys(state.facets).map((key) => [key, new Set()])) }),
+    source: (source) => change({ source }),
+    column(key, on) {
+      const shown = new Set(state.columns);
+      if (on) shown.add(key);
+      else shown.delete(key);
+      change({ columns: shown });
+    },
+    chooseNone: () => change({ chosen: new Set() }),
+    save(name) {
+      const format = FORMATS[name];
+      const order = table.rows({ order: "applied", search: "applied" }).indexes().toArray();
+      download(format.name, format.type, format.write(view(data, state, order)));
+    },
+  });
+
+  function change(part, typing = false) {
+    state = { ...state, ...part };
+    const address = write(state, columns) || location.pathname;
+    if (typing) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+    apply();
+  }
+
+  let applying = false;
+  function apply() {
+    applying = true;
+    for (const source of SOURCES) place.classList.toggle(source, source === state.source);
+    columns.forEach((column, index) => {
+      const cells = table.column(index);
+      if (cells.visible() !== state.columns.has(column.key)) cells.visible(state.columns.has(column.key), false);
+    });
+    const left = new Set(remaining(data, state));
+    table.search.fixed("view", (text, row, index) => left.has(index));
+    const { key, descending } = state.sort ?? { key: "name", descending: false };
+    table.order([columns.findIndex((column) => column.key === key), descending ? "desc" : "asc"]);
+    table.draw();
+    for (const [id, box] of boxes) {
+      box.checked = state.chosen.has(id);
+      box.disabled = !box.checked && state.chosen.size >= MOST;
+    }
+    show(state, left.size, compareAddress);
+    applying = false;
+  }
+
+  table.on("order", () => {
+    const [index, direction] = table.order()[0] ?? [];
+    if (applying || index === undefined) return;
+    const sort = { key: columns[index].key, descending: direction === "desc" };
+    change({ sort: sort.key === "name" && !sort.descending ? null : sort });
+  });
+  for (const [id, box] of boxes) {
+    box.addEventListener("change", () => {
+      const chosen = new Set(state.chosen);
+      if (box.checked) chosen.add(id);
+      else chosen.delete(id);
+      change({ chosen });
+    });
+  }
+  addEventListener("popstate", () => {
+    state = read(location.search, columns, ids);
+    apply();
+  });
+  apply();
+  place.dataset.ready = "";
+}
+
+/** A checkbox for comparing before each name, by the method's id. */
+function addBoxes(body, rows) {
+  return new Map(
+    rows.map((row, index) => {
+      const box = element("input", { type: "checkbox", className: "choose", "aria-label": `Choose ${row.name} to compare` });
+      body.rows[index].cells[0].prepend(box, " ");
+      return [row.id, box];
+    }),
+  );
+}
+
+/** DataTables over the rows; what a cell is sorted by is looked up in the data, by the number of its row. */
+function enhance(table, data, state) {
+  [...table.tBodies[0].rows].forEach((row, index) => {
+    for (const cell of row.cells) cell.dataset.order = index;
+  });
+  for (const column of data.columns) {
+    const key = (row) => sortKey(data, data.rows[row], column, state().source);
+    for (const [direction, sign] of [["asc", 1], ["desc", -1]]) {
+      DataTable.ext.type.order[`${column.key}-${direction}`] = (a, b) => compare(key(a), key(b), sign);
+    }
+  }
+  // DataTables gives events a property that cannot be set, and the theme's clipboard sets it later.
+  table.closest("[role=region]").addEventListener("click", (event) => delete event.delegateTarget);
+  return new DataTable(table, {
+    autoWidth: false,
+    info: false,
+    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this." },
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+    order: [],
+    orderDescReverse: false,
+    paging: false,
+    columnDefs: data.columns.map(({ key }, target) => ({
+      targets: target, type: key, orderSequence: ["asc", "desc"], visible: state().columns.has(key),
+    })),
+  });
+}

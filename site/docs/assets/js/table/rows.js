@@ -1,0 +1,51 @@
+// Which rows a state leaves, how many each value of a facet would leave, and what rows are sorted by.
+
+/** The source that filters and sorting look at: the claim, unless measurements are asked for or are all there is. */
+export function sourceOf(column, source) {
+  const wanted = source === "measured" ? "measured" : "claimed";
+  return column.sources.includes(wanted) ? wanted : column.sources[0];
+}
+
+const said = (row, column, source) => row.cells[column.key][sourceOf(column, source)];
+
+/** Indexes of the rows that fit the text and all facets but one. */
+export function remaining(data, state, except = null) {
+  const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const facets = data.columns.filter((c) => c.facet && c.key !== except && state.facets[c.key].size);
+  return data.rows.flatMap((row, index) => {
+    const fits =
+      words.every((word) => row.words.includes(word)) &&
+      facets.every((c) => said(row, c, state.source).kinds.some((kind) => state.facets[c.key].has(kind)));
+    return fits ? [index] : [];
+  });
+}
+
+/** Values of a facet with the number of rows that have them, given everything else that is chosen. */
+export function counts(data, state, column) {
+  const found = new Map(kindsOf(data, state, column).map((kind) => [kind, 0]));
+  for (const index of remaining(data, state, column.key)) {
+    for (const kind of said(data.rows[index], column, state.source).kinds) found.set(kind, found.get(kind) + 1);
+  }
+  return found;
+}
+
+function kindsOf(data, state, column) {
+  const kinds = new Set(data.rows.flatMap((row) => said(row, column, state.source).kinds));
+  const place = (kind) => (data.order.includes(kind) ? data.order.indexOf(kind) : -1);
+  return [...kinds].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
+}
+
+/** What a cell is sorted by; null for what has no value, which stays last in both directions. */
+export function sortKey(data, row, column, source) {
+  const cell = said(row, column, source);
+  if (column.numeric) return cell.number;
+  if (!column.facet) return cell.text.toLowerCase();
+  if (cell.kinds.some((kind) => data.absent.includes(kind))) return null;
+  return data.order.indexOf(cell.kinds[0]) + cell.kinds.length / 100;
+}
+
+/** Order of two keys, null last. */
+export function compare(a, b, direction) {
+  if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+  return direction * (typeof a === "string" ? a.localeCompare(b) : a - b);
+}

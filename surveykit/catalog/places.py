@@ -1,0 +1,160 @@
+"""The places of a T5 from its dimensions alone, and how the trainable parameters of a recipe spread over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal
+
+from surveykit.catalog.backbones import Backbone
+from surveykit.recipes import Edit, Place, Recipe, Role, Stage, Sublayer
+from surveykit.recipes.sites import ParameterEdit
+
+Location = Literal[
+    "embeddings", "input", "encoder.self", "encoder.feed_forward", "decoder.self", "decoder.cross",
+    "decoder.feed_forward", "final", "shared",
+]  # fmt: skip
+LOCATIONS: tuple[Location, ...] = (
+    "embeddings", "input", "encoder.self", "encoder.feed_forward", "decoder.self", "decoder.cross",
+    "decoder.feed_forward", "final", "shared",
+)  # fmt: skip
+"""In the order of a forward pass; `shared` is what places in several of them have together."""
+_INSIDE: dict[Role, frozenset[Role]] = {
+    "attention": frozenset({"query", "key", "value", "attention_output", "position_bias"}),
+    "feed_forward": frozenset({"feed_forward_in", "feed_forward_gate", "feed_forward_out"}),
+}
+_Tensor = tuple[Role, Sublayer, int]
+"""Which pretrained tensor is meant: the role of its module, sublayer and layer."""
+
+
+def t5_places(backbone: Backbone) -> Iterator[Place]:
+    """Every place of a T5, in the order in which the engine finds them in the model. Widths are features."""
+    if backbone.architecture != "t5":
+        raise ValueError(f"{backbone.id} is no T5")
+    d, inner, f = backbone.d_model, backbone.inner, backbone.d_ff
+
+    def place(role: Role, sublayer: Sublayer, layer: int, layers: int, *shape: int, linear: bool = False) -> Place:
+        fan_out, fan_in = (shape[0], shape[1]) if linear else (d, d)
+        return Place(role, sublayer, layer, layers, fan_in, fan_out, d, inner, backbone.heads, f, shape,
+                     backbone.relative_buckets)  # fmt: skip
+
+    def attention(sublayer: Sublayer, layer: int, layers: int) -> Iterator[Place]:
+        yield place("norm", sublayer, layer, layers, d)
+        yield place("attention", sublayer, layer, layers)
+        for role in ("query", "key", "value"):
+            yield place(role, sublayer, layer, layers, inner, d, linear=True)
+        yield place("attention_output", sublayer, layer, layers, d, inner, linear=True)
+        if layer == 0 and sublayer != "decoder.cross":
+            yield place("position_bias", sublayer, layer, layers, backbone.relative_buckets, backbone.heads)
+
+    def feed_forward(sublayer: Sublayer, layer: int, layers: int) -> Iterator[Place]:
+        yield place("norm", sublayer, layer, layers, d)
+        yield place("feed_forward", sublayer, layer, layers)
+        if backbone.gated:
+            yield place("feed_forward_gate", sublayer, layer, layers, f, d, linear=True)
+        yield place("feed_forward_in", sublayer, layer, layers, f, d, linear=True)
+        yield place("feed_forward_out", sublayer, layer, layers, d, f, linear=True)
+
+    yield place("embedding", "outside", 0, 0, backbone.vocabulary, d)
+    yield place("head", "outside", 0, 0, backbone.vocabulary, d, linear=True)
+    yield place("input", "encoder.input", 0, backbone.encoder_layers)
+    for n in range(backbone.encoder_layers):
+        yield from attention("encoder.self", n, backbone.encoder_layers)
+        yield from feed_forward("encoder.feed_forward", n, backbone.encoder_layers)
+    yield place("norm", "encoder.final", 0, 0, d)
+    yield place("input", "decoder.input", 0, backbone.decoder_layers)
+    for n in range(backbone.decoder_layers):
+        yield from attention("decoder.self", n, backbone.decoder_layers)
+        yield from attention("decoder.cross", n, backbone.decoder_layers)
+        yield from feed_forward("decoder.feed_forward", n, backbone.decoder_layers)
+    yield place("norm", "decoder.final", 0, 0, d)
+
+
+def location(place: Place) -> Location:
+    """The part of the model that a place lies in."""
+    match place.sublayer:
+        case "outside":
+            return "embeddings"
+        case "encoder.input" | "decoder.input":
+            return "input"
+        case "encoder.final" | "decoder.final":
+            return "final"
+        case sublayer:
+            return sublayer
+
+
+def trainable_by_location(recipe: Recipe, backbone: Backbone) -> dict[Location, int]:
+    """Trainable parameters of a recipe on a T5, in the stage that holds most of them, by where they are.
+
+    Raises:
+        ValueError: the backbone is no T5, or an edit does not fit its widths.
+    """
+    places = _all(backbone)
+    splits = [_stage(stage, places, backbone.tied) for stage in recipe.stages]
+    largest = max(splits, key=lambda split: sum(split.values()))
+    return {name: largest[name] for name in LOCATIONS if largest.get(name)}
+
+
+@lru_cache(maxsize=8)
+def _all(backbone: Backbone) -> tuple[Place, ...]:
+    return tuple(t5_places(backbone))
+
+
+def _stage(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[Location, int]:
+    counts: dict[Location, int] = {}
+
+    def add(where: Location, entries: int) -> None:
+        counts[where] = counts.get(where, 0) + entries
+
+    for chosen in _trained(stage, places, tied).values():
+        add(location(chosen), _entries(chosen))
+    for edit in stage.edits:
+        groups: dict[str, list[Place]] = {}
+        found = _places_of(edit, places, tied)
+        for one in found:
+            there = replace(one, places=len(found))
+            add(location(there), sum(s.numel for s in edit.tensors(there).values() if s.trained))
+            groups.setdefault(edit.group(there), []).append(there)
+        for members in groups.values():
+            common = sum(s.numel for s in edit.shared_tensors(members[0]).values() if s.trained)
+            where = {location(member) for member in members}
+            add(where.pop() if len(where) == 1 else "shared", common)
+    return counts
+
+
+def _places_of(edit: Edit, places: Iterable[Place], tied: bool) -> list[Place]:
+    """Where an edit goes; one of pretrained tensors goes to each once, however many names it has."""
+    matching = [place for place in places if edit.where.matches(place)]
+    if not isinstance(edit, ParameterEdit):
+        return matching
+    return list({_tensor(place, tied): place for place in reversed(matching) if place.shape}.values())[::-1]
+
+
+def _trained(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[_Tensor, Place]:
+    """The pretrained tensors that a stage trains, each once. A T5 has no biases, so that `bias` chooses nothing."""
+    found: dict[_Tensor, Place] = {}
+    for place in places:
+        if not place.shape:
+            continue
+        chosen = stage.train_everything
+        for where in stage.train:
+            if where.parameters == "bias" or chosen:
+                continue
+            modules = [replace(place, role=whole) for whole, roles in _INSIDE.items() if place.role in roles]
+            chosen = any(where.matches(candidate) for candidate in (place, *modules))
+        if chosen:
+            found.setdefault(_tensor(place, tied), place)
+    return found
+
+
+def _tensor(place: Place, tied: bool) -> _Tensor:
+    role: Role = "embedding" if tied and place.role == "head" else place.role
+    return role, place.sublayer, place.layer
+
+
+def _entries(place: Place) -> int:
+    entries = 1
+    for side in place.shape:
+        entries *= side
+    return entries

@@ -1,0 +1,122 @@
+"""What in the survey contradicts the survey itself, as a page and as a letter to its authors."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from textwrap import fill, indent
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit import __version__
+from surveykit.database.reading import Reader
+from surveykit.output import shown
+from surveykit.site.markdown import code, fence
+from surveykit.site.words import COLUMNS, words
+
+ERRATA = "errata.md"
+LETTER = "downloads/errata.txt"
+NO_CORRECTION = "None is suggested; the figure should be checked against its source."
+KINDS = {
+    "sentence": "Sentences that the survey's own tables contradict",
+    "figure": "Figures of Table 5 that contradict figures beside them",
+    "cell": "Cells of Tables 1 and 2 that seem to be in another unit",
+}
+_WIDTH = 100
+
+
+def _entries(reader: Reader) -> list[Any]:
+    found = reader.all("SELECT * FROM errata ORDER BY number")
+    for e in found:
+        e.where = _where(reader, e)
+        e.suggestion = e.correction or NO_CORRECTION
+    return found
+
+
+def _where(reader: Reader, e: Any) -> str:
+    """The place; columns and backbones are named as a reader of the survey knows them."""
+    if e.kind == "sentence":
+        return str(e.locator)
+    if e.kind == "cell":
+        place, _, column = e.locator.rpartition(", ")
+        return f"{place}, {words(column, COLUMNS)}"
+    v = reader.one(
+        "SELECT v.row_label, v.column_name, b.name FROM verdict v JOIN backbone b ON b.id = v.backbone WHERE locator = ?",
+        e.locator,
+    )
+    return f"Table 5, {v.name}, row {v.row_label}, {words(v.column_name, COLUMNS)}"
+
+
+def _result(reader: Reader, e: Any) -> list[str]:
+    """What the queries of a sentence give, in a line each."""
+    if e.kind != "sentence":
+        return []
+    rows = reader.all(
+        "SELECT r.reading, result.figures FROM statement_reading r JOIN statement_result result USING (statement, position)"
+        " WHERE r.statement = ? ORDER BY r.position",
+        e.id,
+    )
+    return [f"{r.reading}: {_figures(r.figures)}" for r in rows]
+
+
+def _figures(text: str | None) -> str:
+    return ", ".join(f"{name} = {shown(value)}" for name, value in json.loads(text or "{}").items()) or "no figures"
+
+
+def errata_context(reader: Reader) -> dict[str, Any]:
+    """What the page of errata shows."""
+    entries = _entries(reader)
+    for e in entries:
+        e.command = code(e.rerun) if e.kind == "sentence" else None
+        e.readings = _result(reader, e)
+        title = "Its queries" if e.kind == "sentence" else "The query"
+        e.query = Markup(f'??? note "{title}"\n\n' + indent(fence(e.sql, "sql"), "    "))
+    return {
+        "groups": [(KINDS[kind], list(group)) for kind, group in groupby(entries, key=lambda e: e.kind)],
+        "entries": entries,
+        "letter": LETTER,
+        "open": reader.one("SELECT unresolved, reproduced FROM summary"),
+    }
+
+
+def letter(reader: Reader) -> str:
+    """All entries as plain text that is also Markdown, ready to be sent."""
+    entries = _entries(reader)
+    date = reader.one("SELECT max(date) AS newest FROM run").newest
+    parts = [
+        "# Suggested errata for arXiv 2303.15647v2",
+        _filled(
+            "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and puts each to its "
+            f"own tables. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
+            "place, what stands there, what stands elsewhere, and what could stand there instead. None of them says which "
+            "of the two places is wrong, and none speaks of the experiments themselves. We read version 2 as text, from "
+            "which some figures and formulas are missing; where our reading is at fault, please tell us."
+        ),
+    ]
+    for e in entries:
+        said = f"printed: {e.printed}" if e.printed else f"says, in our words: {e.says}"
+        parts += [
+            f"## {e.number}. {e.where}",
+            "\n".join(
+                _item(text)
+                for text in (
+                    said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
+                    f"suggestion: {e.suggestion}",
+                )
+            ) + f"\n- to run it again: `{e.rerun}`",
+        ]  # fmt: skip
+    newest = f", newest measurement {date}" if date else ""
+    parts.append(_filled(f"Made by surveykit {__version__}{newest}, from the view `errata` of its database."))
+    return "\n\n".join(parts) + "\n"
+
+
+def _filled(text: str) -> str:
+    return fill(" ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(text: str) -> str:
+    return fill(
+        " ".join(text.split()), _WIDTH, initial_indent="- ", subsequent_indent="  ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""Every kind of page by the rules of axe-core, in light and dark, wide and narrow; and by the keyboard alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser.harness import Browser, served
+from browser.page_types import METHODS, PAGE_TYPES
+
+AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = """
+const [only, done] = arguments;
+axe.run(document, {resultTypes: ["violations"], preload: false, runOnly: only}).then(
+    (found) => done(found.violations.map(({id, nodes}) => [id, nodes.map((node) => [node.html, node.failureSummary])])),
+    (error) => done([["axe failed", [[String(error)]]]]));
+"""
+THIN = """
+const beyond = (all, most) => [...all].slice(most).forEach((one) => one.remove());
+document.querySelectorAll("article tbody").forEach((body) => beyond(body.rows, 12));
+document.querySelectorAll("article svg").forEach((svg) => beyond(svg.querySelectorAll("a"), 12));
+beyond(document.querySelectorAll("article details"), 8);
+document.querySelectorAll("article details").forEach((one) => (one.open = true));
+"""
+"""What is alike by the hundred is looked at a dozen times; what waits behind a click is opened."""
+WIDE, NARROW = 1400, 390
+
+
+def violations(browser: Browser, *, colours: bool = False) -> list[Any]:
+    """What axe-core finds on the page as it is; `colours` asks for contrast alone."""
+    if not browser.script("return 'axe' in window"):
+        browser.script(AXE)
+    only = {"type": "rule", "values": ["color-contrast"]} if colours else {"type": "tag", "values": LEVELS}
+    return list(browser.driver.execute_async_script(RUN, only))
+
+
+def dress(browser: Browser, scheme: str, width: int) -> None:
+    """Change colours and width of a page that is open, as a reader's system may, and wait until it has followed."""
+    browser.media(scheme=scheme)
+    browser.size(width)
+    wanted = {"light": "default", "dark": "slate"}[scheme]
+    browser.wait(
+        lambda: browser.one("body").get_attribute("data-md-color-scheme") == wanted, f"the colours of {scheme}"
+    )
+    browser.script("document.getAnimations().forEach((animation) => animation.finish())")
+    browser.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+def check(browser: Browser) -> None:
+    """All rules on the wide page in light and on the narrow one in dark; in the other two what can differ: contrast."""
+    for scheme, width, colours in (
+        ("light", WIDE, False),
+        ("dark", WIDE, True),
+        ("dark", NARROW, False),
+        ("light", NARROW, True),
+    ):
+        dress(browser, scheme, width)
+        assert violations(browser, colours=colours) == [], (scheme, width)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGE_TYPES if page != "404.html"])
+def test_no_rule_is_broken(browser: Browser, page: str) -> None:
+    browser.open(page)
+    browser.script(THIN)
+    check(browser)
+
+
+def test_the_page_of_a_wrong_address(browser: Browser, site_folder: Path) -> None:
+    """It is served at addresses of any depth, so it refers to the root of the host, or to SITE_URL where it is given."""
+    with served(site_folder, below="/") as address:
+        browser.address = address
+        browser.open("404.html")
+        check(browser)
+        browser.drain()
+        assert not browser.foreign()
+        browser.requested = []
+
+
+def test_the_results_of_a_search(browser: Browser) -> None:
+    browser.open("about/")
+    browser.one("[data-md-component=search-query]").send_keys("/", "prefix")
+    browser.wait(lambda: browser.shown(".md-search-result__item"), "results")
+    assert violations(browser) == []
+    dress(browser, "dark", WIDE)
+    assert violations(browser, colours=True) == []
+
+
+def test_a_broken_rule_would_be_seen(browser: Browser) -> None:
+    browser.open("about/")
+    browser.script("""document.querySelector('article').insertAdjacentHTML('beforeend',
+        '<img src="../assets/favicon.svg"><p style="color: #ddd; background: #fff">pale</p>')""")
+    assert {rule for rule, _ in violations(browser)} == {"image-alt", "color-contrast"}
+
+
+def focused(browser: Browser) -> Any:
+    return browser.driver.switch_to.active_element
+
+
+def press(browser: Browser, *keys: str) -> None:
+    focused(browser).send_keys(*keys)
+
+
+def test_the_first_key_skips_to_the_content(browser: Browser) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open("methods/lora/")
+    press(browser, Keys.TAB)
+    assert focused(browser).text == "Skip to content"
+    press(browser, Keys.ENTER)
+    browser.wait(lambda: "#" in browser.driver.current_url)
+    press(browser, Keys.TAB)
+    assert browser.script("return document.querySelector('article').contains(document.activeElement)")
+
+
+def test_search_by_keyboard(browser: Browser) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open("about/")
+    for _ in range(40):
+        press(browser, Keys.TAB)
+        if focused(browser).get_attribute("data-md-component") == "search-query":
+            break
+    press(browser, "krona")
+    browser.wait(lambda: browser.shown(".md-search-result__item"), "results")
+    press(browser, Keys.ARROW_DOWN)
+    press(browser, Keys.ENTER)
+    browser.wait(lambda: browser.texts("h1")[:1] and "KronA" in browser.driver.title, "the page of a result")
+
+
+def test_whatever_has_the_focus_shows_it(browser: Browser) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    seen = """const one = document.activeElement, style = getComputedStyle(one);
+        const box = one.getBoundingClientRect();
+        return [one.outerHTML.slice(0, 120), box.width > 0 && box.height > 0,
+                style.outlineStyle !== 'none' && style.outlineWidth !== '0px']"""
+    browser.open("methods/")
+    browser.wait(lambda: browser.all("#methods-table[data-ready]"))
+    browser.script("document.querySelector('#methods-tools input').focus()")
+    for _ in range(25):
+        press(browser, Keys.TAB)
+        html, there, outlined = browser.script(seen)
+        assert there, html
+        assert outlined, html
+
+
+@pytest.mark.parametrize("page", ["methods/", "survey/tables-1-2/", "compare/", *METHODS])
+def test_ticks_and_crosses_are_words(browser: Browser, page: str) -> None:
+    """A cell that holds a mark says it in words too, whatever its colour."""
+    browser.open(page)
+    marks = browser.script("""return [...document.querySelectorAll('article :is(td, th, li, p, span)')]
+        .filter((one) => /[✓✔✗✘☑☒]/u.test(one.textContent) && !/[a-z]{2}/i.test(one.textContent))
+        .map((one) => one.outerHTML.slice(0, 160))""")
+    assert marks == []
+    if page != "compare/":
+        assert browser.all("article .yes, article .no")

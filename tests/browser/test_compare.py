@@ -1,0 +1,132 @@
+"""The comparison in a browser: the picker, the address, and the same content as without a script."""
+
+from __future__ import annotations
+
+import pytest
+
+from browser.harness import Browser
+
+TOOLS = "#compare-tools"
+
+
+def compare(browser: Browser, query: str = "") -> None:
+    browser.open(f"compare/{query}")
+    browser.wait(lambda: browser.all("#comparison[data-ready]"), "the script of the comparison")
+
+
+def ready(browser: Browser, chosen: str) -> None:
+    browser.wait(lambda: browser.one("#comparison").get_attribute("data-ready") == chosen, chosen)
+
+
+def heads(browser: Browser) -> list[str]:
+    return browser.texts("#comparison table:first-of-type thead th")[1:][: len(chips(browser))]
+
+
+def chips(browser: Browser) -> list[str]:
+    return [text.removesuffix(" ×") for text in browser.texts(f"{TOOLS} .chips button")]
+
+
+def content(browser: Browser) -> list[list[str]]:
+    """The cells of all rows, as text."""
+    script = """return [...document.querySelectorAll('#comparison tr')].map(
+        row => [...row.cells].map(cell => cell.innerText.trim().replace(/\\s+/g, ' ')))"""
+    return list(browser.script(script))
+
+
+def test_the_first_comparison_needs_no_script(browser: Browser) -> None:
+    browser.javascript(False)
+    browser.open("compare/")
+    shown = content(browser)
+    assert shown[0] == ["Property", "LoRA", "(IA)³", "Adapters (Houlsby)", "Prompt Tuning"]
+    assert any(row[0] == "Saves RAM" and "measured" in row[1] and "match" in row[1] for row in shown)
+    assert browser.shown("#compare-all a")
+    assert not browser.all(f"{TOOLS} *")
+
+
+def test_the_script_writes_what_the_page_says(browser: Browser) -> None:
+    compare(browser)
+    by_page = content(browser)
+    code = browser.texts("#comparison pre")
+    compare(browser, "?m=ia3,lora,adapters,prompt-tuning")
+    by_script = [[row[0], row[2], row[1], *row[3:]] for row in content(browser)]
+    assert by_script == by_page
+    assert sorted(browser.texts("#comparison pre")) == sorted(code)
+
+
+def test_links_of_cells_lead_to_their_evidence(browser: Browser) -> None:
+    compare(browser, "?m=lora,qlora")
+    links = {a.get_attribute("href") for a in browser.all("#comparison td a")}
+    assert f"{browser.address}methods/lora/#table1-ram" in links
+    for link in sorted(links)[::7]:
+        browser.driver.get(link)
+        anchor = link.partition("#")[2]
+        assert browser.script("return document.getElementById(arguments[0]) !== null", anchor), link
+
+
+def test_methods_are_added_and_removed_and_the_address_follows(browser: Browser) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    compare(browser, "?m=lora,krona")
+    assert chips(browser) == ["LoRA", "KronA"]
+    Select(browser.one(f"{TOOLS} select")).select_by_visible_text("DoRA")
+    ready(browser, "lora,krona,dora")
+    assert heads(browser) == ["LoRA", "KronA", "DoRA"]
+    assert browser.driver.current_url.endswith("?m=lora,krona,dora")
+    browser.click(f"{TOOLS} [aria-label='Remove KronA']")
+    ready(browser, "lora,dora")
+    assert browser.driver.switch_to.active_element.text == "LoRA ×"
+    browser.driver.back()
+    ready(browser, "lora,krona,dora")
+    assert heads(browser) == ["LoRA", "KronA", "DoRA"]
+
+
+def test_what_is_the_same_can_be_left_out(browser: Browser) -> None:
+    compare(browser, "?m=lora,dora")
+    everything = content(browser)
+    browser.click(f"{TOOLS} input[type=checkbox]")
+    browser.wait(lambda: len(content(browser)) < len(everything))
+    rows = [row for row in content(browser) if row[0] != "Property"]
+    assert rows
+    assert all(len(set(row[1:])) > 1 for row in rows)
+    assert browser.driver.current_url.endswith("&differing=yes")
+
+
+@pytest.mark.parametrize("query", ["?m=", "?m=lora", "?m=nobody,lora,%3Cscript%3E"])
+def test_too_few_are_shown_with_what_to_do(browser: Browser, query: str) -> None:
+    compare(browser, query)
+    status = browser.one(f"{TOOLS} [role=status]").text
+    assert "to compare" in status
+    assert len(chips(browser)) < 2
+
+
+def test_at_most_five(browser: Browser) -> None:
+    compare(browser, "?m=lora,ia3,krona,bitfit,dora,qlora,lora")
+    assert len(chips(browser)) == 5
+    assert not browser.one(f"{TOOLS} select").is_enabled()
+    assert browser.script("return document.documentElement.scrollWidth") == 1400
+
+
+def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(browser: Browser) -> None:
+    browser.size(390)
+    compare(browser, "?m=lora,ia3,krona")
+    assert browser.script("return document.documentElement.scrollWidth") == 390
+
+
+def test_the_search_of_the_first_page_opens_the_sites_own(browser: Browser) -> None:
+    browser.open("")
+    browser.wait(lambda: browser.all("#home-search button"))
+    browser.click("#home-search button")
+    field = browser.one("[data-md-component=search-query]")
+    assert browser.driver.switch_to.active_element == field
+    field.send_keys("KronA")
+    browser.wait(lambda: any("KronA" in text for text in browser.texts(".md-search-result__item h1")))
+
+
+def test_four_ways_in_lead_to_pages(browser: Browser) -> None:
+    browser.open("")
+    assert len(browser.shown(".way")) == 4
+    links = [a.get_attribute("href") for a in browser.all(".way a:not(.headerlink)")]
+    assert len(links) >= 5
+    for link in links:
+        browser.open(link.removeprefix(browser.address))
+        assert browser.texts("h1")[0]

@@ -1,0 +1,51 @@
+"""Pages as a reader meets them, whatever they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from browser.harness import Browser
+
+PAGES = (
+    "",
+    "methods/",
+    "methods/lora/",
+    "table5/",
+    "discrepancies/",
+    "survey/statements/",
+    "about/",
+    "errata/",
+    "sql/",
+    "data/",
+    "changes/",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_logs_no_error_and_asks_no_other_host(browser: Browser, page: str) -> None:
+    browser.open(page)
+    assert browser.texts("h1")[0]
+    browser.drain()
+    assert browser.address + page in browser.requested
+    assert not browser.errors
+    assert not browser.foreign()
+
+
+def test_an_error_and_a_foreign_request_would_be_seen(browser: Browser) -> None:
+    """The watch itself, on purpose at a port of this machine where nobody listens."""
+    browser.open("about/")
+    browser.script("fetch('http://127.0.0.1:9/x').catch(() => 0)")
+    browser.wait(lambda: browser.drain() or (browser.errors and browser.foreign()))
+    assert browser.foreign() == ["http://127.0.0.1:9/x"]
+    browser.errors, browser.requested = [], []
+
+
+def test_scripts_can_be_kept_from_running(browser: Browser, site_folder: Path) -> None:
+    assert "no-js" in (site_folder / "about" / "index.html").read_text(encoding="utf-8")
+    browser.open("about/")
+    assert browser.script("return document.documentElement.classList.contains('js')")
+    browser.javascript(False)
+    browser.open("about/")
+    assert browser.one("html").get_attribute("class") == "no-js"

@@ -1,0 +1,64 @@
+"""Places of a T5 without torch: those that the engine finds, and what recipes train in each part of the model."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import CATALOG
+
+from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.places import LOCATIONS, t5_places, trainable_by_location
+
+T5 = ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b")
+CONFIGURATIONS = [f"{m.id}/{c.id}" for m in load(CATALOG, measured=False).methods.values() for c in m.configurations]
+
+
+@pytest.mark.parametrize("name", T5)
+def test_places_are_those_of_the_engine(catalog: Catalog, name: str) -> None:
+    from surveykit.engine.backbones import build
+
+    assert list(t5_places(catalog.backbones[name])) == [slot.place for slot in build(catalog.backbones[name]).slots]
+
+
+@pytest.mark.parametrize("change", [{"gated": True}, {"tied": False}, {"d_kv": 24}])
+def test_places_of_other_kinds_of_t5_are_those_of_the_engine(catalog: Catalog, change: dict[str, object]) -> None:
+    from surveykit.engine.backbones import build
+
+    tiny = catalog.backbones["t5-small"].model_copy(update={"d_model": 32, "d_ff": 40, "d_kv": 8, "heads": 4,
+        "encoder_layers": 2, "decoder_layers": 3, "vocabulary": 64, **change})  # fmt: skip
+    tiny = tiny.model_copy(update={"parameters": tiny.symbols()["N"]})
+    assert list(t5_places(tiny)) == [slot.place for slot in build(tiny).slots]
+
+
+def test_only_a_t5_has_them(catalog: Catalog) -> None:
+    with pytest.raises(ValueError, match="bert-base is no T5"):
+        list(t5_places(catalog.backbones["bert-base"]))
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_the_parts_add_up_to_the_recorded_count(catalog: Catalog, configuration: str) -> None:
+    method, _, name = configuration.partition("/")
+    (chosen,) = [c for c in catalog.methods[method].configurations if c.id == name]
+    recorded = {
+        m.backbone: m for m in catalog.measurements if m.configuration == configuration and m.status == "counted"
+    }
+    assert set(T5) & set(recorded), "no count is recorded on a T5"
+    for backbone in set(T5) & set(recorded):
+        split = trainable_by_location(chosen.recipe, catalog.backbones[backbone])
+        assert sum(split.values()) == recorded[backbone].trainable, backbone
+        assert set(split) <= set(LOCATIONS)
+
+
+def test_parts_are_where_the_recipe_says(catalog: Catalog) -> None:
+    large = catalog.backbones["t5-large"]
+    methods = catalog.methods
+
+    def split(method: str) -> dict[str, int]:
+        (default,) = [c for c in methods[method].configurations if c.default]
+        return dict(trainable_by_location(default.recipe, large))
+
+    per_layer = 2 * 8 * (1024 + 1024)
+    assert split("lora") == dict.fromkeys(("encoder.self", "decoder.self", "decoder.cross"), 24 * per_layer)
+    assert set(split("prompt-tuning")) == {"input"}
+    assert set(split("cross-attention-tuning")) == {"decoder.cross"}
+    assert split("full-tuning")["embeddings"] == 32128 * 1024
+    assert split("compacter")["shared"] == 4**3  # one set of rules for all adapters

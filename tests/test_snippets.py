@@ -1,0 +1,102 @@
+"""Snippets say what was compared: those for PEFT are run, on a tiny T5, and train what our recipe trains."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CATALOG
+
+from surveykit import formula
+from surveykit.catalog.load import Catalog, load
+from surveykit.database.build import build as build_database
+from surveykit.database.reading import reading
+from surveykit.engine import build, count
+from surveykit.engine.tiny import tiny_backbone, tiny_batch
+from surveykit.site.snippets import Snippet, all_snippets, generated, snippets
+
+Snippets = dict[str, list[Snippet]]
+# The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
+NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot"}
+FROM_PEFT = sorted(
+    m.id for m in load(CATALOG, measured=False).methods.values()
+    if m.id not in NEEDS_MORE and any(i.library == "peft" and (i.snippet or m.configurations) for i in m.implementations)
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def of(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Snippets:
+    path = Path(tmp_path_factory.mktemp("database")) / "snippets.duckdb"
+    build_database(catalog, path)
+    with reading(path) as reader:
+        found = {method: snippets(reader, method) for method in catalog.methods}
+        assert {method: some for method, some in found.items() if some} == all_snippets(reader)
+        return found
+
+
+def peft_snippet(found: list[Snippet]) -> Snippet:
+    (snippet,) = (s for s in found if s.library == "peft")
+    return snippet
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # libraries speak of the shape of tiny models
+@pytest.mark.parametrize("method", FROM_PEFT)
+def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog, of: Snippets, method: str) -> None:
+    snippet = peft_snippet(of[method])
+    assert snippet.configuration is not None, "only what needs more than a loaded model is written by hand"
+    # As wide inside as outside, and stacks of one depth: PEFT's prefix tuning cannot do otherwise.
+    record = tiny_backbone(d_model=96, d_kv=24, heads=4, decoder_layers=2)
+    scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model}
+    exec(snippet.code, scope)
+    trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)
+    oracle = next(
+        o for n, _, c in catalog.configurations() if n == snippet.configuration for o in c.oracles if o.library == "peft"
+    )  # fmt: skip
+    if oracle.trainable is None:
+        assert trained == count(catalog.recipe(snippet.configuration), build(record)).trainable
+    else:
+        written = next(c.formula for n, _, c in catalog.configurations() if n == snippet.configuration)
+        assert trained == formula.evaluate(oracle.trainable, formula.bind(written.let, record.symbols()))
+        assert oracle.differs_because in snippet.notes
+    assert scope["model"](**tiny_batch()).loss.item() > 0
+
+
+def test_every_library_of_the_catalog_has_its_snippet(catalog: Catalog, of: Snippets) -> None:
+    for method in catalog.methods.values():
+        with_code = [i.library for i in method.implementations if i.snippet]
+        assert [s.library for s in of[method.id]] == with_code, method.id
+        for snippet in of[method.id]:
+            ast.parse(snippet.code)
+
+
+def test_the_default_configuration_comes_first(of: Snippets) -> None:
+    assert peft_snippet(of["lora"]).configuration == "lora/qv-r8"
+    assert peft_snippet(of["lora"]).is_default
+    assert peft_snippet(of["glora"]).configuration == "glora/qv-r8"  # the default has no counterpart
+    assert not peft_snippet(of["glora"]).is_default
+
+
+def test_what_an_oracle_does_not_say_is_written_by_hand(of: Snippets) -> None:
+    for method in NEEDS_MORE:  # their oracles count plain LoRA or a fresh prompt, which is not the method
+        snippet = peft_snippet(of[method])
+        assert snippet.configuration is None
+    assert "load_in_4bit=True" in peft_snippet(of["qlora"]).code
+    assert "source.prompt_encoder" in peft_snippet(of["spot"]).code
+
+
+def test_code_of_an_adapters_configuration() -> None:
+    assert generated("adapters", "ParBnConfig", {"scaling": "learned"}) == (
+        "import adapters\n\nadapters.init(model)\n"
+        'config = adapters.ParBnConfig(scaling="learned")\n'
+        'model.add_adapter("task", config=config)\nmodel.train_adapter("task")'
+    )
+
+
+def test_a_long_call_has_a_line_for_each_argument() -> None:
+    code = generated(
+        "peft", "LoraConfig", {"target_modules": ["q", "v"], "use_dora": True, "text": 'a "b"', "x" * 40: {}}
+    )
+    ast.parse(code)
+    assert '    target_modules=["q", "v"],\n    use_dora=True,\n    text="a \\"b\\"",\n' in code
