@@ -14,16 +14,16 @@ from surveykit.engine import Instance
 
 _DECODER: dict[str, Any] = {
     "hidden_size": 60, "intermediate_size": 88, "num_hidden_layers": 3, "num_attention_heads": 6,
-    "num_key_value_heads": 2, "vocab_size": 71, "max_position_embeddings": 64, "pad_token_id": 0, "bos_token_id": 1,
+    "num_key_value_heads": 2, "vocab_size": 71, "max_position_embeddings": 300, "pad_token_id": 0, "bos_token_id": 1,
     "eos_token_id": 2,
 }  # fmt: skip
 _ENCODER: dict[str, Any] = {
     "hidden_size": 60, "intermediate_size": 84, "num_hidden_layers": 3, "num_attention_heads": 5, "vocab_size": 71,
-    "max_position_embeddings": 48, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+    "max_position_embeddings": 302, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
 _BART: dict[str, Any] = {
     "d_model": 48, "encoder_ffn_dim": 80, "decoder_ffn_dim": 80, "encoder_layers": 2, "decoder_layers": 3,
-    "encoder_attention_heads": 4, "decoder_attention_heads": 6, "vocab_size": 71, "max_position_embeddings": 40,
+    "encoder_attention_heads": 4, "decoder_attention_heads": 6, "vocab_size": 71, "max_position_embeddings": 300,
     "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2, "forced_eos_token_id": 2,
 }  # fmt: skip
 _T5: dict[str, Any] = {
@@ -52,10 +52,10 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "phi": lambda: t.PhiConfig(**{**_DECODER, "num_attention_heads": 5, "num_key_value_heads": 5}),
     "opt": lambda: t.OPTConfig(
         hidden_size=60, ffn_dim=88, num_hidden_layers=3, num_attention_heads=6, vocab_size=71, word_embed_proj_dim=60,
-        max_position_embeddings=40, **_SMALL_IDS,
+        max_position_embeddings=300, **_SMALL_IDS,
     ),
     "gpt2": lambda: t.GPT2Config(
-        n_embd=60, n_inner=92, n_head=6, n_layer=3, vocab_size=71, n_positions=40, **_SMALL_IDS
+        n_embd=60, n_inner=92, n_head=6, n_layer=3, vocab_size=71, n_positions=300, **_SMALL_IDS
     ),
     "gpt_neox": lambda: t.GPTNeoXConfig(
         hidden_size=60, intermediate_size=88, num_hidden_layers=3, num_attention_heads=6, vocab_size=71,
@@ -64,7 +64,7 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "bert": lambda: t.BertConfig(**_ENCODER),
     "roberta": lambda: t.RobertaConfig(**_ENCODER, type_vocab_size=1),
     "distilbert": lambda: t.DistilBertConfig(
-        dim=60, hidden_dim=84, n_layers=3, n_heads=5, vocab_size=71, max_position_embeddings=40, pad_token_id=0
+        dim=60, hidden_dim=84, n_layers=3, n_heads=5, vocab_size=71, max_position_embeddings=300, pad_token_id=0
     ),
     "electra": lambda: t.ElectraConfig(**_ENCODER, embedding_size=36),
     "deberta-v2": lambda: t.DebertaV2Config(**_ENCODER),

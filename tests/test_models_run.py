@@ -67,11 +67,12 @@ def randomise(attached: Attached) -> None:
             parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)
 
 
-@pytest.mark.parametrize("kind", EDITS)
-@pytest.mark.parametrize("family", CONFIGS)
+# DeBERTa attends in its own way; that a prefix is refused there is tested below.
+CASES = [(f, kind) for f in CONFIGS for kind in EDITS if not (f == "deberta-v2" and "prefix" in kind)]
+
+
+@pytest.mark.parametrize(("family", "kind"), CASES)
 def test_an_edit_trains_merges_and_comes_off(family: str, kind: str) -> None:
-    if family == "deberta-v2" and "prefix" in kind:
-        pytest.skip("refused, see below")
     instance = instance_of(CONFIGS[family](), device="cpu", seed=3)
     before, given = outputs(instance), batch(instance)
     with Attached(instance, stage_for(family, kind)) as attached:

@@ -12,7 +12,8 @@ except ImportError as error:
 
 from surveykit.engine.attach import Attached
 from surveykit.engine.backbones import build
+from surveykit.engine.configs import open_config
 from surveykit.engine.counts import Counts, count
-from surveykit.engine.models import Instance, instance_of, open_config
+from surveykit.engine.models import Instance, instance_of
 
 __all__ = ["Attached", "Counts", "Instance", "build", "count", "instance_of", "open_config"]

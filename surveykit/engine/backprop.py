@@ -27,7 +27,9 @@ class Backprop:
     activation_gradient_flops: int = 0
     """Multiplications and additions for gradients of activations in the blocks' own linear layers and attentions;
     those for gradients of weights, and those inside edits, are not among them."""
-    _seen: dict[tuple[str, int], dict[str, tuple[bool, tuple[int, ...]]]] = field(default_factory=dict, repr=False)
+    _seen: dict[tuple[str, int], dict[str, tuple[bool, tuple[int, ...]]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def _linear(self, slot: Slot, x: Tensor, y: Tensor) -> None:
         place = slot.place

@@ -20,6 +20,7 @@ from surveykit.engine.inference import Inference, inference, operations
 from surveykit.engine.models import Blueprint, Instance
 from surveykit.engine.optimizers import optimizer_for
 from surveykit.engine.tracing import StepTrace, trace_step
+from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
@@ -163,6 +164,9 @@ class Costs:
 
 def _inputs(blueprint: Blueprint, batch: int, length: int) -> dict[str, Tensor]:
     """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else."""
+    most = getattr(blueprint.config, "max_position_embeddings", None) or length
+    if length > most:
+        raise RecipeError(f"{blueprint.name} has {most} positions, fewer than the {length} to trace")
     ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
     if blueprint.encoder_only:
         return {"input_ids": ids}

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -15,6 +14,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
+from surveykit.engine.configs import in_a_line, open_config
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.engine.slots import Slot, find, slots_of
 from surveykit.errors import SurveyError, nearest
@@ -95,7 +95,9 @@ class Blueprint:
                 if separate:
                     _untie(model)
         except Exception as error:  # whatever a model makes of an unfit configuration
-            raise SurveyError(f"{self.name}: transformers cannot build this configuration: {_line(error)}") from error
+            raise SurveyError(
+                f"{self.name}: transformers cannot build this configuration: {in_a_line(error)}"
+            ) from error
         model.eval()
         return Instance(self, model)
 
@@ -126,7 +128,7 @@ class Instance:
     def run(self, inputs: Mapping[str, Tensor]) -> Any:
         """One forward pass: what transformers' model returns."""
         further = {} if self.blueprint.encoder_only else {"use_cache": False}
-        with _one_text_a_row() if self.pretrained[0].is_meta else nullcontext():
+        with _without_values() if self.pretrained[0].is_meta else nullcontext():
             return self.model(**inputs, **further)
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -143,65 +145,6 @@ class Instance:
         """Every block with the stack it belongs to (`encoder` or `decoder`), in order."""
         stacks = [slot for slot in self.slots if slot.blocks]
         return tuple((s.place.sublayer.partition(".")[0], block) for s in stacks for block in s.blocks)
-
-
-def open_config(source: str) -> PreTrainedConfig:
-    """The configuration of a folder, a config.json, or a model of the Hugging Face hub. Never runs code that it names.
-
-    Raises:
-        SurveyError: it cannot be reached or read, or is of no model that transformers knows.
-    """
-    from transformers import AutoConfig
-
-    path = Path(source)
-    if path.is_dir():
-        path = path / "config.json"
-    if not path.exists():
-        path = _from_hub(source)
-    try:
-        raw, _ = PreTrainedConfig.get_config_dict(path)
-        config = cast(PreTrainedConfig, AutoConfig.from_pretrained(path, trust_remote_code=False))
-    except Exception as error:  # of several libraries: JSON, types of fields, unknown models
-        raise SurveyError(f"{source} has no configuration that transformers can read: {_line(error)}") from error
-    if raw.get("tie_word_embeddings") is False:
-        config.tie_word_embeddings = False  # T5, mT5 and UMT5 forget it while they are read
-    config.name_or_path = _called(source, path)
-    return config
-
-
-def _called(source: str, path: Path) -> str:
-    """A name for messages: that on the hub, or of the folder or file."""
-    if not Path(source).exists():
-        return source
-    return path.resolve().parent.name if path.name == "config.json" else path.stem
-
-
-def _from_hub(source: str) -> Path:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
-
-    instead = "give a folder with a config.json, or such a file"
-    if source.count("/") > 1 or source.endswith(".json") or source.startswith((".", "/", "~")):
-        raise SurveyError(f"there is no file or folder '{source}'; {instead}")
-    try:
-        return Path(hf_hub_download(source, "config.json", local_files_only=True))
-    except HFValidationError:
-        raise SurveyError(f"'{source}' is no folder, file, or name on the hub; {instead}") from None
-    except OSError:
-        pass  # not in the cache
-    try:
-        get_hf_file_metadata(hf_hub_url(source, "config.json"))  # at once, where the download would try for long
-        return Path(hf_hub_download(source, "config.json"))
-    except GatedRepoError as error:
-        raise SurveyError(f"'{source}' is gated on the hub: ask for access, then `hf auth login`") from error
-    except RepositoryNotFoundError as error:
-        raise SurveyError(
-            f"the hub shows no model '{source}' (or it is private: `hf auth login`); {instead}"
-        ) from error
-    except HfHubHTTPError as error:
-        raise SurveyError(f"the hub has no configuration of '{source}': {_line(error)}") from error
-    except Exception as error:  # of the transport, which differs between versions
-        raise SurveyError(f"'{source}' is no folder here and the hub cannot be reached; {instead}") from error
 
 
 def blueprint_of(source: PreTrainedConfig | str, *, name: str | None = None) -> Blueprint:
@@ -224,7 +167,7 @@ def blueprint_of(source: PreTrainedConfig | str, *, name: str | None = None) -> 
         with torch.device("meta"):
             base = found.cut(1).model_class(found.cut(1).config).base_model
     except Exception as error:
-        raise SurveyError(f"{name}: transformers cannot build this configuration: {_line(error)}") from error
+        raise SurveyError(f"{name}: transformers cannot build this configuration: {in_a_line(error)}") from error
     missing = [path for path in NEEDED if find(base, f"{LLAMA.stacks[0].blocks}.0.{path}") is None]
     if missing:
         where = f"models of type '{config.model_type}' are not supported: their blocks have no {missing[0]}"
@@ -266,14 +209,17 @@ def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
 
 
 @contextmanager
-def _one_text_a_row() -> Iterator[None]:
-    """Keep transformers from looking into positions for several texts packed in one row: on meta they have no values."""
-    original = masking_utils.find_packed_sequence_indices
+def _without_values() -> Iterator[None]:
+    """Keep transformers from looking into tensors that have no values: for several texts packed in one row (there is
+    one), and for padding that it would warn of (there is none)."""
+    packed, warn = masking_utils.find_packed_sequence_indices, PreTrainedModel.warn_if_padding_and_no_attention_mask
     masking_utils.find_packed_sequence_indices = lambda position_ids: None
+    PreTrainedModel.warn_if_padding_and_no_attention_mask = lambda self, ids, mask: None
     try:
         yield
     finally:
-        masking_utils.find_packed_sequence_indices = original
+        masking_utils.find_packed_sequence_indices = packed
+        PreTrainedModel.warn_if_padding_and_no_attention_mask = warn
 
 
 def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
@@ -285,10 +231,6 @@ def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
         candidates = (*((f"{stack.side}_layers",) if both else ()), *further, "num_hidden_layers")
         names[stack.side] = next(name for name in candidates if hasattr(config, name))
     return names
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _untie(model: PreTrainedModel) -> None:
