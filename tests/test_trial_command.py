@@ -34,6 +34,7 @@ MERGES = [
     "diffpruning",
     "adalora",
     "krona",
+    "far",
 ]
 STAYS = ["adapters", "prefix-tuning", "prompt-tuning"]
 

@@ -24,6 +24,7 @@ class TrainedRows(WeightEdit):
     Source: survey 8.3, and its first version for the distance (the paper itself was not at hand).
     """
 
+    bias_apart: ClassVar[bool] = True
     size_name: ClassVar[str | None] = "rows_percent"
 
     kind: Literal["trained_rows"]
