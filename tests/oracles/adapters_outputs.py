@@ -23,10 +23,15 @@ from typing import Any
 
 import adapters
 import torch
+import transformers
 from torch import Tensor, nn
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.records import Oracle
+
+# The older transformers spells the class another way; the engine is written for the newer.
+transformers.PreTrainedConfig = transformers.PretrainedConfig
+
 from surveykit.engine import Attached, Instance, build
 from surveykit.engine.tiny import tiny_backbone, tiny_batch
 
