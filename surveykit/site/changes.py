@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 from xml.etree import ElementTree
 
@@ -45,7 +46,7 @@ class Release(Record):
 def releases(changelog: str) -> Iterator[Release]:
     """The sections of a changelog, newest first as they stand there."""
     heads = list(_RELEASE.finditer(changelog))
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
+    for head, following in zip_longest(heads, heads[1:]):
         text = changelog[head.end() : following.start() if following else None].strip()
         when = date.fromisoformat(head["date"]) if re.fullmatch(r"\d{4}-\d\d-\d\d", head["date"] or "") else None
         yield Release(version=head["version"], date=when, text=text)
