@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
@@ -87,7 +88,7 @@ def report(results: dict[int, dict[str, float]]) -> None:
     for methods, row in results.items():
         print(f"{methods:>12}" + "".join(f"{row[name]:>12.1f}" for name in names), flush=True)
     sizes = list(results)
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in pairwise(sizes):
         doublings = math.log2(large / small)
         grown = [(results[large][name] / results[small][name]) ** (1 / doublings) for name in names]
         print(f"{f'{small}→{large}':>12}" + "".join(f"{f'× {ratio:.2f}':>12}" for ratio in grown), flush=True)

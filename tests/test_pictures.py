@@ -160,9 +160,8 @@ def touched(recipe: Recipe) -> dict[str, int]:
 
 def test_a_block_picture_marks_what_the_recipe_touches() -> None:
     assert touched(DEFAULTS["lora"]) == {"q": 3, "v": 3}
-    assert touched(DEFAULTS["cross-attention-tuning"]) == {"norm": 1, "q": 1, "k": 1, "v": 1, "o": 1} or touched(
-        DEFAULTS["cross-attention-tuning"]
-    ) == {"q": 1, "k": 1, "v": 1, "o": 1}
+    assert touched(DEFAULTS["ia3"]) == {"k": 3, "v": 3, "out": 2}
+    assert set(touched(DEFAULTS["cross-attention-tuning"])) >= {"q", "k", "v", "o"}
     assert touched(DEFAULTS["ln-tuning"]) == {"norm": 5, "final norm": 2}
     everything = touched(DEFAULTS["full-tuning"])
     assert everything["token embedding"] == everything["output layer"] == 1

@@ -15,7 +15,7 @@ from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
 from surveykit.engine.tiny import tiny_backbone, tiny_batch
-from surveykit.site.snippets import Snippet, generated, snippets
+from surveykit.site.snippets import Snippet, all_snippets, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
@@ -31,7 +31,9 @@ def of(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Snippets:
     path = Path(tmp_path_factory.mktemp("database")) / "snippets.duckdb"
     build_database(catalog, path)
     with reading(path) as reader:
-        return {method: snippets(reader, method) for method in catalog.methods}
+        found = {method: snippets(reader, method) for method in catalog.methods}
+        assert {method: some for method, some in found.items() if some} == all_snippets(reader)
+        return found
 
 
 def peft_snippet(found: list[Snippet]) -> Snippet:

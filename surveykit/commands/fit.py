@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
 from surveykit import output
+from surveykit.commands.count import add_model, positive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,19 +32,14 @@ exit codes: 0 something fits, or is tight; 1 nothing fits; 2 wrong usage or inva
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = _EPILOG
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="MODEL",
-        help="a backbone of the catalog, a folder with a config.json, such a file, or a model of the hub",
-    )
+    add_model(parser, required=True)
     parser.add_argument(
         "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes each), 24GiB (2^30), 80000MB…"
     )
-    parser.add_argument("--batch", required=True, type=_natural, metavar="N", help="examples at once")
-    parser.add_argument("--length", required=True, type=_natural, metavar="N", help="positions of an input")
+    parser.add_argument("--batch", required=True, type=positive, metavar="N", help="examples at once")
+    parser.add_argument("--length", required=True, type=positive, metavar="N", help="positions of an input")
     parser.add_argument(
-        "--target-length", type=_natural, default=8, metavar="N",
+        "--target-length", type=positive, default=8, metavar="N",
         help="positions of a target, where there is a decoder beside an encoder (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="default: %(default)s")
@@ -141,18 +137,3 @@ def _fields(choice: Choice) -> dict[str, object]:
         "evaluated": e.evaluated,
         "is_reconstruction": c.is_reconstruction,
     }
-
-
-def _natural(text: str) -> int:
-    """A number of one or more.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ArgumentTypeError(f"'{text}' is no whole number of 1 or more")
-    return number

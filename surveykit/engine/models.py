@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, cast
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.engine.slots import Slot, find, slots_of
@@ -124,7 +125,9 @@ class Instance:
 
     def run(self, inputs: Mapping[str, Tensor]) -> Any:
         """One forward pass: what transformers' model returns."""
-        return self.model(**inputs) if self.blueprint.encoder_only else self.model(**inputs, use_cache=False)
+        further = {} if self.blueprint.encoder_only else {"use_cache": False}
+        with _one_text_a_row() if self.pretrained[0].is_meta else nullcontext():
+            return self.model(**inputs, **further)
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
@@ -260,6 +263,17 @@ def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
         names = auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
     found = names.get(config.model_type)
     return found if isinstance(found, str) or found is None else str(found[0])
+
+
+@contextmanager
+def _one_text_a_row() -> Iterator[None]:
+    """Keep transformers from looking into positions for several texts packed in one row: on meta they have no values."""
+    original = masking_utils.find_packed_sequence_indices
+    masking_utils.find_packed_sequence_indices = lambda position_ids: None
+    try:
+        yield
+    finally:
+        masking_utils.find_packed_sequence_indices = original
 
 
 def _depth_names(blueprint: Blueprint) -> dict[Side, str]:

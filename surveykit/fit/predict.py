@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from surveykit.catalog.backbones import Backbone
@@ -73,6 +74,9 @@ class Predictor:
             fitting = self._batch_that_fits(configuration, parts)
         except SurveyError as error:
             return Unable(configuration, str(error))
+        except RuntimeError as error:  # of torch: what this model computes cannot be traced without values
+            reason = f"cannot be traced without weights: {' '.join(str(error).split())[:200]}"
+            return Unable(configuration, reason)
         bare = inference.bare_flops
         return Candidate(
             configuration=configuration,
@@ -121,8 +125,8 @@ def opened(catalog: Catalog, source: str) -> Model:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise MissingExtra(package, "measure")
-    if source in catalog.backbones:
-        return catalog.backbones[source]
+    if source in catalog.backbones and not Path(source).exists():
+        return catalog.backbones[source]  # a worker builds it: this process needs no torch
     from surveykit.engine.models import blueprint_of
 
     try:

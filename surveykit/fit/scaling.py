@@ -20,6 +20,8 @@ from surveykit.fit.candidates import Parts
 _SAME = 1.002
 """Two peaks this close, at lengths that save different amounts, are the optimizer's."""
 _ABOVE = 1.01
+_BESIDE = 1.05
+"""A peak that lies no further above that of forward is forward's."""
 _NEXT_TO_NONE = 0.005
 _ALL = 0.9
 """Gradients that are so large a part of the weights mean that everything is trained."""
@@ -99,22 +101,23 @@ class Scaling:
     part of backward ends."""
     floor: float
     """The optimizer's peak."""
-    other_stage: Curve
-    """Peak of an earlier stage, where one needs more than the last; else 0."""
-    other_floor: float
+    earlier: Scaling | None = None
+    """Of an earlier stage, where one needs more than the last."""
 
     def numbers(self) -> tuple[float, ...]:
-        """All of it in a row: three parts, two floors, and the four numbers of each of four curves."""
-        curves = (self.saved, self.backward, self.between, self.other_stage)
+        """All of it in a row: three parts, the floor, four numbers of each of three curves; then the same of an earlier
+        stage, where there is one."""
+        curves = (self.saved, self.backward, self.between)
         numbers = [number for curve in curves for number in (curve.fixed, *curve.example)]
-        return (self.weights, self.gradients, self.optimizer, self.floor, self.other_floor, *numbers)
+        own = (self.weights, self.gradients, self.optimizer, self.floor, *numbers)
+        return own if self.earlier is None else (*own, *self.earlier.numbers())
 
     @classmethod
     def of(cls, n: Sequence[float]) -> Scaling:
         """The inverse of `numbers`."""
-        curves = [Curve(n[i], (n[i + 1], n[i + 2], n[i + 3])) for i in (5, 9, 13, 17)]
-        saved, backward, between, other = curves
-        return cls(round(n[0]), round(n[1]), round(n[2]), saved, backward, between, n[3], other, n[4])
+        saved, backward, between = (Curve(n[i], (n[i + 1], n[i + 2], n[i + 3])) for i in (4, 8, 12))
+        earlier = cls.of(n[16:]) if len(n) > 16 else None
+        return cls(round(n[0]), round(n[1]), round(n[2]), saved, backward, between, n[3], earlier)
 
     def rounded(self) -> Scaling:
         """To seven significant digits: what a page carries."""
@@ -126,8 +129,10 @@ class Scaling:
         held = self.weights + self.optimizer
         backward = held + saved + self.backward.at(batch, length)
         between = held + self.between.at(batch, length)
-        peak = max(self.floor, backward, between, self.other_floor, self.other_stage.at(batch, length))
-        return Parts(self.weights, self.gradients, self.optimizer, round(saved), round(peak))
+        peak = round(max(self.floor, backward, between))
+        if self.earlier is not None:
+            peak = max(peak, self.earlier.at(batch, length).peak)
+        return Parts(self.weights, self.gradients, self.optimizer, round(saved), peak)
 
 
 def scaling(traced: Sequence[Traced], full: Sequence[Traced], known: Known) -> Scaling:
@@ -152,18 +157,16 @@ def scaling(traced: Sequence[Traced], full: Sequence[Traced], known: Known) -> S
     between = Curve(0.0, known.forward)
     if last.gradients >= last.weights * _ALL:
         backward = Curve(float(known.masks), (float(known.logits), 0.0, 0.0))
-        freed = _sum(saved.example, (0.0, -float(known.crossing), 0.0))
+        freed = _sum(saved.example, (-saved.example[0], -float(known.crossing), 0.0))  # what length 0 saves is its own
         between = Curve(saved.fixed + known.masks + known.decoder, freed)
-    other, other_floor = _NOTHING, 0.0
-    if any(p.peak_any_stage > p.parts.peak for p in points):
-        if [p.peak_any_stage for p in points] == [p.peak_any_stage for p in reference] and points != reference:
-            whole = scaling(full, full, replace(known, positions=0, masks=0))  # that stage is full tuning
-            held = whole.weights + whole.optimizer
-            other, other_floor = Curve(held + whole.between.fixed, whole.between.example), whole.floor
-        else:
-            other = _curve(_through(lengths, [p.peak_any_stage for p in points]), batch, saved.example[0])
-            other_floor = float(last.weights + known.busiest + known.beside(known.busiest // 3))
-    return Scaling(last.weights, last.gradients, last.optimizer, saved, backward, between, floor, other, other_floor)
+    own = Scaling(last.weights, last.gradients, last.optimizer, saved, backward, between, floor)
+    if all(p.peak_any_stage == p.parts.peak for p in points):
+        return own
+    if [p.peak_any_stage for p in points] == [p.peak_any_stage for p in reference]:
+        return replace(own, earlier=scaling(full, full, replace(known, positions=0, masks=0)))
+    whole = _curve(_through(lengths, [p.peak_any_stage for p in points]), batch, saved.example[0])
+    least = last.weights + known.busiest + known.beside(known.busiest // 3)
+    return replace(own, earlier=Scaling(0, 0, 0, whole, _NOTHING, _NOTHING, float(least)))
 
 
 def passing(traced: Iterable[Sequence[Traced]]) -> Coefficients:
@@ -208,8 +211,9 @@ def _peak(points: Sequence[Traced], batch: int, known: Known) -> tuple[float, Cu
     if peaks[2] <= peaks[0] * _SAME:  # the optimizer's at every length: backward's lies below
         whole: Coefficients = (beyond[2], 0.0, 0.0)
         floor = float(peaks[2])
-    elif peaks[1] <= peaks[0] * _SAME:  # at two lengths
-        whole = (beyond[2], 0.0, 0.0)
+    elif peaks[1] <= peaks[0] * _SAME:  # at two lengths; at the third it is backward's, unless it is forward's
+        forward = parts.weights + parts.optimizer + batch * _value(known.forward, lengths[2])
+        whole = (beyond[1] if forward * _BESIDE > peaks[2] else beyond[2], 0.0, 0.0)
         floor = float(peaks[1])
     else:
         slope = (beyond[2] - beyond[1]) / (lengths[2] - lengths[1])

@@ -96,6 +96,7 @@ def assumptions(question: Question) -> tuple[str, ...]:
     return (
         "AdamW with two moments, eager attention, dropout on, no activation checkpointing, nothing offloaded. The peak is "
         "that of live tensors in the stage that needs most: nothing is allowed for fragmentation or the CUDA context.",
+        "A decoder alone has its loss at every position; an encoder alone is traced without a head for a task.",
         "Parts are each at their highest; what else is live at the peak, less what of them is not live then, is the rest.",
         margin,
         f"Ranking: {RULE}.",

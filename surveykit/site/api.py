@@ -48,7 +48,7 @@ RESOURCES = (
     Resource("table1", "table1", ("method",)),
     Resource("table2", "table2", ("method",)),
     Resource("table3", "table3", ("backbone", "dataset")),
-    Resource("table4-recomputed", "table4_recomputed", ("backbone", "method_id")),
+    Resource("table4-recomputed", "table4_recomputed", ("backbone", "method")),
     Resource("table5", "table5", ("backbone", "row_label")),
     Resource("table6", "table6", ("position",)),
     Resource("appendix-b", "appendix_b", ("position",)),

@@ -162,7 +162,7 @@ def _stack(name: str, x: int, found: list[Mark]) -> list[str]:
     if sides:
         parts.append(_area(x + 338, top - 8, 30, bottom - top + 10, ["side"]))
         label = f"side network {' '.join(m.sign for m in sides)}"
-        parts.append(_words(x + 357, top + 6, label, "text", 12, "start", rotate=True, bold=True))
+        parts.append(_words(x + 349, top + 6, label, "text", 12, "start", rotate=True, bold=True))
         parts += [_arrow(f"M{x + 314} {top + 42 + n * (_PANEL + 8)}H{x + 336}") for n in range(len(panels))]
         if decoder:
             parts.append(_arrow(f"M{x + 353} {bottom + 2}V{bottom + 75}H{x + 270}"))

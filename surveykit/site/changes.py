@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from itertools import zip_longest
 from typing import Any
 from xml.etree import ElementTree
 
@@ -46,8 +45,9 @@ class Release(Record):
 def releases(changelog: str) -> Iterator[Release]:
     """The sections of a changelog, newest first as they stand there."""
     heads = list(_RELEASE.finditer(changelog))
-    for head, following in zip_longest(heads, heads[1:]):
-        text = changelog[head.end() : following.start() if following else None].strip()
+    ends = [*(head.start() for head in heads[1:]), len(changelog)]
+    for head, end in zip(heads, ends, strict=False):  # without a section there is an end too many
+        text = changelog[head.end() : end].strip()
         when = date.fromisoformat(head["date"]) if re.fullmatch(r"\d{4}-\d\d-\d\d", head["date"] or "") else None
         yield Release(version=head["version"], date=when, text=text)
 

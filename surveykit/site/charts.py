@@ -158,7 +158,7 @@ def seeds(rows: Sequence[Any], dataset: str, name: str) -> str:
                 seed = "no seed printed" if r.seed is None else f"seed {r.seed}"
                 text = f"{method} on {backbone}, {dataset}: {r.score:g}, {seed}"
                 canvas.mark(axes, r.score, y, ("o", "blue"), (f"methods/{r.method}.md", text), filled=False, size=6)
-            if scores:
+            if len(scores) > 1:
                 mean = sum(r.score for r in scores) / len(scores)
                 axes.plot([mean], [y], marker="|", markersize=13, markeredgewidth=2, color=colour("red"), zorder=4)
         axes.set_title(backbone, loc="left", fontsize=11, color=colour("text"))

@@ -12,6 +12,7 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.comparison import DEFAULT, Cell, Piece, Row, code_blocks
 from surveykit.site.markdown import code, fence, joined, link, span, table
+from surveykit.site.snippets import all_snippets, snippets
 
 COMPARE = "compare.md"
 DATA = "assets/data/compare"
@@ -30,7 +31,7 @@ def compare_context(reader: Reader, methods: list[Any], rows: list[Row]) -> dict
         "chosen": ",".join(chosen),
         "names": [names[name] for name in chosen],
         "sections": [(section, _table(found, chosen, names)) for section, found in _sections(rows)],
-        "code": [(names[name], [_block(b) for b in code_blocks(reader, name)]) for name in chosen],
+        "code": [(names[name], [_block(b) for b in code_blocks(snippets(reader, name))]) for name in chosen],
         "methods": [link(m.name, f"methods/{m.id}.md", COMPARE) for m in methods],
     }
 
@@ -76,9 +77,10 @@ def compare_files(reader: Reader, methods: list[Any], rows: list[Row]) -> Iterat
         "rows": [{"section": row.section, "head": row.head} for row in rows],
     }
     yield f"{DATA}.json", _json(index)
+    written = all_snippets(reader)
     for m in methods:
         cells = [[[piece._asdict() for piece in line] for line in row.cells.get(m.id, ())] for row in rows]
-        blocks = [vars(block) for block in code_blocks(reader, m.id)]
+        blocks = [vars(block) for block in code_blocks(written.get(m.id, []))]
         yield f"{DATA}/{m.id}.json", _json({"cells": cells, "code": blocks})
 
 

@@ -13,7 +13,7 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.method_columns import COLUMNS
 from surveykit.site.method_table import evidence
-from surveykit.site.snippets import snippets
+from surveykit.site.snippets import Snippet
 from surveykit.site.verdict_tables import verdict_anchor
 from surveykit.site.words import FAMILIES, LIBRARIES, OUTCOME_MEANINGS, OUTCOMES, VERDICTS, words
 
@@ -181,13 +181,13 @@ def _throughput(row: Any) -> Line:
     )
 
 
-def code_blocks(reader: Reader, method: str) -> list[Any]:
-    """The method's snippets, each with a title in words and its notes."""
+def code_blocks(found: list[Snippet]) -> list[Any]:
+    """A method's snippets, each with a title in words and its notes."""
     return [
         SimpleNamespace(
             title=words(s.library, LIBRARIES) + (f": {s.configuration_name}" if s.configuration_name else ""),
             code=s.code,
             notes=list(s.notes),
         )
-        for s in snippets(reader, method)
+        for s in found
     ]

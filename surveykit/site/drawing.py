@@ -133,7 +133,8 @@ class Canvas:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
 
         file = io.StringIO()
-        FigureCanvasSVG(self.figure).print_svg(file, metadata={"Date": None, "Creator": None})
+        canvas: Any = FigureCanvasSVG(self.figure)
+        canvas.print_svg(file, metadata={"Date": None, "Creator": None})
         return from_matplotlib(file.getvalue(), name, self.points)
 
 

@@ -76,6 +76,7 @@ def method_contexts(
         configurations = reader.all(
             "SELECT * FROM configuration WHERE method = ? ORDER BY NOT is_default, id", method.id
         )
+        told = snippet_blocks(reader, method.id, page)
         yield (
             method,
             {
@@ -94,13 +95,13 @@ def method_contexts(
                 "block": figure(blocks[method.id], page) if method.id in blocks else None,
                 "experiment": experiment_rows(reader, method.id),
                 "scores": score_rows(reader, method.id, page),
-                "snippets": snippet_blocks(reader, method.id, page),
+                "snippets": told,
                 "corrections": _corrections(method, page, sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(configurations),
                 "relations": _relations(reader, method.id, page),
-                "implementations": _implementations(reader, method.id),
+                "implementations": _implementations(reader, method.id, told),
                 "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
                 "words": words,
             },
@@ -179,9 +180,12 @@ def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:
     ]
 
 
-def _implementations(reader: Reader, method: str) -> list[Any]:
+def _implementations(reader: Reader, method: str, told: list[Any]) -> list[Any]:
+    """Where code can be had. What `told`, the blocks of code, say already is not said again."""
     found = reader.all("SELECT * FROM implementation WHERE method = ? ORDER BY position", method)
     for i in found:
         i.label = words(i.library, LIBRARIES)
+        if any(s.label == i.label for s in told):
+            i.note = None  # it stands with the code
         i.shown = external(i.name, f"https://github.com/{i.name}") if i.library == "repository" else code(i.name)
     return found

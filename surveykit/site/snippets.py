@@ -46,11 +46,21 @@ def snippets(reader: Reader, method: str) -> list[Snippet]:
     Args:
         method: id of a method.
     """
-    written = {oracle.library: oracle for oracle in _comparable(reader, method)}
-    found = []
-    for i in reader.all("SELECT * FROM implementation WHERE method = ? ORDER BY position", method):
+    return _found(reader, method).get(method, [])
+
+
+def all_snippets(reader: Reader) -> dict[str, list[Snippet]]:
+    """The snippets of every method that has any."""
+    return _found(reader, "")
+
+
+def _found(reader: Reader, method: str) -> dict[str, list[Snippet]]:
+    """Snippets by method: of one, or of all for the empty text."""
+    written = {(oracle.method, oracle.library): oracle for oracle in _comparable(reader, method)}
+    found: dict[str, list[Snippet]] = {}
+    for i in reader.all("SELECT * FROM implementation WHERE ? IN (method, '') ORDER BY method, position", method):
         notes = [i.note] if i.note else []
-        oracle = written.pop(i.library, None)
+        oracle = written.pop((i.method, i.library), None)
         if oracle is not None:
             notes += [oracle.differs_because] if oracle.differs_because else []
             code = generated(i.library, oracle.config, json.loads(oracle.arguments))
@@ -59,7 +69,7 @@ def snippets(reader: Reader, method: str) -> list[Snippet]:
             code, named = i.snippet.strip("\n"), (None, None, False)
         else:
             continue
-        found.append(
+        found.setdefault(i.method, []).append(
             Snippet(library=i.library, code=code, configuration=named[0], configuration_name=named[1],
                     is_default=named[2], notes=tuple(notes))
         )  # fmt: skip
@@ -67,10 +77,11 @@ def snippets(reader: Reader, method: str) -> list[Snippet]:
 
 
 def _comparable(reader: Reader, method: str) -> list[Any]:
-    """One oracle per library, of the default configuration if it has one; that of the first comes last in the list."""
+    """Oracles, for each method and library the one that counts last: of the default configuration if it has one."""
     oracles = reader.all(
-        "SELECT o.*, c.id, c.name, c.is_default, c.recipe FROM oracle o JOIN configuration c ON c.id = o.configuration"
-        " WHERE c.method = ? ORDER BY c.is_default, c.id DESC, o.position DESC",
+        "SELECT o.*, c.id, c.method, c.name, c.is_default, c.recipe FROM oracle o"
+        " JOIN configuration c ON c.id = o.configuration WHERE ? IN (c.method, '')"
+        " ORDER BY c.is_default, c.id DESC, o.position DESC",
         method,
     )
     return [oracle for oracle in oracles if _says_all(json.loads(oracle.recipe))]

@@ -8,7 +8,19 @@ import pytest
 
 from browser.harness import Browser
 
-PAGES = ("", "methods/", "methods/lora/", "table5/", "discrepancies/", "survey/statements/", "about/")
+PAGES = (
+    "",
+    "methods/",
+    "methods/lora/",
+    "table5/",
+    "discrepancies/",
+    "survey/statements/",
+    "about/",
+    "errata/",
+    "sql/",
+    "data/",
+    "changes/",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

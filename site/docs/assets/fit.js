@@ -11,12 +11,12 @@
 
   /** Bytes at a batch and a length; the order of the numbers is that of Scaling.numbers. */
   function memory(n, batch, length) {
-    const [weights, , optimizer, floor, otherFloor] = n;
+    const [weights, , optimizer, floor] = n;
     const held = weights + optimizer;
-    const backward = held + Math.max(0, curve(n, 5, batch, length)) + curve(n, 9, batch, length);
-    const between = held + curve(n, 13, batch, length);
-    const peak = Math.max(floor, backward, between, otherFloor, curve(n, 17, batch, length));
-    return { weights, optimizer, peak: Math.round(peak) };
+    const backward = held + Math.max(0, curve(n, 4, batch, length)) + curve(n, 8, batch, length);
+    const between = held + curve(n, 12, batch, length);
+    const earlier = n.length > 16 ? memory(n.slice(16), batch, length).peak : 0;
+    return { weights, optimizer, peak: Math.max(earlier, Math.round(Math.max(floor, backward, between))) };
   }
 
   function standing(peak, question) {

@@ -14,7 +14,7 @@ export async function start(place) {
   const compareAddress = document.getElementById("compare-link").href;
   let state = read(location.search, columns, ids);
   const boxes = addBoxes(place.querySelector("tbody"), data.rows);
-  const table = enhance(place.querySelector("table"), data, () => state.source);
+  const table = enhance(place.querySelector("table"), data, () => state);
 
   const show = tools(document.getElementById("methods-tools"), data, {
     text: (text) => change({ text }, true),
@@ -103,12 +103,12 @@ function addBoxes(body, rows) {
 }
 
 /** DataTables over the rows; what a cell is sorted by is looked up in the data, by the number of its row. */
-function enhance(table, data, source) {
+function enhance(table, data, state) {
   [...table.tBodies[0].rows].forEach((row, index) => {
     for (const cell of row.cells) cell.dataset.order = index;
   });
   for (const column of data.columns) {
-    const key = (row) => sortKey(data, data.rows[row], column, source());
+    const key = (row) => sortKey(data, data.rows[row], column, state().source);
     for (const [direction, sign] of [["asc", 1], ["desc", -1]]) {
       DataTable.ext.type.order[`${column.key}-${direction}`] = (a, b) => compare(key(a), key(b), sign);
     }
@@ -123,6 +123,8 @@ function enhance(table, data, source) {
     order: [],
     orderDescReverse: false,
     paging: false,
-    columnDefs: data.columns.map(({ key }, target) => ({ targets: target, type: key, orderSequence: ["asc", "desc"] })),
+    columnDefs: data.columns.map(({ key }, target) => ({
+      targets: target, type: key, orderSequence: ["asc", "desc"], visible: state().columns.has(key),
+    })),
   });
 }

@@ -1,0 +1,133 @@
+"""Errata: every place where the survey contradicts itself, and no other; the page, and the letter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from conftest import CATALOG, ROOT
+from pydantic import ValidationError
+
+from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.tables import Statement
+from surveykit.cli import main
+from surveykit.database.build import build as build_database
+from surveykit.database.reading import reading
+from surveykit.site.errata import NO_CORRECTION, letter
+from surveykit.site.pages import Page, render
+
+
+@pytest.fixture(scope="module")
+def database(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("errata") / "site.duckdb"
+    build_database(catalog, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(database: Path) -> Page:
+    return next(page for page in render(database) if page.path == "errata.md")
+
+
+def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog: Catalog) -> None:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        rows = connection.execute("SELECT kind, id, locator FROM errata ORDER BY number").fetchall()
+        numbers = connection.execute("SELECT list(number ORDER BY number) FROM errata").fetchone()
+    assert [i for kind, i, _ in rows if kind == "sentence"] == [
+        s.id for s in catalog.survey.statements if s.status == "contradicted"
+    ]
+    assert [locator for kind, _, locator in rows if kind == "figure"] == ["Table 5, T53B, Pfeiffer, params_percent"]
+    explained = sum(
+        1 for m in catalog.methods.values() for e in m.cell_explanations if e.cause == "source_inconsistent"
+    )
+    assert len([kind for kind, *_ in rows if kind == "cell"]) == explained > 0
+    assert numbers == (list(range(1, len(rows) + 1)),)
+    assert len({i for _, i, _ in rows}) == len(rows)
+
+
+def test_every_contradicted_sentence_has_a_suggestion(catalog: Catalog) -> None:
+    for statement in catalog.survey.statements:
+        assert (statement.correction is not None) == (statement.status == "contradicted"), statement.id
+
+
+def test_a_correction_belongs_to_a_contradiction(catalog: Catalog) -> None:
+    holds = next(s for s in catalog.survey.statements if s.status == "holds")
+    with pytest.raises(ValidationError, match="contradicted statement only"):
+        Statement(**{**holds.model_dump(), "readings": holds.readings, "correction": "Say something else."})
+
+
+def test_what_is_contradicted_no_longer_leaves_the_errata(tmp_path: Path) -> None:
+    """The status that counts is the one that the queries give, not the reviewed one."""
+    copy = Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+    path = copy / "survey" / "statements.yaml"
+    known = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entry = next(s for s in known["statements"] if s["id"] == "table-2-methods")
+    entry["readings"] = [{"reading": "always", "sql": "SELECT true AS holds"}]
+    path.write_text(yaml.safe_dump(known, allow_unicode=True), encoding="utf-8")
+    build_database(load(copy), tmp_path / "x.duckdb")
+    with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as connection:
+        ids = [i for (i,) in connection.execute("SELECT id FROM errata").fetchall()]
+    assert "table-2-methods" not in ids
+    assert "all-use-28-gb" in ids
+
+
+def test_the_page_has_every_entry_with_an_anchor(page: Page, database: Path) -> None:
+    text = str(page.content)
+    with reading(database) as reader:
+        entries = reader.all("SELECT * FROM errata")
+    for entry in entries:
+        assert f"{{ #{entry.id} }}" in text
+    assert text.count("Suggestion: ") == len(entries)
+    assert text.count("```sql") == len(entries)
+
+
+def test_the_letter_is_plain_and_complete(database: Path) -> None:
+    with reading(database) as reader:
+        text = letter(reader)
+        entries = reader.all("SELECT * FROM errata ORDER BY number")
+    assert len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) == len(entries)
+    unfolded = " ".join(text.split())
+    for entry in entries:
+        for said in (entry.finding, entry.correction or NO_CORRECTION, entry.printed or entry.says):
+            assert " ".join(said.split()) in unfolded
+        assert f"- to run it again: `{entry.rerun}`\n" in text
+    assert "&#" not in text
+    assert all(len(line) <= 100 or "`" in line or line.startswith("## ") for line in text.splitlines())
+
+
+def test_every_entry_runs_again(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with reading(database) as reader:
+        entries = reader.all("SELECT * FROM errata ORDER BY number")
+    for entry in entries:
+        program, *words = shlex.split(entry.rerun)
+        assert program == "surveykit"
+        assert main([*words, "--catalog", str(CATALOG), "--format", "csv"]) == 0
+        out = capsys.readouterr().out
+        assert len(out.splitlines()) > 1
+        assert entry.printed is None or entry.printed in out
+
+
+def test_the_contradicted_figure_stands_as_found(database: Path) -> None:
+    """6.34 million of T5-3B is 0.222 percent, not the printed 0.223: the suggestion follows from the count."""
+    with reading(database) as reader:
+        figure = reader.one("SELECT * FROM errata WHERE kind = 'figure'")
+        measured = reader.one("SELECT measured FROM verdict WHERE locator = ?", figure.locator).measured
+    assert figure.printed == "0.223"
+    assert f"Print {measured:.3f} " in figure.correction
+
+
+def test_the_changes_page_holds_the_changelog(database: Path) -> None:
+    from surveykit.site.surroundings import found
+
+    pages = {page.path: page for page in render(database, around=found(ROOT))}
+    assert "### Data" in str(pages["changes.md"].content)
+    assert pages["CITATION.cff"].content == (ROOT / "CITATION.cff").read_bytes()
+    without = {page.path: page for page in render(database)}
+    assert "built without a changelog" in str(without["changes.md"].content)
+    assert "built without the engine" in str(without["sql.md"].content)
+    assert "CITATION.cff" not in without
