@@ -24,18 +24,16 @@ def write(methods: int, folder: Path) -> Path:
     if methods < len(real):
         raise SystemExit(f"the real catalog has {len(real)} methods already")
     entries = dict(_entries((REAL / "papers.bib").read_text(encoding="utf-8")))
-    papers = []
+    papers: dict[str, str] = {}
     copies = ((number, path) for number in count(2) for path in real)
     for number, path in islice(copies, methods - len(real)):
         method = yaml.safe_load(path.read_text(encoding="utf-8"))
         paper, name = f"{method['paper']}x{number}", f"{path.stem}-x{number}"
-        if number > 2 or f"{method['paper']}x2" not in entries:
-            papers.append(entries[method["paper"]].replace(method["paper"], paper, 1))
-            entries[paper] = ""
+        papers[paper] = entries[method["paper"]].replace(method["paper"], paper, 1)
         (catalog / "methods" / f"{name}.yaml").write_text(_copy(method, number, name, paper), encoding="utf-8")
         _copy_measured(catalog, path.stem, name)
     with (catalog / "papers.bib").open("a", encoding="utf-8") as file:
-        file.write("\n" + "\n".join(papers))
+        file.write("\n" + "\n".join(papers.values()))
     return catalog
 
 
