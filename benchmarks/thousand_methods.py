@@ -15,6 +15,8 @@ import argparse
 import json
 import math
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,6 @@ from time import process_time
 import synthetic_catalog
 
 ROOT = Path(__file__).parent.parent
-STEPS = ("load", "database", "pages")
 
 
 def steps(catalog: Path, folder: Path) -> dict[str, float]:
@@ -66,6 +67,71 @@ def site(catalog: Path, folder: Path) -> dict[str, float]:
     return {"site": seconds, "site, MB": sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6}
 
 
+def table(catalog: Path, folder: Path) -> dict[str, float]:
+    """Milliseconds that the table of methods takes in Chromium: from the address to being ready, to filter, to sort."""
+    html = _only_the_table(catalog, folder)
+    sys.path.insert(0, str(ROOT / "tests"))
+    from browser.harness import Browser, served, started
+
+    with served(html) as address, started() as driver:
+        browser = Browser(driver, address, folder)
+        browser.size(1400)
+        browser.open("methods/")
+        browser.wait(lambda: browser.all("#methods-table[data-ready]"), "the table")
+        ready = float(browser.script("return performance.now()"))
+        found: dict[str, float] = driver.execute_script(TIME)
+    return {"ready, ms": ready, **found}
+
+
+TIME = """
+const field = document.querySelector("#methods-tools input[type=search]");
+const head = [...document.querySelectorAll("#methods-table thead th")].at(-1);
+const table = document.querySelector("#methods-table tbody");
+const timed = (act) => {
+    const times = [];
+    for (let turn = 0; turn < 5; turn++) {
+        const start = performance.now();
+        act(turn);
+        table.getBoundingClientRect();  // the layout is part of it
+        times.push(performance.now() - start);
+    }
+    return times.sort((a, b) => a - b)[2];
+};
+const type = (text) => { field.value = text; field.dispatchEvent(new Event("input", { bubbles: true })); };
+return {
+    "rows": table.rows.length,
+    "filter, ms": timed((turn) => type(turn % 2 ? "" : "lora")),
+    "sort, ms": (type(""), timed(() => (head.querySelector("[role=button], button, .dt-column-order") ?? head).click())),
+};
+"""
+
+
+def _only_the_table(catalog: Path, folder: Path) -> Path:
+    """A site of one page: the table as it is, without the pages that it leads to."""
+    from surveykit.catalog.load import load
+    from surveykit.database.build import build as build_database
+    from surveykit.database.reading import reading
+    from surveykit.site.build import build
+    from surveykit.site.method_pages import index_context
+    from surveykit.site.method_table import DATA, method_rows, table_data
+    from surveykit.site.pages import _page
+
+    database, docs = folder / "table.duckdb", folder / "docs"
+    build_database(load(catalog), database)
+    shutil.copytree(ROOT / "site" / "docs" / "assets", docs / "assets")
+    with reading(database) as reader:
+        rows = method_rows(reader)
+        page = _page("methods/index.md", "methods", index_context(reader, rows), "Methods")
+    for path, content in ((page.path, page.content), (DATA, table_data(rows)), ("index.md", "# Home")):
+        (docs / path).parent.mkdir(parents=True, exist_ok=True)
+        (docs / path).write_bytes(content if isinstance(content, bytes) else str(content).encode())
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    text = re.sub(r"^  - surveykit:.*?(?=^\S|^$)|^nav:.*?(?=^$)", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = text.replace("docs_dir: site/docs", f"docs_dir: {docs}").replace("site_dir: ", f"site_dir: {folder}/")
+    (folder / "table.yml").write_text(text, encoding="utf-8")
+    return build(folder / "table.yml", strict=False)
+
+
 def measured(methods: int, what: str, folder: Path) -> dict[str, float]:
     """What a process of its own finds for one number of methods."""
     command = [sys.executable, __file__, "--child", what, str(methods), str(folder)]
@@ -78,7 +144,7 @@ def child(what: str, methods: int, folder: Path) -> None:
     catalog = folder / "catalog"
     if not catalog.exists():
         synthetic_catalog.write(methods, catalog)
-    print(json.dumps({"pages": steps, "site": site}[what](catalog, folder)))
+    print(json.dumps({"pages": steps, "site": site, "table": table}[what](catalog, folder)))
 
 
 def report(results: dict[int, dict[str, float]]) -> None:
@@ -98,21 +164,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, nargs="*", default=[125, 250, 500, 1000])
     parser.add_argument("--site", type=int, nargs="*", default=[125, 250])
-    parser.add_argument("--table", type=int, default=1000)
+    parser.add_argument("--table", type=int, nargs="*", default=[1000])
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         what, methods, folder = arguments.child
         return child(what, int(methods), Path(folder))
     with tempfile.TemporaryDirectory(prefix="surveykit-") as place:
-        for what in ("pages", "site"):
+        for what in ("pages", "site", "table"):
             results = {}
             for methods in getattr(arguments, what):
                 folder = Path(place) / str(methods)
                 folder.mkdir(exist_ok=True)
                 results[methods] = measured(methods, what, folder)
             if results:
-                print(f"Seconds of the processor, {what}")
+                print("Milliseconds in Chromium" if what == "table" else "Seconds of the processor")
                 report(results)
     return None
 

@@ -257,7 +257,11 @@ def test_a_broken_link_would_be_seen(site: Path, html: dict[str, Html]) -> None:
     page = Html('<a href="../lora/"></a><a href="../lora/#nothing"></a><img src="no.svg"><script src="/x.js"></script>')
     known = {"methods/lora/index.html": html["methods/lora/index.html"], "methods/new/index.html": page}
     found = [link for link in broken_links(site, known) if link.startswith("methods/new")]
-    assert [link.split(": ")[1] for link in found] == ["methods/lora/index.html#nothing", "methods/new/no.svg#", "x.js#"]
+    assert [link.split(": ")[1] for link in found] == [
+        "methods/lora/index.html#nothing",
+        "methods/new/no.svg#",
+        "x.js#",
+    ]
 
 
 def test_pages_work_below_any_folder(html: dict[str, Html]) -> None:
