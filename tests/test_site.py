@@ -220,11 +220,14 @@ def test_every_page_is_reached_from_the_first(html: dict[str, Html]) -> None:
     assert reached == set(html) - {"404.html"}
 
 
+REFERRING = ("href", "src", "data", "poster", "action", "xlink:href")
+
+
 def internal_links(path: str, page: Html) -> Iterator[tuple[str, str]]:
     """Files and fragments that a page refers to, below the root."""
     base = f"http://site/{path}"
     for _, attributes in page.elements:
-        for name in ("href", "src"):
+        for name in REFERRING:
             if name not in attributes:
                 continue
             parts = urlsplit(urljoin(base, attributes[name]))
@@ -233,20 +236,52 @@ def internal_links(path: str, page: Html) -> Iterator[tuple[str, str]]:
                 yield (f"{file}index.html" if file == "" or file.endswith("/") else file), unquote(parts.fragment)
 
 
+def broken_links(site: Path, html: dict[str, Html]) -> list[str]:
+    """Links, anchors, images, scripts, styles and downloads that lead to nothing."""
+    anchors = {path: {"__top", *page.identifiers()} for path, page in html.items()}
+    return [
+        f"{path}: {file}#{fragment}"
+        for path, page in html.items()
+        if path != "404.html"  # served at addresses of any depth, so its links are absolute
+        for file, fragment in internal_links(path, page)
+        if not (site / file).is_file() or (fragment and file in anchors and fragment not in anchors[file])
+    ]
+
+
 def test_every_link_anchor_and_image_resolves(site: Path, html: dict[str, Html]) -> None:
-    broken = []
+    assert sum(len(list(internal_links(path, page))) for path, page in html.items()) > 5_000
+    assert broken_links(site, html) == []
+
+
+def test_a_broken_link_would_be_seen(site: Path, html: dict[str, Html]) -> None:
+    page = Html('<a href="../lora/"></a><a href="../lora/#nothing"></a><img src="no.svg"><script src="/x.js"></script>')
+    known = {"methods/lora/index.html": html["methods/lora/index.html"], "methods/new/index.html": page}
+    found = [link for link in broken_links(site, known) if link.startswith("methods/new")]
+    assert [link.split(": ")[1] for link in found] == [
+        "methods/lora/index.html#nothing",
+        "methods/new/no.svg#",
+        "x.js#",
+    ]
+
+
+def test_pages_work_below_any_folder(html: dict[str, Html]) -> None:
+    """No page but that of a wrong address says where on a host the site lies."""
     for path, page in html.items():
-        if path == "404.html":
-            continue
-        for file, fragment in internal_links(path, page):
-            exists = (site / file).is_file()
-            state = fragment == "__top" or (
-                file == "sql/index.html" and fragment.startswith("q=")
-            )  # no place, but a query
-            found = not fragment or file not in html or state or fragment in html[file].identifiers()
-            if not (exists and found):
-                broken.append(f"{path}: {file}#{fragment}")
-    assert not broken
+        if path != "404.html":
+            for _, attributes in page.elements:
+                assert not any(attributes.get(name, "").startswith("/") for name in REFERRING), path
+
+
+def test_what_styles_and_data_refer_to_exists(site: Path, html: dict[str, Html]) -> None:
+    for path in site.rglob("*.css"):
+        for found in re.findall(r"url\(\s*['\"]?([^'\")]+)", path.read_text(encoding="utf-8")):
+            if not found.startswith(("data:", "#")):
+                assert (path.parent / found).is_file(), (path, found)
+    for path in (site / "assets" / "data" / "compare").glob("*.json"):
+        known = {"", *html[f"methods/{path.stem}/index.html"].identifiers()}
+        found = set(re.findall(r'"anchor":\s*"([^"]*)"', path.read_text(encoding="utf-8")))
+        assert len(found) > 1, path
+        assert found <= known, path
 
 
 def test_identifiers_are_unique(html: dict[str, Html]) -> None:

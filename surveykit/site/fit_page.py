@@ -69,18 +69,19 @@ def row_html(choice: Choice, question: Question) -> Markup:
     merged = c.overhead_merged if question.merge else c.overhead
     flops = c.merged_flops_percent if question.merge else c.flops_percent
     evaluated = {True: "yes", False: "no", None: "not stated"}[e.evaluated]
+    left = f"{_overhead(merged)}{f', {flops:.1f} % FLOPs' if flops >= 0.05 else ''}"
     printed = "–" if e.memory_gb is None else Markup('<a href="../survey/memory/">{}</a>').format(f"{e.memory_gb:.1f}")
     cells = (
         Markup('<a href="{}">{}</a><br><code>{}</code>{}').format(page, c.name, c.configuration, mark),
         Markup('<span class="outcome {}">{}</span>').format(_BADGES[choice.standing], choice.standing),
         _bar(c, question),
         Markup("{}").format(c.batch_that_fits if (c.batch_that_fits or 0) < LARGEST_BATCH else f"{LARGEST_BATCH} or more"),
-        Markup("{}").format(words.percent(c.trainable_percent)),
+        Markup('<a href="{}#configurations">{}</a>').format(page, words.percent(c.trainable_percent)),
         Markup("{}").format(_stored(c.stored_bytes)),
-        Markup("{}{}").format(_overhead(merged), f", {flops:.1f} % FLOPs" if flops >= 0.05 else ""),
+        Markup('<a href="{}#costs">{}</a>').format(page, left),
         _score(c),
         Markup("{}").format(printed),
-        Markup("{}").format(evaluated),
+        Markup('<a href="../survey/tables-1-2/">{}</a>').format(evaluated),
     )  # fmt: skip
     return Markup("<tr><td>{}</td></tr>").format(Markup("</td><td>").join(cells))
 

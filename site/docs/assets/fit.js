@@ -126,18 +126,21 @@
     const mark = row.reconstruction ? ' <span class="absent">reconstruction</span>' : "";
     const as = row.scoreOf ? `<br><span class="absent">as ${escape(row.scoreOf)}</span>` : "";
     const overhead = row.overhead[state].split("+").map((kind) => data.overheads[kind]).join(" + ");
+    const page = `../methods/${escape(row.configuration.split("/")[0])}/`;
+    const left = escape(overhead) + (row.flops[state] >= 0.05 ? `, ${row.flops[state].toFixed(1)} % FLOPs` : "");
+    const evaluated = row.evaluated === null ? "not stated" : row.evaluated ? "yes" : "no";
     const cells = [
-      `<a href="../methods/${escape(row.configuration.split("/")[0])}/">${escape(row.name)}</a>` +
+      `<a href="${page}">${escape(row.name)}</a>` +
         `<br><code>${escape(row.configuration)}</code>${mark}`,
       `<span class="outcome ${BADGES[word]}">${word}</span>`,
       bar(parts, question),
       batch < data.largestBatch ? batch : `${data.largestBatch} or more`,
-      percent(row.trained),
+      `<a href="${page}#configurations">${percent(row.trained)}</a>`,
       stored(row.stored),
-      escape(overhead) + (row.flops[state] >= 0.05 ? `, ${row.flops[state].toFixed(1)} % FLOPs` : ""),
+      `<a href="${page}#costs">${left}</a>`,
       row.score === null ? "not run" : `<a href="../survey/table-4/">${row.score.toFixed(1)}</a>${as}`,
       row.printed === null ? "–" : `<a href="../survey/memory/">${row.printed.toFixed(1)}</a>`,
-      row.evaluated === null ? "not stated" : row.evaluated ? "yes" : "no",
+      `<a href="../survey/tables-1-2/">${evaluated}</a>`,
     ];
     return `<tr><td>${cells.join("</td><td>")}</td></tr>`;
   }

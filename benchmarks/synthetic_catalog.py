@@ -1,0 +1,56 @@
+"""A catalog of any number of methods, made of copies of the real one with all that was measured of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REAL = Path(__file__).parent.parent / "catalog"
+SHELVES = ("counts", "costs", "memory", "trials")
+
+
+def write(methods: int, folder: Path) -> Path:
+    """Copy the real catalog and add copies of its methods, each with a paper and figures of its own, up to a number.
+
+    A copy is read as no row of Table 5, since each row is one configuration's.
+    """
+    catalog = Path(shutil.copytree(REAL, folder))
+    real = sorted((REAL / "methods").glob("*.yaml"))
+    if methods < len(real):
+        raise SystemExit(f"the real catalog has {len(real)} methods already")
+    entries = dict(_entries((REAL / "papers.bib").read_text(encoding="utf-8")))
+    papers: dict[str, str] = {}
+    copies = ((number, path) for number in count(2) for path in real)
+    for number, path in islice(copies, methods - len(real)):
+        method = yaml.safe_load(path.read_text(encoding="utf-8"))
+        paper, name = f"{method['paper']}x{number}", f"{path.stem}-x{number}"
+        papers[paper] = entries[method["paper"]].replace(method["paper"], paper, 1)
+        (catalog / "methods" / f"{name}.yaml").write_text(_copy(method, number, name, paper), encoding="utf-8")
+        _copy_measured(catalog, path.stem, name)
+    with (catalog / "papers.bib").open("a", encoding="utf-8") as file:
+        file.write("\n" + "\n".join(papers.values()))
+    return catalog
+
+
+def _copy(method: dict[str, Any], number: int, name: str, paper: str) -> str:
+    method |= {"id": name, "name": f"{method['name']} {number}", "paper": paper, "also_called": [], "explanations": []}
+    for configuration in method["configurations"]:
+        configuration["survey_rows"] = []
+    return yaml.safe_dump(method, allow_unicode=True, sort_keys=False)
+
+
+def _copy_measured(catalog: Path, original: str, name: str) -> None:
+    for shelf in SHELVES:
+        measured = REAL / "measured" / shelf / f"{original}.csv"
+        if measured.is_file():
+            text = measured.read_text(encoding="utf-8").replace(f"\n{original}/", f"\n{name}/")
+            (catalog / "measured" / shelf / f"{name}.csv").write_text(text, encoding="utf-8")
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    return [(match[1], match[0]) for match in re.finditer(r"^@\w+\{([^,]+),.*?^\}", text, re.MULTILINE | re.DOTALL)]

@@ -1,0 +1,187 @@
+"""How the time to build grows with the number of methods, and how quick the table of a thousand is.
+
+Each size is built in a process of its own, on a catalog made of copies of the real one. Times are of the processor, so
+that a busy machine lengthens them little; what counts is the growth: by how much a step takes longer where methods are
+twice as many (2 is linear, 4 quadratic).
+
+    python benchmarks/thousand_methods.py [--pages 125 250 500 1000] [--site 125 250] [--table 1000]
+
+`--table` needs Chromium with its driver, and selenium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from time import process_time
+
+import synthetic_catalog
+
+ROOT = Path(__file__).parent.parent
+
+
+def steps(catalog: Path, folder: Path) -> dict[str, float]:
+    """Seconds of the processor that each step takes, without the site."""
+    from surveykit.catalog.load import load
+    from surveykit.database.build import build
+    from surveykit.site.pages import render
+
+    database = folder / "benchmark.duckdb"
+    times: dict[str, float] = {}
+
+    def timed(name: str, step: Callable[[], object]) -> object:
+        start = process_time()
+        result = step()
+        times[name] = process_time() - start
+        return result
+
+    loaded = timed("load", lambda: load(catalog))
+    timed("database", lambda: build(loaded, database))  # type: ignore[arg-type]
+    timed("pages", lambda: sum(1 for _ in render(database)))
+    return times
+
+
+def site(catalog: Path, folder: Path) -> dict[str, float]:
+    """Seconds of the processor that `surveykit site` takes in all, and the size of what it writes."""
+    from surveykit.catalog.locate import ENVIRONMENT
+    from surveykit.site.build import build
+
+    os.environ[ENVIRONMENT] = str(catalog)
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for ours in ("docs_dir: ", "project: "):
+        text = text.replace(ours, f"{ours}{ROOT}/", 1)
+    (folder / "mkdocs.yml").write_text(text.replace("site_dir: ", f"site_dir: {folder}/"), encoding="utf-8")
+    start = process_time()
+    out = build(folder / "mkdocs.yml", strict=True)
+    seconds = process_time() - start
+    return {"site": seconds, "site, MB": sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6}
+
+
+def table(catalog: Path, folder: Path) -> dict[str, float]:
+    """Milliseconds that the table of methods takes in Chromium: from the address to being ready, to filter, to sort."""
+    html = _only_the_table(catalog, folder)
+    sys.path.insert(0, str(ROOT / "tests"))
+    from browser.harness import Browser, served, started
+
+    with served(html) as address, started() as driver:
+        browser = Browser(driver, address, folder)
+        browser.size(1400)
+        browser.open("methods/")
+        browser.wait(lambda: browser.all("#methods-table[data-ready]"), "the table")
+        ready = float(browser.script("return performance.now()"))
+        found: dict[str, float] = driver.execute_script(TIME)
+    return {"ready, ms": ready, **found}
+
+
+TIME = """
+const field = document.querySelector("#methods-tools input[type=search]");
+const head = [...document.querySelectorAll("#methods-table thead th")].at(-1);
+const table = document.querySelector("#methods-table tbody");
+const timed = (act) => {
+    const times = [];
+    for (let turn = 0; turn < 5; turn++) {
+        const start = performance.now();
+        act(turn);
+        table.getBoundingClientRect();  // the layout is part of it
+        times.push(performance.now() - start);
+    }
+    return times.sort((a, b) => a - b)[2];
+};
+const type = (text) => { field.value = text; field.dispatchEvent(new Event("input", { bubbles: true })); };
+return {
+    "rows": table.rows.length,
+    "filter, ms": timed((turn) => type(turn % 2 ? "" : "lora")),
+    "sort, ms": (type(""), timed(() => (head.querySelector("[role=button], button, .dt-column-order") ?? head).click())),
+};
+"""
+
+
+def _only_the_table(catalog: Path, folder: Path) -> Path:
+    """A site of one page: the table as it is, without the pages that it leads to."""
+    from surveykit.catalog.load import load
+    from surveykit.database.build import build as build_database
+    from surveykit.database.reading import reading
+    from surveykit.site.build import build
+    from surveykit.site.method_pages import index_context
+    from surveykit.site.method_table import DATA, method_rows, table_data
+    from surveykit.site.pages import _page
+
+    database, docs = folder / "table.duckdb", folder / "docs"
+    build_database(load(catalog), database)
+    shutil.copytree(ROOT / "site" / "docs" / "assets", docs / "assets")
+    with reading(database) as reader:
+        rows = method_rows(reader)
+        page = _page("methods/index.md", "methods", index_context(reader, rows), "Methods")
+    for path, content in ((page.path, page.content), (DATA, table_data(rows)), ("index.md", "# Home")):
+        (docs / path).parent.mkdir(parents=True, exist_ok=True)
+        (docs / path).write_bytes(content if isinstance(content, bytes) else str(content).encode())
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    text = re.sub(r"^  - surveykit:.*?(?=^\S|^$)|^nav:.*?(?=^$)", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = text.replace("docs_dir: site/docs", f"docs_dir: {docs}").replace("site_dir: ", f"site_dir: {folder}/")
+    (folder / "table.yml").write_text(text, encoding="utf-8")
+    return build(folder / "table.yml", strict=False)
+
+
+def measured(methods: int, what: str, folder: Path) -> dict[str, float]:
+    """What a process of its own finds for one number of methods."""
+    command = [sys.executable, __file__, "--child", what, str(methods), str(folder)]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, float] = json.loads(found.stdout.splitlines()[-1])
+    return result
+
+
+def child(what: str, methods: int, folder: Path) -> None:
+    catalog = folder / "catalog"
+    if not catalog.exists():
+        synthetic_catalog.write(methods, catalog)
+    print(json.dumps({"pages": steps, "site": site, "table": table}[what](catalog, folder)))
+
+
+def report(results: dict[int, dict[str, float]]) -> None:
+    """One row for each size, and by how much each step grows where methods are twice as many."""
+    names = list(next(iter(results.values())))
+    print(f"{'methods':>12}" + "".join(f"{name:>12}" for name in names))
+    for methods, row in results.items():
+        print(f"{methods:>12}" + "".join(f"{row[name]:>12.1f}" for name in names), flush=True)
+    sizes = list(results)
+    for small, large in pairwise(sizes):
+        doublings = math.log2(large / small)
+        grown = [(results[large][name] / results[small][name]) ** (1 / doublings) for name in names]
+        print(f"{f'{small}→{large}':>12}" + "".join(f"{f'× {ratio:.2f}':>12}" for ratio in grown), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, nargs="*", default=[125, 250, 500, 1000])
+    parser.add_argument("--site", type=int, nargs="*", default=[125, 250])
+    parser.add_argument("--table", type=int, nargs="*", default=[1000])
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        what, methods, folder = arguments.child
+        return child(what, int(methods), Path(folder))
+    with tempfile.TemporaryDirectory(prefix="surveykit-") as place:
+        for what in ("pages", "site", "table"):
+            results = {}
+            for methods in getattr(arguments, what):
+                folder = Path(place) / str(methods)
+                folder.mkdir(exist_ok=True)
+                results[methods] = measured(methods, what, folder)
+            if results:
+                print("Milliseconds in Chromium" if what == "table" else "Seconds of the processor")
+                report(results)
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Pages are light, stay where they are while they load, and wait for no other host."""
+
+from __future__ import annotations
+
+import pytest
+
+from browser.harness import Browser
+from browser.page_types import PAGE_TYPES
+from browser.weight import weigh
+
+OWN_SCRIPT = 300_000
+"""Bytes of our own JavaScript that a page may load; the theme's own, some 110 kB, come on top."""
+SHIFT = 0.02
+"""Browsers call a cumulative layout shift below 0.1 good."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGE_TYPES if page != "404.html"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_page_is_light_and_does_not_move(browser: Browser, page: str, width: int) -> None:
+    browser.size(width)
+    weight = weigh(browser, page)
+    assert weight.html > 0
+    assert weight.theme_script > 50_000
+    assert weight.own_script < OWN_SCRIPT
+    assert weight.blocking
+    assert all(url.startswith(browser.address) for url in weight.blocking)
+    assert weight.shift < SHIFT, weight.moved
+    assert weight.html < 1_000_000
+
+
+def test_the_engine_of_sql_waits_until_it_is_asked_for(browser: Browser) -> None:
+    weight = weigh(browser, "sql/")
+    assert weight.own_script < OWN_SCRIPT
+    browser.drain()
+    assert not [url for url in browser.requested if "duckdb" in url.rsplit("/", 1)[-1]]
+
+
+def test_a_shift_would_be_seen(browser: Browser) -> None:
+    browser.driver.get(browser.address + "about/")
+    browser.script("""const block = document.createElement('div');
+        block.style.height = '300px';
+        document.querySelector('article').prepend(block)""")
+    moved = browser.driver.execute_async_script("""const done = arguments[0];
+        new PerformanceObserver((list) => done(list.getEntries().reduce((sum, one) => sum + one.value, 0)))
+            .observe({type: 'layout-shift', buffered: true})""")
+    assert moved > SHIFT
