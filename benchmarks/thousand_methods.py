@@ -89,7 +89,8 @@ const done = arguments[0];
 const field = document.querySelector("#methods-tools input[type=search]");
 const head = document.querySelector("#methods-table thead th:nth-child(2)");
 const body = document.querySelector("#methods-table tbody");
-const state = () => `${body.rows.length} ${head.getAttribute("aria-sort")}`;
+const status = document.querySelector("#methods-tools .status");
+const state = () => `${status.textContent} ${head.getAttribute("aria-sort")}`;
 const turn = () => new Promise((resolve) => setTimeout(resolve));
 async function timed(act) {
     const times = [];
@@ -104,7 +105,7 @@ async function timed(act) {
 }
 const type = (text) => { field.value = text; field.dispatchEvent(new Event("input", { bubbles: true })); };
 (async () => {
-    const rows = body.rows.length;
+    const rows = parseInt(status.textContent);
     const filter = await timed((number) => type(number % 2 ? "" : "lora"));
     type("");
     await turn();
