@@ -76,33 +76,42 @@ def table(catalog: Path, folder: Path) -> dict[str, float]:
     with served(html) as address, started() as driver:
         browser = Browser(driver, address, folder)
         browser.size(1400)
+        driver.set_script_timeout(120)
         browser.open("methods/")
         browser.wait(lambda: browser.all("#methods-table[data-ready]"), "the table")
         ready = float(browser.script("return performance.now()"))
-        found: dict[str, float] = driver.execute_script(TIME)
+        found: dict[str, float] = driver.execute_async_script(TIME)
     return {"ready, ms": ready, **found}
 
 
 TIME = """
+const done = arguments[0];
 const field = document.querySelector("#methods-tools input[type=search]");
-const head = [...document.querySelectorAll("#methods-table thead th")].at(-1);
-const table = document.querySelector("#methods-table tbody");
-const timed = (act) => {
+const head = document.querySelector("#methods-table thead th:nth-child(2)");
+const body = document.querySelector("#methods-table tbody");
+const status = document.querySelector("#methods-tools .status");
+const state = () => `${status.textContent} ${head.getAttribute("aria-sort")}`;
+const turn = () => new Promise((resolve) => setTimeout(resolve));
+async function timed(act) {
     const times = [];
-    for (let turn = 0; turn < 5; turn++) {
-        const start = performance.now();
-        act(turn);
-        table.getBoundingClientRect();  // the layout is part of it
+    for (let number = 0; number < 5; number++) {
+        const before = state(), start = performance.now();
+        act(number);
+        while (state() === before) await turn();
+        body.getBoundingClientRect();  // the layout is part of it
         times.push(performance.now() - start);
     }
     return times.sort((a, b) => a - b)[2];
-};
+}
 const type = (text) => { field.value = text; field.dispatchEvent(new Event("input", { bubbles: true })); };
-return {
-    "rows": table.rows.length,
-    "filter, ms": timed((turn) => type(turn % 2 ? "" : "lora")),
-    "sort, ms": (type(""), timed(() => (head.querySelector("[role=button], button, .dt-column-order") ?? head).click())),
-};
+(async () => {
+    const rows = parseInt(status.textContent);
+    const filter = await timed((number) => type(number % 2 ? "" : "lora"));
+    type("");
+    await turn();
+    const sort = await timed(() => (head.querySelector("[role=button]") ?? head).click());
+    done({ rows, "filter, ms": filter, "sort, ms": sort });
+})();
 """
 
 

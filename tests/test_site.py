@@ -23,6 +23,7 @@ from surveykit.site import markdown, numbers
 from surveykit.site.build import build
 from surveykit.site.method_columns import COLUMNS
 from surveykit.site.pages import Page, fill, live_texts, render, write
+from surveykit.site.plugin import MOST_IN_NAVIGATION, _navigation
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path"}
 LOADING = {
@@ -515,3 +516,16 @@ def test_a_catalog_without_measurements_still_has_a_site(tmp_path: Path, build_s
     assert not load(catalog).measurements
     text = Html((build_site(catalog) / "index.html").read_text(encoding="utf-8")).text()
     assert "90 are not measured." in text
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_navigation_names_the_pages_of_a_folder_unless_they_are_very_many(more: int) -> None:
+    index = Page(path="methods/index.md", content="", title="All methods")
+    methods = [Page(path=f"methods/m{i}.md", content="", title=f"M{i}") for i in range(MOST_IN_NAVIGATION - 1 + more)]
+    nav, apart = _navigation([{"Methods": index.path}, {"About": "about.md"}], [index, *methods])
+    if more:
+        assert nav == [{"Methods": index.path}, {"About": "about.md"}]
+        assert apart == {page.path for page in methods}
+    else:
+        assert nav[0]["Methods"] == [index.path, *({page.title: page.path} for page in methods)]
+        assert not apart

@@ -15,7 +15,7 @@ from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
 from surveykit.catalog.load import load
@@ -26,6 +26,8 @@ from surveykit.site.pages import Page, fill, live_texts, render
 from surveykit.site.surroundings import found
 
 SITEMAP = "sitemap.xml"
+MOST_IN_NAVIGATION = 100
+"""Every page of a folder lists the others at its side, so a site of more would grow with the square of their number."""
 
 
 class SurveykitConfig(Config):  # type: ignore[misc]
@@ -47,6 +49,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         self.root = Path()
         self.pages: list[Page] = []
         self.live: dict[str, str] = {}
+        self.apart: set[str] = set()
+        """Pages that are reached by links alone."""
 
     @property
     def repository(self) -> str | None:
@@ -77,7 +81,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         if self.repository:
             config.edit_uri = f"{self.repository}/edit/main/"
         if config.nav is not None:
-            config.nav = _navigation(config.nav, self.pages)
+            config.nav, self.apart = _navigation(config.nav, self.pages)
         return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
@@ -94,6 +98,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 file = File.generated(config, page.path, content=page.content)
             if page.source is not None:
                 file.edit_uri = _below(self.root / page.source, base)
+            if page.path in self.apart:
+                file.inclusion = InclusionLevel.NOT_IN_NAV
             files.append(file)
         return files
 
@@ -139,18 +145,26 @@ def _below(path: Path, base: Path) -> str | None:
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else None
 
 
-def _navigation(nav: list[Any], pages: list[Page]) -> list[Any]:
-    """Give names to generated pages, and put those of a folder below the entry that is its index."""
+def _navigation(nav: list[Any], pages: list[Page]) -> tuple[list[Any], set[str]]:
+    """Give names to generated pages, and put those of a folder below the entry that is its index, if they are not too many.
+
+    Returns:
+        The navigation, and the paths of the pages that are left out.
+    """
     entries: list[Any] = []
+    apart: set[str] = set()
     for entry in nav:
         title, path = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
         folder = str(path).removesuffix("index.md") if isinstance(path, str) else ""
         below = [p for p in pages if folder and p.title and p.path.startswith(folder)]
-        if title is not None and str(path).endswith("/index.md") and below:
+        if len(below) > MOST_IN_NAVIGATION:
+            apart |= {p.path for p in below if p.path != path}
+            entries.append(entry)
+        elif title is not None and str(path).endswith("/index.md") and below:
             entries.append({title: [path if p.path == path else {_name(p): p.path} for p in below]})
         else:
             entries.append(entry)
-    return entries
+    return entries, apart
 
 
 def _name(page: Page) -> str:

@@ -7,6 +7,9 @@ import { compare, remaining, sortKey } from "./rows.js";
 import { MOST, SOURCES, read, write } from "./state.js";
 import { tools } from "./tools.js";
 
+/** Rows that are shown at once: a browser takes long to lay out a table of many hundreds. */
+const PAGE = 200;
+
 export async function start(place) {
   const data = await load("methods-table.json");
   const columns = data.columns;
@@ -119,10 +122,11 @@ function enhance(table, data, state) {
     autoWidth: false,
     info: false,
     language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this." },
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > PAGE ? "paging" : null },
     order: [],
     orderDescReverse: false,
-    paging: false,
+    paging: data.rows.length > PAGE,
+    pageLength: PAGE,
     columnDefs: data.columns.map(({ key }, target) => ({
       targets: target, type: key, orderSequence: ["asc", "desc"], visible: state().columns.has(key),
     })),
