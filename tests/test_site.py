@@ -234,7 +234,8 @@ def internal_links(path: str, page: Html) -> Iterator[tuple[str, str]]:
             parts = urlsplit(urljoin(base, attributes[name]))
             if parts.netloc == "site":
                 file = unquote(parts.path.lstrip("/"))
-                yield (f"{file}index.html" if file == "" or file.endswith("/") else file), unquote(parts.fragment)
+                fragment = "" if parts.fragment.startswith("q=") else unquote(parts.fragment)  # a query for the SQL page
+                yield (f"{file}index.html" if file == "" or file.endswith("/") else file), fragment
 
 
 def broken_links(site: Path, html: dict[str, Html]) -> list[str]:

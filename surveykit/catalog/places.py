@@ -37,7 +37,7 @@ def t5_places(backbone: Backbone) -> Iterator[Place]:
     def place(role: Role, sublayer: Sublayer, layer: int, layers: int, *shape: int, linear: bool = False) -> Place:
         fan_out, fan_in = (shape[0], shape[1]) if linear else (d, d)
         return Place(role, sublayer, layer, layers, fan_in, fan_out, d, inner, backbone.heads, f, shape,
-                     backbone.relative_buckets)  # fmt: skip
+                     backbone.relative_buckets, keys=inner)  # fmt: skip
 
     def attention(sublayer: Sublayer, layer: int, layers: int) -> Iterator[Place]:
         yield place("norm", sublayer, layer, layers, d)
@@ -61,12 +61,14 @@ def t5_places(backbone: Backbone) -> Iterator[Place]:
     yield place("input", "encoder.input", 0, backbone.encoder_layers)
     for n in range(backbone.encoder_layers):
         yield from attention("encoder.self", n, backbone.encoder_layers)
+    for n in range(backbone.encoder_layers):
         yield from feed_forward("encoder.feed_forward", n, backbone.encoder_layers)
     yield place("norm", "encoder.final", 0, 0, d)
     yield place("input", "decoder.input", 0, backbone.decoder_layers)
+    for sublayer in ("decoder.self", "decoder.cross"):
+        for n in range(backbone.decoder_layers):
+            yield from attention(sublayer, n, backbone.decoder_layers)
     for n in range(backbone.decoder_layers):
-        yield from attention("decoder.self", n, backbone.decoder_layers)
-        yield from attention("decoder.cross", n, backbone.decoder_layers)
         yield from feed_forward("decoder.feed_forward", n, backbone.decoder_layers)
     yield place("norm", "decoder.final", 0, 0, d)
 
