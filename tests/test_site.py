@@ -234,7 +234,9 @@ def internal_links(path: str, page: Html) -> Iterator[tuple[str, str]]:
             parts = urlsplit(urljoin(base, attributes[name]))
             if parts.netloc == "site":
                 file = unquote(parts.path.lstrip("/"))
-                fragment = "" if parts.fragment.startswith("q=") else unquote(parts.fragment)  # a query for the SQL page
+                fragment = (
+                    "" if parts.fragment.startswith("q=") else unquote(parts.fragment)
+                )  # a query for the SQL page
                 yield (f"{file}index.html" if file == "" or file.endswith("/") else file), fragment
 
 
