@@ -54,10 +54,14 @@ class Browser:
         self.errors: list[str] = []
 
     def open(self, path: str = "") -> None:
-        """Load a page of the site, by its address below the site's root, and wait until its scripts have run."""
+        """Load a page of the site, by its address below the site's root, and wait until its scripts have run.
+
+        Those that fetch data go on after the page is loaded: a test that changed the page before would race with them.
+        """
         self.driver.get(self.address + path)
-        if self.script("return document.scripts.length > 0"):
-            self.wait(lambda: self.script("return document.readyState === 'complete'"))
+        self.wait(lambda: self.script("return document.readyState === 'complete'"))
+        if self.script("return document.documentElement.classList.contains('js')"):
+            self.wait(lambda: self.script("return 'started' in document.documentElement.dataset"), f"scripts of {path}")
         self.driver.execute_cdp_cmd("Page.bringToFront", {})
 
     def script(self, text: str, *values: object) -> Any:

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import pytest
 from conftest import CATALOG, ROOT
-from selenium.webdriver.common.keys import Keys
 
 from browser.conftest import Browser
 from surveykit.cli import main
@@ -29,10 +28,16 @@ def finished(browser: Browser) -> None:
 
 def ask(browser: Browser, sql: str) -> None:
     """Type a query and press Ctrl+Enter."""
+    enter(browser, sql)
+    finished(browser)
+
+
+def enter(browser: Browser, sql: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     text = browser.one(TEXT)
     text.clear()
     text.send_keys(sql, Keys.CONTROL, Keys.ENTER)
-    finished(browser)
 
 
 def started(browser: Browser) -> Browser:
@@ -129,9 +134,7 @@ def test_errors_are_shown_and_nothing_leaves_the_host(browser: Browser, sql: str
 
 def test_a_query_is_stopped(browser: Browser) -> None:
     started(browser)
-    text = browser.one(TEXT)
-    text.clear()
-    text.send_keys("SELECT count(*) FROM range(100000000000) AS a, range(100) AS b", Keys.CONTROL, Keys.ENTER)
+    enter(browser, "SELECT count(*) FROM range(100000000000) AS a, range(100) AS b")
     browser.wait(lambda: browser.one("#sql-stop").is_displayed())
     browser.click("#sql-stop")
     browser.wait(lambda: browser.one(STATUS).text.startswith("Stopped"))

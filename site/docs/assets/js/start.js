@@ -9,7 +9,6 @@ const scripts = {
 };
 
 start();
-for (const [id, script] of Object.entries(scripts)) {
-  const place = document.getElementById(id);
-  if (place) import(script).then((module) => module.start(place));
-}
+const places = Object.keys(scripts).filter((id) => document.getElementById(id));
+await Promise.all(places.map(async (id) => (await import(scripts[id])).start(document.getElementById(id))));
+document.documentElement.dataset.started = ""; // from here on nothing of the page is rebuilt unasked
