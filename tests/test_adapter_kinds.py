@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached
+from surveykit.engine.objectives import divergence
 from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import choose_mask, divergence, step_loss
+from surveykit.engine.training import choose_mask, step_loss
 from surveykit.engine.trial import outputs, randomise
 from surveykit.recipes import Stage
 

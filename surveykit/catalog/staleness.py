@@ -21,7 +21,7 @@ _COUNTING = ("attach", "backbones", "counts", "masking", "models", "parts", "rol
 _RUNNING = ("hooks", "inputs", "parameters", "prefixes", "side", "optimizers")
 SOURCES: Mapping[Measure, tuple[str, ...]] = {
     "counts": _COUNTING,
-    "costs": (*_COUNTING, *_RUNNING, "accumulation", "backprop", "costs", "extrapolation", "inference", "memory", "replay", "spans",
+    "costs": (*_COUNTING, *_RUNNING, "accumulation", "backprop", "costs", "extrapolation", "flops", "inference", "memory", "objectives", "replay", "spans",
               "tracing"),
     "trials": (*_COUNTING, *_RUNNING, "allocation", "differences", "movement", "objectives", "saving",
                "tiny", "training", "trial"),

@@ -45,7 +45,8 @@ class Attached:
         self.container = nn.ModuleList()
         """Holds what the stage added."""
         self._unrounded: list[tuple[nn.Parameter, Tensor]] = []
-        self._merged = False
+        self.merged = False
+        """Whether `merge` took edits off."""
         self._attach()
 
     def _attach(self) -> None:
@@ -212,9 +213,9 @@ class Attached:
                 edit = placed.edit
                 if self.stage.merge_obstacle(edit) is not None:
                     staying.append(placed)
-                else:
+                elif not placed.part.stored.is_meta:  # there, there is nothing to write
                     placed.write()
-        self._merged = len(staying) < len(self.placed)
+        self.merged = len(staying) < len(self.placed)
         self.placed = staying
         needed = {id(placed.part) for placed in staying} | {id(placed.part.group) for placed in staying}
         self.container = nn.ModuleList(part for part in self.container if id(part) in needed)
@@ -268,7 +269,7 @@ class Attached:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if not self._merged:
+        if not self.merged:
             for weight, before in self._unrounded:
                 weight.data.copy_(before)
         self._unrounded.clear()

@@ -87,7 +87,11 @@ class Costs:
                 instance.model.train()
                 with watch_backprop(instance) as backprop:
                     trace = trace_step(
-                        instance, inputs, lambda held: optimizer_for(attached, held, 0.0), passes=stage.passes
+                        instance,
+                        inputs,
+                        lambda held: optimizer_for(attached, held, 0.0),
+                        passes=stage.passes,
+                        consistency=stage.consistency,
                     )
                 return trace, backprop, _beyond_the_trace(attached)
 
@@ -114,7 +118,8 @@ class Costs:
             with Attached(instance, deployed.model_copy(update={"train": (), "train_everything": False})) as kept:
                 beside = inference(kept, inputs)
                 kept.merge()
-                return vars(beside), vars(inference(kept, inputs)), bare
+                merged = inference(kept, inputs) if kept.merged else beside
+                return vars(beside), vars(merged), bare
 
         if not self._cut(stage):
             beside, merged, bare = at(self._instance(self.depth))
@@ -186,7 +191,8 @@ def _beyond_the_trace(attached: Attached) -> dict[str, int]:
     masks = attached.masked.entries if attached.masked is not None else 0
     tracked = 0
     for placed in attached.placed:
-        tracked += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
+        if placed.edit.tracked:
+            tracked += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
     base, slots = attached.stage.base, attached.quantized()
     sizes = [slot.place.fan_in * slot.place.fan_out for slot in slots]
     coded = 0 if base is None else sum(base.bytes(size) for size in sizes)

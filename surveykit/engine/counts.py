@@ -122,7 +122,7 @@ def _count_stage(attached: Attached) -> _StageCounts:
         stored=stored,
         stored_shared=shared,
         stored_bytes=stored_bytes,
-        optimizer_state=_optimizer_state(attached),
+        optimizer_state=_optimizer_state(attached, trained),
         quantized=sum(slot.place.fan_in * slot.place.fan_out for slot in attached.quantized()),
         touched=_touched(attached),
     )
@@ -171,17 +171,17 @@ def _expanded(attached: Attached) -> int:
     return total
 
 
-def _optimizer_state(attached: Attached) -> int:
+def _optimizer_state(attached: Attached, trained: int) -> int:
     """Adam's two moments for each trained number, less where gradients are projected, more where edits track."""
-    state: int = 2 * sum(p.numel() for p in attached.instance.model.parameters() if p.requires_grad)
+    state = 2 * trained
     rule = attached.stage.optimizer
     if rule is not None:
         for slot in attached.instance.slots:
             if rule.where.matches(slot.place) and any(p.requires_grad for p in slot.module.parameters()):
                 state += rule.state(slot.place.shape) - 2 * slot.place.fan_in * slot.place.fan_out
     for placed in attached.placed:
-        held = sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
-        state += int(placed.edit.tracked * held)
+        if placed.edit.tracked:
+            state += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
     return state
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.engine.attach import Attached
+from surveykit.engine.flops import FLOPS
 from surveykit.engine.models import Instance
 from surveykit.engine.replay import REPLAY
 from surveykit.recipes.base import OVERHEAD_KINDS
@@ -40,15 +40,18 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops = self.elementwise = 0
-        self._formulas = FlopCounterMode(display=False).flop_registry
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # as in `memory`
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         out = REPLAY.run(func, args, kwargs or {})
-        formula = self._formulas.get(func._overloadpacket)
-        if formula is not None:
-            self.flops += formula(*args, **(kwargs or {}), out_val=out)
+        flops = FLOPS.of(func, args, kwargs or {}, out)
+        if flops is not None:
+            self.flops += flops
         elif torch.Tag.pointwise in func.tags and isinstance(out, Tensor):
             self.elementwise += out.numel()
         return out

@@ -140,6 +140,11 @@ class Instance:
         loss: Tensor = output[0].abs().mean() if self.blueprint.encoder_only else output.loss
         return loss
 
+    def answer(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The loss of the labels and the scores that it counts, (rows, vocabulary); not of an encoder alone."""
+        output = self.run(inputs)
+        return output.loss, output.logits.flatten(0, -2)
+
     @property
     def blocks(self) -> tuple[tuple[str, nn.Module], ...]:
         """Every block with the stack it belongs to (`encoder` or `decoder`), in order."""

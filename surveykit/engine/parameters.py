@@ -26,7 +26,7 @@ def substitute(model: nn.Module, edits: Sequence[Replaced]) -> list[RemovableHan
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         values: dict[int, Tensor] = {}
         for edit, place, part, parameter in edits:
-            values[id(parameter)] = edit.value(part, values.get(id(parameter), parameter), place)
+            values[id(parameter)] = part(edit, values.get(id(parameter), parameter), place)
         for owner, value in values.items():
             for home, name in homes[owner]:
                 del home._parameters[name]

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from surveykit.errors import RecipeError
-from surveykit.recipes import Quantization, Shape
+from surveykit.recipes import Place, Quantization, Shape
 from surveykit.recipes.base import Activation
+from surveykit.recipes.sites import ParameterEdit
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -28,14 +29,16 @@ class Part(nn.Module):
     What can be regenerated from a seed, and indices, are buffers; all else is a parameter, trained or not.
     """
 
+    # Defaults of the class: a catalog has tens of thousands of parts, and a module is slow at setting attributes.
+    group: Part | None = None
+    _change: Tensor | None = None
+    _unrounded: Tensor | None = None
+    base: Quantization | None = None
+    """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+
     def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
         self.shapes = dict(shapes)
-        self.group: Part | None = None
-        self._change: Tensor | None = None
-        self._unrounded: Tensor | None = None
-        self.base: Quantization | None = None
-        """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, dtype, seed * 1000 + number)
             if shape.kept == "seed" or shape.is_index:
@@ -97,6 +100,10 @@ class Part(nn.Module):
 
     def draw(self, below: int) -> int:
         return int(torch.randint(below, (), device="cpu"))
+
+    def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
+        """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
+        return edit.value(self, tensor, place)
 
     def values(self) -> dict[str, Tensor]:
         """Every tensor by name."""

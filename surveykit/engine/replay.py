@@ -30,7 +30,7 @@ class Replay:
             kind = self._kinds[func] = _kind(func)
         if kind == "other":
             return func(*args, **kwargs)
-        key = _key(func, args, kwargs)
+        key = case(func, args, kwargs)
         if key is None:
             return func(*args, **kwargs)
         if kind == "in_place":
@@ -70,7 +70,7 @@ def _fresh(layout: _Layout) -> Tensor:
     return torch.empty_strided(layout[0], layout[1], dtype=layout[2], device="meta")
 
 
-def _key(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def case(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the result depends on; None if that is more than the layouts of meta tensors."""
     parts: list[Any] = [func]
     for value in args:

@@ -12,6 +12,8 @@ from torch.utils.hooks import RemovableHandle
 
 from surveykit.engine.memory import Memory
 from surveykit.engine.models import Instance
+from surveykit.engine.parts import Part
+from surveykit.recipes import Place
 
 FIRST, LAST = 2, 3
 """Layers at the ends of a stack that have a span of their own: those that compute otherwise (relative position bias in
@@ -32,6 +34,8 @@ def _span_names(stack: str, index: int, layers: int) -> tuple[str, ...]:
 def layer_spans(instance: Instance, memory: Memory) -> Iterator[Callable[[int], None]]:
     """Cut the phases of a step into spans by layer: `forward/0.encoder.first0`, `backward/0.decoder.last1`…
 
+    Edited values of pretrained tensors are made before the first layer, and differentiated after it, in the order of
+    their places: they have spans of their own, `forward/0.values.encoder.self.first0`…
     The number is that of the forward pass. Yields a function that must be told it before each pass.
     """
     current = 0
@@ -60,7 +64,16 @@ def layer_spans(instance: Instance, memory: Memory) -> Iterator[Callable[[int], 
             yield layer.register_forward_pre_hook(enter(i), with_kwargs=True)
         yield layers[-1].register_forward_hook(leave)
 
-    def _on_gradient(hidden: Tensor, names: tuple[str, ...]) -> None:
+    def value(part: nn.Module, args: tuple[Any, ...], output: Tensor | None = None) -> None:
+        place: Place = args[2]
+        layers = _span_names(place.sublayer, place.layer, place.layers) if place.layers else (place.sublayer,)
+        names = [f"values.{name}" for name in layers]
+        if output is None:
+            memory.span(*(f"{current}.{name}" for name in names))
+        else:
+            _on_gradient(output, names)
+
+    def _on_gradient(hidden: Tensor, names: Sequence[str]) -> None:
         if hidden.requires_grad:
             spans = [f"{current}.{name}" for name in names]
             hidden.register_hook(lambda _: memory.span(*spans))  # type: ignore[no-untyped-call]
@@ -69,6 +82,9 @@ def layer_spans(instance: Instance, memory: Memory) -> Iterator[Callable[[int], 
     try:
         for stack, blocks in groupby(instance.blocks, key=lambda found: found[0]):
             handles += watch(stack, [block for _, block in blocks])
+        for part in instance.model.modules():
+            if isinstance(part, Part):
+                handles += [part.register_forward_pre_hook(value), part.register_forward_hook(value)]
         yield tell
     finally:
         for handle in handles:

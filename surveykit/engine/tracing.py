@@ -14,6 +14,7 @@ from torch.optim import AdamW, Optimizer
 
 from surveykit.engine.memory import Bytes, Memory, Moments
 from surveykit.engine.models import Instance
+from surveykit.engine.objectives import divergence
 from surveykit.engine.spans import layer_spans
 
 Phase = Literal["forward", "backward", "optimizer"]
@@ -76,6 +77,7 @@ def trace_step(
     optimizer_factory: OptimizerFactory = adamw,
     *,
     passes: int = 1,
+    consistency: bool = False,
 ) -> StepTrace:
     """Trace a training step of a backbone, on meta or CPU.
 
@@ -88,6 +90,8 @@ def trace_step(
             transformers cannot read them.
         optimizer_factory: gets the parameters that are trained; if there are none, only forward runs.
         passes: forward passes before the one backward; their losses are summed.
+        consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
+            An encoder alone has no scores here, and goes without.
     """
     model, memory = instance.model, Memory()
     resident = memory.hold([*model.parameters(), *model.buffers()])
@@ -98,7 +102,7 @@ def trace_step(
     try:
         with memory, dropout_as_on_cuda(), layer_spans(instance, memory) as tell_pass:
             with memory.phase("forward"), memory.watch_saved():
-                loss = _loss(instance, inputs, passes, tell_pass)
+                loss = _loss(instance, inputs, passes, tell_pass, consistency)
             saved_tensors, saved = memory.saved
             backward = bool(trained) and loss.requires_grad
             if backward:
@@ -122,11 +126,24 @@ def trace_step(
     )
 
 
-def _loss(instance: Instance, inputs: Mapping[str, Tensor], passes: int, tell_pass: Callable[[int], None]) -> Tensor:
-    losses = []
+def _loss(
+    instance: Instance,
+    inputs: Mapping[str, Tensor],
+    passes: int,
+    tell_pass: Callable[[int], None],
+    consistency: bool,
+) -> Tensor:
+    losses, scores = [], []
     for number in range(passes):
         tell_pass(number)
-        losses.append(instance.loss(inputs))
+        if consistency and not instance.blueprint.encoder_only:
+            loss, given = instance.answer(inputs)
+            scores.append(given)
+            losses += [] if number else [loss]
+        else:
+            losses.append(instance.loss(inputs))
+    if scores:
+        losses.append(divergence(*scores))
     total: Tensor = losses[0]
     for loss in losses[1:]:
         total = total + loss

@@ -11,7 +11,7 @@ from torch import Tensor
 from surveykit.engine.allocation import Allocation
 from surveykit.engine.attach import Attached, Values
 from surveykit.engine.models import Instance
-from surveykit.engine.objectives import OWN_LOSS, Batch, Objective
+from surveykit.engine.objectives import OWN_LOSS, Batch, Objective, divergence
 from surveykit.engine.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
 
@@ -121,12 +121,6 @@ def step_loss(attached: Attached, batch: Batch, objective: Objective = OWN_LOSS)
         return torch.stack([loss_of(attached, batch, objective) for _ in range(attached.stage.passes)]).mean()
     first, second = (objective.answer(attached.instance.model, batch) for _ in range(2))
     return _with_penalty(attached, first.loss + divergence(first.scores, second.scores))
-
-
-def divergence(first: Tensor, second: Tensor) -> Tensor:
-    """Half the sum of both Kullback-Leibler divergences of two sets of logits (positions, classes), averaged."""
-    p, q = first.log_softmax(dim=-1), second.log_softmax(dim=-1)
-    return ((p.exp() - q.exp()) * (p - q)).sum(dim=-1).mean() / 2
 
 
 def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:

@@ -180,9 +180,6 @@ class Edit(Record):
     allowed_roles: ClassVar[frozenset[str]]
     tracked: ClassVar[int] = 0
     """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
-    depth_uniform: ClassVar[bool] = True
-    """Whether every layer gets the same, so that costs at two depths tell those at any depth."""
-
     size_name: ClassVar[str | None] = None
     """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
 
@@ -197,6 +194,11 @@ class Edit(Record):
             raise ValueError(f"{self.kind} goes on {', '.join(sorted(self.allowed_roles))}, not on {', '.join(wrong)}")
         if self.where.parameters != "all":
             raise ValueError("`parameters: bias` chooses what is trained; an edit goes on modules")
+
+    @property
+    def depth_uniform(self) -> bool:
+        """Whether every layer gets the same, so that costs at two depths tell those at any depth."""
+        return True
 
     def sized(self, size: int) -> Self:
         """The same edit with another value of the hyper-parameter that `size_name` names. The scale of a low-rank

@@ -37,6 +37,10 @@ class Generalized(WeightEdit):
     biases: bool
     """Whether c and e are trained: a bias that a layer of T5 does not have."""
 
+    @property
+    def depth_uniform(self) -> bool:
+        return self.choice != "random"  # each layer draws its own
+
     def tensors(self, place: Place) -> dict[str, Shape]:
         left, right = Shape((place.fan_out, self.rank), "zeros"), Shape((self.rank, place.fan_in), "kaiming")
         shapes = {"factor_left": left, "factor_right": right, "addend_left": left, "addend_right": right}

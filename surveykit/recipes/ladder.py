@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -33,7 +33,6 @@ class Ladder(SideEdit):
     """
 
     kind: Literal["ladder"]
-    depth_uniform: ClassVar[bool] = False
     reduction: int = Field(ge=1)
     """What the widths of the stream, of a head and of the feed-forward are divided by."""
     period: int = Field(ge=1)
@@ -43,6 +42,10 @@ class Ladder(SideEdit):
     temperature: float = Field(gt=0)
     """What a gate's parameter is divided by before the sigmoid."""
     activation: Activation
+
+    @property
+    def depth_uniform(self) -> bool:
+        return False
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
