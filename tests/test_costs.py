@@ -10,7 +10,9 @@ from surveykit.engine.backbones import blueprint
 from surveykit.engine.costs import Costs
 
 
-@pytest.mark.parametrize("name", ["full-tuning/all", "lora/qv-r8", "adapters/rf16", "prefix-tuning/mlp-p30-h512"])
+@pytest.mark.parametrize(
+    "name", ["full-tuning/all", "lora/qv-r8", "adapters/rf16", "prefix-tuning/mlp-p30-h512", "intrinsic-said/d20k"]
+)
 def test_costs_at_two_depths_give_those_at_full_depth(
     catalog: Catalog, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -23,6 +25,19 @@ def test_costs_at_two_depths_give_those_at_full_depth(
     assert whole.training(recipe.stages[-1], 2, 32).memory == step.memory
     assert whole.training(recipe.stages[-1], 2, 32).backward_flops == step.backward_flops
     assert whole.inference(recipe) == inference
+
+
+def test_where_each_layer_draws_its_own_the_whole_depth_is_traced(catalog: Catalog) -> None:
+    record, recipe = catalog.backbones["t5-small"], catalog.recipe("glora/all-linear-r4")
+    found = Costs(blueprint(record))
+    found.training(recipe.stages[-1], 2, 32)
+    assert set(found._instances) == {6}
+
+
+def test_what_cannot_be_merged_costs_the_same_merged(catalog: Catalog) -> None:
+    found = Costs(blueprint(catalog.backbones["t5-small"])).inference(catalog.recipe("prefix-tuning/mlp-p30-h512"))
+    assert found.merged == found.unmerged
+    assert found.merged.flops > found.bare_flops
 
 
 def test_backward_stops_where_nothing_below_is_trained(catalog: Catalog) -> None:

@@ -49,6 +49,18 @@ def test_extrapolates_several_passes(stages: dict[str, Stage], catalog: Catalog)
     check_extrapolation(catalog.backbones["t5-small"], stages["lora"], passes=2)
 
 
+@pytest.mark.parametrize("name", ["intrinsic-said/d20k", "diffpruning/s0-5-structured"])
+def test_extrapolates_edited_values_of_pretrained_tensors(catalog: Catalog, name: str) -> None:
+    """They are all made before the first layer, and differentiated after it."""
+    check_extrapolation(catalog.backbones["t5-small"], catalog.recipe(name).stages[0])
+
+
+def test_extrapolates_two_passes_that_should_agree(catalog: Catalog) -> None:
+    stage = catalog.recipe("adamix/m4-b16").stages[0]
+    assert stage.consistency
+    check_extrapolation(catalog.backbones["t5-small"], stage, passes=stage.passes)
+
+
 def test_extrapolation_refuses_what_does_not_repeat(stages: dict[str, Stage], catalog: Catalog) -> None:
     small = catalog.backbones["t5-small"]
     norms = [trace(model_for(of_depth(small, depth)), stages["norms"]) for depth in (3, 4, 5)]

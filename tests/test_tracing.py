@@ -128,6 +128,19 @@ def test_passes_add_up(stages: dict[str, Stage]) -> None:
     assert (thrice.gradients, thrice.optimizer_state) == (once.gradients, once.optimizer_state)
 
 
+def test_two_passes_that_should_agree_keep_their_scores(stages: dict[str, Stage]) -> None:
+    """The divergence multiplies no matrices; for backward it keeps at least both passes' log-probabilities."""
+    instance = model_for(backbone())
+    apart = stages["lora"].model_copy(update={"passes": 2})
+    plain, agreeing = (
+        trace(instance, stage, passes=2) for stage in (apart, apart.model_copy(update={"consistency": True}))
+    )
+    assert agreeing.forward_flops == plain.forward_flops
+    assert agreeing.backward_flops == plain.backward_flops
+    scores = inputs("meta")["labels"].numel() * instance.blueprint.vocabulary * 2
+    assert agreeing.saved.native - plain.saved.native > scores
+
+
 def test_state_and_gradients_are_those_of_adam(stages: dict[str, Stage]) -> None:
     instance = model_for(backbone())
     with Attached(instance, stages["full"]):

@@ -58,4 +58,5 @@ def inputs(device: str, *, batch: int = 3, positions: int = 24) -> dict[str, Ten
 
 def trace(instance: Instance, stage: Stage, *, passes: int = 1) -> StepTrace:
     with Attached(instance, stage):
-        return trace_step(instance, inputs(str(instance.model.device)), passes=passes)
+        given = inputs(str(instance.model.device))
+        return trace_step(instance, given, passes=passes, consistency=stage.consistency)
