@@ -13,9 +13,9 @@ from surveykit import formula
 from surveykit.database.reading import Reader
 from surveykit.site.configurations import configuration_context, place
 from surveykit.site.experiment import experiment_rows, score_rows
-from surveykit.site.markdown import code, escape, external, fence, joined, link, table
+from surveykit.site.markdown import code, escape, external, fence, joined, link, table, target
 from surveykit.site.measured_pages import cell_rows, cost_rows, trial_sentence
-from surveykit.site.method_table import INDEX, markdown_table
+from surveykit.site.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, markdown_table
 from surveykit.site.pictures import figure
 from surveykit.site.snippets import snippets
 from surveykit.site.sources import Sources
@@ -55,6 +55,8 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
     ]
     return {
         "methods": markdown_table(rows),
+        "script": Markup(target(FIRST_PAGE, INDEX)),
+        "rows_on_a_page": ROWS_ON_A_PAGE,
         "families": families,
         "summary": reader.one("SELECT * FROM summary"),
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,

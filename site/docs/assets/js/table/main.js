@@ -7,17 +7,15 @@ import { compare, remaining, sortKey } from "./rows.js";
 import { MOST, SOURCES, read, write } from "./state.js";
 import { tools } from "./tools.js";
 
-/** Rows that are shown at once: a browser takes long to lay out a table of many hundreds. */
-const PAGE = 200;
-
 export async function start(place) {
   const data = await load("methods-table.json");
   const columns = data.columns;
   const ids = new Set(data.rows.map((row) => row.id));
   const compareAddress = document.getElementById("compare-link").href;
+  const rows = Number(document.getElementById("first-page").dataset.rows);
   let state = read(location.search, columns, ids);
   const boxes = addBoxes(place.querySelector("tbody"), data.rows);
-  const table = enhance(place.querySelector("table"), data, () => state);
+  const table = enhance(place.querySelector("table"), data, rows, () => state);
 
   const show = tools(document.getElementById("methods-tools"), data, {
     text: (text) => change({ text }, true),
@@ -105,8 +103,8 @@ function addBoxes(body, rows) {
   );
 }
 
-/** DataTables over the rows; what a cell is sorted by is looked up in the data, by the number of its row. */
-function enhance(table, data, state) {
+/** DataTables over the rows, so many to a page; what a cell is sorted by is looked up in the data, by its row's number. */
+function enhance(table, data, rows, state) {
   [...table.tBodies[0].rows].forEach((row, index) => {
     for (const cell of row.cells) cell.dataset.order = index;
   });
@@ -122,11 +120,11 @@ function enhance(table, data, state) {
     autoWidth: false,
     info: false,
     language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this." },
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > PAGE ? "paging" : null },
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > rows ? "paging" : null },
     order: [],
     orderDescReverse: false,
-    paging: data.rows.length > PAGE,
-    pageLength: PAGE,
+    paging: data.rows.length > rows,
+    pageLength: rows,
     columnDefs: data.columns.map(({ key }, target) => ({
       targets: target, type: key, orderSequence: ["asc", "desc"], visible: state().columns.has(key),
     })),
