@@ -76,6 +76,11 @@ export async function start(place) {
     const sort = { key: columns[index].key, descending: direction === "desc" };
     change({ sort: sort.key === "name" && !sort.descending ? null : sort });
   });
+  // The pager's buttons are made anew for each page: the focus goes from the one that was used to the one of that page.
+  table.on("page", () => {
+    if (!place.querySelector(".dt-paging").contains(document.activeElement)) return;
+    table.one("draw", () => place.querySelector(".dt-paging [aria-current=page]").focus());
+  });
   for (const [id, box] of boxes) {
     box.addEventListener("change", () => {
       const chosen = new Set(state.chosen);
@@ -119,7 +124,8 @@ function enhance(table, data, rows, state) {
   return new DataTable(table, {
     autoWidth: false,
     info: false,
-    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this." },
+    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this.",
+      aria: { paginate: { number: "Page " } } },
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > rows ? "paging" : null },
     order: [],
     orderDescReverse: false,
