@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def steps(catalog: Path, folder: Path) -> dict[str, float]:
 
 
 def site(catalog: Path, folder: Path) -> dict[str, float]:
-    """Seconds of the processor that `surveykit site` takes in all, and the size of what it writes."""
+    """Seconds of the processor that `surveykit site` takes in all, the memory that it needs, and what it writes."""
     from surveykit.catalog.locate import ENVIRONMENT
     from surveykit.site.build import build
 
@@ -64,7 +65,9 @@ def site(catalog: Path, folder: Path) -> dict[str, float]:
     start = process_time()
     out = build(folder / "mkdocs.yml", strict=True)
     seconds = process_time() - start
-    return {"site": seconds, "site, MB": sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    written = sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6
+    return {"site": seconds, "memory, MB": peak, "files, MB": written}
 
 
 def table(catalog: Path, folder: Path) -> dict[str, float]:

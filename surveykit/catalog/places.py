@@ -28,8 +28,13 @@ _Tensor = tuple[Role, Sublayer, int]
 """Which pretrained tensor is meant: the role of its module, sublayer and layer."""
 
 
-def t5_places(backbone: Backbone) -> Iterator[Place]:
+@lru_cache(maxsize=8)  # pages ask for those of the same few backbones, thousands of times
+def t5_places(backbone: Backbone) -> tuple[Place, ...]:
     """Every place of a T5, in the order in which the engine finds them in the model. Widths are features."""
+    return tuple(_t5_places(backbone))
+
+
+def _t5_places(backbone: Backbone) -> Iterator[Place]:
     if backbone.architecture != "t5":
         raise ValueError(f"{backbone.id} is no T5")
     d, inner, f = backbone.d_model, backbone.inner, backbone.d_ff
@@ -92,15 +97,10 @@ def trainable_by_location(recipe: Recipe, backbone: Backbone) -> dict[Location, 
     Raises:
         ValueError: the backbone is no T5, or an edit does not fit its widths.
     """
-    places = _all(backbone)
+    places = t5_places(backbone)
     splits = [_stage(stage, places, backbone.tied) for stage in recipe.stages]
     largest = max(splits, key=lambda split: sum(split.values()))
     return {name: largest[name] for name in LOCATIONS if largest.get(name)}
-
-
-@lru_cache(maxsize=8)
-def _all(backbone: Backbone) -> tuple[Place, ...]:
-    return tuple(t5_places(backbone))
 
 
 def _stage(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[Location, int]:
@@ -136,7 +136,7 @@ def _places_of(edit: Edit, places: Iterable[Place], tied: bool) -> list[Place]:
 def _trained(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[_Tensor, Place]:
     """The pretrained tensors that a stage trains, each once. A T5 has no biases, so that `bias` chooses nothing."""
     found: dict[_Tensor, Place] = {}
-    for place in places:
+    for place in places if stage.train_everything or stage.train else ():
         if not place.shape:
             continue
         chosen = stage.train_everything

@@ -30,7 +30,8 @@ SOURCES: Mapping[Measure, tuple[str, ...]] = {
 
 
 @cache
-def _source(path: Path) -> bytes:
+def _source(folder: str, module: str) -> bytes:
+    path = _PACKAGE / folder / f"{module}.py"
     return path.read_bytes() if path.is_file() else b""
 
 
@@ -46,7 +47,7 @@ def key(recipe: Recipe, backbone: Backbone | None, measure: Measure = "counts") 
     if backbone is not None:
         digest.update(backbone.model_dump_json(exclude=_DESCRIBES_BACKBONE).encode())
     for kind in sorted({*_RECIPES, *kinds}):
-        digest.update(_source(_PACKAGE / "recipes" / f"{kind}.py"))
+        digest.update(_source("recipes", kind))
     for module in SOURCES[measure]:
-        digest.update(_source(_PACKAGE / "engine" / f"{module}.py"))
+        digest.update(_source("engine", module))
     return digest.hexdigest()[:16]

@@ -29,8 +29,6 @@ _TICKS = {"✓": "true", "✗": "false"}
 # Views that others use come first; the rest is in alphabetical order.
 _VIEW_ORDER = ("method_on_backbone", "methods_on", "methods", "table5", "appendix_b", "table4_readings", "statements")
 
-_ROWS_AT_ONCE = 100
-
 Row = tuple[Any, ...]
 
 
@@ -72,12 +70,12 @@ def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
-    """Insert rows, many to a statement: one statement a row takes ten times as long."""
-    mark = f"({', '.join('?' * len(rows[0]))})"
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        chunk = rows[start : start + _ROWS_AT_ONCE]
-        values = [value for row in chunk for value in row]
-        connection.execute(f"INSERT INTO {table} VALUES {', '.join([mark] * len(chunk))}", values)
+    """Insert all rows in one statement, each column as one list: a mark for every value takes ten times as long."""
+    columns = connection.execute(
+        "SELECT data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
+    ).fetchall()
+    lists = ", ".join(f"unnest(?::{kind}[])" for (kind,) in columns)
+    connection.execute(f"INSERT INTO {table} SELECT {lists}", [list(values) for values in zip(*rows, strict=True)])
 
 
 def _views() -> list[Path]:

@@ -16,12 +16,25 @@ class Reader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._grouped: dict[tuple[str, str], dict[object, list[Any]]] = {}
 
     def all(self, sql: str, *values: object) -> list[Any]:
         """Rows with their columns as attributes."""
         cursor = self._connection.execute(sql, list(values))
         names = [column[0] for column in cursor.description or ()]
         return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+    def of(self, column: str, value: object, sql: str) -> list[Any]:
+        """Rows of a query with a value in a column, in the query's order.
+
+        The query is asked once for all values: pages put the same one for each of many methods.
+        """
+        grouped = self._grouped.get((column, sql))
+        if grouped is None:
+            grouped = self._grouped[column, sql] = {}
+            for row in self.all(sql):
+                grouped.setdefault(getattr(row, column), []).append(row)
+        return [SimpleNamespace(**vars(row)) for row in grouped.get(value, [])]  # of its own: pages add to their rows
 
     def one(self, sql: str, *values: object) -> Any:
         """The only row."""

@@ -31,10 +31,10 @@ def place(configuration: str) -> str:
 def configuration_context(reader: Reader, configuration: Any, backbones: list[Any], page: str) -> dict[str, Any]:
     """What a page shows of one configuration."""
     let = json.loads(configuration.formula_let)
-    measured = {m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", configuration.id)}
-    values = {
-        v.backbone: v for v in reader.all("SELECT * FROM formula_value WHERE configuration = ?", configuration.id)
-    }  # fmt: skip
+    measured, values = (
+        {row.backbone: row for row in reader.of("configuration", configuration.id, f"SELECT * FROM {relation}")}
+        for relation in ("measured", "formula_value")
+    )
     # Every T5, then those of the paper, each by size.
     backbones = sorted((b for b in backbones if b.id in values), key=lambda b: b.architecture != "t5")
     return {
@@ -52,9 +52,7 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
         "agreement": _agreement(backbones, measured),
         "stale": any(m.is_stale for m in measured.values()),
         "tensors": next((tensor_table(configuration, b) for b in backbones if b.id == "t5-large"), None),
-        "rows": reader.all(
-            "SELECT row_label, evidence FROM survey_row WHERE configuration = ? ORDER BY row_label", configuration.id
-        ),
+        "rows": reader.of("configuration", configuration.id, "SELECT * FROM survey_row ORDER BY row_label"),
         "oracles": _oracles(reader, configuration.id),
     }
 
@@ -128,7 +126,7 @@ def _agreement(backbones: list[Any], measured: dict[str, Any]) -> str:
 def _oracles(reader: Reader, configuration: str) -> Markup:
     """The same configuration in libraries."""
     lines = []
-    for o in reader.all("SELECT * FROM oracle WHERE configuration = ? ORDER BY position", configuration):
+    for o in reader.of("configuration", configuration, "SELECT * FROM oracle ORDER BY position"):
         arguments = ", ".join(f"{name}={value!r}" for name, value in json.loads(o.arguments).items())
         line = escape(f"{words(o.library, LIBRARIES)}: ") + code(f"{o.config}({arguments})")
         if o.trainable is None:

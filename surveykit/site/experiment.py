@@ -15,12 +15,13 @@ from surveykit.site.raw_results import APPENDIX_B
 def experiment_rows(reader: Reader, method: str) -> Markup:
     """Memory and time as printed in Table 5, with what we predict of the memory. Time is not measured by us."""
     rows: list[list[Cell]] = []
-    for t in reader.all(
+    for t in reader.of(
+        "method",
+        method,
         "SELECT t.*, b.name AS backbone_name, p.predicted_gb, p.error_percent FROM table5 t"
         " JOIN backbone b ON b.id = t.backbone LEFT JOIN memory_prediction p"
         "   ON p.backbone = t.backbone AND p.row_label = t.row_label AND p.is_best_setting"
-        " WHERE t.method = ? ORDER BY lower(t.row_label), t.row_label, b.parameters",
-        method,
+        " ORDER BY lower(t.row_label), t.row_label, b.parameters",
     ):
         at = ("table5", t.row_label, t.backbone)
         predicted = numbers.ABSENT if t.predicted_gb is None else f"{t.predicted_gb:.1f} ({t.error_percent:+.0f} %)"
@@ -52,11 +53,12 @@ def experiment_rows(reader: Reader, method: str) -> Markup:
 def score_rows(reader: Reader, method: str, page: str) -> Markup:
     """Mean scores as we recompute Table 4 from Appendix B, with the place of each backbone's raw results."""
     rows: list[list[Cell]] = []
-    for s in reader.all(
+    for s in reader.of(
+        "method_id",
+        method,
         "SELECT t.*, b.name AS backbone_name, rank() OVER (PARTITION BY t.backbone ORDER BY t.score_mean DESC) AS place,"
         " count(*) OVER (PARTITION BY t.backbone) AS of FROM table4_recomputed t JOIN backbone b ON b.id = t.backbone"
-        " WHERE t.score_mean IS NOT NULL QUALIFY t.method_id = ? ORDER BY lower(t.method), t.method, b.parameters",
-        method,
+        " WHERE t.score_mean IS NOT NULL ORDER BY lower(t.method), t.method, b.parameters",
     ):
         at = ("score", s.method, s.backbone)
         rows.append(

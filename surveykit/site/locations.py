@@ -49,7 +49,7 @@ def location_table(configuration: Any, backbones: list[Any], name: str) -> Marku
 def tensor_table(configuration: Any, backbone: Any) -> Markup:
     """What each edit of a configuration brings to one place, with the shapes on a T5: name, shape, and who keeps it."""
     recipe, record = Recipe.model_validate_json(configuration.recipe), as_record(backbone)
-    places = list(t5_places(record))
+    places = t5_places(record)
     rows: list[list[Cell]] = []
     for edit in (edit for stage in recipe.stages for edit in stage.edits):
         there = [place for place in places if edit.where.matches(place)]

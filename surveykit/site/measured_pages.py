@@ -32,10 +32,11 @@ def cell_anchor(table_number: int, column: str) -> str:
 def cell_rows(reader: Reader, method: str) -> Markup:
     """The cells of Tables 1 and 2 of one method: printed, measured, verdict, reason."""
     rows: list[list[Cell]] = []
-    for v in reader.all(
-        "SELECT * FROM cell_verdict WHERE method = ? ORDER BY table_number, list_position(?, column_name)",
-        method, list(COLUMNS),
-    ):  # fmt: skip
+    columns = list(COLUMNS)
+    for v in sorted(
+        reader.of("method", method, "SELECT * FROM cell_verdict"),
+        key=lambda v: (v.table_number, columns.index(v.column_name)),
+    ):
         reason = escape(v.reason)
         if v.explanation:
             reason += Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explanation)
@@ -55,10 +56,11 @@ def cell_rows(reader: Reader, method: str) -> Markup:
 def cost_rows(reader: Reader, method: str) -> Markup:
     """What the default configuration costs on each backbone."""
     rows: list[list[Cell]] = []
-    for m in reader.all(
-        "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
-        " WHERE m.id = ? AND m.bp_measured IS NOT NULL ORDER BY b.parameters",
+    for m in reader.of(
+        "id",
         method,
+        "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
+        " WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters",
     ):
         rows.append(
             [
@@ -95,9 +97,10 @@ def _overheads(unmerged: str, merged: str) -> str:
 
 def trial_sentence(reader: Reader, method: str) -> str | None:
     """What the default configuration did on a tiny T5, in a sentence; None when it was not run."""
-    found = reader.all(
-        "SELECT t.* FROM trial t JOIN configuration c ON c.id = t.configuration WHERE c.method = ? AND c.is_default",
+    found = reader.of(
+        "method",
         method,
+        "SELECT t.*, c.method FROM trial t JOIN configuration c ON c.id = t.configuration WHERE c.is_default",
     )
     if not found:
         return None

@@ -13,9 +13,9 @@ from surveykit import formula
 from surveykit.database.reading import Reader
 from surveykit.site.configurations import configuration_context, place
 from surveykit.site.experiment import experiment_rows, score_rows
-from surveykit.site.markdown import code, escape, external, fence, joined, link, table
+from surveykit.site.markdown import code, escape, external, fence, joined, link, table, target
 from surveykit.site.measured_pages import cell_rows, cost_rows, trial_sentence
-from surveykit.site.method_table import INDEX, markdown_table
+from surveykit.site.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, markdown_table
 from surveykit.site.pictures import figure
 from surveykit.site.snippets import snippets
 from surveykit.site.sources import Sources
@@ -55,6 +55,8 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
     ]
     return {
         "methods": markdown_table(rows),
+        "script": Markup(target(FIRST_PAGE, INDEX)),
+        "rows_on_a_page": ROWS_ON_A_PAGE,
         "families": families,
         "summary": reader.one("SELECT * FROM summary"),
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
@@ -73,18 +75,14 @@ def method_contexts(
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
-        configurations = reader.all(
-            "SELECT * FROM configuration WHERE method = ? ORDER BY NOT is_default, id", method.id
-        )
+        configurations = reader.of("method", method.id, "SELECT * FROM configuration ORDER BY NOT is_default, id")
         told = snippet_blocks(reader, method.id, page)
         yield (
             method,
             {
                 "method": method,
                 "not_instantiated": getattr(method, "not_instantiated", None),
-                "aliases": [
-                    a.name for a in reader.all("SELECT name FROM alias WHERE method = ? ORDER BY name", method.id)
-                ],
+                "aliases": [a.name for a in reader.of("method", method.id, "SELECT * FROM alias ORDER BY name")],
                 "family": words(method.family, FAMILIES),
                 "paper": _paper(reader, method.paper),
                 "verdicts": verdict_table(reader, page, method.id),
@@ -109,7 +107,7 @@ def method_contexts(
 
 
 def _paper(reader: Reader, key: str) -> Any:
-    paper = reader.one("SELECT * FROM paper WHERE key = ?", key)
+    (paper,) = reader.of("key", key, "SELECT * FROM paper")
     url = paper.url or (f"https://arxiv.org/abs/{paper.arxiv}" if paper.arxiv else None)
     url = url or (f"https://doi.org/{paper.doi}" if paper.doi else None)
     first, *others = paper.authors.split("; ")
@@ -119,8 +117,9 @@ def _paper(reader: Reader, key: str) -> Any:
 
 def _taxonomy(reader: Reader, method: str) -> Markup:
     rows = []
+    attributes = {a.name: a for a in reader.of("method", method, "SELECT * FROM attribute")}
     for name in ("type", "disk", "ram", "bp", "overhead"):
-        found = reader.one("SELECT * FROM attribute WHERE method = ? AND name = ?", method, name)
+        found = attributes[name]
         shown: str | Markup
         if found.value is None:
             shown = words(found.status, STATUSES)
@@ -144,11 +143,12 @@ def _symbols(configurations: list[Any]) -> list[tuple[Markup, str]]:
 
 
 def _relations(reader: Reader, method: str, page: str) -> list[Markup]:
-    rows = reader.all(
-        "SELECT kind, other AS id, name, false AS reverse FROM relation JOIN method ON id = other WHERE method = ?"
-        " UNION ALL SELECT kind, method, name, true FROM relation JOIN method ON id = method WHERE other = ? ORDER BY ALL",
-        method, method,
-    )  # fmt: skip
+    rows = reader.of(
+        "owner",
+        method,
+        "SELECT kind, other AS id, name, false AS reverse, method AS owner FROM relation JOIN method ON id = other"
+        " UNION ALL SELECT kind, method, name, true, other FROM relation JOIN method ON id = method ORDER BY ALL",
+    )
     return [
         escape(RELATIONS.get(r.kind, (words(r.kind, {}), "is named by"))[r.reverse])
         + Markup(" ")
@@ -182,7 +182,7 @@ def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:
 
 def _implementations(reader: Reader, method: str, told: list[Any]) -> list[Any]:
     """Where code can be had. What `told`, the blocks of code, say already is not said again."""
-    found = reader.all("SELECT * FROM implementation WHERE method = ? ORDER BY position", method)
+    found = reader.of("method", method, "SELECT * FROM implementation ORDER BY position")
     for i in found:
         i.label = words(i.library, LIBRARIES)
         if any(s.label == i.label for s in told):

@@ -16,6 +16,9 @@ from surveykit.site.words import FAMILIES, OUTCOMES, STATUSES, VERDICTS, badge, 
 
 INDEX = "methods/index.md"
 DATA = "assets/data/methods-table.json"
+FIRST_PAGE = "assets/js/table/first-page.js"
+ROWS_ON_A_PAGE = 200
+"""A browser takes long to lay out a table of many hundreds, so the script puts more on further pages."""
 _DIFFERENT = ("differs", "partly", "outside_range")
 
 

@@ -46,19 +46,28 @@ def snippets(reader: Reader, method: str) -> list[Snippet]:
     Args:
         method: id of a method.
     """
-    return _found(reader, method).get(method, [])
+    implementations = reader.of("method", method, f"SELECT * FROM implementation {_ORDER}")
+    return _found(implementations, reader.of("method", method, _COMPARED)).get(method, [])
 
 
 def all_snippets(reader: Reader) -> dict[str, list[Snippet]]:
     """The snippets of every method that has any."""
-    return _found(reader, "")
+    return _found(reader.all(f"SELECT * FROM implementation {_ORDER}"), reader.all(_COMPARED))
 
 
-def _found(reader: Reader, method: str) -> dict[str, list[Snippet]]:
-    """Snippets by method: of one, or of all for the empty text."""
-    written = {(oracle.method, oracle.library): oracle for oracle in _comparable(reader, method)}
+_ORDER = "ORDER BY method, position"
+_COMPARED = (
+    "SELECT o.*, c.id, c.method, c.name, c.is_default, c.recipe FROM oracle o"
+    " JOIN configuration c ON c.id = o.configuration ORDER BY c.is_default, c.id DESC, o.position DESC"
+)
+"""Oracles, for each method and library the one that counts last: of the default configuration if it has one."""
+
+
+def _found(implementations: list[Any], oracles: list[Any]) -> dict[str, list[Snippet]]:
+    """Snippets by method, from rows of both."""
+    written = {(o.method, o.library): o for o in oracles if _says_all(json.loads(o.recipe))}
     found: dict[str, list[Snippet]] = {}
-    for i in reader.all("SELECT * FROM implementation WHERE ? IN (method, '') ORDER BY method, position", method):
+    for i in implementations:
         notes = [i.note] if i.note else []
         oracle = written.pop((i.method, i.library), None)
         if oracle is not None:
@@ -74,17 +83,6 @@ def _found(reader: Reader, method: str) -> dict[str, list[Snippet]]:
                     is_default=named[2], notes=tuple(notes))
         )  # fmt: skip
     return found
-
-
-def _comparable(reader: Reader, method: str) -> list[Any]:
-    """Oracles, for each method and library the one that counts last: of the default configuration if it has one."""
-    oracles = reader.all(
-        "SELECT o.*, c.id, c.method, c.name, c.is_default, c.recipe FROM oracle o"
-        " JOIN configuration c ON c.id = o.configuration WHERE ? IN (c.method, '')"
-        " ORDER BY c.is_default, c.id DESC, o.position DESC",
-        method,
-    )
-    return [oracle for oracle in oracles if _says_all(json.loads(oracle.recipe))]
 
 
 def _says_all(recipe: Any) -> bool:

@@ -30,15 +30,15 @@ def explanation_anchor(method: str, row_label: str, position: int | None) -> str
 def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
     """Rows of Table 5 with both verdicts: backbone, name, row_label, method, configuration and, by column, `cells`."""
     found: dict[tuple[str, str], Any] = {}
-    for v in reader.all(
+    sql = (
         "SELECT v.*, c.decimals, b.name AS backbone_name, e.position FROM verdict v"
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
         "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"
         "   AND f.column_name = v.column_name AND f.printed = v.printed"
-        " WHERE ? IN (v.method, '') ORDER BY b.parameters, b.id, lower(v.row_label), v.row_label, v.column_name",
-        method or "",
-    ):
+        " ORDER BY b.parameters, b.id, lower(v.row_label), v.row_label, v.column_name"
+    )
+    for v in reader.all(sql) if method is None else reader.of("method", method, sql):
         row = found.setdefault(
             (v.backbone, v.row_label),
             SimpleNamespace(
@@ -79,13 +79,14 @@ def verdict_table(reader: Reader, page: str, method: str) -> Markup:
 
 def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
     """The explanations of one method that are needed: where they apply, cause, text, and what reproduces the figures."""
-    found = reader.all(
+    found = reader.of(
+        "method",
+        method,
         "SELECT e.*, list(DISTINCT b.name) AS backbones FROM explanation e JOIN explanation_figure f USING (method, position)"
         " JOIN backbone b ON b.id = f.backbone"
         " JOIN verdict v ON v.method = e.method AND v.row_label = e.row_label AND v.backbone = f.backbone"
         "   AND v.column_name = f.column_name AND v.printed = f.printed AND v.verdict = 'differs'"
-        " WHERE e.method = ? GROUP BY ALL ORDER BY e.position",
-        method,
+        " GROUP BY ALL ORDER BY e.position",
     )
     for e in found:
         e.cause_words = words(e.cause, CAUSES)
@@ -97,9 +98,10 @@ def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
 
 def reproduction(reader: Reader, configuration: str, page: str) -> Markup:
     """A link to the configuration that gives the printed figures, with its method."""
-    c = reader.one(
-        "SELECT c.id, c.name, m.name AS method FROM configuration c JOIN method m ON m.id = c.method WHERE c.id = ?",
+    (c,) = reader.of(
+        "id",
         configuration,
+        "SELECT c.id, c.name, m.name AS method FROM configuration c JOIN method m ON m.id = c.method",
     )
     return link(f"{c.method}: {c.name}", place(c.id), page)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from typing import Literal
 
 from surveykit.catalog.claims import OVERHEAD_PRINTED
@@ -98,22 +97,18 @@ class Evidence:
         self.catalog = catalog
         self.counts = {(m.configuration, m.backbone): m for m in counts if m.status == "counted"}
         self.costs = {(c.configuration, c.backbone): c for c in costs if c.status == "traced"}
-        self.memory = [m for m in memory if m.status == "traced"]
-
-    @cached_property
-    def _full(self) -> Mapping[tuple[str, int, int, str], int]:
-        return {
-            (m.backbone, m.batch, m.length, m.dtype): m.peak
-            for m in self.memory
-            if m.configuration == FULL_TUNING and m.peak is not None
-        }
+        self._memory: dict[tuple[str, str], list[MemoryUse]] = {}
+        for m in memory:
+            if m.status == "traced":
+                self._memory.setdefault((m.configuration, m.backbone), []).append(m)
 
     def ram_ratios(self, configuration: str, backbone: str) -> dict[tuple[int, str], Decimal]:
         """Predicted peak as a share of full tuning's, by length and width of numbers."""
+        whole = {(m.batch, m.length, m.dtype): m.peak for m in self._memory.get((FULL_TUNING, backbone), ())}
         found: dict[tuple[int, str], Decimal] = {}
-        for m in self.memory:
-            full = self._full.get((m.backbone, m.batch, m.length, m.dtype))
-            if m.configuration == configuration and m.backbone == backbone and m.peak is not None and full:
+        for m in self._memory.get((configuration, backbone), ()):
+            full = whole.get((m.batch, m.length, m.dtype))
+            if m.peak is not None and full:
                 found[m.length, m.dtype] = Decimal(m.peak) / full
         return found
 

@@ -7,17 +7,15 @@ import { compare, remaining, sortKey } from "./rows.js";
 import { MOST, SOURCES, read, write } from "./state.js";
 import { tools } from "./tools.js";
 
-/** Rows that are shown at once: a browser takes long to lay out a table of many hundreds. */
-const PAGE = 200;
-
 export async function start(place) {
   const data = await load("methods-table.json");
   const columns = data.columns;
   const ids = new Set(data.rows.map((row) => row.id));
   const compareAddress = document.getElementById("compare-link").href;
+  const rows = Number(document.getElementById("first-page").dataset.rows);
   let state = read(location.search, columns, ids);
   const boxes = addBoxes(place.querySelector("tbody"), data.rows);
-  const table = enhance(place.querySelector("table"), data, () => state);
+  const table = enhance(place.querySelector("table"), data, rows, () => state);
 
   const show = tools(document.getElementById("methods-tools"), data, {
     text: (text) => change({ text }, true),
@@ -78,6 +76,11 @@ export async function start(place) {
     const sort = { key: columns[index].key, descending: direction === "desc" };
     change({ sort: sort.key === "name" && !sort.descending ? null : sort });
   });
+  // The pager's buttons are made anew for each page: the focus goes from the one that was used to the one of that page.
+  table.on("page", () => {
+    if (!place.querySelector(".dt-paging").contains(document.activeElement)) return;
+    table.one("draw", () => place.querySelector(".dt-paging [aria-current=page]").focus());
+  });
   for (const [id, box] of boxes) {
     box.addEventListener("change", () => {
       const chosen = new Set(state.chosen);
@@ -105,8 +108,8 @@ function addBoxes(body, rows) {
   );
 }
 
-/** DataTables over the rows; what a cell is sorted by is looked up in the data, by the number of its row. */
-function enhance(table, data, state) {
+/** DataTables over the rows, so many to a page; what a cell is sorted by is looked up in the data, by its row's number. */
+function enhance(table, data, rows, state) {
   [...table.tBodies[0].rows].forEach((row, index) => {
     for (const cell of row.cells) cell.dataset.order = index;
   });
@@ -121,12 +124,13 @@ function enhance(table, data, state) {
   return new DataTable(table, {
     autoWidth: false,
     info: false,
-    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this." },
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > PAGE ? "paging" : null },
+    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this.",
+      aria: { paginate: { number: "Page " } } },
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > rows ? "paging" : null },
     order: [],
     orderDescReverse: false,
-    paging: data.rows.length > PAGE,
-    pageLength: PAGE,
+    paging: data.rows.length > rows,
+    pageLength: rows,
     columnDefs: data.columns.map(({ key }, target) => ({
       targets: target, type: key, orderSequence: ["asc", "desc"], visible: state().columns.has(key),
     })),
