@@ -268,7 +268,7 @@ def test_processes_at_once_do_not_break_each_other(tmp_path: Path) -> None:
     environment = {**os.environ, cache.ENVIRONMENT: str(tmp_path / "cache")}
     command = [sys.executable, "-m", "surveykit", "--catalog", str(root), "query", "--format", "csv"]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(4)]
-    answers = {process.communicate(timeout=60)[0] for process in started}
+    answers = {process.communicate()[0] for process in started}
     assert [process.returncode for process in started] == [0, 0, 0, 0]
     assert len(answers) == 1
     [folder] = (tmp_path / "cache").iterdir()
