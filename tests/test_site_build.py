@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import small_catalog
 from altered import copied
-from conftest import CATALOG, ROOT
+from conftest import ROOT
 from page_html import read
 from shared import built
 
@@ -58,10 +59,12 @@ def test_a_new_method_reaches_its_page(altered_site: Path) -> None:
 
 
 def test_a_catalog_without_measurements_still_has_a_site(tmp_path: Path) -> None:
-    catalog = copied(tmp_path)
-    shutil.rmtree(catalog / "measured")
-    assert not load(catalog).measurements
-    assert "90 are not measured." in read(built(catalog, tmp_path) / "index.html").text()
+    root = small_catalog.write(tmp_path / "catalog")
+    shutil.rmtree(root / "measured")
+    catalog = load(root)
+    assert not catalog.measurements
+    figures = [cell for cell in catalog.table5 if cell.column.startswith("params") and cell.printed is not None]
+    assert f"{len(figures)} are not measured." in read(built(root, tmp_path) / "index.html").text()
 
 
 def test_an_invalid_catalog_gives_all_its_problems_and_keeps_the_old_site(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_mkdocs_itself_says_what_is_wrong(tmp_path: Path) -> None:
         config.plugins.on_config(config)
 
 
-def test_serving_watches_the_catalog() -> None:
+def test_serving_watches_the_catalog(tmp_path: Path) -> None:
     from mkdocs.config import load_config
 
     class Server:
@@ -102,10 +105,12 @@ def test_serving_watches_the_catalog() -> None:
         def watch(self, path: str) -> None:
             self.watched.append(path)
 
+    root = small_catalog.write(tmp_path / "catalog")
     config = load_config(str(ROOT / "mkdocs.yml"))
+    config.plugins["surveykit"].config["catalog"] = str(root)
     config.plugins.on_config(config)
     config.plugins["surveykit"].on_serve(Server(), config=config, builder=None)
-    assert Server.watched == [str(CATALOG)]
+    assert Server.watched == [str(root)]
 
 
 def test_without_mkdocs_yml_the_user_learns_what_to_do(tmp_path: Path) -> None:
