@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from conftest import CATALOG, ROOT
 
-from browser.conftest import Browser
+from browser.harness import Browser
 from surveykit.cli import main
 from surveykit.database.questions import QUESTIONS
 
