@@ -236,6 +236,7 @@ def test_database_is_reused_and_rebuilt(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_same_size_and_quick_edits_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_SETTLED_NS", 3600 * 10**9)  # quick is what happens within this time
     root = small_catalog.write(tmp_path / "catalog")
     lora = root / "methods" / "lora.yaml"
     text = lora.read_text(encoding="utf-8")
