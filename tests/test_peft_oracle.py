@@ -34,7 +34,7 @@ def wrapped(oracle: Oracle, instance: Instance) -> Any:
         return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
 
 
-@pytest.mark.parametrize("size", ["t5-large", "t5-3b", "t5-11b"])
+@pytest.mark.parametrize("size", ["t5-large", "t5-3b"])  # attention as wide as the model, and wider
 @pytest.mark.parametrize(("name", "oracle"), ORACLES, ids=IDS)
 def test_counts_equal_those_of_peft(catalog: Catalog, name: str, oracle: Oracle, size: str) -> None:
     record = catalog.backbones[size]
