@@ -1,20 +1,65 @@
-"""What all tests share: no network, and the real catalog."""
+"""What all tests share: the same random numbers each time, no network, nothing of the user's, and the real catalog.
+
+Random numbers are those of one seed, however tests are ordered and shared out. Whether a test holds for others too is
+tried with `SURVEYKIT_TEST_SEED=7 python -m pytest`, and with `--hypothesis-profile=default`.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
-# Each worker has a core; threads of its own would fight over it. Before torch is imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from hypothesis import HealthCheck, settings
 
 from surveykit.catalog.load import Catalog, load
+from surveykit.database.cache import ENVIRONMENT as CACHE
+
+if TYPE_CHECKING:
+    from page_html import Html
+
+    from surveykit.site.pages import Page
+
+# Each worker has a core; threads of its own would fight over it. Read when torch is imported, which is later.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a user may have set for the program, which tests set for themselves.
+for variable in ("SURVEYKIT_CATALOG", "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+    os.environ.pop(variable, None)
+for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked directly
+    os.environ[variable] = "127.0.0.1,localhost"
 
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"
+SEED = int(os.environ.get("SURVEYKIT_TEST_SEED", "0"))
+# The same examples each time, and no judgement of how quick the machine is.
+settings.register_profile(
+    "same", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Databases of this run are kept in a folder of its own, which its workers share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[CACHE] = tempfile.mkdtemp(prefix="surveykit-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[CACHE], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture, so that those which a module shares begin alike as well."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(SEED)
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +79,43 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     return load(CATALOG)
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of the real catalog, to be read."""
+    import shared  # what it needs to build a site takes a while to import
+
+    return shared.database(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Page]:
+    """What the real catalog is rendered to, by path, without anything around the site."""
+    import shared
+
+    return shared.pages(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site of the real catalog."""
+    import shared
+
+    return shared.site(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def html(site: Path) -> dict[str, Html]:
+    """Every page of that site by its address below the root."""
+    from page_html import read
+
+    return {path.relative_to(site).as_posix(): read(path) for path in sorted(site.rglob("*.html"))}
+
+
+@pytest.fixture(scope="session")
+def altered_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site of the catalog that `altered` writes."""
+    import shared
+
+    return shared.altered_site(tmp_path_factory)

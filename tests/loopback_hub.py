@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,9 +33,11 @@ class Hub:
 
     repositories: dict[str, Path] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
-    """By owner/name: gated, forbidden, broken (500), slow, or html (no JSON where some is expected)."""
+    """By owner/name: gated, forbidden, broken (500), slow (no answer at all), or html (no JSON where some is expected)."""
     requests: list[Request] = field(default_factory=list)
     endpoint: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Until then what is slow has no answer."""
 
     @property
     def ranged(self) -> list[Request]:
@@ -83,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = found[1]
         trouble = self.hub.trouble.get(name, "")
         if trouble == "slow":
-            time.sleep(3)
+            self.hub.ended.wait()
         if trouble == "broken":
             return self._send(500, b"something broke")
         if trouble == "html":
@@ -176,6 +177,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -21,7 +21,6 @@ from conftest import CATALOG, ROOT
 import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.cli import main
-from surveykit.database.build import build as build_database
 from surveykit.database.questions import QUESTIONS
 from surveykit.database.reading import reading
 from surveykit.site.api import RESOURCES, api_files
@@ -32,13 +31,6 @@ from surveykit.site.surroundings import Surroundings, found
 
 API = "api/v1/"
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def database(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("api") / "site.duckdb"
-    build_database(catalog, path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+import small_catalog
 import yaml
 from conftest import CATALOG
 from hypothesis import given, settings
@@ -23,7 +23,8 @@ from surveykit.errors import CatalogError, SurveyError
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+    """A catalog of three methods on two backbones, to be spoilt."""
+    return small_catalog.write(tmp_path / "catalog")
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -71,10 +72,10 @@ def test_what_json_can_say_is_read_back_as_it_was(tree: dict[str, object]) -> No
 def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
     edit(copy / "methods" / "lora.yaml", "family: reparametrization", "family: reparametrisation")
     edit(copy / "methods" / "lora.yaml", "basis: library_default", "basiss: library_default")
-    edit(copy / "backbones" / "t5-small.yaml", "tied: true", "tied: yes")
+    edit(copy / "backbones" / "t5-large.yaml", "tied: true", "tied: yes")
     found = problems(copy)
     assert len(found) == 4  # the misspelt key is unknown, and the right one is missing
-    assert found[0] == "catalog/backbones/t5-small.yaml:16:7: tied: 'yes' is text in YAML 1.2; write true or false"
+    assert found[0] == "catalog/backbones/t5-large.yaml:16:7: tied: 'yes' is text in YAML 1.2; write true or false"
     family = [line for line in found if ": family:" in line]
     assert family[0].startswith("catalog/methods/lora.yaml:5:9: family: 'reparametrisation' is not allowed")
     assert "did you mean 'reparametrization'?" in family[0]
@@ -103,10 +104,10 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: some", "'some' is not a figure"),
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
         ("backbones/t5-3b.yaml", "d_kv: 128", "d_kv: 64", "these dimensions give"),
-        ("survey/table5.csv", "T5Large,Houlsby,ram_gb,12.1,printed", "T5Large,Houlsby,ram_gb,12.1", "has not 5 cells"),
-        ("survey/table5.csv", "T5Large,Houlsby,ram_gb,12.1,", "T5Large,Houlsby,ram,12.1,", "'ram' is not allowed"),
-        ("survey/table5.csv", "T5Large,Houlsby,ram_gb,12.1,printed", "T5Large,Houlsby,ram_gb,,printed", "has text exactly when"),
-        ("survey/table5.csv", "T5Large,Houlsby,ram_gb", "T5Large,Houslby,ram_gb", "row 'Houslby' is claimed by 0"),
+        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,printed", "T5Large,Prefix tuning,ram_gb,15.4", "has not 5 cells"),
+        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,", "T5Large,Prefix tuning,ram,15.4,", "'ram' is not allowed"),
+        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,printed", "T5Large,Prefix tuning,ram_gb,,printed", "has text exactly when"),
+        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb", "T5Large,Prefix tunnig,ram_gb", "row 'Prefix tunnig' is claimed by 0"),
         ("survey/table5.csv", "backbone_label,row,", "backbone,row,", "the columns must be backbone_label,row,"),
         ("papers.bib", "hu2022lora,", "hu2022lora,\n  title = {Twice},", "papers.bib"),
     ],
@@ -139,7 +140,7 @@ def test_a_broken_file_is_never_skipped(copy: Path) -> None:
 
 
 def test_a_measurement_of_nothing_is_a_problem(copy: Path) -> None:
-    edit(copy / "measured" / "counts" / "lora.csv", "lora/qv-r8,t5-small", "lora/qv-r9,t5-small")
+    edit(copy / "measured" / "counts" / "lora.csv", "lora/qv-r8,t5-large", "lora/qv-r9,t5-large")
     assert any("'lora/qv-r9', which is not in the catalog; run surveykit measure" in line for line in problems(copy))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def hub(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def environment(hub: Hub, home: Path, **others: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
-    waiting = {"HF_HUB_DOWNLOAD_TIMEOUT": "2", "HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    waiting = {"HF_HUB_DOWNLOAD_TIMEOUT": "120", "HF_HUB_ETAG_TIMEOUT": "120", "HF_HUB_DISABLE_TELEMETRY": "1"}
     return {**kept, "PYTHONPATH": str(ROOT), "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home), **waiting, **others}
 
 
@@ -102,7 +103,10 @@ FINE = ["google-t5/t5-small", f"google-t5/t5-base@{COMMIT}", "google-t5/t5-11b",
 @pytest.fixture(scope="module")
 def answers(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     hub.requests.clear()
-    return headers([*FINE, *SAID, "not a name"], environment(hub, tmp_path_factory.mktemp("home")))
+    others, home = [source for source in SAID if source != "some/slow"], tmp_path_factory.mktemp("home")
+    impatient = {"HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
+    found = headers([*FINE, *others, "not a name"], environment(hub, home))
+    return found | headers(["some/slow"], environment(hub, home, **impatient))
 
 
 @pytest.mark.parametrize("source", SAID)
@@ -163,9 +167,12 @@ def test_a_switch_is_respected_and_named(hub: Hub, tmp_path: Path, switch: str) 
 
 
 def test_nobody_there(hub: Hub, tmp_path: Path) -> None:
-    found = headers(["google-t5/t5-small"], environment(hub, tmp_path, HF_ENDPOINT="http://127.0.0.1:9"))
+    with socket.socket() as taken:  # and not listened to
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        found = headers(["google-t5/t5-small"], environment(hub, tmp_path, HF_ENDPOINT=address))
     assert found["google-t5/t5-small"]["error"] == (
-        "google-t5/t5-small: http://127.0.0.1:9 cannot be reached (ConnectError: [Errno 111] Connection refused); "
+        f"google-t5/t5-small: {address} cannot be reached (ConnectError: [Errno 111] Connection refused); "
         "or give a folder: --checkpoint DIR"
     )
 

@@ -171,7 +171,8 @@ def test_build_in_an_unwritable_place(root: str, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
 def test_closed_pipe_is_quiet(root: str) -> None:
-    command = f"{sys.executable} -m surveykit --catalog {root} query --sql 'SELECT * FROM range(9000)' | head -1"
+    more = f"SELECT {', '.join(f'range AS column_{i}' for i in range(20))} FROM range(9000)"  # than a pipe holds
+    command = f"{sys.executable} -m surveykit --catalog {root} query --sql '{more}' | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.returncode == 0
@@ -191,10 +192,14 @@ def test_interrupt_is_130(monkeypatch: pytest.MonkeyPatch, root: str) -> None:
     assert main(["--catalog", root, "validate"]) == 130
 
 
-def test_runs_as_a_module_from_any_folder(root: str, tmp_path: Path) -> None:
-    package = str(Path(__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": package}
-    (tmp_path / "duckdb.py").write_text("raise SystemExit('the working directory was searched for modules')")
-    command = [sys.executable, "-m", "surveykit", "--catalog", root, "query", "--format", "csv", "--select", "id"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == ["id", "full-tuning", "lora", "prefix-tuning"], done.stderr
+def test_runs_as_a_module_from_any_folder(tmp_path: Path) -> None:
+    root = small_catalog.write(tmp_path / "catalog")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("duckdb", "yaml", "pydantic"):
+        (here / f"{name}.py").write_text("raise SystemExit('the working directory was searched for modules')")
+    command = [sys.executable, "-m", "surveykit", "--catalog", str(root), "query", "--format", "csv", "--select", "id"]
+    for _ in ("the database is built", "it is there"):
+        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+        assert done.stdout.split() == ["id", "full-tuning", "lora", "prefix-tuning"], done.stderr

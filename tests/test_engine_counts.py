@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bare_models import bare
 from conftest import CATALOG
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,16 +11,11 @@ from hypothesis import strategies as st
 from surveykit import formula
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
-from surveykit.engine import Instance, build, count
+from surveykit.engine import build, count
 from surveykit.engine.tiny import tiny_backbone as backbone
 
 NAMES = [name for name, _, _ in load(CATALOG, measured=False).configurations()]
 SIZES = ["t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"]
-
-
-@pytest.fixture(scope="session")
-def instances(catalog: Catalog) -> dict[str, Instance]:
-    return {name: build(catalog.backbones[name]) for name in SIZES}
 
 
 def expected(catalog: Catalog, name: str, record: Backbone) -> dict[str, int]:
@@ -33,15 +29,15 @@ ALSO_ON = [(name, other) for name, _, c in load(CATALOG, measured=False).configu
 
 @pytest.mark.parametrize(("name", "other"), ALSO_ON)
 def test_formula_equals_instantiation_on_the_backbones_of_the_papers(catalog: Catalog, name: str, other: str) -> None:
-    counts = count(catalog.recipe(name), build(catalog.backbones[other]))
+    counts = count(catalog.recipe(name), bare(catalog.backbones[other]))
     formulas = expected(catalog, name, catalog.backbones[other])
     assert {key: getattr(counts, key) for key in formulas} == formulas
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
-def test_formula_equals_instantiation(catalog: Catalog, instances: dict[str, Instance], name: str, size: str) -> None:
-    counts = count(catalog.recipe(name), instances[size])
+def test_formula_equals_instantiation(catalog: Catalog, name: str, size: str) -> None:
+    counts = count(catalog.recipe(name), bare(catalog.backbones[size]))
     formulas = expected(catalog, name, catalog.backbones[size])
     assert {key: getattr(counts, key) for key in formulas} == formulas
 

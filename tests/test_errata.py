@@ -19,19 +19,12 @@ from surveykit.cli import main
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
 from surveykit.site.errata import NO_CORRECTION, letter
-from surveykit.site.pages import Page, render
+from surveykit.site.pages import Page
 
 
 @pytest.fixture(scope="module")
-def database(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("errata") / "site.duckdb"
-    build_database(catalog, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def page(database: Path) -> Page:
-    return next(page for page in render(database) if page.path == "errata.md")
+def page(pages: dict[str, Page]) -> Page:
+    return pages["errata.md"]
 
 
 def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog: Catalog) -> None:
@@ -121,13 +114,10 @@ def test_the_contradicted_figure_stands_as_found(database: Path) -> None:
     assert f"Print {measured:.3f} " in figure.correction
 
 
-def test_the_changes_page_holds_the_changelog(database: Path) -> None:
-    from surveykit.site.surroundings import found
-
-    pages = {page.path: page for page in render(database, around=found(ROOT))}
-    assert "### Data" in str(pages["changes.md"].content)
-    assert pages["CITATION.cff"].content == (ROOT / "CITATION.cff").read_bytes()
-    without = {page.path: page for page in render(database)}
-    assert "built without a changelog" in str(without["changes.md"].content)
-    assert "built without the engine" in str(without["sql.md"].content)
-    assert "CITATION.cff" not in without
+def test_the_changes_page_holds_the_changelog(site: Path, pages: dict[str, Page]) -> None:
+    changes = (site / "changes" / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"<h3[^>]*>Data<", changes)
+    assert (site / "CITATION.cff").read_bytes() == (ROOT / "CITATION.cff").read_bytes()
+    assert "built without a changelog" in str(pages["changes.md"].content)
+    assert "built without the engine" in str(pages["sql.md"].content)
+    assert "CITATION.cff" not in pages

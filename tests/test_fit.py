@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from surveykit.catalog.load import Catalog
 from surveykit.cli import main
-from surveykit.database.build import build as build_database
 from surveykit.database.reading import Reader, reading
 from surveykit.engine.backbones import blueprint
 from surveykit.engine.costs import Costs
@@ -42,13 +41,6 @@ def candidate(
         merged_flops_percent=0.0, model_parameters=1000, batch_that_fits=fits_at,
         evidence=Evidence(score=score, score_on="T5-3B" if score else None),
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def database(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("fit") / "fit.duckdb"
-    build_database(catalog, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +151,8 @@ def test_scaled_memory_is_what_a_direct_trace_gives(catalog: Catalog, reader: Re
     errors = {}
     for name in TRACED:
         for batch, length in SETTINGS:
+            (direct,) = [costs.training(s, batch, length) for s in catalog.recipe(name).stages]
             for dtype in ("bfloat16", "float32"):
-                (direct,) = [costs.training(s, batch, length) for s in catalog.recipe(name).stages]
                 peak = direct.memory[dtype].peak
                 errors[name, batch, length, dtype] = known[name].scalings[dtype].at(batch, length).peak / peak - 1
     assert max(map(abs, errors.values())) < 0.07, {k: v for k, v in errors.items() if abs(v) >= 0.07}

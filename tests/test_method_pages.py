@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +20,7 @@ from conftest import CATALOG
 
 from surveykit.catalog.load import load
 from surveykit.database.build import build
-from surveykit.site.pages import render
+from surveykit.site.pages import Page, render
 from surveykit.site.sources import Sources
 from surveykit.site.surroundings import Surroundings
 
@@ -28,21 +29,20 @@ REPOSITORY = "https://example.org/surveykit"
 SOURCES = Sources(repository=REPOSITORY, catalog="catalog")
 
 
-def pages_of(catalog: Path, folder: Path, sources: Sources | None) -> dict[str, str]:
-    build(load(catalog), folder / "site.duckdb")
-    found = render(folder / "site.duckdb", around=Surroundings(sources=sources or Sources()))
-    return {page.path: page.content for page in found if isinstance(page.content, str)}
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("small")
-    return pages_of(small_catalog.write(folder / "catalog"), folder, SOURCES)
+    build(load(small_catalog.write(folder / "catalog")), folder / "site.duckdb")
+    return texts(render(folder / "site.duckdb", around=Surroundings(sources=SOURCES)))
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return pages_of(CATALOG, tmp_path_factory.mktemp("real"), None)
+def pages(pages: dict[str, Page]) -> dict[str, str]:
+    return texts(pages.values())
+
+
+def texts(pages: Iterable[Page]) -> dict[str, str]:
+    return {page.path: page.content for page in pages if isinstance(page.content, str)}
 
 
 @pytest.mark.parametrize("method", ["lora", "prefix-tuning"])

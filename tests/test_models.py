@@ -151,14 +151,13 @@ def test_the_hub_says_no(hub: str, source: str, message: str) -> None:
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    template = f"http://127.0.0.1:{port}/" + "{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
-    with pytest.raises(SurveyError, match="the hub cannot be reached"):
-        open_config("owner/model")
+    with socket.socket() as taken:  # and not listened to, so that nobody answers there
+        taken.bind(("127.0.0.1", 0))
+        template = f"http://127.0.0.1:{taken.getsockname()[1]}/" + "{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+        with pytest.raises(SurveyError, match="the hub cannot be reached"):
+            open_config("owner/model")
 
 
 @pytest.mark.parametrize("name", ["full-tuning/all", "lora/all-linear-r8", "adapters/rf16", "prefix-tuning/flat-p30"])

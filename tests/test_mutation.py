@@ -7,6 +7,7 @@ import typing
 from collections.abc import Iterator
 
 import pytest
+from bare_models import bare
 from conftest import CATALOG
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +15,7 @@ from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import Cell
 from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Configuration, ExplainedFigures, Method
+from surveykit.engine import measure as engine_measure
 from surveykit.engine.measure import measure
 from surveykit.recipes import KINDS, Edit, Recipe, Where
 from surveykit.verify import verify
@@ -24,6 +26,12 @@ CLAIMED = {m.id for m in REAL.methods.values() for c in m.configurations if c.su
 IN_TABLE5 = tuple(m for m in REAL.measurements if m.configuration.split("/")[0] in CLAIMED)
 """The measurements of methods with rows of Table 5: what claims and explanations speak of."""
 CONFIGURATIONS = {name: (method, configuration) for name, method, configuration in REAL.configurations()}
+
+
+@pytest.fixture(autouse=True)
+def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand mutants are counted on one model."""
+    monkeypatch.setattr(engine_measure, "build", bare)
 
 
 def with_method(catalog: Catalog, method: Method) -> Catalog:

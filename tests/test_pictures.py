@@ -12,7 +12,6 @@ import pytest
 from conftest import CATALOG, ROOT
 
 from surveykit.catalog.load import load
-from surveykit.database.build import build
 from surveykit.database.reading import reading
 from surveykit.recipes import Recipe
 from surveykit.site import charts, taxonomy
@@ -30,13 +29,6 @@ DEFAULTS = {
     for m in load(CATALOG, measured=False).methods.values()
     if m.configurations
 }
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "site.duckdb"
-    build(load(CATALOG), path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ CONFIGURATIONS = [f"{m.id}/{c.id}" for m in load(CATALOG, measured=False).method
 
 @pytest.mark.parametrize("name", T5)
 def test_places_are_those_of_the_engine(catalog: Catalog, name: str) -> None:
-    from surveykit.engine.backbones import build
+    from bare_models import bare
 
-    assert list(t5_places(catalog.backbones[name])) == [slot.place for slot in build(catalog.backbones[name]).slots]
+    assert list(t5_places(catalog.backbones[name])) == [slot.place for slot in bare(catalog.backbones[name]).slots]
 
 
 @pytest.mark.parametrize("change", [{"gated": True}, {"tied": False}, {"d_kv": 24}])

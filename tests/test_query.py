@@ -236,6 +236,7 @@ def test_database_is_reused_and_rebuilt(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_same_size_and_quick_edits_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_SETTLED_NS", 3600 * 10**9)  # quick is what happens within this time
     root = small_catalog.write(tmp_path / "catalog")
     lora = root / "methods" / "lora.yaml"
     text = lora.read_text(encoding="utf-8")
@@ -268,7 +269,7 @@ def test_processes_at_once_do_not_break_each_other(tmp_path: Path) -> None:
     environment = {**os.environ, cache.ENVIRONMENT: str(tmp_path / "cache")}
     command = [sys.executable, "-m", "surveykit", "--catalog", str(root), "query", "--format", "csv"]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(4)]
-    answers = {process.communicate(timeout=60)[0] for process in started}
+    answers = {process.communicate()[0] for process in started}
     assert [process.returncode for process in started] == [0, 0, 0, 0]
     assert len(answers) == 1
     [folder] = (tmp_path / "cache").iterdir()

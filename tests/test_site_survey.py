@@ -6,66 +6,21 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
-from test_site import (
-    HOSTILE,
-    BuildSite,
-    Html,
-    build_site,
-    copied,
-    database,
-    html,
-    internal_links,
-    pages,
-    site,
-)
+from altered import HOSTILE
+from page_html import Html, internal_links, read
 
 from surveykit.site import markdown, numbers
 from surveykit.site.pages import Page
 from surveykit.site.survey_index import SURVEY_PAGES
 
-__all__ = ["build_site", "database", "html", "pages", "site"]  # fixtures
-
-HOSTILE_SQL = f"SELECT true AS holds, 1.25 AS mean -- ``` ```` </code></pre>{HOSTILE}\n\n\n-- ~~~\n-- ??? note"
-
-
-def statement(identifier: str, status: str, *answers: bool) -> dict[str, object]:
-    readings = [
-        {
-            "reading": f"{HOSTILE} is one of the fair readings",
-            "sql": HOSTILE_SQL.replace("true", str(answer).lower(), 1),
-        }
-        for answer in answers
-    ]
-    note = f"# a note\n\n    {HOSTILE}"
-    found = {"id": identifier, "locator": f"Section 1 {HOSTILE}", "says": f"??? note {HOSTILE}", "status": status}
-    return found | ({"readings": readings, "note": note} if readings else {"reason": note})
-
 
 @pytest.fixture(scope="module")
-def audited(build_site: BuildSite, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site of a catalog with a statement of each status, and data checks, all of them hostile."""
-    catalog = copied(tmp_path_factory.mktemp("audited"))
-    statements = [
-        statement("all-hold", "holds", True, True),
-        statement("none-holds", "contradicted", False),
-        statement("some-hold", "depends_on_reading", True, False),
-        statement("open", "not_checkable"),
-    ]
-    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}"}
-    quoted = HOSTILE.replace("'", "''")
-    checks = [
-        {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
-        {**check, "id": "nothing", "sql": "SELECT 1 AS one FROM appendix_b WHERE score > 1000", "found": 0},
-    ]
-    for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
-        text = yaml.safe_dump({name: content}, allow_unicode=True)
-        (catalog / "survey" / f"{file}.yaml").write_text(text, encoding="utf-8")
-    return build_site(catalog)
-
-
-def read(folder: Path, path: str) -> Html:
-    return Html((folder / path / "index.html").read_text(encoding="utf-8"))
+def audited(altered_site: Path) -> dict[str, Html]:
+    """Pages of a site whose statements, one of each status, and data checks are all hostile."""
+    found = {
+        path: read(path) for path in [altered_site / "index.html", *sorted((altered_site / "survey").rglob("*.html"))]
+    }
+    return {path.relative_to(altered_site).as_posix(): page for path, page in found.items()}
 
 
 def test_every_survey_page_exists(html: dict[str, Html]) -> None:
@@ -133,22 +88,17 @@ def test_downloads_hold_the_new_views(pages: dict[str, Page]) -> None:
         assert len(content.decode().splitlines()) == lines + 1
 
 
-def test_hostile_statements_are_harmless(audited: Path) -> None:
-    for path in sorted((audited / "survey").rglob("*.html")):
-        page = Html(path.read_text(encoding="utf-8"))
-        assert not any("alert" in script for script in page.scripts), path
-        for tag, attributes in page.elements:
-            assert not any(name.startswith("on") for name in attributes), (path, tag)
-            for name in ("href", "src", "action"):
-                assert not attributes.get(name, "").lower().startswith("javascript"), path
-        for file, fragment in internal_links(path.relative_to(audited).as_posix(), page):
-            assert (audited / file).is_file(), (path, file)
-            if file == path.relative_to(audited).as_posix() and fragment and fragment != "__top":
+def test_hostile_statements_are_harmless(audited: dict[str, Html], altered_site: Path) -> None:
+    for path, page in audited.items():
+        assert page.harmless(), path
+        for file, fragment in internal_links(path, page):
+            assert (altered_site / file).is_file(), (path, file)
+            if file == path and fragment and fragment != "__top":
                 assert fragment in page.identifiers(), (path, fragment)
 
 
-def test_statements_stand_with_their_readings(audited: Path) -> None:
-    page = read(audited, "survey/statements")
+def test_statements_stand_with_their_readings(audited: dict[str, Html]) -> None:
+    page = audited["survey/statements/index.html"]
     anchors = [i for i in page.identifiers() if i.startswith("statement-")]
     assert anchors == [f"statement-{i}" for i in ("none-holds", "some-hold", "all-hold", "open")]
     assert [row[1] for row in page.rows if row[0].startswith(HOSTILE)] == [
@@ -160,16 +110,16 @@ def test_statements_stand_with_their_readings(audited: Path) -> None:
     assert sum(tag == "details" for tag, _ in page.elements) == 3
 
 
-def test_a_data_check_shows_its_first_rows(audited: Path) -> None:
-    page = read(audited, "survey/data-audit")
+def test_a_data_check_shows_its_first_rows(audited: dict[str, Html]) -> None:
+    page = audited["survey/data-audit/index.html"]
     assert "1 of 2 checks finds something." in page.text()
     assert "and 479 more." in page.text()
     assert "No row was found." in page.text()
     assert len([row for row in page.rows if HOSTILE in row]) == 12
 
 
-def test_the_first_page_counts_statements(audited: Path) -> None:
-    text = read(audited, "").text()
+def test_the_first_page_counts_statements(audited: dict[str, Html]) -> None:
+    text = audited["index.html"].text()
     assert "Of 3 sentences of the survey that its own tables can decide, 1 is contradicted by them." in text
 
 

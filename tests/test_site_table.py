@@ -12,29 +12,16 @@ import pytest
 from conftest import ROOT
 
 from surveykit.catalog.load import Catalog
-from surveykit.database.build import build as build_database
 from surveykit.database.reading import Reader, reading
 from surveykit.site.comparison import DEFAULT, Row, comparison_rows
 from surveykit.site.home import home_context
 from surveykit.site.method_columns import COLUMNS, FACET_ORDER
 from surveykit.site.method_table import markdown_table, method_rows, table_data
-from surveykit.site.pages import Page, render
+from surveykit.site.pages import Page
 
 ASSETS = ROOT / "site" / "docs" / "assets"
 VENDOR = ROOT / "site" / "vendor"
 VENDORED = json.loads((VENDOR / "vendored.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def database(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "table.duckdb"
-    build_database(catalog, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def pages(database: Path) -> dict[str, Page]:
-    return {page.path: page for page in render(database)}
 
 
 @pytest.fixture(scope="module")

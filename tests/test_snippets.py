@@ -11,7 +11,6 @@ from conftest import CATALOG
 
 from surveykit import formula
 from surveykit.catalog.load import Catalog, load
-from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
 from surveykit.engine.tiny import tiny_backbone, tiny_batch
@@ -27,10 +26,8 @@ FROM_PEFT = sorted(
 
 
 @pytest.fixture(scope="module")
-def of(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Snippets:
-    path = Path(tmp_path_factory.mktemp("database")) / "snippets.duckdb"
-    build_database(catalog, path)
-    with reading(path) as reader:
+def of(catalog: Catalog, database: Path) -> Snippets:
+    with reading(database) as reader:
         found = {method: snippets(reader, method) for method in catalog.methods}
         assert {method: some for method, some in found.items() if some} == all_snippets(reader)
         return found

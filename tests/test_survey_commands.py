@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
+import small_catalog
 from conftest import CATALOG
 
 from surveykit.cli import main
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+def small(tmp_path: Path) -> Path:
+    """A catalog of three methods, whose statements and data checks a test may write."""
+    return small_catalog.write(tmp_path / "catalog")
 
 
 def ask(capsys: pytest.CaptureFixture[str], *words: str, catalog: Path = CATALOG) -> tuple[int, str, str]:
@@ -128,43 +129,43 @@ HOLDS = """
 @pytest.mark.parametrize(
     ("status", "sql", "code", "message"),
     [
-        ("holds", "SELECT count(*) = 28 AS holds, count(*) AS rows FROM table1", 0, ""),
+        ("holds", "SELECT count(*) = 3 AS holds, count(*) AS rows FROM method", 0, ""),
         (
             "holds",
-            "SELECT count(*) = 27 AS holds, count(*) AS rows FROM table1",
+            "SELECT count(*) = 4 AS holds, count(*) AS rows FROM method",
             1,
             "reviewed as holds, now contradicted",
         ),
-        ("holds", "SELECT count(*) AS rows FROM table1", 1, "one row with a column `holds`"),
-        ("holds", "SELECT true AS holds FROM table1", 1, "must give one row"),
+        ("holds", "SELECT count(*) AS rows FROM method", 1, "one row with a column `holds`"),
+        ("holds", "SELECT true AS holds FROM method", 1, "must give one row"),
         ("holds", "SELECT true AS holds FROM read_csv('x.csv')", 1, "no table macro 'read_csv'"),
         ("holds", "DROP TABLE method", 1, "only one SELECT is allowed"),
     ],
 )
 def test_a_statement_is_held_to_its_reviewed_status(
-    copy: Path, capsys: pytest.CaptureFixture[str], status: str, sql: str, code: int, message: str
+    small: Path, capsys: pytest.CaptureFixture[str], status: str, sql: str, code: int, message: str
 ) -> None:
-    path = copy / "survey" / "statements.yaml"
+    path = small / "survey" / "statements.yaml"
     path.write_text("statements:" + HOLDS.format(status=status, sql=sql), encoding="utf-8")
-    found, out, err = ask(capsys, "audit", catalog=copy)
+    found, out, err = ask(capsys, "audit", catalog=small)
     assert found == code, err
     assert message in err
     assert "made-up" in out
-    assert ask(capsys, "audit", "--id", "made-up", catalog=copy)[0] == code
+    assert ask(capsys, "audit", "--id", "made-up", catalog=small)[0] == code
 
 
-def test_a_data_check_is_held_to_its_reviewed_count(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_check_is_held_to_its_reviewed_count(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (
-        "checks:\n  - id: blank-scores\n    looks_for: rows without a score\n"
-        "    sql: SELECT position FROM appendix_b WHERE score IS NULL ORDER BY 1\n    found: {}\n    note: Blank in the text at hand.\n"
+        "checks:\n  - id: tunings\n    looks_for: methods with such a name\n"
+        "    sql: SELECT id FROM method WHERE id LIKE '%-tuning' ORDER BY 1\n    found: {}\n    note: For a test.\n"
     )
-    (copy / "survey" / "data_checks.yaml").write_text(text.format(52), encoding="utf-8")
-    (copy / "survey" / "statements.yaml").write_text("statements: []\n", encoding="utf-8")
-    assert ask(capsys, "audit", "--data", catalog=copy)[0] == 0
-    (copy / "survey" / "data_checks.yaml").write_text(text.format(51), encoding="utf-8")
-    code, _, err = ask(capsys, "audit", "--data", catalog=copy)
+    (small / "survey" / "data_checks.yaml").write_text(text.format(2), encoding="utf-8")
+    (small / "survey" / "statements.yaml").write_text("statements: []\n", encoding="utf-8")
+    assert ask(capsys, "audit", "--data", catalog=small)[0] == 0
+    (small / "survey" / "data_checks.yaml").write_text(text.format(1), encoding="utf-8")
+    code, _, err = ask(capsys, "audit", "--data", catalog=small)
     assert code == 1
-    assert "data check blank-scores: reviewed with 51 rows, now 52" in err
+    assert "data check tunings: reviewed with 1 rows, now 2" in err
 
 
 def test_the_audit_of_the_survey_gives_what_was_reviewed(capsys: pytest.CaptureFixture[str]) -> None:

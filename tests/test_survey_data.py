@@ -15,17 +15,14 @@ import duckdb
 import pytest
 from conftest import CATALOG
 
-from surveykit.catalog.load import Catalog
 from surveykit.cli import main
-from surveykit.database.build import fill
 
 EXTRACT = Path(__file__).parent / "extract" / "tables.txt"
 
 
 @pytest.fixture(scope="module")
-def database(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        fill(connection, catalog)
+def tables(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(database), read_only=True) as connection:
         yield connection
 
 
@@ -36,41 +33,41 @@ def printed(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in block.splitlines() if line.strip()]
 
 
-def rows(database: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    return database.execute(sql).fetchall()
+def rows(tables: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return tables.execute(sql).fetchall()
 
 
 def tick(cell: str) -> bool:
     return {"✓": True, "✗": False}[cell[0]]  # what follows the tick is a footnote mark
 
 
-def test_table1_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+def test_table1_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = sorted((c[0], c[1], tick(c[2]), tick(c[3]), tick(c[4]), c[5]) for c in printed("Table 1")[2:])
-    found = rows(database, "SELECT row_label, type, disk, ram, bp, overhead_printed FROM table1 ORDER BY ALL")
+    found = rows(tables, "SELECT row_label, type, disk, ram, bp, overhead_printed FROM table1 ORDER BY ALL")
     assert len(found) == 28
     assert sorted(found) == wanted
 
 
-def test_table2_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+def test_table2_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = sorted((c[0], c[1], c[2], tick(c[3]), tick(c[4]), tick(c[5])) for c in printed("Table 2")[2:])
     columns = "row_label, trainable_printed, changed_printed, under_1b, under_20b, over_20b"
-    found = rows(database, f"SELECT {columns} FROM table2")
+    found = rows(tables, f"SELECT {columns} FROM table2")
     assert len(found) == 23
     assert sorted(found) == wanted
 
 
-def test_table3_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+def test_table3_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = {
         (cells[0].upper(), dataset, int(cells[2]))
         for cells in printed("Table 3")[1:]
         for dataset in cells[1].split(", ")
     }
-    found = rows(database, "SELECT upper(backbone_label), dataset, microbatch FROM table3")
+    found = rows(tables, "SELECT upper(backbone_label), dataset, microbatch FROM table3")
     assert set(found) == wanted
     assert len(found) == len(wanted) == 12
 
 
-def test_table5_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+def test_table5_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = {}
     for cells in printed("Table 5")[2:]:
         figures = [cell for cell in cells[2:] if cell not in ("", "-")]
@@ -78,26 +75,26 @@ def test_table5_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
         wanted[cells[0], cells[1]] = tuple(figures)
     columns = "params_millions, params_percent, ram_gb, throughput_train, throughput_infer"
     marked = ", ".join(f"{column}_printed" for column in columns.split(", "))
-    found = {(r[0], r[1]): r[2:] for r in rows(database, f"SELECT backbone_label, row_label, {marked} FROM table5")}
+    found = {(r[0], r[1]): r[2:] for r in rows(tables, f"SELECT backbone_label, row_label, {marked} FROM table5")}
     assert len(found) == 45
     assert found == wanted
 
 
-def test_table6_cell_by_cell(database: duckdb.DuckDBPyConnection) -> None:
+def test_table6_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     lines = {cells[0]: cells for cells in printed("Table 6")}
     storage = [cell for cell in lines["Storage efficiency"][1:] if cell]
     ram = [cell for cell in lines["Training"][2:] if cell]
     speed = [cell for cell in lines["Speed"][1:] if cell]
     sql = "SELECT printed FROM table6 WHERE aspect = '{}' AND detail IS NOT DISTINCT FROM {} ORDER BY position"
-    assert [p for (p,) in rows(database, sql.format("Storage efficiency", "NULL"))] == storage
-    assert [p for (p,) in rows(database, sql.format("Training", "'RAM'"))] == ram
-    assert [p for (p,) in rows(database, sql.format("Training", "'Speed'"))] == speed
+    assert [p for (p,) in rows(tables, sql.format("Storage efficiency", "NULL"))] == storage
+    assert [p for (p,) in rows(tables, sql.format("Training", "'RAM'"))] == ram
+    assert [p for (p,) in rows(tables, sql.format("Training", "'Speed'"))] == speed
     single = [cell for cell in lines["Inference"][2:] if cell]
-    found = [p for (p,) in rows(database, sql.format("Inference", "'Single-task'"))]
+    found = [p for (p,) in rows(tables, sql.format("Inference", "'Single-task'"))]
     assert list(dict.fromkeys(found)) == single  # cells that span columns stand in each
 
 
-def test_appendix_b_row_by_row(database: duckdb.DuckDBPyConnection) -> None:
+def test_appendix_b_row_by_row(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = []
     for cells in printed("Appendix B")[1:]:
         model, method, dataset, seed, score = cells[:5]
@@ -105,26 +102,26 @@ def test_appendix_b_row_by_row(database: duckdb.DuckDBPyConnection) -> None:
             seed, score = "", seed
         wanted.append((model, method, dataset, seed or None, score or None))
     sql = "SELECT model, method, dataset, seed_printed, score_printed FROM appendix_b ORDER BY position"
-    assert rows(database, sql) == wanted
+    assert rows(tables, sql) == wanted
     assert len(wanted) == 491
 
 
-def test_every_reference_is_cited_and_known(database: duckdb.DuckDBPyConnection) -> None:
-    (counted,) = rows(database, "SELECT count(*), count(*) FILTER (citations = 0) FROM papers")
+def test_every_reference_is_cited_and_known(tables: duckdb.DuckDBPyConnection) -> None:
+    (counted,) = rows(tables, "SELECT count(*), count(*) FILTER (citations = 0) FROM papers")
     assert counted == (102, 3)  # the survey cites neither itself nor the papers of two backbones
-    uncited = rows(database, "SELECT key FROM papers WHERE citations = 0 ORDER BY key")
+    uncited = rows(tables, "SELECT key FROM papers WHERE citations = 0 ORDER BY key")
     assert [key for (key,) in uncited] == ["lialin2023scaling", "liu2019roberta", "sanh2019distilbert"]
 
 
-def test_table4_is_recomputed_under_each_reading(database: duckdb.DuckDBPyConnection) -> None:
+def test_table4_is_recomputed_under_each_reading(tables: duckdb.DuckDBPyConnection) -> None:
     by_hand = rows(
-        database,
+        tables,
         "SELECT avg(mean) FROM (SELECT dataset, avg(score) AS mean FROM appendix_b WHERE model = 'T5 11B' "
         "AND method = 'LoRa (all)' AND score IS NOT NULL GROUP BY dataset)",
     )[0][0]
     ours = "SELECT score_mean FROM table4_recomputed WHERE backbone = 't5-11b' AND method = 'LoRa (all)'"
-    assert rows(database, ours)[0][0] == pytest.approx(by_hand)
-    readings = rows(database, "SELECT position, count(*) FROM table4_readings GROUP BY ALL ORDER BY 1")
+    assert rows(tables, ours)[0][0] == pytest.approx(by_hand)
+    readings = rows(tables, "SELECT position, count(*) FROM table4_readings GROUP BY ALL ORDER BY 1")
     assert [position for position, _ in readings] == list(range(1, 10))
     assert {count for _, count in readings} == {45}
     repeated = "SELECT count(*) FROM table4_readings AS a JOIN table4_readings AS b USING (backbone, method) "
@@ -132,7 +129,7 @@ def test_table4_is_recomputed_under_each_reading(database: duckdb.DuckDBPyConnec
         repeated
         + "WHERE a.position = 1 AND b.position = {} AND (a.score_mean, a.score_std) IS DISTINCT FROM (b.score_mean, b.score_std)"
     )
-    moved = {position: rows(database, differs.format(position))[0][0] for position in range(2, 10)}
+    moved = {position: rows(tables, differs.format(position))[0][0] for position in range(2, 10)}
     assert all(moved.values()), moved
 
 
@@ -154,10 +151,10 @@ def test_what_a_reader_asks_first(condition: str, some: set[str], capsys: pytest
         assert found == some
 
 
-def test_table6_keeps_the_print_as_it_is(database: duckdb.DuckDBPyConnection) -> None:
+def test_table6_keeps_the_print_as_it_is(tables: duckdb.DuckDBPyConnection) -> None:
     line = next(cells for cells in printed("Table 6") if cells[0].startswith("Mut"))
     found = rows(
-        database,
+        tables,
         "SELECT DISTINCT detail, first(printed ORDER BY position) FROM table6 WHERE detail LIKE 'Mut%' GROUP BY detail",
     )
     assert found == [(line[0], line[1])]  # the survey's own spelling, and no space that it does not print

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -78,6 +79,7 @@ def allocated_peak(instance: Instance, given: dict[str, Tensor]) -> int:
         optimizer.zero_grad(set_to_none=True)
         state = [tensor for values in optimizer.state.values() for tensor in values.values()]
         before = sum(tensor.nbytes for tensor in [*model.parameters(), *model.buffers(), *given.values(), *state])
+        gc.collect()  # what earlier tests left behind is not freed while this is watched
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
             step()
     assert profiler.profiler is not None

@@ -125,7 +125,7 @@ def test_models_that_write_are_trained_to_write_the_label(tmp_path: Path, kind: 
     written = decoders(kind, save_tokenizer(tmp_path))
     randomise_biases(written)
     written.save_pretrained(tmp_path)
-    model = real.RealWeights(tmp_path, texts.read(texts.BUNDLED), **STEPS)
+    model = real.RealWeights(tmp_path, texts.read(texts.BUNDLED), **{**STEPS, "steps": 12})
     ((name, recipe),) = chosen_recipes(CATALOG, [method])
     (row,) = model.rows({name: recipe})
     assert (row.status, row.faults, model.head) == ("run", (), 0)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from site_builds import shared_site
 
 from browser.harness import CHROMIUM, DRIVER, Browser, served, started
 
@@ -20,15 +19,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the real catalog."""
-    return shared_site(tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def address(site_folder: Path) -> Iterator[str]:
-    """Where it is served; ends in a slash."""
-    with served(site_folder) as found:
+def address(site: Path) -> Iterator[str]:
+    """Where the site of the real catalog is served; ends in a slash."""
+    with served(site) as found:
         yield found
 
 

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,20 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars", "--force-device-scale-factor=1",
 )  # fmt: skip
-WAIT = 20.0
+WAIT = 120.0
+"""Seconds until something that should come is given up; so many that a machine with other work to do is quick enough."""
+STILL = """
+const done = arguments[0];
+let quiet = 0;
+const observer = new MutationObserver(() => (quiet = 0));
+observer.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+const frame = () => {
+    if (++quiet <= 5) return requestAnimationFrame(frame);
+    observer.disconnect();
+    done();
+};
+requestAnimationFrame(frame);
+"""
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -43,6 +56,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Silence."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+    """A browser asks for many files at once; what does not fit the queue is asked for again after a second."""
+
+
 class Browser:
     """One page at a time, and what the tests ask of it."""
 
@@ -59,10 +77,14 @@ class Browser:
         Those that fetch data go on after the page is loaded: a test that changed the page before would race with them.
         """
         self.driver.get(self.address + path)
-        self.wait(lambda: self.script("return document.readyState === 'complete'"))
-        if self.script("return document.documentElement.classList.contains('js')"):
-            self.wait(lambda: self.script("return 'started' in document.documentElement.dataset"), f"scripts of {path}")
+        self.settled()
         self.driver.execute_cdp_cmd("Page.bringToFront", {})
+
+    def settled(self) -> None:
+        """Wait until a page that a link or the history led to is there, with its scripts."""
+        self.wait(lambda: self.script("return document.readyState === 'complete'"), "a loaded page")
+        if self.script("return document.documentElement.classList.contains('js')"):
+            self.wait(lambda: self.script("return 'started' in document.documentElement.dataset"), "its scripts")
 
     def script(self, text: str, *values: object) -> Any:
         return self.driver.execute_script(text, *values)
@@ -89,11 +111,44 @@ class Browser:
         element.click()
 
     def wait(self, condition: Callable[[], Any], what: str = "") -> Any:
+        """What the condition gives, once it gives something. An element that was replaced meanwhile is looked up anew."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
         end = time.monotonic() + WAIT
-        while not (found := condition()):
+        while True:
+            with suppress(StaleElementReferenceException):
+                if found := condition():
+                    return found
             assert time.monotonic() < end, f"never came: {what or condition}"
-            time.sleep(0.05)
-        return found
+            time.sleep(0.02)
+
+    def becomes(self, read: Callable[[], Any], wanted: Any) -> None:
+        """What is read of the page is what is wanted, now or soon: a page may answer a click a moment later."""
+        last: list[Any] = []
+
+        def same() -> bool:
+            last[:] = [read()]
+            return bool(last[0] == wanted)
+
+        try:
+            self.wait(same)
+        except AssertionError:
+            raise AssertionError(f"{last[0] if last else 'nothing'!r} did not become {wanted!r}") from None
+
+    def still(self) -> None:
+        """Wait until the page has painted a few times without changing: the theme and its mending are through."""
+        self.driver.execute_async_script(STILL)
+
+    @contextmanager
+    def elsewhere(self, site: Path, below: str) -> Iterator[None]:
+        """Another site, or another place for it. It is left before its server ends: its pages may still load something."""
+        own, here = list(self.requested), self.address
+        with served(site, below) as self.address:
+            yield
+            self.driver.get("about:blank")
+            self.drain()
+            assert not self.foreign()
+        self.address, self.requested = here, own
 
     def size(self, width: int, height: int = 900) -> None:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
@@ -111,7 +166,11 @@ class Browser:
     def downloaded(self, name: str) -> bytes:
         """The content of a download, as soon as it is complete; it is deleted afterwards."""
         path = self.downloads / name
-        self.wait(lambda: path.is_file() and path.stat().st_size > 0, f"download {name}")
+
+        def complete() -> bool:
+            return path.is_file() and path.stat().st_size > 0 and not list(self.downloads.glob("*.crdownload"))
+
+        self.wait(complete, f"download {name}")
         content = path.read_bytes()
         path.unlink()
         return content
@@ -134,7 +193,7 @@ class Browser:
 def served(site: Path, below: str = FOLDER) -> Iterator[str]:
     """The address where a site is served; ends in a slash."""
     handler = partial(_Handler, directory=str(site), below=below)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}{below}"
         server.shutdown()
@@ -155,6 +214,7 @@ def started() -> Iterator[Any]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.set_script_timeout(WAIT)
     try:
         yield driver
     finally:

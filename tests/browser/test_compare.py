@@ -11,11 +11,11 @@ TOOLS = "#compare-tools"
 
 def compare(browser: Browser, query: str = "") -> None:
     browser.open(f"compare/{query}")
-    browser.wait(lambda: browser.all("#comparison[data-ready]"), "the script of the comparison")
+    assert browser.all("#comparison[data-ready]")
 
 
 def ready(browser: Browser, chosen: str) -> None:
-    browser.wait(lambda: browser.one("#comparison").get_attribute("data-ready") == chosen, chosen)
+    browser.becomes(lambda: browser.one("#comparison").get_attribute("data-ready"), chosen)
 
 
 def heads(browser: Browser) -> list[str]:
@@ -74,7 +74,7 @@ def test_methods_are_added_and_removed_and_the_address_follows(browser: Browser)
     assert browser.driver.current_url.endswith("?m=lora,krona,dora")
     browser.click(f"{TOOLS} [aria-label='Remove KronA']")
     ready(browser, "lora,dora")
-    assert browser.driver.switch_to.active_element.text == "LoRA ×"
+    browser.becomes(lambda: browser.driver.switch_to.active_element.text, "LoRA ×")
     browser.driver.back()
     ready(browser, "lora,krona,dora")
     assert heads(browser) == ["LoRA", "KronA", "DoRA"]
@@ -114,10 +114,9 @@ def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(browser: Browser) -
 
 def test_the_search_of_the_first_page_opens_the_sites_own(browser: Browser) -> None:
     browser.open("")
-    browser.wait(lambda: browser.all("#home-search button"))
     browser.click("#home-search button")
     field = browser.one("[data-md-component=search-query]")
-    assert browser.driver.switch_to.active_element == field
+    browser.becomes(lambda: browser.driver.switch_to.active_element, field)
     field.send_keys("KronA")
     browser.wait(lambda: any("KronA" in text for text in browser.texts(".md-search-result__item h1")))
 

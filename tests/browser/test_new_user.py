@@ -13,7 +13,8 @@ def click(browser: Browser, link: Any) -> None:
     before = browser.driver.current_url
     browser.script("arguments[0].scrollIntoView({block: 'center'})", link)
     link.click()
-    browser.wait(lambda: browser.driver.current_url != before and browser.texts("h1"), "the page behind a link")
+    browser.wait(lambda: browser.driver.current_url != before, "the page behind a link")
+    browser.settled()
 
 
 def row(browser: Browser) -> Any:
@@ -51,3 +52,4 @@ def test_a_gpu_of_24_gb_a_t5_of_3b_and_no_inference_overhead(browser: Browser) -
         assert shown in browser.one("article").text, place
         browser.driver.back()
         browser.wait(lambda: browser.all(ROW), "the answer again")
+        browser.settled()

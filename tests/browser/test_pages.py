@@ -42,8 +42,8 @@ def test_an_error_and_a_foreign_request_would_be_seen(browser: Browser) -> None:
     browser.errors, browser.requested = [], []
 
 
-def test_scripts_can_be_kept_from_running(browser: Browser, site_folder: Path) -> None:
-    assert "no-js" in (site_folder / "about" / "index.html").read_text(encoding="utf-8")
+def test_scripts_can_be_kept_from_running(browser: Browser, site: Path) -> None:
+    assert "no-js" in (site / "about" / "index.html").read_text(encoding="utf-8")
     browser.open("about/")
     assert browser.script("return document.documentElement.classList.contains('js')")
     browser.javascript(False)

@@ -2,79 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from browser.harness import Browser
-
-TOOLS = "#methods-tools"
-ROWS = "#methods-table tbody tr"
-
-
-def table(browser: Browser, query: str = "") -> None:
-    browser.open(f"methods/{query}")
-    browser.wait(lambda: browser.all("#methods-table[data-ready]"), "the script of the table")
-
-
-def names(browser: Browser) -> list[str]:
-    return list(
-        browser.script("return [...document.querySelectorAll('#methods-table tbody strong a')].map(a => a.text)")
-    )
-
-
-def heads(browser: Browser) -> list[str]:
-    text = "return [...document.querySelectorAll('#methods-table th')].map(th => th.querySelector('.dt-column-title').textContent)"
-    return list(browser.script(text))
-
-
-def cells(browser: Browser, head: str, source: str = "") -> list[str]:
-    """The texts of a column, as shown, from above."""
-    place = heads(browser).index(head) + 1
-    return [t.removeprefix("measured ") for t in browser.texts(f"{ROWS} td:nth-child({place}) {source}")]
-
-
-def dropdown(browser: Browser, title: str) -> Any:
-    (found,) = (d for d in browser.all(f"{TOOLS} details.dropdown") if d.text.split("\n")[0].split(":")[0] == title)
-    return found
-
-
-def opened(browser: Browser, title: str) -> Any:
-    found = dropdown(browser, title)
-    if not found.get_attribute("open"):
-        found.find_element("css selector", "summary").click()
-    return found
-
-
-def tick(browser: Browser, title: str, value: str) -> None:
-    options = opened(browser, title).find_elements("css selector", "label:not([hidden])")
-    (label,) = (o for o in options if o.find_element("css selector", "span").text == value)
-    label.click()
-
-
-def counts(browser: Browser, title: str) -> dict[str, int]:
-    lines = opened(browser, title).find_elements("css selector", "label:not([hidden])")
-    pairs = [[part.text for part in line.find_elements("css selector", "span")] for line in lines]
-    return {value: int(count) for value, count in pairs}
-
-
-def query(browser: Browser) -> dict[str, str]:
-    return {key: values[0] for key, values in parse_qs(urlsplit(browser.driver.current_url).query).items()}
-
-
-def status(browser: Browser) -> str:
-    return str(browser.one(f"{TOOLS} [role=status]").text)
-
-
-def data(browser: Browser) -> Any:
-    return browser.script(
-        "return fetch(new URL('../assets/data/methods-table.json', location.href.split('?')[0])).then(r => r.json())"
-    )
+from browser.methods_table import ROWS, TOOLS, cells, counts, data, dropdown, heads, names, query, status, table, tick
 
 
 def test_all_methods_are_there_and_said_so(browser: Browser) -> None:
@@ -95,20 +29,19 @@ def test_a_facet_filters_and_the_counts_of_the_others_follow(browser: Browser) -
     before = counts(browser, "Saves disk")
     assert before == {kind: len(expected(disk=kind)) for kind in before}
     tick(browser, "Type", "R")
-    assert names(browser) == [row["name"] for row in expected(type="R")]
+    browser.becomes(lambda: names(browser), [row["name"] for row in expected(type="R")])
     assert counts(browser, "Saves disk") == {kind: len(expected(type="R", disk=kind)) for kind in before}
     assert counts(browser, "Type")["A"] == len(expected(type="A"))  # a facet does not narrow its own counts
     assert status(browser).startswith(f"{len(expected(type='R'))} of {len(rows)} methods.")
     tick(browser, "Type", "A")  # values of one facet add up
-    assert len(names(browser)) == len(expected(type="R")) + len(expected(type="A"))
+    browser.becomes(lambda: len(names(browser)), len(expected(type="R")) + len(expected(type="A")))
     tick(browser, "In PEFT", "yes")  # facets narrow each other
-    assert set(names(browser)) == {
-        row["name"] for row in expected(in_peft="yes") if {"A", "R"} & set(row["cells"]["type"]["claimed"]["kinds"])
-    }
+    both = {row["name"] for row in expected(in_peft="yes") if {"A", "R"} & {*row["cells"]["type"]["claimed"]["kinds"]}}
+    browser.becomes(lambda: set(names(browser)), both)
     assert query(browser) == {"type": "R,A", "in_peft": "yes"}
     (clear,) = (b for b in browser.all(f"{TOOLS} button") if b.text == "Clear filters")
     clear.click()
-    assert len(names(browser)) == len(rows)
+    browser.becomes(lambda: len(names(browser)), len(rows))
     assert not clear.is_displayed()
 
 
@@ -120,14 +53,13 @@ def test_the_state_in_the_address_comes_back_and_the_back_button_goes_back(brows
     assert browser.one(f"{TOOLS} input[value=measured]").is_selected()
     assert browser.one(f"{TOOLS} .go").text == "Compare 2 methods"
     tick(browser, "Merges", "yes")
+    browser.wait(lambda: set(names(browser)) < set(shared), "fewer methods")
     fewer = names(browser)
-    assert fewer != shared
-    assert set(fewer) < set(shared)
     browser.driver.back()
-    browser.wait(lambda: names(browser) == shared)
+    browser.becomes(lambda: names(browser), shared)
     assert query(browser) == {key: values[0] for key, values in parse_qs(asked[1:]).items()}
     browser.driver.forward()
-    browser.wait(lambda: names(browser) == fewer)
+    browser.becomes(lambda: names(browser), fewer)
     table(browser, "?" + urlsplit(browser.driver.current_url).query)
     assert names(browser) == fewer
 
@@ -144,11 +76,11 @@ def test_text_filters_by_names_and_other_names(browser: Browser) -> None:
     table(browser)
     field = browser.one(f"{TOOLS} input[type=search]")
     field.send_keys("Low-Rank Adaptation")
+    browser.becomes(lambda: query(browser).get("text"), "Low-Rank Adaptation")
     assert "LoRA" in names(browser)
     assert "BitFit" not in names(browser)
-    assert query(browser)["text"] == "Low-Rank Adaptation"
     field.send_keys(" zzz")
-    assert names(browser) == []
+    browser.becomes(lambda: names(browser), [])
     assert status(browser).startswith("0 of")
 
 
@@ -160,12 +92,13 @@ def test_a_head_sorts_by_figures_and_says_so(browser: Browser, source: str) -> N
     key = {row["name"]: row["cells"]["trainable"][source]["number"] for row in data(browser)["rows"]}
     for turn, state in ((1, "ascending"), (-1, "descending")):
         button.click()
-        assert browser.one(f"#methods-table th:nth-child({place})").get_attribute("aria-sort") == state
+        head = f"#methods-table th:nth-child({place})"
+        browser.becomes(lambda head=head: browser.one(head).get_attribute("aria-sort"), state)
         values = [key[name] for name in names(browser)]
         known = [value for value in values if value is not None]
         assert known == sorted(known, key=lambda v: turn * v)
         assert values[len(known) :] == [None] * (len(values) - len(known))  # unknown is last both ways
-    assert query(browser)["sort"] == "-trainable"
+    browser.becomes(lambda: query(browser).get("sort"), "-trainable")
 
 
 def test_sorting_by_ticks_puts_yes_before_no_and_unknown_last(browser: Browser) -> None:
@@ -182,14 +115,14 @@ def test_claimed_or_measured_or_both(browser: Browser) -> None:
     assert all("measured" in text for text in both)
     by_claim = counts(browser, "Saves RAM")
     browser.click(f"{TOOLS} input[value=measured]")
-    assert query(browser)["source"] == "measured"
+    browser.becomes(lambda: query(browser).get("source"), "measured")
     assert not browser.shown(f"{ROWS} .claimed")
     assert cells(browser, "Saves RAM")[0] == "yes"
     by_measurement = counts(browser, "Saves RAM")
     assert by_measurement != by_claim
     assert "follow the measurements" in status(browser)
     browser.click(f"{TOOLS} input[value=claimed]")
-    assert not browser.shown(f"{ROWS} .measured")
+    browser.becomes(lambda: browser.shown(f"{ROWS} .measured"), [])
     browser.driver.back()
     browser.wait(lambda: browser.one(f"{TOOLS} input[value=measured]").is_selected())
 
@@ -198,56 +131,15 @@ def test_columns_can_be_chosen(browser: Browser) -> None:
     table(browser)
     assert "Year" not in heads(browser)
     tick(browser, "Columns", "Year")
-    assert heads(browser)[-2] == "Year"
+    browser.becomes(lambda: heads(browser)[-2], "Year")
+    with_year = heads(browser)
     tick(browser, "Columns", "Type")
-    assert "Type" not in heads(browser)
+    browser.wait(lambda: "Type" not in heads(browser), "a column less")
     assert "year" in query(browser)["columns"].split(",")
     browser.driver.back()
+    browser.becomes(lambda: heads(browser), with_year)
     browser.driver.back()
-    browser.wait(lambda: "Type" in heads(browser) and "Year" not in heads(browser))
-
-
-def save(browser: Browser, name: str) -> None:
-    opened(browser, "Save this view")
-    (button,) = (b for b in browser.all(f"{TOOLS} .panel button") if b.text == name)
-    button.click()
-
-
-VIEW = "?type=R&source=both&sort=-trainable&columns=type,ram,trainable"
-
-
-def test_the_view_as_csv_and_json(browser: Browser) -> None:
-    table(browser, VIEW)
-    shown = names(browser)
-    save(browser, "CSV")
-    head, *rows = csv.reader(io.StringIO(browser.downloaded("methods.csv").decode()))
-    assert head == ["Method", "Type", "Saves RAM, claimed", "Saves RAM, measured", "Trainable, %, claimed",
-                    "Trainable, %, measured"]  # fmt: skip
-    assert [row[0] for row in rows] == shown
-    save(browser, "JSON")
-    records = json.loads(browser.downloaded("methods.json"))
-    assert [record["name"] for record in records] == shown
-    assert {record["type"] for record in records} == {"R"}
-    lora = next(record for record in records if record["id"] == "lora")
-    assert lora["trainable_claimed"] == 0.5
-    assert 0.31 < lora["trainable_measured"] < 0.33
-
-
-def test_the_view_as_markdown_and_latex(browser: Browser) -> None:
-    table(browser, VIEW)
-    shown = names(browser)
-    save(browser, "Markdown")
-    lines = browser.downloaded("methods.md").decode().splitlines()
-    assert lines[0].count("|") == 7
-    assert lines[1] == "| :--- | :--- | :--- | :--- | ---: | ---: |"
-    assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == shown
-    save(browser, "LaTeX")
-    tex = browser.downloaded("methods.tex").decode().splitlines()
-    assert tex[1] == r"\begin{tabular}{llllrr}"
-    body = tex[tex.index(r"\midrule") + 1 : tex.index(r"\bottomrule")]
-    assert [line.split(" & ")[0] for line in body] == shown
-    assert all(line.endswith(r" \\") for line in body)
-    assert not re.search(r"(?<!\\)[%#_$]", "\n".join(tex[1:]))
+    browser.wait(lambda: "Type" in heads(browser) and "Year" not in heads(browser), "the columns of before")
 
 
 def test_choosing_methods_leads_to_their_comparison(browser: Browser) -> None:
@@ -256,13 +148,13 @@ def test_choosing_methods_leads_to_their_comparison(browser: Browser) -> None:
     go = browser.one(f"{TOOLS} .go")
     assert go.get_attribute("href") is None
     browser.click("[aria-label='Choose KronA to compare']")
-    assert query(browser) == {"m": "lora,krona"}
+    browser.becomes(lambda: query(browser), {"m": "lora,krona"})
     browser.click(f"{TOOLS} .go")
-    browser.wait(lambda: browser.all("#comparison[data-ready]"))
+    browser.wait(lambda: browser.all("#comparison[data-ready]"), "the comparison")
     assert urlsplit(browser.driver.current_url).path.endswith("/compare/")
     assert query(browser) == {"m": "lora,krona"}
     browser.driver.back()
-    browser.wait(lambda: browser.all("#methods-table[data-ready]"))
+    browser.wait(lambda: browser.all("#methods-table[data-ready]"), "the table again")
     assert browser.one("[aria-label='Choose LoRA to compare']").is_selected()
 
 
@@ -297,20 +189,21 @@ def test_everything_can_be_done_with_the_keyboard(browser: Browser) -> None:
     summary = focused(browser)
     assert summary.text == "Type"
     summary.send_keys(Keys.ENTER)
+    browser.wait(lambda: dropdown(browser, "Type").get_attribute("open"), "an open panel")
     summary.send_keys(Keys.TAB)
     focused(browser).send_keys(Keys.SPACE)
-    assert len(query(browser)["type"]) == 1
+    browser.becomes(lambda: len(query(browser).get("type", "")), 1)
     focused(browser).send_keys(Keys.ESCAPE)
-    assert not dropdown(browser, "Type").get_attribute("open")
-    assert focused(browser).text.startswith("Type: ")
+    browser.wait(lambda: not dropdown(browser, "Type").get_attribute("open"), "a closed panel")
+    browser.wait(lambda: focused(browser).text.startswith("Type: "), "the focus on its head")
     first = browser.one("#methods-table th:nth-child(2) [role=button]")
     browser.script("arguments[0].focus()", first)
     assert first.get_attribute("tabindex") == "0"
     first.send_keys(Keys.ENTER)
-    assert query(browser)["sort"] == "type"
+    browser.becomes(lambda: query(browser).get("sort"), "type")
     box = browser.all(f"{ROWS} input.choose")[0]
     box.send_keys(Keys.SPACE)
-    assert "m" in query(browser)
+    browser.wait(lambda: "m" in query(browser), "the choice in the address")
 
 
 def test_a_narrow_screen_scrolls_the_table_and_not_the_page(browser: Browser) -> None:
@@ -322,4 +215,4 @@ def test_a_narrow_screen_scrolls_the_table_and_not_the_page(browser: Browser) ->
     assert (region.get_attribute("role"), region.get_attribute("tabindex")) == ("region", "0")
     browser.click(f"{TOOLS} .filters > summary")
     tick(browser, "Type", "S")
-    assert query(browser) == {"type": "S"}
+    browser.becomes(lambda: query(browser), {"type": "S"})

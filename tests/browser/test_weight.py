@@ -10,8 +10,9 @@ from browser.weight import weigh
 
 OWN_SCRIPT = 300_000
 """Bytes of our own JavaScript that a page may load; the theme's own, some 110 kB, come on top."""
-SHIFT = 0.02
-"""Browsers call a cumulative layout shift below 0.1 good."""
+SHIFT = 0.1
+"""Browsers call a cumulative layout shift below this good. A quick machine sees next to none here; one with other work to
+do paints long tables before all of their rows have come, and has seen 0.022."""
 
 
 @pytest.mark.parametrize("page", [page for page in PAGE_TYPES if page != "404.html"])
@@ -40,7 +41,13 @@ def test_a_shift_would_be_seen(browser: Browser) -> None:
     browser.script("""const block = document.createElement('div');
         block.style.height = '300px';
         document.querySelector('article').prepend(block)""")
-    moved = browser.driver.execute_async_script("""const done = arguments[0];
-        new PerformanceObserver((list) => done(list.getEntries().reduce((sum, one) => sum + one.value, 0)))
-            .observe({type: 'layout-shift', buffered: true})""")
+    moved = browser.driver.execute_async_script(
+        """const [least, done] = arguments;
+        let sum = 0;  // entries come in several lists
+        new PerformanceObserver((list) => {
+            for (const one of list.getEntries()) sum += one.value;
+            if (sum > least) done(sum);
+        }).observe({type: 'layout-shift', buffered: true})""",
+        SHIFT,
+    )
     assert moved > SHIFT

@@ -1,0 +1,97 @@
+"""The real catalog with more in it: a plain new method, and methods, statements and data checks that are hostile."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+REAL = Path(__file__).parent.parent / "catalog"
+HOSTILE = "</title><script>alert(1)</script> [x](javascript:alert(1)) | a | {: onclick=alert(1) } `c` *b* &lt;i&gt; \" ' ![y](z)"
+HOSTILE_SQL = f"SELECT true AS holds, 1.25 AS mean -- ``` ```` </code></pre>{HOSTILE}\n\n\n-- ~~~\n-- ??? note"
+TAKES_THE_TITLE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+"""Markup that a browser would show to have run."""
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the real catalog in a folder, to be changed."""
+    return Path(shutil.copytree(REAL, folder / "catalog"))
+
+
+def write(root: Path) -> None:
+    """The real catalog with the methods `brand-new`, `hostile` and `takes-the-title`, and other statements and checks."""
+    shutil.copytree(REAL, root)
+    new_method(root, "brand-new", name="Brand-new tuning")
+    _hostile_method(root)
+    _method_that_takes_the_title(root)
+    _hostile_statements(root)
+
+
+def new_method(root: Path, identifier: str, **changes: object) -> None:
+    """Drop a file for a new method: LoRA with other texts, without its rows of Table 5."""
+    method = _lora() | {"id": identifier, "explanations": [], **changes}
+    for configuration in method["configurations"]:
+        configuration.pop("survey_rows", None)
+    (root / "methods" / f"{identifier}.yaml").write_text(yaml.safe_dump(method, allow_unicode=True), encoding="utf-8")
+
+
+def _lora() -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = yaml.safe_load((REAL / "methods" / "lora.yaml").read_text("utf-8"))
+    return found
+
+
+def _hostile_method(root: Path) -> None:
+    text = f"# not a heading\n\n    {HOSTILE} {HOSTILE}"
+    code = f"```\n{HOSTILE}\n````\n</code></pre>{HOSTILE}"
+    configurations = [
+        {**c, "survey_rows": [], "name": HOSTILE, "basis_note": text, "oracles": []} for c in _lora()["configurations"]
+    ]
+    implementation = {"library": "repository", "name": f"a/b) {HOSTILE}", "snippet": code, "note": text}
+    new_method(
+        root, "hostile", name=HOSTILE, also_called=[HOSTILE], idea=text, tradeoff=text, pseudocode=code,
+        configurations=configurations, implementations=[implementation], reconstruction=text,
+    )  # fmt: skip
+
+
+def _method_that_takes_the_title(root: Path) -> None:
+    name, configurations = TAKES_THE_TITLE, _lora()["configurations"]
+    for configuration in configurations:
+        configuration["name"] = name
+        for oracle in configuration.get("oracles", []):  # type: ignore[attr-defined]
+            oracle["arguments"] = {"text": name}
+    new_method(
+        root, "takes-the-title", name=name, also_called=[], idea=name, tradeoff=name, configurations=configurations
+    )
+
+
+def _hostile_statements(root: Path) -> None:
+    """A statement of each status, and two data checks."""
+    statements = [
+        _statement("all-hold", "holds", True, True),
+        _statement("none-holds", "contradicted", False),
+        _statement("some-hold", "depends_on_reading", True, False),
+        _statement("open", "not_checkable"),
+    ]
+    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}"}
+    quoted = HOSTILE.replace("'", "''")
+    checks = [
+        {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
+        {**check, "id": "nothing", "sql": "SELECT 1 AS one FROM appendix_b WHERE score > 1000", "found": 0},
+    ]
+    for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
+        text = yaml.safe_dump({name: content}, allow_unicode=True)
+        (root / "survey" / f"{file}.yaml").write_text(text, encoding="utf-8")
+
+
+def _statement(identifier: str, status: str, *answers: bool) -> dict[str, object]:
+    readings = [
+        {
+            "reading": f"{HOSTILE} is one of the fair readings",
+            "sql": HOSTILE_SQL.replace("true", str(answer).lower(), 1),
+        }
+        for answer in answers
+    ]
+    note = f"# a note\n\n    {HOSTILE}"
+    found = {"id": identifier, "locator": f"Section 1 {HOSTILE}", "says": f"??? note {HOSTILE}", "status": status}
+    return found | ({"readings": readings, "note": note} if readings else {"reason": note})

@@ -1,0 +1,71 @@
+"""The table of methods as the tests read and use it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from browser.harness import Browser
+
+TOOLS = "#methods-tools"
+ROWS = "#methods-table tbody tr"
+
+
+def table(browser: Browser, query: str = "") -> None:
+    browser.open(f"methods/{query}")
+    assert browser.all("#methods-table[data-ready]")
+
+
+def names(browser: Browser) -> list[str]:
+    return list(
+        browser.script("return [...document.querySelectorAll('#methods-table tbody strong a')].map(a => a.text)")
+    )
+
+
+def heads(browser: Browser) -> list[str]:
+    text = "return [...document.querySelectorAll('#methods-table th')].map(th => th.querySelector('.dt-column-title').textContent)"
+    return list(browser.script(text))
+
+
+def cells(browser: Browser, head: str, source: str = "") -> list[str]:
+    """The texts of a column, as shown, from above."""
+    place = heads(browser).index(head) + 1
+    return [t.removeprefix("measured ") for t in browser.texts(f"{ROWS} td:nth-child({place}) {source}")]
+
+
+def dropdown(browser: Browser, title: str) -> Any:
+    (found,) = (d for d in browser.all(f"{TOOLS} details.dropdown") if d.text.split("\n")[0].split(":")[0] == title)
+    return found
+
+
+def opened(browser: Browser, title: str) -> Any:
+    found = dropdown(browser, title)
+    if not found.get_attribute("open"):
+        found.find_element("css selector", "summary").click()
+    return found
+
+
+def tick(browser: Browser, title: str, value: str) -> None:
+    options = opened(browser, title).find_elements("css selector", "label:not([hidden])")
+    (label,) = (o for o in options if o.find_element("css selector", "span").text == value)
+    label.click()
+
+
+def counts(browser: Browser, title: str) -> dict[str, int]:
+    lines = opened(browser, title).find_elements("css selector", "label:not([hidden])")
+    pairs = [[part.text for part in line.find_elements("css selector", "span")] for line in lines]
+    return {value: int(count) for value, count in pairs}
+
+
+def query(browser: Browser) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(urlsplit(browser.driver.current_url).query).items()}
+
+
+def status(browser: Browser) -> str:
+    return str(browser.one(f"{TOOLS} [role=status]").text)
+
+
+def data(browser: Browser) -> Any:
+    return browser.script(
+        "return fetch(new URL('../assets/data/methods-table.json', location.href.split('?')[0])).then(r => r.json())"
+    )

@@ -1,0 +1,153 @@
+"""Building the site: equal each time, for any generator, of any valid catalog; and what is said where it fails."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import small_catalog
+from altered import copied
+from conftest import ROOT
+from page_html import read
+from shared import built
+
+from surveykit.catalog.load import load
+from surveykit.errors import CatalogError, MissingExtra, SurveyError
+from surveykit.site import numbers
+from surveykit.site.build import build
+from surveykit.site.pages import Page, fill, live_texts, write
+from surveykit.site.plugin import MOST_IN_NAVIGATION, _navigation
+
+
+def test_two_renders_are_equal_in_every_byte_and_plain_files_for_any_generator(
+    database: Path, pages: dict[str, Page], tmp_path: Path
+) -> None:
+    docs = ROOT / "site" / "docs"
+    write(database, tmp_path, docs)
+    by_hand = {path.relative_to(docs).as_posix() for path in docs.rglob("*") if path.is_file()}
+    written = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    assert set(written) == set(pages) | by_hand
+    assert "<!-- live" not in written["how-we-measure.md"].read_text(encoding="utf-8")
+    first = {name: page.content for name, page in pages.items() if name != "index.md"}  # which links to those by hand
+    again = {name: written[name].read_bytes() for name in first}
+    different = {name for name in first if again[name] != as_bytes(first[name])}
+    assert different <= {"downloads/surveykit.duckdb", "downloads/surveykit.duckdb.gz"}  # DuckDB's own order varies
+
+
+def as_bytes(content: str | bytes | Path) -> bytes:
+    return (
+        content.encode()
+        if isinstance(content, str)
+        else content
+        if isinstance(content, bytes)
+        else content.read_bytes()
+    )
+
+
+def test_pages_import_no_generator() -> None:
+    for path in sorted((ROOT / "surveykit" / "site").glob("*.py")):
+        if path.name not in ("plugin.py", "build.py"):
+            assert "import mkdocs" not in path.read_text(encoding="utf-8").replace("from mkdocs", "import mkdocs"), path
+
+
+def test_a_new_method_reaches_its_page(altered_site: Path) -> None:
+    page = read(altered_site / "methods" / "brand-new" / "index.html")
+    assert page.headings == ["Brand-new tuning"]
+    assert "not measured" in page.text()
+    assert "Brand-new tuning" in (altered_site / "methods" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_catalog_without_measurements_still_has_a_site(tmp_path: Path) -> None:
+    root = small_catalog.write(tmp_path / "catalog")
+    shutil.rmtree(root / "measured")
+    catalog = load(root)
+    assert not catalog.measurements
+    figures = [cell for cell in catalog.table5 if cell.column.startswith("params") and cell.printed is not None]
+    assert f"{len(figures)} are not measured." in read(built(root, tmp_path) / "index.html").text()
+
+
+def test_an_invalid_catalog_gives_all_its_problems_and_keeps_the_old_site(tmp_path: Path) -> None:
+    catalog = copied(tmp_path)
+    broken = catalog / "methods" / "lora.yaml"
+    broken.write_text(broken.read_text(encoding="utf-8").replace("type: R", "type: Q").replace("rank: 8", "rnk: 8", 1))
+    kept = tmp_path / "html" / "index.html"
+    kept.parent.mkdir()
+    kept.write_text("old")
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    text = text.replace("site/docs", str(ROOT / "site" / "docs")).replace("site_dir: build/site", "site_dir: html")
+    (tmp_path / "mkdocs.yml").write_text(text)
+    with pytest.raises(CatalogError) as caught:
+        build(tmp_path / "mkdocs.yml", strict=True)
+    assert len(caught.value.problems) >= 2
+    assert "lora.yaml" in str(caught.value)
+    assert kept.read_text() == "old"
+
+
+def test_mkdocs_itself_says_what_is_wrong(tmp_path: Path) -> None:
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import PluginError
+
+    catalog = copied(tmp_path)
+    (catalog / "methods" / "lora.yaml").write_text("id: lora\n")
+    config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path / "html"))
+    config.plugins["surveykit"].config["catalog"] = str(catalog)
+    with pytest.raises(PluginError, match=r"lora\.yaml"):
+        config.plugins.on_config(config)
+
+
+def test_serving_watches_the_catalog(tmp_path: Path) -> None:
+    from mkdocs.config import load_config
+
+    class Server:
+        watched: list[str] = []  # noqa: RUF012
+
+        def watch(self, path: str) -> None:
+            self.watched.append(path)
+
+    root = small_catalog.write(tmp_path / "catalog")
+    config = load_config(str(ROOT / "mkdocs.yml"))
+    config.plugins["surveykit"].config["catalog"] = str(root)
+    config.plugins.on_config(config)
+    config.plugins["surveykit"].on_serve(Server(), config=config, builder=None)
+    assert Server.watched == [str(root)]
+
+
+def test_without_mkdocs_yml_the_user_learns_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SurveyError, match="--config"):
+        build(tmp_path / "mkdocs.yml", strict=True)
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from surveykit.site import build as module
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"surveykit\[site\]"):
+        build(ROOT / "mkdocs.yml", strict=True)
+
+
+def test_a_live_text_that_does_not_exist_is_an_error(database: Path) -> None:
+    with pytest.raises(SurveyError, match="did you mean 'causes'"):
+        fill("<!-- live: cause -->", live_texts(database), "page.md")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(100.0, "100"), (23.1912, "23.191"), (1.72, "1.720"), (0.0206, "0.021"), (0.00135, "0.0014"), (0.0, "0.000"),
+     (None, "–")],
+)  # fmt: skip
+def test_percentages(value: float | None, shown: str) -> None:
+    assert numbers.percent(value) == shown
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_navigation_names_the_pages_of_a_folder_unless_they_are_very_many(more: int) -> None:
+    index = Page(path="methods/index.md", content="", title="All methods")
+    methods = [Page(path=f"methods/m{i}.md", content="", title=f"M{i}") for i in range(MOST_IN_NAVIGATION - 1 + more)]
+    nav, apart = _navigation([{"Methods": index.path}, {"About": "about.md"}], [index, *methods])
+    if more:
+        assert nav == [{"Methods": index.path}, {"About": "about.md"}]
+        assert apart == {page.path for page in methods}
+    else:
+        assert nav[0]["Methods"] == [index.path, *({page.title: page.path} for page in methods)]
+        assert not apart

@@ -1,0 +1,71 @@
+"""The built site says what the catalog and its database say: methods, counts, figures, differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+from page_html import Html
+
+from surveykit.catalog.load import Catalog
+
+
+def test_every_method_has_its_page(html: dict[str, Html], catalog: Catalog) -> None:
+    for method in catalog.methods.values():
+        page = html[f"methods/{method.id}/index.html"]
+        assert page.headings == [method.name]
+        assert method.paper in " ".join(page.words)
+        for configuration in method.configurations:
+            assert f"configuration-{configuration.id}" in page.identifiers()
+            assert configuration.name in page.text()
+
+
+def test_a_method_without_a_recipe_says_so(html: dict[str, Html], catalog: Catalog) -> None:
+    for method in catalog.methods.values():
+        text = html[f"methods/{method.id}/index.html"].text()
+        assert ("Not instantiated yet." in text) == (not method.configurations), method.id
+
+
+def test_the_index_lists_every_method(html: dict[str, Html], catalog: Catalog) -> None:
+    names = [row[0] for row in html["methods/index.html"].rows[1:]]
+    assert sorted(names) == sorted(method.name for method in catalog.methods.values())
+
+
+def test_method_pages_hold_their_counts(html: dict[str, Html], catalog: Catalog) -> None:
+    for m in catalog.measurements:
+        if m.trainable is not None:
+            text = html[f"methods/{m.configuration.split('/')[0]}/index.html"].text()
+            assert f"{m.trainable:,}" in text, m.configuration
+
+
+def test_table5_holds_every_printed_figure(html: dict[str, Html], catalog: Catalog) -> None:
+    rows = html["table5/index.html"].rows
+    for cell in catalog.table5:
+        if cell.printed is not None and cell.column != "score":
+            assert any(row[0] == cell.row and cell.printed in row for row in rows), cell
+
+
+def test_discrepancies_hold_every_difference(html: dict[str, Html], database: Path) -> None:
+    page = html["discrepancies/index.html"]
+    with duckdb.connect(str(database), read_only=True) as connection:
+        differing = connection.execute("SELECT printed, explanation FROM verdict WHERE verdict = 'differs'").fetchall()
+        tried = connection.execute(
+            "SELECT c.name FROM explanation_tried t JOIN configuration c ON c.id = t.configuration"
+        )
+        names = [name for (name,) in tried.fetchall()]
+    assert differing
+    for printed, explanation in differing:
+        assert any(printed in row for row in page.rows)
+        assert explanation is None or " ".join(explanation.split()) in page.text()
+    for name in names:
+        assert name in page.text()
+
+
+def test_the_first_page_says_what_was_found(html: dict[str, Html], database: Path) -> None:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = connection.execute("SELECT figures, match, reproduced, unresolved FROM summary").fetchone()
+    assert found is not None
+    text = html["index.html"].text()
+    assert f"Of {found[0]} parameter figures in the survey's Table 5, {found[1]} match our counts." in text
+    assert f"{found[2]} differ and match the count of another configuration" in text
+    assert f"{found[3]} remain" in text
