@@ -20,7 +20,7 @@ LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
 KINDS = {
     "sentence": "Sentences that the survey's own tables contradict",
-    "figure": "Figures of Table 5 that contradict figures beside them",
+    "figure": "Figures of Table 5 that do not match the count beside them",
     "cell": "Cells of Tables 1 and 2 that seem to be in another unit",
 }
 _WIDTH = 100
