@@ -207,7 +207,7 @@ def test_a_data_check_shows_its_first_rows(audited: Path) -> None:
 
 def test_the_first_page_counts_statements(audited: Path) -> None:
     text = read(audited, "").text()
-    assert "Of 3 sentences of the survey that its own tables can decide, 1 is contradicted by them." in text
+    assert "Of 3 sentences of the survey that it can decide itself, 1 is contradicted by it." in text
 
 
 @pytest.mark.parametrize("text", ["??? note", '???+ note "a"', "? a", "a??? b"])

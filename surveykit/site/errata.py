@@ -19,7 +19,7 @@ ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
 KINDS = {
-    "sentence": "Sentences that the survey's own tables contradict",
+    "sentence": "Sentences that the survey's own tables, or another sentence, contradict",
     "figure": "Figures of Table 5 that do not match the count beside them",
     "cell": "Cells of Tables 1 and 2 that seem to be in another unit",
 }
