@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from surveykit.engine.backbones import blueprint
 from surveykit.engine.costs import Costs
 from surveykit.errors import SurveyError
 from surveykit.fit import words
+from surveykit.fit.accuracy import Accuracy, At
 from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
 from surveykit.fit.evidence import evidence, mean_error_percent
 from surveykit.fit.predict import chosen
@@ -28,6 +30,8 @@ from surveykit.fit.ranking import allowed, best_scored, largest_batch, overhead_
 from surveykit.fit.recorded import recorded
 from surveykit.fit.sizes import parse_size
 from surveykit.site.fit_page import fit_context, row_html
+from surveykit.site.pages import render
+from surveykit.site.surroundings import Surroundings, found
 
 QUESTION = Question(memory=24 * 10**9, batch=8, length=512, dtype="bfloat16", target_length=8, error_percent=10.0)
 
@@ -167,6 +171,57 @@ def test_scaled_memory_is_what_was_traced_in_the_traced_setting(reader: Reader) 
             found = row.scalings[m.dtype].at(m.batch, m.length)
             assert found.peak == pytest.approx(m.peak_any_stage, rel=0.035), (row.candidate.configuration, m.length)
             assert found.saved == pytest.approx(m.saved, rel=0.001, abs=10**6)
+
+
+ACCURACY = Accuracy(
+    date=date(2020, 2, 2), torch="9.8", transformers="7.6", least_gb=1.0,
+    settings=(
+        At.of("t5-small", 1, 64, [("ipt/x", -17.04), ("lora/qv-r8", 0.5)]),
+        At.of("t5-3b", 20, 1024, [("lora/qv-r8", 6.26), ("ia3/kv-ff", -0.1), ("ipt/x", 0.24), ("spot/x", 4.99)]),
+    ),
+)  # fmt: skip
+
+
+def test_errors_are_summed_up_by_setting_and_over_all() -> None:
+    small, large = ACCURACY.settings
+    assert (small.figures, small.mean_percent, small.below_limit) == (2, 8.77, 1)
+    assert (large.largest_percent, large.largest_of, large.below_limit) == (6.26, "lora/qv-r8", 3)
+    assert ACCURACY.figures == 6
+    assert ACCURACY.mean_percent == pytest.approx((17.04 + 0.5 + 6.26 + 0.1 + 0.24 + 4.99) / 6, abs=0.001)
+    assert ACCURACY.below_limit_percent == pytest.approx(100 * 4 / 6)
+    assert ACCURACY.largest(range(1, 2)) == small
+    assert ACCURACY.largest(range(2, 100)) == large
+    assert ACCURACY.largest(range(2, 10)) is None
+
+
+def test_the_page_says_what_the_file_of_errors_says(database: Path) -> None:
+    def section(around: Surroundings | None) -> str:
+        page = next(page for page in render(database, around=around) if page.path == "fit.md")
+        return " ".join(str(page.content).partition("{ #scaling }")[2].split())
+
+    said = section(Surroundings(accuracy=ACCURACY))
+    assert "6 peaks of the default configurations were traced on T5-Small and T5-3B at 2 settings" in said
+    assert "(batches of 1 to 20, lengths of 64 to 1024)" in said
+    assert "off by 4.9 % in the mean, and by less than 5 % in 67 % of them" in said
+    assert "The largest error from batch 2 on is 6.3 % (lora/qv-r8 on T5-3B)." in said
+    assert "At batch 1 it is 17.0 % (ipt/x on T5-Small)." in said
+    assert "Measured on 2020-02-02 with torch 9.8 and transformers 7.6" in said
+    assert "has not been measured" in section(None)
+
+
+def test_the_errors_at_hand_are_of_this_catalog(catalog: Catalog) -> None:
+    at_hand = found(ROOT).accuracy
+    assert at_hand is not None
+    assert {at.backbone for at in at_hand.settings} <= set(catalog.backbones)
+    defaults = set(chosen(catalog, None, every=False))
+    assert {at.largest_of for at in at_hand.settings} <= defaults
+    for at in at_hand.settings:
+        assert at.figures <= 2 * len(defaults)
+        assert at.mean_percent <= at.largest_percent
+    from_two = at_hand.largest(range(2, 10**6))
+    assert from_two is not None
+    assert from_two.largest_percent < 15
+    assert at_hand.mean_percent < 1
 
 
 def test_names_choose_configurations(catalog: Catalog) -> None:

@@ -9,7 +9,9 @@ import pytest
 from altered import HOSTILE
 from page_html import Html, internal_links, read
 
+from surveykit.database.reading import reading
 from surveykit.site import markdown, numbers
+from surveykit.site.markdown import escape, slug
 from surveykit.site.pages import Page
 from surveykit.site.survey_index import SURVEY_PAGES
 
@@ -42,6 +44,41 @@ def test_tables_1_and_2_have_all_rows(html: dict[str, Html]) -> None:
     assert "✓" not in page.text()
 
 
+def test_every_verdict_stands_in_its_cell_with_a_link(database: Path, pages: dict[str, Page]) -> None:
+    """Tables 1, 2 and 5: the verdict that the database has is in the cell of its row, and leads to its evidence."""
+
+    def rows(page: str) -> list[list[str]]:
+        text = str(pages[page].content)
+        return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+
+    columns = {
+        1: ("type", "disk", "ram", "bp", "overhead"),
+        2: ("", "trainable_percent", "changed_percent", "under_1b", "under_20b", "over_20b"),
+    }
+    twelve = {
+        found[1]: row for row in rows("survey/tables-1-2.md") if (found := re.search(r'id="(table[^"]+)"', row[0]))
+    }
+    five: dict[tuple[str, str], list[str]] = {}
+    backbone = ""
+    for line in str(pages["table5.md"].content).splitlines():
+        backbone = found[1] if (found := re.match(r"## .* \{ #(.+) \}", line)) else backbone
+        if line.startswith("| [") and line.count(" | ") == 9:
+            cells = line.strip("| ").split(" | ")
+            five[backbone, cells[0][1:].partition("]")[0]] = cells
+    with reading(database) as reader:
+        judged, figures = reader.all("SELECT * FROM cell_verdict"), reader.all("SELECT * FROM verdict")
+    for v in judged:
+        shown = twelve[f"table{v.table_number}-{v.method}"][1 + columns[v.table_number].index(v.column_name)]
+        assert f'class="outcome {v.verdict}"' in shown, v
+        assert f"](../methods/{v.method}.md#table{v.table_number}-{slug(v.column_name)})" in shown, v
+    for v in figures:
+        shown = five[v.backbone, str(escape(v.row_label))][3 if v.column_name == "params_millions" else 6]
+        assert f'class="outcome {v.outcome}"' in shown, v
+        assert f"](methods/{v.method}.md#{slug(v.row_label)}-{v.backbone}-" in shown, v
+    assert (len(judged), len(figures), len(five)) == (255, 90, 45)
+    assert all("](survey/memory.md#" in cells[7] for cells in five.values())
+
+
 def test_table_3_and_6_and_what_is_missing(html: dict[str, Html], pages: dict[str, Page]) -> None:
     page = html["survey/table-3-and-6/index.html"]
     assert ["T5-Large", "16", "4", "32", "32"] in page.rows
@@ -69,8 +106,8 @@ def test_table_4_says_what_it_is(html: dict[str, Html], pages: dict[str, Page]) 
     assert ours["LoRa (q and v)"][0] == "67.43 ± 1.16 (4)"
     assert ours["IA3 (min steps 500)"] == ["no rows", "– (3 of 4)", "no rows"]
     assert ["IA3 (min steps 500)", "T5-3B", "CNN (cell is blank)"] in page.rows
-    for reading in ("repeats_once", "first_run_of_seed", "any_datasets", "usual_seeds"):
-        assert reading in page.text()
+    for name in ("repeats_once", "first_run_of_seed", "any_datasets", "usual_seeds"):
+        assert name in page.text()
     assert "table4_readings.csv" in str(pages["survey/table-4.md"].content)
 
 
@@ -120,7 +157,7 @@ def test_a_data_check_shows_its_first_rows(audited: dict[str, Html]) -> None:
 
 def test_the_first_page_counts_statements(audited: dict[str, Html]) -> None:
     text = audited["index.html"].text()
-    assert "Of 3 sentences of the survey that its own tables can decide, 1 is contradicted by them." in text
+    assert "Of 3 sentences of the survey that it can decide itself, 1 is contradicted by it." in text
 
 
 @pytest.mark.parametrize("text", ["??? note", '???+ note "a"', "? a", "a??? b"])

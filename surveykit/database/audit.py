@@ -90,7 +90,7 @@ def summary(reader: Reader) -> str:
     }
     data = reader.one("SELECT count(*) AS checks, count(*) FILTER (found > 0) AS found FROM data_audit")
     parts = [f"{counts.get('holds', 0)} of {sum(counts.values())} statements hold"]
-    parts.append(f"{counts.get('contradicted', 0)} are contradicted by the survey's own tables")
+    parts.append(f"{counts.get('contradicted', 0)} are contradicted by the survey itself")
     parts.append(f"{counts.get('depends_on_reading', 0)} depend on the reading")
     parts.append(f"{counts.get('not_checkable', 0)} cannot be checked")
     return "; ".join(parts) + f". {data.found} of {data.checks} data checks find something."

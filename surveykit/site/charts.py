@@ -16,7 +16,7 @@ OUTCOME_MARKS = MappingProxyType(
     {
         "match": ("o", "blue", "match"),
         "reproduced": ("D", "orange", "differs, reproduced by another configuration"),
-        "inconsistent": ("s", "purple", "contradicts a figure beside it"),
+        "inconsistent": ("s", "purple", "does not match the count beside it"),
         "unresolved": ("^", "red", "differs, unresolved"),
         "unexplained": ("X", "grey", "differs, not explained"),
     }

@@ -19,8 +19,8 @@ ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
 KINDS = {
-    "sentence": "Sentences that the survey's own tables contradict",
-    "figure": "Figures of Table 5 that contradict figures beside them",
+    "sentence": "Sentences that the survey's own tables, or another sentence, contradict",
+    "figure": "Figures of Table 5 that do not match the count beside them",
     "cell": "Cells of Tables 1 and 2 that seem to be in another unit",
 }
 _WIDTH = 100
@@ -89,8 +89,9 @@ def letter(reader: Reader) -> str:
         _filled(
             "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and puts each to its "
             f"own tables. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
-            "place, what stands there, what stands elsewhere, and what could stand there instead. None of them says which "
-            "of the two places is wrong, and none speaks of the experiments themselves. We read version 2 as text, from "
+            "place, what stands there, what stands elsewhere, and, where we have a suggestion, what could stand there instead. "
+            "A suggestion takes the tables as they are; it does not say that they are right and the sentence is wrong, and "
+            "none speaks of the experiments themselves. We read version 2 as text, from "
             "which some figures and formulas are missing; where our reading is at fault, please tell us."
         ),
     ]

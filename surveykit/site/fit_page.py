@@ -7,17 +7,20 @@ this module and `surveykit.fit.words` write, and a test compares the two.
 from __future__ import annotations
 
 import json
+from textwrap import indent
 from typing import Any
 
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.fit import words
+from surveykit.fit.accuracy import LIMIT_PERCENT, Accuracy
 from surveykit.fit.candidates import Candidate, Question
 from surveykit.fit.evidence import mean_error_percent
 from surveykit.fit.ranking import Choice, rank
 from surveykit.fit.recorded import LARGEST_BATCH, WIDTHS, Recorded, fitted_backbones, recorded
-from surveykit.site.words import OVERHEADS
+from surveykit.site.markdown import Cell, code, table
+from surveykit.site.words import OVERHEADS, listed
 
 FIT = "fit.md"
 EXAMPLE = {"model": "t5-3b", "memory": 24, "batch": 8, "length": 512, "dtype": "bfloat16", "merge": True}
@@ -27,8 +30,12 @@ _SCALE = 1.5
 _BADGES = {"fits": "match", "tight": "reproduced", "does not fit": "unresolved"}
 
 
-def fit_context(reader: Reader) -> dict[str, Any]:
-    """What the page shows. Without recorded memory there is nothing to calculate, and it says so."""
+def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, Any]:
+    """What the page shows. Without recorded memory there is nothing to calculate, and it says so.
+
+    Args:
+        accuracy: how far the figures are from direct traces, where it was measured.
+    """
     known = {b.id: (b.name, rows) for b in fitted_backbones(reader) if (rows := recorded(reader, b.id))}
     if not known:
         return {"known": False, "parts": {}}
@@ -50,6 +57,41 @@ def fit_context(reader: Reader) -> dict[str, Any]:
         "parts": {"rows": Markup("\n").join(row_html(choice, question) for choice in choices)},
         "data": _inert(_data(known, example, error)),
         "largest_batch": LARGEST_BATCH,
+        "lengths": listed(str(m.length) for m in reader.all("SELECT DISTINCT length FROM memory_use ORDER BY length")),
+        "accuracy": _accuracy(reader, accuracy) if accuracy else None,
+    }
+
+
+def _accuracy(reader: Reader, measured: Accuracy) -> dict[str, Any]:
+    """The errors in words and as a table, a line for each backbone and setting."""
+    names = {b.id: b.name for b in reader.all("SELECT id, name FROM backbone")}
+    settings = measured.settings
+    rows: list[list[Cell]] = [
+        [
+            names.get(at.backbone, at.backbone), str(at.batch), str(at.length), str(at.figures), f"{at.mean_percent:.1f}",
+            str(at.below_limit), f"{at.largest_percent:.1f}", code(at.largest_of),
+        ]
+        for at in settings
+    ]  # fmt: skip
+    heads = ["Backbone", "Batch", "Length", "Traces", "Mean, %", f"Below {LIMIT_PERCENT} %", "Largest, %", "Of"]
+
+    def largest(batches: range) -> str | None:
+        at = measured.largest(batches)
+        if at is None:
+            return None
+        return f"{at.largest_percent:.1f} % ({at.largest_of} on {names.get(at.backbone, at.backbone)})"
+
+    return {
+        "measured": measured,
+        "figures": f"{measured.figures:,}",
+        "on": listed(dict.fromkeys(names.get(at.backbone, at.backbone) for at in settings)),
+        "settings": len({(at.batch, at.length) for at in settings}),
+        "batches": (min(at.batch for at in settings), max(at.batch for at in settings)),
+        "lengths": (min(at.length for at in settings), max(at.length for at in settings)),
+        "limit": LIMIT_PERCENT,
+        "at_one": largest(range(1, 2)),
+        "from_two": largest(range(2, LARGEST_BATCH + 1)),
+        "table": Markup('??? note "Setting by setting"\n\n') + Markup(indent(table(heads, rows, "lrrrrrrl"), "    ")),
     }
 
 

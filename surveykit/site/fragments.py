@@ -34,7 +34,7 @@ def finding(reader: Reader) -> Markup:
     if s.reproduced:
         parts.append(f"{s.reproduced} differ and are reproduced by another stated configuration")
     if s.inconsistent:
-        parts.append(f"{s.inconsistent} {'contradicts' if s.inconsistent == 1 else 'contradict'} figures beside it")
+        parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
     if s.unresolved:
         parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
     if s.unexplained:

@@ -187,12 +187,21 @@ FROM method ORDER BY lower(method.name), method.id
 """
 
 
+def memory_anchor(backbone: str, row_label: str) -> str:
+    """The anchor of a row of Table 5 on the page of predicted memory."""
+    return f"{backbone}-{slug(row_label)}"
+
+
 def memory_context(reader: Reader) -> dict[str, Any]:
     """Memory of Table 5 beside predictions: every row in the setting that fits best, and every setting's error."""
     rows: list[list[Cell]] = [
         [
             p.backbone_name,
-            link(p.row_label, f"methods/{p.method}.md", MEMORY),
+            span(
+                link(p.row_label, f"methods/{p.method}.md", MEMORY),
+                "row",
+                identifier=memory_anchor(p.backbone, p.row_label),
+            ),
             f"{p.printed_gb:.1f}",
             f"{p.predicted_gb:.1f}",
             f"{p.error_percent:+.0f} %",

@@ -30,7 +30,6 @@ from surveykit.site.llms import LLMS, llms
 from surveykit.site.method_pages import index_context, method_contexts
 from surveykit.site.method_table import DATA, method_rows, table_data
 from surveykit.site.pictures import PICTURES, figure, pictures, pictures_context
-from surveykit.site.sources import Sources
 from surveykit.site.sql_page import ENGINE, SQL, sql_context
 from surveykit.site.surroundings import Surroundings
 from surveykit.site.survey_index import SURVEY_PAGES, siblings
@@ -65,7 +64,7 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
     around = around or Surroundings()
     with reading(database) as reader:
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
-        prose = list(_prose(reader, drawn, blocks, around.sources))
+        prose = list(_prose(reader, drawn, blocks, around))
         existing = {page.path for page in prose} | set(by_hand)
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
@@ -94,7 +93,9 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
         yield Page(path=f"{ENGINE}/{file.name}", content=file)
 
 
-def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], sources: Sources) -> Iterator[Page]:
+def _prose(
+    reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], around: Surroundings
+) -> Iterator[Page]:
     rows = method_rows(reader)
     yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
     yield Page(path=DATA, content=table_data(rows))
@@ -102,7 +103,7 @@ def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture]
     yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
     for path, content in compare_files(reader, rows, compared):
         yield Page(path=path, content=content)
-    for method, context in method_contexts(reader, blocks, sources):
+    for method, context in method_contexts(reader, blocks, around.sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
     yield _page(
@@ -112,7 +113,7 @@ def _prose(reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture]
         "Table 5, checked",
         "survey/table5.csv",
     )
-    yield _page(FIT, "fit", fit_context(reader), "Will it fit?")
+    yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn}
         yield _page(page.path, page.template, context, page.title, page.source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from surveykit.fit.accuracy import Accuracy
 from surveykit.record import Record
 from surveykit.site.sources import Sources
 
@@ -38,6 +39,8 @@ class Surroundings(Record):
     citation: str | None = None
     """Text of CITATION.cff."""
     engine: Engine | None = None
+    accuracy: Accuracy | None = None
+    """What benchmarks/fit_error.json says of the calculator of memory."""
     address: str | None = None
     """Where the site will lie, ending in `/`; pages work without, as they link to each other relatively."""
     repository: str = REPOSITORY
@@ -57,6 +60,7 @@ def found(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
         engine=_engine(base / "site" / "sql" / "dist"),
+        accuracy=_accuracy(base / "benchmarks" / "fit_error.json"),
         address=f"{address.rstrip('/')}/" if address else None,
         repository=repository or REPOSITORY,
         sources=Sources(repository=repository, catalog=catalog),
@@ -65,6 +69,11 @@ def found(
 
 def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _accuracy(path: Path) -> Accuracy | None:
+    text = _text(path)
+    return None if text is None else Accuracy.model_validate_json(text)
 
 
 def _engine(folder: Path) -> Engine | None:

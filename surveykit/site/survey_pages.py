@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
-from surveykit.site.markdown import Cell, joined, link, slug, table
+from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
+from surveykit.site.measured_pages import MEMORY, memory_anchor
 from surveykit.site.verdict_tables import (
     COLUMNS,
     explanation_anchor,
@@ -21,7 +22,7 @@ from surveykit.site.verdict_tables import (
     verdict_anchor,
     verdicts,
 )  # fmt: skip
-from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, badge, words
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, badge, words
 
 TABLE5 = "table5.md"
 DISCREPANCIES = "discrepancies.md"
@@ -30,6 +31,10 @@ DISCREPANCIES = "discrepancies.md"
 def table5_context(reader: Reader) -> dict[str, Any]:
     """What the page of Table 5 shows."""
     printed = {(t.backbone, t.row_label): t for t in reader.all("SELECT * FROM table5")}
+    predicted = {
+        (p.backbone, p.row_label): p.error_percent
+        for p in reader.all("SELECT * FROM memory_prediction WHERE is_best_setting")
+    }
     heads = [
         "Row", "M printed", "M measured", "Verdict", "% printed", "% measured", "Verdict", "RAM, GB", "Training",
         "Inference",
@@ -39,9 +44,10 @@ def table5_context(reader: Reader) -> dict[str, Any]:
         lines: list[list[Cell]] = []
         for row in rows:
             t = printed[backbone, row.row_label]
-            also = [t.ram_gb_printed, t.throughput_train_printed, t.throughput_infer_printed]
+            also = [t.throughput_train_printed, t.throughput_infer_printed]
             first = link(row.row_label, f"methods/{row.method}.md", TABLE5)
-            lines.append([first, *figures(row, TABLE5), *(value or numbers.ABSENT for value in also)])
+            memory = _memory(t.ram_gb_printed, predicted.get((backbone, row.row_label)), backbone, row.row_label)
+            lines.append([first, *figures(row, TABLE5), memory, *(value or numbers.ABSENT for value in also)])
         blocks.append(SimpleNamespace(name=name, anchor=slug(backbone), table=table(heads, lines, "lrrlrrlrrr")))
     counted = reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")
     return {
@@ -53,6 +59,15 @@ def table5_context(reader: Reader) -> dict[str, Any]:
             "SELECT count(*) FILTER (status = 'missing_in_source') AS missing, count(*) AS n FROM claim WHERE column_name = 'score'"
         ),
     }
+
+
+def _memory(printed: str | None, error_percent: float | None, backbone: str, row_label: str) -> Markup:
+    """Printed memory, and how far our prediction is from it, as a link to the page of predictions."""
+    if error_percent is None:
+        return escape(printed or numbers.ABSENT)
+    place = f"{MEMORY}#{memory_anchor(backbone, row_label)}"
+    shown = span(f"predicted {error_percent:+.0f} %", "outcome predicted", title=VERDICTS["predicted"][1])
+    return escape(printed) + Markup("<br>") + link(shown, place, TABLE5)
 
 
 def _legend(counts: dict[str, int]) -> Markup:
@@ -71,8 +86,21 @@ def _overview(reader: Reader) -> Markup:
         cells: list[Cell] = []
         for backbone, _ in backbones:
             row = found.get((label, backbone))
-            outcomes = [row.cells[column].outcome for column in COLUMNS if column in row.cells] if row else []
-            cells.append(joined((badge(outcome) for outcome in dict.fromkeys(outcomes)), " "))
+            columns: dict[str, str] = {}  # each outcome once, with the first column that has it
+            for column in COLUMNS:
+                if row and column in row.cells:
+                    columns.setdefault(row.cells[column].outcome, column)
+            cells.append(
+                joined(
+                    (
+                        link(
+                            badge(outcome), f"methods/{methods[label]}.md#{verdict_anchor(label, backbone, c)}", TABLE5
+                        )
+                        for outcome, c in columns.items()
+                    ),
+                    " ",
+                )
+            )
         lines.append([link(label, f"methods/{methods[label]}.md", TABLE5), *cells])
     return table(["Row", *(name for _, name in backbones)], lines, "l" * (1 + len(backbones)))
 

@@ -31,12 +31,9 @@ def tables12_context(reader: Reader) -> dict[str, Any]:
             [
                 [
                     _row(t, 1),
-                    t.type,
-                    *(
-                        yes_no(getattr(t, name)) + Markup("<br>") + judged[t.method, 1, name]
-                        for name in ("disk", "ram", "bp")
-                    ),
-                    escape(t.overhead_printed or numbers.ABSENT) + Markup("<br>") + judged[t.method, 1, "overhead"],
+                    _over(t.type, judged[t.method, 1, "type"]),
+                    *(_over(yes_no(getattr(t, name)), judged[t.method, 1, name]) for name in ("disk", "ram", "bp")),
+                    _over(t.overhead_printed or numbers.ABSENT, judged[t.method, 1, "overhead"]),
                 ]
                 for t in one
             ],
@@ -48,19 +45,23 @@ def tables12_context(reader: Reader) -> dict[str, Any]:
                 [
                     _row(t, 2),
                     t.type,
-                    escape(t.trainable_printed or numbers.ABSENT)
-                    + Markup("<br>")
-                    + judged[t.method, 2, "trainable_percent"],
-                    escape(t.changed_printed or numbers.ABSENT)
-                    + Markup("<br>")
-                    + judged[t.method, 2, "changed_percent"],
-                    *(yes_no(v) for v in (t.under_1b, t.under_20b, t.over_20b)),
+                    _over(t.trainable_printed or numbers.ABSENT, judged[t.method, 2, "trainable_percent"]),
+                    _over(t.changed_printed or numbers.ABSENT, judged[t.method, 2, "changed_percent"]),
+                    *(
+                        _over(yes_no(getattr(t, name)), judged[t.method, 2, name])
+                        for name in ("under_1b", "under_20b", "over_20b")
+                    ),
                 ]
                 for t in two
             ],
             "llrrlll",
         ),
     }
+
+
+def _over(printed: Cell, verdict: Markup) -> Markup:
+    """A printed cell with its verdict below it."""
+    return escape(printed) + Markup("<br>") + verdict
 
 
 def _row(t: Any, number: int) -> Markup:

@@ -11,7 +11,7 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
 from surveykit.site.configurations import place
-from surveykit.site.markdown import Cell, link, slug, table, target
+from surveykit.site.markdown import Cell, link, slug, table
 from surveykit.site.words import CAUSES, badge, words
 
 COLUMNS = ("params_millions", "params_percent")
@@ -64,9 +64,7 @@ def figures(row: Any, page: str) -> list[Cell]:
         if own:
             cells += [cell(v.printed, "claim", anchor), cell(found, "measured", anchor), cell(shown, anchor)]
             continue
-        if v.outcome != "match":
-            shown = Markup(f"[{shown}]({target(f'methods/{v.method}.md#{anchor}', page)})")
-        cells += [v.printed, found, shown]
+        cells += [v.printed, found, link(shown, f"methods/{v.method}.md#{anchor}", page)]
     return cells
 
 

@@ -19,7 +19,7 @@ OUTCOMES = {
 OUTCOME_MEANINGS = {
     "match": "The printed figure is our count at the printed rounding.",
     "reproduced": "It differs, and matches exactly the count of another configuration, which is named.",
-    "inconsistent": "It differs, and contradicts another figure that the survey prints beside it.",
+    "inconsistent": "It differs, and does not match the count that the survey prints beside it.",
     "unresolved": "It differs; at least three other configurations were tried, and none gives it.",
     "unexplained": "It differs, and nobody has looked into it yet. The checks of this catalog fail then.",
     "not_measured": "There is no count to compare it with.",
@@ -46,7 +46,7 @@ CAUSES = {
     "other_backbone": "another backbone",
     "other_definition": "another definition",
     "avoidable": "a cost that can be avoided",
-    "source_inconsistent": "figures that contradict each other",
+    "source_inconsistent": "figures that do not match each other",
     "unresolved": "unresolved",
 }
 CAUSE_MEANINGS = {
@@ -57,7 +57,7 @@ CAUSE_MEANINGS = {
     "stored_not_trained": "The printed figure is what is stored for a task, not what is trained.",
     "added_not_changed": "The printed figure counts new parameters, not those that change.",
     "other_denominator": "The percentage is of something other than the bare backbone.",
-    "source_inconsistent": "Two figures of one cell group cannot both be right.",
+    "source_inconsistent": "Two figures of the survey do not match each other, or one seems to be in another unit.",
     "unresolved": "No reason was found; what was tried is listed.",
 }
 FAMILIES = {

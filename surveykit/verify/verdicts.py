@@ -68,7 +68,7 @@ class Summary:
             f"{self.reproduced} differ and are reproduced by another stated configuration",
         ]
         if self.inconsistent:
-            parts.append(f"{self.inconsistent} contradicts figures beside it")
+            parts.append(f"{self.inconsistent} does not match the count beside it")
         parts.append(f"{self.unresolved} differ and are unresolved")
         if self.unexplained:
             parts.append(f"{self.unexplained} differ without an explanation")

@@ -21,7 +21,7 @@ COMMENT ON COLUMN summary.measurements IS 'Successful measurements';
 COMMENT ON COLUMN summary.figures IS 'Printed parameter figures of Table 5';
 COMMENT ON COLUMN summary.match IS 'Figures that match ours at the printed rounding';
 COMMENT ON COLUMN summary.reproduced IS 'Figures that differ and are reproduced by another stated configuration';
-COMMENT ON COLUMN summary.inconsistent IS 'Figures that contradict figures beside them in the survey';
+COMMENT ON COLUMN summary.inconsistent IS 'Figures that do not match the count beside them in the survey';
 COMMENT ON COLUMN summary.unresolved IS 'Figures that differ and are unresolved';
 COMMENT ON COLUMN summary.unexplained IS 'Figures that differ without an explanation';
 COMMENT ON COLUMN summary.not_measured IS 'Figures whose configuration was not measured';
