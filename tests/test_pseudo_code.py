@@ -139,6 +139,11 @@ def test_every_trained_tensor_is_named(method: Method) -> None:
 
 
 @every_method
+def test_lines_fit_the_page(method: Method) -> None:
+    assert max(map(len, method.pseudocode.splitlines())) <= 100
+
+
+@every_method
 def test_kinds_that_share_a_name_are_told_apart(method: Method) -> None:
     """Two edits of UniPELT have a `down`: they are `low_rank.down` and `bottleneck.down`."""
     kinds: dict[str, set[str]] = {}
