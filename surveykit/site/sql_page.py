@@ -45,7 +45,7 @@ def _console(version: str, download: str) -> Markup:
         for q in QUESTIONS
     )
     return Markup(
-        f"""<noscript><p>The console needs JavaScript. The questions below also run on the command line.</p></noscript>
+        f"""<p class="without-scripts">The console needs JavaScript. The questions below also run on the command line.</p>
 <div id="sql-console" class="sql-console" data-base=".." data-duckdb="{html.escape(version)}" hidden>
 <div class="sql-questions" role="group" aria-label="Example questions">{options}</div>
 <label for="sql-text">Query</label>
