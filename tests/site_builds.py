@@ -13,8 +13,12 @@ from surveykit.catalog.locate import ENVIRONMENT
 from surveykit.site.build import build
 
 
-def built(catalog: Path, folder: Path) -> Path:
-    """The site of a catalog, with everything below a folder."""
+def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
+    """The site of a catalog, with everything below a folder.
+
+    Args:
+        offline: pages are to be opened as files.
+    """
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for ours, theirs in (
         ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
@@ -27,7 +31,7 @@ def built(catalog: Path, folder: Path) -> Path:
     (folder / "mkdocs.yml").write_text(text, encoding="utf-8")
     chosen = os.environ.pop(ENVIRONMENT, None)
     try:
-        return build(folder / "mkdocs.yml", strict=True)
+        return build(folder / "mkdocs.yml", strict=True, offline=offline)
     finally:
         if chosen is not None:
             os.environ[ENVIRONMENT] = chosen

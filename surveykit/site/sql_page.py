@@ -27,6 +27,7 @@ def sql_context(reader: Reader, files: Files, around: Surroundings) -> dict[str,
     engine, packed = around.engine, len(files[f"{FOLDER}/{DATABASE}.gz"])
     return {
         "engine": engine,
+        "offline": around.offline,
         "licences": f"{ENGINE}/licences.txt",
         "download": size(engine.download_bytes + packed) if engine else "",
         "duckdb": duckdb.__version__,
