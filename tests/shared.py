@@ -46,8 +46,12 @@ def pages(factory: pytest.TempPathFactory) -> dict[str, Page]:
     return {page.path: page for page in pickle.loads((folder / "pages").read_bytes())}
 
 
-def built(catalog: Path, folder: Path) -> Path:
-    """The site of a catalog by our own mkdocs.yml and strictly, with everything below a folder."""
+def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
+    """The site of a catalog by our own mkdocs.yml and strictly, with everything below a folder.
+
+    Args:
+        offline: pages are to be opened as files.
+    """
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for ours, theirs in (
         ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
@@ -58,7 +62,12 @@ def built(catalog: Path, folder: Path) -> Path:
         assert ours in text
         text = text.replace(ours, theirs)
     (folder / "mkdocs.yml").write_text(text, encoding="utf-8")
-    return build_site(folder / "mkdocs.yml", strict=True)
+    return build_site(folder / "mkdocs.yml", strict=True, offline=offline)
+
+
+def offline_site(factory: pytest.TempPathFactory) -> Path:
+    """The site of the real catalog, to be opened as files."""
+    return once(factory, "offline-site", lambda to: built(CATALOG, to, offline=True)) / "html-offline"
 
 
 def site(factory: pytest.TempPathFactory) -> Path:

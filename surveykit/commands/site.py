@@ -8,6 +8,9 @@ from pathlib import Path
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, default=Path("mkdocs.yml"), help="default: %(default)s")
+    parser.add_argument(
+        "--offline", action="store_true", help="pages that can be opened as files, without a web server"
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -18,5 +21,5 @@ def run(arguments: Namespace) -> int:
 
     if arguments.catalog:  # the MkDocs plugin looks for the catalog as every command does
         os.environ[ENVIRONMENT] = str(Path(arguments.catalog).resolve())
-    print(f"wrote {build(arguments.config, strict=True)}")
+    print(f"wrote {build(arguments.config, strict=True, offline=arguments.offline)}")
     return 0

@@ -11,11 +11,12 @@ from surveykit.errors import MissingExtra, SurveyError
 _NEEDED = {"mkdocs": "mkdocs-material", "material": "mkdocs-material", "jinja2": "jinja2", "matplotlib": "matplotlib"}
 
 
-def build(config_file: Path, *, strict: bool) -> Path:
+def build(config_file: Path, *, strict: bool, offline: bool = False) -> Path:
     """Build the site that a mkdocs.yml describes.
 
     Args:
         strict: warnings, such as a broken link, are errors.
+        offline: pages lead to files, not to folders, and need no web server; beside the other site, in `…-offline`.
 
     Returns:
         The folder with the site.
@@ -40,6 +41,9 @@ def build(config_file: Path, *, strict: bool) -> Path:
 
     try:
         config = load_config(str(config_file), strict=strict)
+        if offline:
+            config.site_dir += "-offline"
+            config.plugins["surveykit"].config.offline = True
         config.plugins.on_startup(command="build", dirty=False)
         try:
             build_site(config)

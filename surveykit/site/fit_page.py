@@ -106,13 +106,13 @@ def _question(setting: dict[str, Any], error: float | None) -> Question:
 def row_html(choice: Choice, question: Question) -> Markup:
     """A row of the table: one line of HTML, which holds no text that was not escaped."""
     c, e = choice.candidate, choice.candidate.evidence
-    page = f"../methods/{c.configuration.partition('/')[0]}/"
+    page = f"methods/{c.configuration.partition('/')[0]}.md"
     mark = Markup(' <span class="absent">reconstruction</span>') if c.is_reconstruction else ""
     merged = c.overhead_merged if question.merge else c.overhead
     flops = c.merged_flops_percent if question.merge else c.flops_percent
     evaluated = {True: "yes", False: "no", None: "not stated"}[e.evaluated]
     left = f"{_overhead(merged)}{f', {flops:.1f} % FLOPs' if flops >= 0.05 else ''}"
-    printed = "–" if e.memory_gb is None else Markup('<a href="../survey/memory/">{}</a>').format(f"{e.memory_gb:.1f}")
+    printed = "–" if e.memory_gb is None else Markup('<a href="survey/memory.md">{}</a>').format(f"{e.memory_gb:.1f}")
     cells = (
         Markup('<a href="{}">{}</a><br><code>{}</code>{}').format(page, c.name, c.configuration, mark),
         Markup('<span class="outcome {}">{}</span>').format(_BADGES[choice.standing], choice.standing),
@@ -123,7 +123,7 @@ def row_html(choice: Choice, question: Question) -> Markup:
         Markup('<a href="{}#costs">{}</a>').format(page, left),
         _score(c),
         Markup("{}").format(printed),
-        Markup('<a href="../survey/tables-1-2/">{}</a>').format(evaluated),
+        Markup('<a href="survey/tables-1-2.md">{}</a>').format(evaluated),
     )  # fmt: skip
     return Markup("<tr><td>{}</td></tr>").format(Markup("</td><td>").join(cells))
 
@@ -148,7 +148,7 @@ def _score(c: Candidate) -> Markup:
     if e.score is None:
         return Markup("not run")
     other = Markup('<br><span class="absent">as {}</span>').format(e.score_of) if e.score_of else ""
-    return Markup('<a href="../survey/table-4/">{}</a>{}').format(f"{e.score:.1f}", other)
+    return Markup('<a href="survey/table-4.md">{}</a>{}').format(f"{e.score:.1f}", other)
 
 
 def _gb(size: float) -> str:

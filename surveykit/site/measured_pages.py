@@ -154,7 +154,7 @@ def coverage_context(reader: Reader) -> dict[str, Any]:
         "Cells judged", "Gaps and their reasons",
     ]  # fmt: skip
     return {
-        "coverage": table(heads, rows, "llllrllll" + "l"),
+        "coverage": table(heads, rows, "llllrrrrrl"),
         "methods": len(rows),
         "instantiated": sum(1 for m in rows if m[4] != "0"),
         "verdicts": [(verdict_badge(w.verdict), w.n, VERDICTS[w.verdict][1]) for w in words_of],

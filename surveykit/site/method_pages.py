@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -97,7 +98,7 @@ def method_contexts(
                 "corrections": _corrections(method, page, sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
-                "symbols": _symbols(configurations),
+                "symbols": _symbols(method.pseudocode, configurations),
                 "relations": _relations(reader, method.id, page),
                 "implementations": _implementations(reader, method.id, told),
                 "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
@@ -133,9 +134,9 @@ def _taxonomy(reader: Reader, method: str) -> Markup:
     return table(["Column", "Value", "Source", "Where"], rows, "llll")
 
 
-def _symbols(configurations: list[Any]) -> list[tuple[Markup, str]]:
-    """The symbols of the backbone that a method's formulas use, with their meaning."""
-    used: set[str] = set()
+def _symbols(pseudocode: str, configurations: list[Any]) -> list[tuple[Markup, str]]:
+    """The symbols of the backbone in a method's formulas, and in shapes of its pseudo-code, with their meaning."""
+    used = {name for shape in re.findall(r": \(([^()]*)\)", pseudocode) for name in re.findall(r"\w+", shape)}
     for c in configurations:
         for text in (c.formula_trainable, c.formula_added, c.formula_stored, *json.loads(c.formula_let).values()):
             used |= formula.names_in(text)

@@ -26,6 +26,8 @@ from surveykit.site.pages import Page, fill, live_texts, render
 from surveykit.site.surroundings import found
 
 SITEMAP = "sitemap.xml"
+SMALL_ICONS = "svg { max-width: 2rem; max-height: 2rem }"
+OFFLINE_STYLES = "assets/offline.css"
 MOST_IN_NAVIGATION = 100
 """Every page of a folder lists the others at its side, so a site of more would grow with the square of their number."""
 
@@ -39,6 +41,8 @@ class SurveykitConfig(Config):  # type: ignore[misc]
     """Folder with CHANGELOG.md, CITATION.cff and site/sql/dist, from the place of mkdocs.yml. Each may be missing."""
     repository = config_options.Optional(config_options.Type(str))
     """Address of the repository, for links that edit a page."""
+    offline = config_options.Type(bool, default=False)
+    """Whether pages are opened as files. Browsers load no modules and fetch nothing there, so pages do without."""
 
 
 class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
@@ -71,11 +75,14 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                     address=config.site_url,
                     repository=self.repository,
                     catalog=_below(self.root, base),
+                    offline=self.config.offline,
                 )
                 self.pages = list(render(database, by_hand, around))
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
             raise PluginError(str(error)) from error
+        if self.config.offline:
+            _without_server(config)
         if not config.site_url:
             config.theme.static_templates.discard(SITEMAP)
         if self.repository:
@@ -129,9 +136,23 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             page.meta.setdefault("title", page.title)  # the theme would undo the escapes of the other title
         return context
 
+    def on_post_template(self, output_content: str, *, template_name: str, config: MkDocsConfig) -> str:
+        """Below a folder, the page for missing addresses finds its styles only if it knows where the site lies."""
+        if template_name == "404.html" and not config.site_url:
+            return output_content.replace("</head>", f"<style>{SMALL_ICONS}</style></head>", 1)
+        return output_content
+
     def on_serve(self, server: Any, *, config: MkDocsConfig, builder: Any) -> Any:
         server.watch(str(self.root))
         return server
+
+
+def _without_server(config: MkDocsConfig) -> None:
+    """Links to files, and no script that a browser refuses a page that is a file."""
+    config.use_directory_urls = False
+    config.extra_javascript = [script for script in config.extra_javascript if getattr(script, "type", "") != "module"]
+    config.extra_css.append(OFFLINE_STYLES)
+    config.theme.static_templates -= {"404.html", SITEMAP}  # who opens files asks for none that is missing
 
 
 def _chosen(option: str | None, base: Path) -> str | None:

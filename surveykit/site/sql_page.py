@@ -27,6 +27,7 @@ def sql_context(reader: Reader, files: Files, around: Surroundings) -> dict[str,
     engine, packed = around.engine, len(files[f"{FOLDER}/{DATABASE}.gz"])
     return {
         "engine": engine,
+        "offline": around.offline,
         "licences": f"{ENGINE}/licences.txt",
         "download": size(engine.download_bytes + packed) if engine else "",
         "duckdb": duckdb.__version__,
@@ -45,7 +46,7 @@ def _console(version: str, download: str) -> Markup:
         for q in QUESTIONS
     )
     return Markup(
-        f"""<noscript><p>The console needs JavaScript. The questions below also run on the command line.</p></noscript>
+        f"""<p class="without-scripts">The console needs JavaScript. The questions below also run on the command line.</p>
 <div id="sql-console" class="sql-console" data-base=".." data-duckdb="{html.escape(version)}" hidden>
 <div class="sql-questions" role="group" aria-label="Example questions">{options}</div>
 <label for="sql-text">Query</label>

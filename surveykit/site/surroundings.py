@@ -41,6 +41,8 @@ class Surroundings(Record):
     engine: Engine | None = None
     accuracy: Accuracy | None = None
     """What benchmarks/fit_error.json says of the calculator of memory."""
+    offline: bool = False
+    """Whether pages are opened as files, where no engine can run."""
     address: str | None = None
     """Where the site will lie, ending in `/`; pages work without, as they link to each other relatively."""
     repository: str = REPOSITORY
@@ -49,18 +51,25 @@ class Surroundings(Record):
 
 
 def found(
-    base: Path, *, address: str | None = None, repository: str | None = None, catalog: str | None = None
+    base: Path,
+    *,
+    address: str | None = None,
+    repository: str | None = None,
+    catalog: str | None = None,
+    offline: bool = False,
 ) -> Surroundings:
     """The surroundings in a clone of the repository.
 
     Args:
         catalog: the catalog's folder in the repository; None where it lies elsewhere.
+        offline: whether the site is opened as files.
     """
     return Surroundings(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
-        engine=_engine(base / "site" / "sql" / "dist"),
+        engine=None if offline else _engine(base / "site" / "sql" / "dist"),
         accuracy=_accuracy(base / "benchmarks" / "fit_error.json"),
+        offline=offline,
         address=f"{address.rstrip('/')}/" if address else None,
         repository=repository or REPOSITORY,
         sources=Sources(repository=repository, catalog=catalog),

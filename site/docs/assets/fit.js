@@ -121,12 +121,16 @@
     return `<span class="fit-bar" role="img" aria-label="${label}" title="${label}">${pieces.join("")}</span> ${text}`;
   }
 
+  /** A page of the site from here; where sites are opened as files, pages are files. */
+  const asFile = typeof location !== "undefined" && location.pathname.endsWith("/fit.html");
+  const address = (page) => (asFile ? `${page}.html` : `../${page}/`);
+
   function rowHtml({ row, parts, batch, standing: word }, question, data) {
     const state = question.merge ? 1 : 0;
     const mark = row.reconstruction ? ' <span class="absent">reconstruction</span>' : "";
     const as = row.scoreOf ? `<br><span class="absent">as ${escape(row.scoreOf)}</span>` : "";
     const overhead = row.overhead[state].split("+").map((kind) => data.overheads[kind]).join(" + ");
-    const page = `../methods/${escape(row.configuration.split("/")[0])}/`;
+    const page = address(`methods/${escape(row.configuration.split("/")[0])}`);
     const left = escape(overhead) + (row.flops[state] >= 0.05 ? `, ${row.flops[state].toFixed(1)} % FLOPs` : "");
     const evaluated = row.evaluated === null ? "not stated" : row.evaluated ? "yes" : "no";
     const cells = [
@@ -138,9 +142,9 @@
       `<a href="${page}#configurations">${percent(row.trained)}</a>`,
       stored(row.stored),
       `<a href="${page}#costs">${left}</a>`,
-      row.score === null ? "not run" : `<a href="../survey/table-4/">${row.score.toFixed(1)}</a>${as}`,
-      row.printed === null ? "–" : `<a href="../survey/memory/">${row.printed.toFixed(1)}</a>`,
-      `<a href="../survey/tables-1-2/">${evaluated}</a>`,
+      row.score === null ? "not run" : `<a href="${address("survey/table-4")}">${row.score.toFixed(1)}</a>${as}`,
+      row.printed === null ? "–" : `<a href="${address("survey/memory")}">${row.printed.toFixed(1)}</a>`,
+      `<a href="${address("survey/tables-1-2")}">${evaluated}</a>`,
     ];
     return `<tr><td>${cells.join("</td><td>")}</td></tr>`;
   }

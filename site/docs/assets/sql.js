@@ -86,7 +86,8 @@ async function ask() {
   } catch (problem) {
     if (current !== session) return;
     say("");
-    error.textContent = kind(problem);
+    const [said, ...lines] = kind(problem).split(/\n\n(?=LINE )/);
+    error.replaceChildren(said, ...lines.map((line) => Object.assign(document.createElement("span"), { textContent: `\n${line}` })));
     error.hidden = false;
   } finally {
     if (current === session) {

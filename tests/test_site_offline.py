@@ -1,0 +1,56 @@
+"""`surveykit site --offline`: every link leads to a file, and nothing on a page waits for a web server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from shared import offline_site
+
+from surveykit.cli import main
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
+    site = offline_site(tmp_path_factory)
+    return {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+
+
+def test_links_lead_to_files(pages: dict[Path, str]) -> None:
+    followed = 0
+    for page, text in pages.items():
+        for address in re.findall(r'(?:href|src)="([^"#?]+)', text):
+            if not re.match(r"[a-z]+:", address):
+                assert (page.parent / unquote(address)).is_file(), (page, address)
+                followed += 1
+    assert followed > 1000
+
+
+def test_no_page_asks_for_a_module(pages: dict[Path, str]) -> None:
+    """A browser refuses modules to a page that is a file, and would say so in its console."""
+    assert {path.name for path in pages} >= {"index.html", "lora.html", "sql.html", "fit.html"}
+    for text in pages.values():
+        assert 'type="module"' not in text
+        assert "assets/offline.css" in text
+
+
+def test_the_calculator_is_kept_and_the_console_is_not(pages: dict[Path, str]) -> None:
+    by_name = {path.name: text for path, text in pages.items()}
+    assert "assets/fit.js" in by_name["fit.html"]
+    assert 'id="sql-console"' not in by_name["sql.html"]
+    assert "opened as a file it cannot" in by_name["sql.html"]
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[bool] = []
+
+    def build(config: Path, *, strict: bool, offline: bool) -> Path:
+        asked.append(offline)
+        return Path("somewhere")
+
+    monkeypatch.setattr("surveykit.site.build.build", build)
+    assert main(["site", "--offline"]) == main(["site"]) == 0
+    assert asked == [True, False]
+    assert "wrote somewhere" in capsys.readouterr().out
