@@ -1,10 +1,10 @@
-// Runs while the page is read, before the table: rows that the table's script will put on later pages are not laid out
-// meanwhile, since a thousand take long. Should that script never come, they are shown a while after the page is there.
+// Runs before the table is read: a thousand rows take long to lay out, so those of later pages wait for the table's script.
+// Should it never come, they are shown a while after the page is there.
 
 {
-  const later = `#methods-table:not([data-ready]) tbody tr:nth-child(n + ${Number(document.currentScript.dataset.rows) + 1})`;
+  const rows = Number(document.currentScript.dataset.rows);
   const style = document.createElement("style");
-  style.textContent = `@media screen { ${later} { display: none; } }`;
+  style.textContent = `@media screen { #methods-table:not([data-ready]) tr:nth-child(n + ${rows + 1}) { display: none; } }`;
   document.head.append(style);
   addEventListener("load", () => setTimeout(() => style.remove(), 10000));
 }

@@ -76,7 +76,7 @@ export async function start(place) {
     const sort = { key: columns[index].key, descending: direction === "desc" };
     change({ sort: sort.key === "name" && !sort.descending ? null : sort });
   });
-  // The pager's buttons are made anew for each page: the focus goes from the one that was used to the one of that page.
+  // The pager's buttons are made anew for each page: the focus goes to the new one.
   table.on("page", () => {
     if (!place.querySelector(".dt-paging").contains(document.activeElement)) return;
     table.one("draw", () => place.querySelector(".dt-paging [aria-current=page]").focus());
