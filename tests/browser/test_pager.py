@@ -12,20 +12,21 @@ from typing import Any
 import pytest
 
 from browser.harness import Browser, served
-from browser.test_accessible import check, violations
-from browser.test_table import ROWS, TOOLS, focused, names, query, save, status, table
+from browser.methods_table import ROWS, TOOLS, names, query, status, table
+from browser.test_accessible import check, focused, motionless, violations
+from browser.test_table_files import save
 
 ON_A_PAGE = 20
 PAGER = "#methods-table .dt-paging"
 
 
 @pytest.fixture(scope="session")
-def long_table(site_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def long_table(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the built site, where only the number of rows to a page is another."""
     folder = tmp_path_factory.mktemp("long-table")
     (folder / "methods").mkdir()
-    for path in (*site_folder.iterdir(), *(site_folder / "methods").iterdir()):
-        link = folder / path.relative_to(site_folder)
+    for path in (*site.iterdir(), *(site / "methods").iterdir()):
+        link = folder / path.relative_to(site)
         if not link.exists():
             link.symlink_to(path)
     page = folder / "methods" / "index.html"
@@ -52,6 +53,7 @@ def go(browser: Browser, text: str) -> None:
     found = button(browser, text)
     browser.script("arguments[0].scrollIntoView({block: 'center'})", found)
     found.click()
+    browser.becomes(lambda: current(browser), text)
 
 
 def current(browser: Browser) -> str:
@@ -72,7 +74,6 @@ def test_all_pages_together_are_all_methods_in_order(paged: Browser) -> None:
     assert status(paged).startswith(f"{len(everything)} of {len(everything)} methods.")
     for page in range(2, -(-len(everything) // ON_A_PAGE) + 1):
         go(paged, str(page))
-        assert current(paged) == str(page)
         seen += names(paged)
     assert seen == everything
 
@@ -89,14 +90,13 @@ def test_sorting_and_filtering_go_over_all_pages_and_back_to_the_first(paged: Br
     go(paged, "3")
     everything += names(paged)
     paged.click("#methods-table th:first-child [role=button]")
+    paged.becomes(lambda: names(paged), everything[::-1][:ON_A_PAGE])
     assert current(paged) == "1"
-    assert names(paged) == everything[::-1][:ON_A_PAGE]
     go(paged, "3")
     paged.one(f"{TOOLS} input[type=search]").send_keys("lora")
-    found = names(paged)
-    assert "LoRA" in found
-    assert status(paged).startswith(f"{len(found)} of {len(everything)} methods.")
-    assert not paged.all(f"{PAGER} button")[:-1] or current(paged) == "1"
+    found = [name for name in everything if "lora" in name.lower()]
+    paged.wait(lambda: not status(paged).startswith(f"{len(everything)} of "), "fewer methods")
+    paged.wait(lambda: {*found} <= {*names(paged)}, "those that are looked for, whatever page was shown")
 
 
 def test_what_is_chosen_and_saved_is_on_any_page(paged: Browser) -> None:
@@ -106,7 +106,7 @@ def test_what_is_chosen_and_saved_is_on_any_page(paged: Browser) -> None:
     go(paged, "3")
     last = names(paged)
     paged.click(f"[aria-label='Choose {last[-1]} to compare']")
-    assert query(paged)["m"].count(",") == 1
+    paged.wait(lambda: query(paged).get("m", "").count(",") == 1, "two methods in the address")
     assert paged.one(f"{TOOLS} .go").text == "Compare 2 methods"
     go(paged, "1")
     assert paged.one(f"[aria-label='Choose {first[0]} to compare']").is_selected()
@@ -124,25 +124,25 @@ def test_the_pager_is_used_by_keyboard(paged: Browser) -> None:
     table(paged)
     paged.script("arguments[0].focus()", button(paged, "2"))
     focused(paged).send_keys(Keys.ENTER)
-    assert current(paged) == "2"
-    assert focused(paged).text == "2"  # the focus stays where it was
+    paged.becomes(lambda: current(paged), "2")
+    paged.becomes(lambda: focused(paged).text, "2")  # the focus stays where it was
     focused(paged).send_keys(Keys.TAB)
     assert focused(paged).text == "3"
     outline = paged.script("return getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
     focused(paged).send_keys(Keys.SPACE)
-    assert current(paged) == "3"
+    paged.becomes(lambda: current(paged), "3")
     for each in paged.all(f"{PAGER} button"):
         assert each.get_attribute("aria-label")
 
 
 def test_the_pager_breaks_no_rule(paged: Browser) -> None:
-    table(paged)
-    paged.script(
-        "document.querySelectorAll('article tbody').forEach((b) => [...b.rows].slice(5).forEach((r) => r.remove()))"
-    )
-    check(paged)
+    motionless(paged, "methods/")
+    few = "document.querySelectorAll('article tbody tr:nth-child(n + 6)').forEach((row) => row.remove())"
+    paged.script(few)
+    check(paged, "methods/")
     go(paged, "2")
+    paged.script(few)
     assert violations(paged) == []
 
 
@@ -154,13 +154,24 @@ def test_later_rows_wait_for_the_script_and_are_there_without_it(paged: Browser)
     paged.javascript(True)
     paged.driver.execute_cdp_cmd("Network.enable", {})
     paged.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/js/start.js", "*/js/start.js?*"]})
+    noting = paged.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": AT_FIRST})
     try:
         paged.driver.get(paged.address + "methods/")
-        rows = paged.all(ROWS)
-        assert [row.is_displayed() for row in rows] == [index < ON_A_PAGE for index in range(len(rows))]
-        paged.wait(lambda: rows[-1].is_displayed(), "the rows that no script put on pages")
-        assert all(row.is_displayed() for row in rows)
+        at_first = paged.script("return window.atFirst")
+        assert at_first == [index < ON_A_PAGE for index in range(len(at_first))]
+        paged.wait(lambda: paged.all(ROWS)[-1].is_displayed(), "the rows that no script put on pages")
+        assert all(row.is_displayed() for row in paged.all(ROWS))
     finally:
+        paged.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", noting)
         paged.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
         paged.drain()
         paged.errors = [error for error in paged.errors if "BLOCKED_BY_CLIENT" not in error]
+
+
+AT_FIRST = """
+addEventListener("DOMContentLoaded", () => {
+    const rows = document.querySelectorAll("#methods-table tbody tr");
+    window.atFirst = [...rows].map((row) => row.offsetParent !== null);
+});
+"""
+"""Which rows are shown once the page is read."""
