@@ -7,6 +7,15 @@ twice as many (2 is linear, 4 quadratic).
     python benchmarks/thousand_methods.py [--pages 125 250 500 1000] [--site 125 250] [--table 1000]
 
 `--table` needs Chromium with its driver, and selenium.
+
+Found on two cores that were busy with other work:
+
+     methods        load    database       pages        site  memory, MB   files, MB
+         250         1.9         3.2        18.4        52.5       417.5        93.8
+         500         3.7         5.0        33.2       103.4       595.6       165.1
+        1000         7.2         6.9        59.0       166.3      1007.8       307.0
+     250→500      × 1.93      × 1.59      × 1.80      × 1.97      × 1.43      × 1.76
+    500→1000      × 1.97      × 1.38      × 1.78      × 1.61      × 1.69      × 1.86
 """
 
 from __future__ import annotations

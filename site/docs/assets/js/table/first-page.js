@@ -1,4 +1,4 @@
-// Runs before the table is read: a thousand rows take long to lay out, so those of later pages wait for the table's script.
+// Runs before the table is read: a thousand rows take long to lay out, so later pages wait for the table's script.
 // Should it never come, they are shown a while after the page is there.
 
 {
