@@ -10,7 +10,7 @@ from surveykit.commands.count import add_model, positive, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -106,7 +106,7 @@ def _measure_and_record(
     changed: set[Path] = set()
     try:
         fresh += measured(catalog, todo.get("counts", []), quiet=quiet)
-        for rows in in_processes(catalog, [*todo.get("costs", []), *todo.get("trials", [])], quiet=quiet):
+        for rows in _together(catalog, [*todo.get("costs", []), *todo.get("trials", [])], quiet=quiet):
             fresh += rows
             changed.update(record(catalog, fresh, this_run()))
     finally:
@@ -114,29 +114,36 @@ def _measure_and_record(
     return fresh, sorted(changed)
 
 
-def in_processes(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[list[Any]]:
+def _together(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[list[Any]]:
     """Costs and trials, the cells of one configuration after another, on all processors."""
-    import multiprocessing
-    import os
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
     from surveykit.engine.measure import together
 
     apart: dict[str, list[Cell]] = {}
     for cell in wanted:
         apart.setdefault(cell.configuration, []).append(cell)
-    if not apart:
-        return
-    workers = min(os.cpu_count() or 1, len(apart))
+    if apart:
+        yield from _in_processes(together, catalog, list(apart.values()), quiet=quiet)
+
+
+def _in_processes(
+    found: Callable[[Catalog, Sequence[Cell]], list[Any]], catalog: Catalog, groups: list[list[Cell]], *, quiet: bool
+) -> Iterator[list[Any]]:
+    """What is found for each group of cells, in the order in which it comes."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    workers = min(os.cpu_count() or 1, len(groups))
     if workers == 1:
-        for cells in apart.values():
-            yield together(catalog, cells)
+        for cells in groups:
+            yield found(catalog, cells)
         return
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with progress(len(wanted), quiet=quiet) as bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
+    every = sum(map(len, groups))
+    with progress(every, quiet=quiet) as bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
         # The largest first, so that no long one is left for the end.
-        ordered = sorted(apart.values(), key=len, reverse=True)
-        running = {pool.submit(together, catalog, cells): len(cells) for cells in ordered}
+        ordered = sorted(groups, key=len, reverse=True)
+        running = {pool.submit(found, catalog, cells): len(cells) for cells in ordered}
         try:
             for done in as_completed(running):
                 bar.update(running[done])
@@ -190,10 +197,25 @@ def select(
     ]
 
 
-def measured(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[Measurement]:
-    """Count cells behind a progress bar on standard error."""
-    from surveykit.engine.measure import measure
+COUNTED_AT_ONCE = 70
+"""Cells of a backbone that a process counts in one go: many, since it builds the backbone for them."""
+WORTH_PROCESSES = 300
+"""Fewer cells than this are counted sooner than other processes have imported torch."""
 
+
+def measured(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[Measurement]:
+    """Count cells behind a progress bar on standard error, on all processors where they are many."""
+    from surveykit.engine.measure import counted, measure
+
+    if len(wanted) >= WORTH_PROCESSES:
+        apart: dict[str, list[Cell]] = {}
+        for cell in wanted:
+            apart.setdefault(cell.backbone, []).append(cell)
+        few = COUNTED_AT_ONCE
+        groups = [cells[i : i + few] for cells in apart.values() for i in range(0, len(cells), few)]
+        for rows in _in_processes(counted, catalog, groups, quiet=quiet):
+            yield from rows
+        return
     with progress(len(wanted), quiet=quiet) as bar:
         for measurement in measure(catalog, wanted, lambda cell: bar.set_description(cell.backbone, refresh=False)):
             bar.update()

@@ -173,3 +173,9 @@ def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Record]:
     on_backbones = [cell for cell in cells if cell.backbone]
     rows = [row for found in trace(catalog, on_backbones) for row in found]
     return [*rows, *trials(catalog, [cell for cell in cells if not cell.backbone])]
+
+
+def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
+    """The counts of cells, in one process. For worker processes."""
+    torch.set_num_threads(1)
+    return list(measure(catalog, cells))
