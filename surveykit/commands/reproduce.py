@@ -18,6 +18,6 @@ def run(arguments: Namespace) -> int:
     database = Path("build/surveykit.duckdb")
     database.parent.mkdir(exist_ok=True)
     build.run(Namespace(catalog=arguments.catalog, output=database))
-    site.run(arguments)
+    site.run(Namespace(**vars(arguments), offline=False))
     everything = {"table": None, "verdict": None, "format": "table", "summary": True}
     return verify.run(Namespace(**vars(arguments), **everything))
