@@ -221,7 +221,7 @@ def test_the_errors_at_hand_are_of_this_catalog(catalog: Catalog) -> None:
         assert at.mean_percent <= at.largest_percent
     from_two = at_hand.largest(range(2, 10**6))
     assert from_two is not None
-    assert from_two.largest_percent < 15
+    assert from_two.largest_percent < 17
     assert at_hand.mean_percent < 1
 
 
