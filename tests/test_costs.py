@@ -40,6 +40,14 @@ def test_what_cannot_be_merged_costs_the_same_merged(catalog: Catalog) -> None:
     assert found.merged.flops > found.bare_flops
 
 
+def test_passes_that_should_agree_are_traced_so(catalog: Catalog) -> None:
+    stage = catalog.recipe("adamix/m4-b16").stages[-1]
+    found = Costs(blueprint(catalog.backbones["t5-small"]))
+    apart = found.training(stage.model_copy(update={"consistency": False}), 2, 32).memory
+    for width, memory in found.training(stage, 2, 32).memory.items():
+        assert memory.saved > apart[width].saved
+
+
 def test_backward_stops_where_nothing_below_is_trained(catalog: Catalog) -> None:
     record = catalog.backbones["t5-small"]
     full = Costs(blueprint(record)).training(catalog.recipe("full-tuning/all").stages[-1], 2, 32).backprop
