@@ -80,5 +80,7 @@ def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
     """
     import difflib  # needed only when something is wrong
 
+    if len(word) > 80:  # no slip of the fingers, and slow to compare
+        return ""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=cutoff)
     return f"; did you mean '{close[0]}'?" if close else ""

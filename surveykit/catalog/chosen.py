@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.files import read_text
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.errors import CatalogError, SurveyError, nearest
@@ -68,12 +69,11 @@ def _recipe(root: Path, name: str, configuration: str | None) -> tuple[str, Reci
 
 
 def _read(root: Path, folder: str, name: str, record: type[R]) -> R:
-    path = root / folder / f"{name}.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SurveyError(f"{path} cannot be read: {error}") from error
-    entry, _, problems = read_yaml(text, f"{root.name}/{folder}/{path.name}", record)
+    file = f"{root.name}/{folder}/{name}.yaml"
+    text, problem = read_text(root / folder / f"{name}.yaml", file)
+    if text is None:
+        raise CatalogError([problem] if problem else [])
+    entry, _, problems = read_yaml(text, file, record)
     if entry is None:
         raise CatalogError(problems)
     return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -128,13 +129,19 @@ class Formula(Record):
             "quantized": self.quantized or "0",
         }
 
+    def values(self, symbols: Mapping[str, int]) -> dict[str, int]:
+        """Each count by its name, on the model whose symbols these are.
+
+        Raises:
+            FormulaError: an unknown symbol, a division by zero, or a number beyond 64 bits.
+        """
+        bound = formula.bind(self.let, symbols)
+        return {name: formula.evaluate(text, bound) for name, text in self.forms().items()}
+
     @model_validator(mode="after")
     def _evaluates(self) -> Self:
-        symbols = dict.fromkeys(formula.BACKBONE_SYMBOLS, 4096)
         try:
-            bound = formula.bind(self.let, symbols)
-            for text in self.forms().values():
-                formula.evaluate(text, bound)
+            self.values(dict.fromkeys(formula.BACKBONE_SYMBOLS, 4096))
         except FormulaError as error:
             raise ValueError(str(error)) from None
         return self

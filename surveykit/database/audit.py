@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from surveykit.errors import QueryError, SurveyError, nearest
 
 ROWS_KEPT = 200
 """Rows of a data check that are stored; all are counted."""
+
+LONGEST_SECONDS = 20
+"""A query of the catalog that runs longer has failed; the bundled ones take milliseconds."""
 
 Row = tuple[Any, ...]
 
@@ -61,9 +65,16 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tup
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> list[dict[str, Any]]:
     check_statement(connection, sql, names)
-    found = connection.execute(sql)
-    columns = [column[0] for column in found.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    clock = threading.Timer(LONGEST_SECONDS, connection.interrupt)
+    clock.start()
+    try:
+        found = connection.execute(sql)
+        columns = [column[0] for column in found.description or []]
+        return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    except duckdb.InterruptException:
+        raise QueryError(f"stopped after {LONGEST_SECONDS} seconds") from None
+    finally:
+        clock.cancel()
 
 
 def _json(value: object) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 
-from surveykit import formula
 from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
@@ -21,7 +20,7 @@ from surveykit.catalog.staleness import key
 from surveykit.database import audit
 from surveykit.database.survey_rows import survey_tables
 from surveykit.database.verdict_rows import verdict_tables
-from surveykit.errors import SurveyError
+from surveykit.errors import CatalogError, Problem, SurveyError
 from surveykit.recipes.base import OVERHEAD_KINDS
 
 _HERE = Path(__file__).parent
@@ -53,20 +52,34 @@ def build(catalog: Catalog, path: Path) -> None:
         raise SurveyError(f"the database {path} cannot be written: {error}") from None
 
 
+def check_that_it_builds(catalog: Catalog) -> None:
+    """Build the database in memory, and forget it.
+
+    Raises:
+        CatalogError: the files make no database.
+    """
+    with duckdb.connect() as connection:
+        fill(connection, catalog)
+
+
 def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Create all tables, rows, views and macros in an empty database."""
-    connection.execute("BEGIN")  # one transaction for all: a commit for each of 400 comments takes longer than the rest
+    connection.execute("BEGIN")  # one transaction: a commit for each of 400 comments takes longer than the rest
     connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
     for table, rows in _tables(catalog):
         ordered = sorted(rows, key=repr)
         if ordered:
-            _insert(connection, table, ordered)
+            try:
+                _insert(connection, table, ordered)
+            except duckdb.Error as error:  # a rule of the schema that the loader does not know
+                reason = str(error).partition("\n")[0]
+                raise CatalogError([Problem(catalog.root.name, 0, 0, f"table {table}: {reason}")]) from error
     for view in _views():
         connection.execute(view.read_text(encoding="utf-8"))
+    connection.execute("COMMIT")  # a query of the audit that fails would undo what is not committed
     for table, results in audit.results(connection, catalog.survey):
         if results:
             _insert(connection, table, results)
-    connection.execute("COMMIT")
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) -> None:
@@ -258,6 +271,4 @@ def _formula_values(catalog: Catalog) -> Iterator[Row]:
     for name, _, configuration in catalog.configurations():
         written = configuration.formula
         for backbone in catalog.backbones_of(configuration):
-            symbols = formula.bind(written.let, catalog.backbones[backbone].symbols())
-            counts = (formula.evaluate(text, symbols) for text in written.forms().values())
-            yield name, backbone, *counts
+            yield name, backbone, *written.values(catalog.backbones[backbone].symbols()).values()
