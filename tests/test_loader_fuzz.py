@@ -9,15 +9,14 @@ import os
 import random
 import re
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 import small_catalog
 from conftest import CATALOG, SEED
+from limits import within
 
 from surveykit.catalog.load import load
 from surveykit.database.build import fill
@@ -82,24 +81,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check_builds(root: Path) -> None:
     with duckdb.connect() as connection:
         fill(connection, load(root))
-
-
-class Late(BaseException):
-    """Not an Exception, so that nothing on the way takes it for one of a library."""
-
-
-@contextmanager
-def within(seconds: int) -> Iterator[None]:
-    def late(*_: object) -> None:
-        raise Late(f"still at it after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def spoil(root: Path, chance: random.Random) -> str:

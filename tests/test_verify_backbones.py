@@ -266,7 +266,7 @@ def test_a_damaged_file_is_2_and_in_the_table(small: Path, capsys: pytest.Captur
     for words in (["verify-backbones", "t5-small"], ["verify-params", "--backbone", "t5-small", "--quiet"]):
         assert run(*words, "--checkpoint", str(small)) == 2
         shown = capsys.readouterr()
-        assert f"surveykit: t5-small: not verified: {small}/model.safetensors: file is too small" in shown.err
+        assert f"surveykit: t5-small: not verified: {small}/model.safetensors: 0 bytes are too few" in shown.err
         assert ("not verified" in shown.out) is (words[0] == "verify-backbones")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 
 from surveykit.errors import Problem
+from surveykit.files import read_bounded
 
 MOST_BYTES = {".yaml": 512 * 1024, ".csv": 16 * 1024 * 1024, ".bib": 4 * 1024 * 1024}
 """The largest file of each kind that is read: many times what a catalog needs."""
@@ -21,12 +20,13 @@ def read_text(path: Path, name: str) -> tuple[str | None, Problem | None]:
     Args:
         name: what the file is called in a problem.
     """
+    most = MOST_BYTES[path.suffix]
     try:
-        content = _bytes(path, MOST_BYTES[path.suffix])
+        content = read_bounded(path, most)
     except OSError as error:
         return None, Problem(name, 0, 0, f"cannot be read: {error.strerror}")
-    if isinstance(content, str):
-        return None, Problem(name, 0, 0, content)
+    if content is None:
+        return None, Problem(name, 0, 0, f"larger than {most // 1024:,} kB, the largest file that is read here")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -43,16 +43,3 @@ def read_text(path: Path, name: str) -> tuple[str | None, Problem | None]:
 
 def control_message(character: str) -> str:
     return f"the control character U+{ord(character):04X} is not allowed"
-
-
-def _bytes(path: Path, most_bytes: int) -> bytes | str:
-    """The content, or why it is not read. A pipe or a device may never end, so it is not even waited for."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return "is not a regular file"
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        return f"larger than {most_bytes // 1024:,} kB, the largest file that is read here"
-    return content
