@@ -211,14 +211,14 @@ def test_reproduce_gives_its_parts_all_that_they_read(
     """It counts all methods for real, which the check does; here what is dear is left out."""
     asked: list[object] = []
 
-    def build(config: Path, *, strict: bool, offline: bool) -> Path:
-        asked.append((config, strict, offline))
+    def build(config: Path, *, catalog: Path, strict: bool, offline: bool) -> Path:
+        asked.append((config, str(catalog), strict, offline))
         return tmp_path / "site"
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("surveykit.site.build.build", build)
     monkeypatch.setattr(module("verify"), "run", lambda arguments: asked.append(arguments.summary) or 0)
     assert main(["--catalog", root, "reproduce"]) == 0
-    assert asked == [(Path("mkdocs.yml"), True, False), True]
+    assert asked == [(Path("mkdocs.yml"), root, True, False), True]
     assert (tmp_path / "build" / "surveykit.duckdb").is_file()
     assert "wrote" in capsys.readouterr().out

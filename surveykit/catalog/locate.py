@@ -46,13 +46,17 @@ def bundled() -> str | None:
     return None
 
 
-def locate(explicit: str | None = None) -> Location:
+def locate(explicit: str | None = None, *, chosen_by: str = "--catalog") -> Location:
     """Find the catalog.
+
+    Args:
+        explicit: its folder, where somebody chose one.
+        chosen_by: where that was said, in words.
 
     Raises:
         SurveyError: no folder qualifies, or the one that was asked for is no catalog.
     """
-    asked = [(explicit, "--catalog"), (os.environ.get(ENVIRONMENT), ENVIRONMENT)]
+    asked = [(explicit, chosen_by), (os.environ.get(ENVIRONMENT), ENVIRONMENT)]
     if os.path.lexists("catalog"):  # a broken one must not be passed over for the bundled one without a word
         asked.append(("catalog", "./catalog"))
     for value, origin in asked:
