@@ -10,6 +10,7 @@ from pathlib import Path
 
 import altered
 import pytest
+import site_config
 from conftest import CATALOG, ROOT
 from filelock import FileLock
 
@@ -52,17 +53,7 @@ def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
     Args:
         offline: pages are to be opened as files.
     """
-    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    for ours, theirs in (
-        ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
-        ("site_dir: build/site", f"site_dir: {folder / 'html'}"),
-        ("catalog: catalog", f"catalog: {catalog}"),
-        ("project: .", f"project: {ROOT}"),
-    ):
-        assert ours in text
-        text = text.replace(ours, theirs)
-    (folder / "mkdocs.yml").write_text(text, encoding="utf-8")
-    return build_site(folder / "mkdocs.yml", strict=True, offline=offline)
+    return build_site(site_config.write(folder, catalog), strict=True, offline=offline)
 
 
 def offline_site(factory: pytest.TempPathFactory) -> Path:

@@ -232,6 +232,9 @@ def progress(total: int, *, quiet: bool) -> Any:
 
     try:
         from tqdm import tqdm
+
+        class Bar(tqdm):  # type: ignore[type-arg]  # generic in the stubs only
+            monitor_interval = 0  # no thread that looks after bars, and outlives them
     except ImportError as error:
         raise MissingExtra("tqdm", "measure") from error
-    return tqdm(total=total, unit="cell", disable=quiet or not sys.stderr.isatty(), leave=False, file=sys.stderr)
+    return Bar(total=total, unit="cell", disable=quiet or not sys.stderr.isatty(), leave=False, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ def catalog_named_by(config_file: Path) -> Location:
 
 @contextmanager
 def _loaded(config_file: Path, *, strict: bool) -> Iterator[MkDocsConfig]:
-    """The configuration in a mkdocs.yml. Whatever MkDocs refuses meanwhile is an error of this package."""
+    """The configuration in a mkdocs.yml. What MkDocs refuses meanwhile is an error of this package, with what it said."""
     if not config_file.is_file():
         raise SurveyError(
             f"there is no {config_file}: run this in a clone of the repository, or name its mkdocs.yml with --config"
@@ -74,14 +75,15 @@ def _loaded(config_file: Path, *, strict: bool) -> Iterator[MkDocsConfig]:
     for module, package in _NEEDED.items():
         if find_spec(module) is None:
             raise MissingExtra(package, "site")
-    with _announcing_nothing():
+    with _announcing_nothing(), _what_mkdocs_says() as said:
         from mkdocs.config import load_config
         from mkdocs.exceptions import Abort, MkDocsException
 
         try:
             yield load_config(str(config_file), strict=strict)
         except (Abort, MkDocsException) as error:
-            raise _ours(error) or SurveyError(f"the site was not built: {str(error).strip()}") from None
+            reasons = "\n".join(dict.fromkeys([*said, str(error).strip()]))
+            raise _ours(error) or SurveyError(f"the site was not built: {reasons}") from None
 
 
 @contextmanager
@@ -97,6 +99,23 @@ def _announcing_nothing() -> Iterator[None]:
             os.environ.pop(_SILENCE, None)
         else:
             os.environ[_SILENCE] = before
+
+
+@contextmanager
+def _what_mkdocs_says() -> Iterator[list[str]]:
+    """Its warnings and errors while it works, which it logs, and of which its exceptions have the number only."""
+    said: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logger, handler = logging.getLogger("mkdocs"), Kept(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
 
 
 def _plugin(config: MkDocsConfig, config_file: Path) -> SurveykitPlugin:
