@@ -1,7 +1,8 @@
-"""What is dear to make and only read: one worker makes it, and all others find it there."""
+"""What is dear to make and only read: one worker makes it, and all others find it there, unless they want another."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import altered
 import pytest
 import site_config
-from conftest import CATALOG, ROOT
+from conftest import CATALOG, READ_BY_BUILDS, ROOT
 from filelock import FileLock
 
 from surveykit.catalog.load import load
@@ -19,31 +20,65 @@ from surveykit.database.build import build as build_database
 from surveykit.site.build import build as build_site
 from surveykit.site.pages import Page, render
 
+AROUND = (
+    ROOT / "mkdocs.yml", ROOT / "site" / "docs", ROOT / "site" / "sql" / "dist", ROOT / "CHANGELOG.md",
+    ROOT / "CITATION.cff", ROOT / "benchmarks" / "fit_error.json",
+)  # fmt: skip
+"""What the site is made from besides the catalog."""
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder of this name that `make` fills, in the first worker that asks for it; the others wait for that."""
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object], *sources: Path) -> Path:
+    """A folder of this name that `make` fills, in the first worker that asks for it; the others wait for that.
+
+    Beside it stands what it was made from. Whoever asks for it from other files or with other contents is refused, and
+    so is whoever asks in an environment that would change it.
+
+    Args:
+        sources: files and folders that `make` reads.
+    """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    folder = base / f"shared-{name}"
+    folder, record = base / f"shared-{name}", base / f"shared-{name}.made-from"
+    wanted = made_from(*sources)
     with FileLock(base / f"shared-{name}.lock"):
-        if not (folder / "done").exists():
+        if not record.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
             folder.mkdir()
             make(folder)
-            (folder / "done").touch()
+            record.write_text(made_from(*sources), encoding="utf-8")
+        found = record.read_text(encoding="utf-8")
+    assert found == wanted, f"the shared {name} was made from other things than are asked for:\n{found}\n{wanted}"
     return folder
+
+
+def made_from(*sources: Path) -> str:
+    """The digest of each source's contents, and the variables that builds read: none, or a test left them behind."""
+    environment = {name: os.environ[name] for name in READ_BY_BUILDS if name in os.environ}
+    assert not environment, f"a test before this one changed the environment of its process: {environment}"
+    return "\n".join(f"{digest(source)} {source}" for source in sources)
+
+
+def digest(source: Path) -> str:
+    """Of a file, or of all names and contents below a folder."""
+    found = hashlib.sha256()
+    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if path.is_file():
+            content = path.read_bytes()
+            found.update(f"{path.relative_to(source)}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()
 
 
 def database(factory: pytest.TempPathFactory) -> Path:
     """The database of the real catalog."""
-    return once(factory, "database", lambda to: build_database(load(CATALOG), to / "site.duckdb")) / "site.duckdb"
+    made = once(factory, "database", lambda to: build_database(load(CATALOG), to / "site.duckdb"), CATALOG)
+    return made / "site.duckdb"
 
 
 def pages(factory: pytest.TempPathFactory) -> dict[str, Page]:
     """The pages of the real catalog, with nothing around them, by their paths."""
     source = database(factory)
-    folder = once(factory, "pages", lambda to: (to / "pages").write_bytes(pickle.dumps(list(render(source)))))
+    folder = once(factory, "pages", lambda to: (to / "pages").write_bytes(pickle.dumps(list(render(source)))), CATALOG)
     return {page.path: page for page in pickle.loads((folder / "pages").read_bytes())}
 
 
@@ -58,12 +93,13 @@ def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
 
 def offline_site(factory: pytest.TempPathFactory) -> Path:
     """The site of the real catalog, to be opened as files."""
-    return once(factory, "offline-site", lambda to: built(CATALOG, to, offline=True)) / "html-offline"
+    made = once(factory, "offline-site", lambda to: built(CATALOG, to, offline=True), CATALOG, *AROUND)
+    return made / "html-offline"
 
 
 def site(factory: pytest.TempPathFactory) -> Path:
     """The site of the real catalog."""
-    return once(factory, "site", lambda to: built(CATALOG, to)) / "html"
+    return once(factory, "site", lambda to: built(CATALOG, to), CATALOG, *AROUND) / "html"
 
 
 def altered_site(factory: pytest.TempPathFactory) -> Path:
@@ -75,4 +111,5 @@ def altered_site(factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / "mkdocs.yml", folder)
         build_site(folder / "mkdocs.yml", strict=True)
 
-    return once(factory, "altered-site", make) / "build" / "site"
+    sources = (CATALOG, Path(altered.__file__), ROOT / "site" / "docs", ROOT / "mkdocs.yml")
+    return once(factory, "altered-site", make, *sources) / "build" / "site"
