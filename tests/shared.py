@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import altered
+import duckdb
 import pytest
 import site_config
 from conftest import CATALOG, READ_BY_BUILDS, ROOT
@@ -69,9 +71,17 @@ def digest(source: Path) -> str:
     return found.hexdigest()
 
 
+def whole(what: str, methods: Iterable[str]) -> None:
+    """Refuse what is not of the real catalog by what it holds itself: much that is tested is true of any catalog."""
+    found, wanted = sorted(methods), sorted(path.stem for path in (ROOT / "catalog" / "methods").glob("*.yaml"))
+    assert found == wanted, f"the shared {what} is of another catalog: {len(found)} methods, not {len(wanted)}"
+
+
 def database(factory: pytest.TempPathFactory) -> Path:
     """The database of the real catalog."""
     made = once(factory, "database", lambda to: build_database(load(CATALOG), to / "site.duckdb"), CATALOG)
+    with duckdb.connect(str(made / "site.duckdb"), read_only=True) as connection:
+        whole("database", [name for (name,) in connection.execute("SELECT id FROM method").fetchall()])
     return made / "site.duckdb"
 
 
@@ -79,7 +89,9 @@ def pages(factory: pytest.TempPathFactory) -> dict[str, Page]:
     """The pages of the real catalog, with nothing around them, by their paths."""
     source = database(factory)
     folder = once(factory, "pages", lambda to: (to / "pages").write_bytes(pickle.dumps(list(render(source)))), CATALOG)
-    return {page.path: page for page in pickle.loads((folder / "pages").read_bytes())}
+    found = {page.path: page for page in pickle.loads((folder / "pages").read_bytes())}
+    whole("pages", [Path(path).stem for path in found if re.fullmatch(r"methods/(?!index\.)[^/]+\.md", path)])
+    return found
 
 
 def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
@@ -94,12 +106,16 @@ def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
 def offline_site(factory: pytest.TempPathFactory) -> Path:
     """The site of the real catalog, to be opened as files."""
     made = once(factory, "offline-site", lambda to: built(CATALOG, to, offline=True), CATALOG, *AROUND)
-    return made / "html-offline"
+    found = made / "html-offline"
+    whole("offline site", [path.stem for path in (found / "methods").glob("*.html") if path.stem != "index"])
+    return found
 
 
 def site(factory: pytest.TempPathFactory) -> Path:
     """The site of the real catalog."""
-    return once(factory, "site", lambda to: built(CATALOG, to), CATALOG, *AROUND) / "html"
+    found = once(factory, "site", lambda to: built(CATALOG, to), CATALOG, *AROUND) / "html"
+    whole("site", [path.parent.name for path in (found / "methods").glob("*/index.html")])
+    return found
 
 
 def altered_site(factory: pytest.TempPathFactory) -> Path:

@@ -61,11 +61,11 @@ def test_nothing_is_shared_in_an_environment_that_would_change_it(
         shared.once(factory, "thing", lambda to: pytest.fail("made"), CATALOG)
 
 
-def test_the_database_of_another_catalog_is_not_taken_for_the_real_one(
-    factory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("make", [shared.database, shared.pages, shared.site, shared.offline_site])
+def test_what_is_made_of_another_catalog_is_refused_whoever_made_it(
+    factory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Any
 ) -> None:
-    with monkeypatch.context() as three:
-        three.setattr(shared, "CATALOG", small_catalog.write(tmp_path / "catalog"))
-        shared.database(factory)
-    with pytest.raises(AssertionError, match="the shared database was made from other things"):
-        shared.database(factory)
+    """Most of what is tested on a site holds on one of three methods too, so the site itself is looked at."""
+    monkeypatch.setattr(shared, "CATALOG", small_catalog.write(tmp_path / "catalog"))
+    with pytest.raises(AssertionError, match=r"the shared [a-z ]+ is of another catalog: 3 methods, not \d\d"):
+        make(factory)
