@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from surveykit.beside import new_file
 from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
@@ -35,19 +35,12 @@ def build(catalog: Catalog, path: Path) -> None:
     """Write the database of a catalog to a file. It is written beside and renamed, so none is ever half-written.
 
     Raises:
-        SurveyError: the file cannot be written.
+        SurveyError: the file cannot be written, or what is there is no file.
         FormulaError: a formula has no value on one of the backbones.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.unlink(missing_ok=True)
-            with duckdb.connect(str(beside)) as connection:
-                fill(connection, catalog)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with new_file(path) as beside, duckdb.connect(str(beside)) as connection:
+            fill(connection, catalog)
     except (OSError, duckdb.IOException) as error:
         raise SurveyError(f"the database {path} cannot be written: {error}") from None
 

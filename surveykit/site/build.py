@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surveykit.beside import new_folder
 from surveykit.errors import MissingExtra, SurveyError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _SILENCE = "NO_MKDOCS_2_WARNING"
 
 
 def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offline: bool = False) -> Path:
-    """Build the site that a mkdocs.yml describes.
+    """Build the site that a mkdocs.yml describes. It replaces the old one when it is complete, and not before.
 
     Args:
         catalog: the catalog's folder; without it the one that `catalog_named_by` finds.
@@ -36,7 +37,7 @@ def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offli
     Raises:
         MissingExtra: MkDocs, its theme or matplotlib is not installed.
         CatalogError: the catalog is invalid.
-        SurveyError: there is no such file, or MkDocs refuses it.
+        SurveyError: there is no such file, MkDocs refuses it, or the site cannot be written.
     """
     with _loaded(config_file, strict=strict) as config:
         from mkdocs.commands.build import build as build_site
@@ -46,12 +47,17 @@ def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offli
         if offline:
             config.site_dir += "-offline"
             plugin.config.offline = True
+        site = Path(config.site_dir)
         config.plugins.on_startup(command="build", dirty=False)
         try:
-            build_site(config)
+            with new_folder(site) as beside:
+                config.site_dir = str(beside)
+                build_site(config)
+        except OSError as error:
+            raise SurveyError(f"{site} cannot be written: {error}") from None
         finally:
             config.plugins.on_shutdown()
-        return Path(config.site_dir)
+        return site
 
 
 def catalog_named_by(config_file: Path) -> Location:

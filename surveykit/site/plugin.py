@@ -6,7 +6,6 @@ import html
 import os
 import posixpath
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
+from surveykit.beside import temporary
 from surveykit.catalog.load import load
 from surveykit.catalog.locate import ENVIRONMENT, Location, locate
 from surveykit.database.build import build as build_database
@@ -76,8 +76,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         base = Path(config.config_file_path or ".").resolve().parent
         try:
             self.root = self.location(config).root
-            with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
-                database = Path(folder) / "site.duckdb"
+            with temporary("site") as folder:
+                database = folder / "site.duckdb"
                 build_database(load(self.root), database)
                 docs = Path(config.docs_dir)
                 by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
