@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import needs
 import pytest
 import site_config
 import small_catalog
@@ -20,7 +21,7 @@ from surveykit.beside import beside, new_file, new_folder
 from surveykit.cli import main
 from surveykit.errors import SurveyError
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and named pipes of POSIX")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason=needs.POSIX)
 HOST = re.sub(r"[^\w-]", "-", platform.node())[:40]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import checkpoint_files as files
+import needs
 import pytest
 import torch
 from conftest import ROOT, SEED
@@ -104,7 +105,7 @@ def test_45_gigabytes_are_read_in_little_memory(catalog: Catalog, tmp_path: Path
     path = files.old_pickle(tmp_path / "pytorch_model.bin", files.t5_shapes(catalog.backbones["t5-11b"]))
     assert path.stat().st_size > 45e9
     if os.stat(path).st_blocks * 512 > 1e9:
-        pytest.skip("this file system has no holes in files")
+        pytest.skip(needs.HOLES)
     code = (
         "import resource, sys; from surveykit.checkpoints import read; read('.')\n"  # all that is imported on the way
         "limit = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 2**26\n"

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import needs
 import pytest
 from conftest import CATALOG, ROOT
 from hypothesis import given
@@ -323,7 +324,7 @@ console.log(JSON.stringify(settings.map((setting) => {
 """
 
 
-@pytest.mark.skipif(NODE is None, reason="needs node")
+@pytest.mark.skipif(NODE is None, reason=needs.NODE)
 def test_the_script_says_what_python_says(reader: Reader) -> None:
     settings = [
         {"model": model, "memory": memory, "batch": batch, "length": length, "dtype": dtype, "merge": merge}
