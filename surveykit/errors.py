@@ -70,7 +70,7 @@ class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
     """A package is missing that one of the extras installs."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package}: pip install 'surveykit[{extra}]'")
+        super().__init__(f"this needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
 
 
 def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:

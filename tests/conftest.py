@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """What was skipped, by the reason, which says how to get what is missing (`needs.py`)."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
-    if config.cache is not None:
+    if hasattr(config, "cache"):  # not with -p no:cacheprovider
         config.cache.set(SKIPPED, [report.nodeid for report in skipped])
     for reason, count in Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped).most_common():
         terminalreporter.write_line(f"skipped: {count} {reason}")
