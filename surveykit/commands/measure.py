@@ -58,7 +58,7 @@ def _run_on_model(arguments: Namespace) -> int:
     blueprint = model_named(arguments.model, root)
     described = f"{blueprint.name}: a step of {arguments.batch} × {arguments.length} positions; {loss_of(blueprint)}"
     rows = [astuple(r) for r in measure_on(blueprint, recipes, batch=arguments.batch, length=arguments.length)]
-    show([field.name for field in fields(CostsOnModel)], rows, described, arguments.format)
+    show([field.name for field in fields(CostsOnModel)], rows, [described, *blueprint.notes], arguments.format)
     return 0 if any(row[1] is not None for row in rows) else 1
 
 

@@ -14,7 +14,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
-from surveykit.engine.configs import in_a_line, open_config
+from surveykit.engine.configs import in_a_line, notes_on, open_config
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.engine.slots import Slot, find, slots_of
 from surveykit.errors import SurveyError, nearest
@@ -30,6 +30,11 @@ class Blueprint:
     config: PreTrainedConfig
     model_class: type[PreTrainedModel]
     family: Family
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever reads a figure of this model has to know, a plain sentence each; mostly none."""
+        return notes_on(self.config)
 
     @property
     def causal(self) -> bool:
