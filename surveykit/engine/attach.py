@@ -14,7 +14,8 @@ from surveykit.engine.hooks import Placed, hook
 from surveykit.engine.masking import Masked
 from surveykit.engine.models import Instance
 from surveykit.engine.parts import Part
-from surveykit.engine.slots import Slot
+from surveykit.engine.slots import Slot, unplaced
+from surveykit.engine.walk import bias_parameters, norm_parameters
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Shape, Stage, Where
 from surveykit.recipes.sites import ParameterEdit, WeightEdit
@@ -104,6 +105,9 @@ class Attached:
                 if group not in groups:
                     groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
                     self.container.append(groups[group])
+                elif groups[group].shapes != common:
+                    one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"
+                    raise RecipeError(one)
                 part.share(groups[group])
             if name:
                 pretrained = slot.module._parameters[name]
@@ -147,12 +151,37 @@ class Attached:
         if self.stage.train_everything:
             yield from self.instance.pretrained
         for where in self.stage.train:
-            for slot in self._slots(where, "training"):
-                for module in slot.held():
-                    if where.parameters == "all":
-                        yield from module.parameters()
-                    elif (bias := module._parameters.get("bias")) is not None:
-                        yield bias
+            slots = self._slots(where, "training")
+            self._all_found(where, slots)
+            yield from self._parameters(where, slots)
+
+    def _parameters(self, where: Where, slots: Sequence[Slot]) -> Iterator[nn.Parameter]:
+        """What of some places is trained; all biases are also those of layers between the places."""
+        modules = [module for slot in slots for module in slot.held()]
+        if where.parameters == "all":
+            yield from (parameter for module in modules for parameter in module.parameters())
+            return
+        if where.every_layer:
+            modules += unplaced(self.instance.blueprint.family, self.instance.model, self.instance.slots)
+        biases = (module._parameters.get("bias") for module in modules)
+        yield from (bias for bias in biases if bias is not None)
+
+    def _all_found(self, where: Where, slots: Sequence[Slot]) -> None:
+        """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""
+        if not where.everywhere:
+            return
+        model, head = self.instance.model, self.instance.blueprint.family.head
+        kinds: list[tuple[str, Iterator[nn.Parameter], int]] = []
+        if where.parameters == "all" and "norm" in where.roles:
+            norms = [slot for slot in slots if slot.place.role == "norm"]
+            kinds.append(("norms", self._parameters(where, norms), norm_parameters(model)))
+        elif where.every_layer:
+            kinds.append(("biases", self._parameters(where, slots), bias_parameters(model, head)))
+        for kind, found, walked in kinds:
+            placed = sum({id(parameter): parameter.numel() for parameter in found}.values())
+            if placed != walked:
+                both = f"we find {placed:,} parameters of {kind}, and a walk over all its modules finds {walked:,}"
+                raise RecipeError(f"{self.instance.name}: {both}; so that we count neither. Please report this model")
 
     def _maskable(self) -> list[nn.Parameter]:
         assert self.stage.mask is not None

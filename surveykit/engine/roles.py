@@ -24,6 +24,8 @@ class Group:
     reads: str
     """The module whose input is what the sublayer reads; of an attention, the one that attends."""
     roles: Mapping[Role, tuple[str, ...]]
+    """Norms need no path: all of a block are found by their class. A path says to which sublayer one belongs, where its
+    name does not."""
     whole: bool = True
     """Whether that module is the whole sublayer. If not, its last matrix gives the output, before dropout."""
     fused: tuple[Role, ...] = ()
@@ -187,8 +189,7 @@ _GPT_NEOX = _decoder(
     embeddings=("embed_in",), blocks="layers", norms=("final_layer_norm",),
 )  # fmt: skip
 _PHI = _decoder(
-    _attention("self_attn", "q_proj k_proj v_proj dense", "input_layernorm", "self_attn.q_layernorm",
-               "self_attn.k_layernorm"),
+    _attention("self_attn", "q_proj k_proj v_proj dense", "input_layernorm"),
     _feed_forward("mlp", "mlp.fc1", "mlp.fc2"),
     embeddings=("embed_tokens",), blocks="layers", norms=("final_layernorm",),
 )  # fmt: skip
@@ -196,8 +197,7 @@ _PHI = _decoder(
 
 def _llama(self_norms: str, feed_forward_norms: str) -> Family:
     return _decoder(
-        _attention("self_attn", "q_proj k_proj v_proj o_proj", *self_norms.split(), "self_attn.q_norm",
-                   "self_attn.k_norm"),
+        _attention("self_attn", "q_proj k_proj v_proj o_proj", *self_norms.split()),
         _feed_forward("mlp", "mlp.up_proj", "mlp.down_proj", *feed_forward_norms.split(), gate="mlp.gate_proj"),
         embeddings=("embed_tokens",), blocks="layers", norms=("norm",),
     )  # fmt: skip
