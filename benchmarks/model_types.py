@@ -10,6 +10,7 @@ no user, or a message that blames transformers for what transformers builds. Som
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import warnings
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import CONFIG_MAPPING, PreTrainedConfig
+from transformers import CONFIG_MAPPING
 from transformers.models.auto import modeling_auto
 
 from surveykit.catalog.chosen import chosen_recipes
@@ -60,16 +61,14 @@ def at_most(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def built_by_transformers(config: PreTrainedConfig) -> int | None:
-    """Parameters of the first class that transformers builds from it; None where it builds none."""
-    for name in class_names(config.model_type):
-        try:
-            with torch.device("meta"):
-                model = getattr(transformers, name)(config)
-        except Exception:
-            continue
-        return sum(p.numel() for p in model.parameters())
-    return None
+def built_by_transformers(model_type: str, name: str) -> str | None:
+    """What transformers builds from the default configuration with a class of this name; None where it cannot."""
+    try:
+        with torch.device("meta"):
+            model = getattr(transformers, name)(CONFIG_MAPPING[model_type]())
+    except Exception:
+        return None
+    return f"{name} of {sum(p.numel() for p in model.parameters()):,} parameters"
 
 
 def said(model_type: str) -> tuple[str, str]:
@@ -83,8 +82,10 @@ def said(model_type: str) -> tuple[str, str]:
         instance = blueprint_of(config).build()
     except SurveyError as error:
         message = " ".join(str(error).split())
-        blamed = "transformers cannot build" in message and (built := built_by_transformers(CONFIG_MAPPING[model_type]()))
-        return ("fault", f"transformers builds {built:,} parameters, but: {message}") if blamed else ("refused", message)
+        blamed = re.search(r"transformers cannot build (\w+)|transformers has no model", message)
+        names = [] if blamed is None else [blamed[1]] if blamed[1] else class_names(model_type)
+        built = next(filter(None, (built_by_transformers(model_type, name) for name in names)), None)
+        return ("refused", message) if built is None else ("fault", f"transformers builds {built}, but: {message}")
     except Exception as error:
         return "fault", f"{type(error).__name__}: {error}"
     found = []

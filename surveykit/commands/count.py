@@ -56,10 +56,11 @@ def run(arguments: Namespace) -> int:
     from surveykit.catalog.locate import locate
 
     root = locate(arguments.catalog).root
-    recipes = chosen_recipes(root, arguments.method, arguments.config)
+    chosen_recipes(root, arguments.method, arguments.config)  # a wrong name is said before a model is built
     from surveykit.engine.on_model import OnModel, count_on, model_named
 
     instance = model_named(arguments.model, root).build()
+    recipes = chosen_recipes(root, arguments.method, arguments.config, biases=instance.has_biases)
     budget = _amount(arguments.trainable_budget, instance.parameters)
     found = [astuple(row) for row in count_on(instance, recipes, budget)]
     show(

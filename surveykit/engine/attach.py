@@ -14,8 +14,7 @@ from surveykit.engine.hooks import Placed, hook
 from surveykit.engine.masking import Masked
 from surveykit.engine.models import Instance
 from surveykit.engine.parts import Part
-from surveykit.engine.slots import Slot, unplaced
-from surveykit.engine.walk import bias_parameters, norm_parameters
+from surveykit.engine.slots import Slot
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Shape, Stage, Where
 from surveykit.recipes.sites import ParameterEdit, WeightEdit
@@ -162,26 +161,24 @@ class Attached:
             yield from (parameter for module in modules for parameter in module.parameters())
             return
         if where.every_layer:
-            modules += unplaced(self.instance.blueprint.family, self.instance.model, self.instance.slots)
+            modules += self.instance.unplaced
         biases = (module._parameters.get("bias") for module in modules)
         yield from (bias for bias in biases if bias is not None)
 
     def _all_found(self, where: Where, slots: Sequence[Slot]) -> None:
         """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""
-        if not where.everywhere:
+        chosen: tuple[str, Sequence[Slot]] | None = None
+        if where.parameters == "all" and where.everywhere and "norm" in where.roles:
+            chosen = "norms", [slot for slot in slots if slot.place.role == "norm"]
+        elif where.parameters == "bias" and where.every_layer:
+            chosen = "biases", slots
+        if chosen is None:
             return
-        model, head = self.instance.model, self.instance.blueprint.family.head
-        kinds: list[tuple[str, Iterator[nn.Parameter], int]] = []
-        if where.parameters == "all" and "norm" in where.roles:
-            norms = [slot for slot in slots if slot.place.role == "norm"]
-            kinds.append(("norms", self._parameters(where, norms), norm_parameters(model)))
-        elif where.every_layer:
-            kinds.append(("biases", self._parameters(where, slots), bias_parameters(model, head)))
-        for kind, found, walked in kinds:
-            placed = sum({id(parameter): parameter.numel() for parameter in found}.values())
-            if placed != walked:
-                both = f"we find {placed:,} parameters of {kind}, and a walk over all its modules finds {walked:,}"
-                raise RecipeError(f"{self.instance.name}: {both}; so that we count neither. Please report this model")
+        kind, walked = chosen[0], self.instance.walked[chosen[0]]
+        placed = sum({id(p): p.numel() for p in self._parameters(where, chosen[1])}.values())
+        if placed != walked:
+            both = f"by their places {kind} have {placed:,} parameters, by a walk over all modules {walked:,}"
+            raise RecipeError(f"{self.instance.name}: {both}, so that we count neither; please report this model")
 
     def _maskable(self) -> list[nn.Parameter]:
         assert self.stage.mask is not None

@@ -44,6 +44,8 @@ class Stack:
     """Norms behind the last block."""
     input_norms: tuple[str, ...] = ()
     """Norms of the embeddings."""
+    positions: str | None = None
+    """The table of its absolute positions, which ends; without one a stack reads texts of any length."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,14 @@ _BART_FEED_FORWARD = _feed_forward("fc1", "fc1", "fc2", "final_layer_norm", whol
 
 def _bart_stack(side: Side, sublayers: Mapping[Inside, Group]) -> Stack:
     norms = ((f"{side}.layer_norm", f"{side}.final_layer_norm"), (f"{side}.layernorm_embedding",))
-    return Stack(side, side, f"{side}.layers", {**sublayers, "feed_forward": _BART_FEED_FORWARD}, *norms)
+    return Stack(
+        side,
+        side,
+        f"{side}.layers",
+        {**sublayers, "feed_forward": _BART_FEED_FORWARD},
+        *norms,
+        f"{side}.embed_positions",
+    )
 
 
 _BART_SELF: Mapping[Inside, Group] = {"self": _bart_attention("self_attn")}
@@ -151,7 +160,9 @@ _OPT = Family(("decoder.embed_tokens", "decoder.embed_positions"), (_bart_stack(
 def _bert(attention: Group, feed_forward: Group, stack: str = "encoder") -> Family:
     tables = tuple(f"embeddings.{name}_embeddings" for name in ("word", "position", "token_type"))
     sublayers: dict[Inside, Group] = {"self": attention, "feed_forward": feed_forward}
-    found = Stack("encoder", stack, f"{stack}.layer", sublayers, input_norms=("embeddings.LayerNorm",))
+    found = Stack(
+        "encoder", stack, f"{stack}.layer", sublayers, input_norms=("embeddings.LayerNorm",), positions=tables[1]
+    )
     return Family(tables, (found,), "pooler.dense")
 
 
@@ -172,16 +183,22 @@ _DISTILBERT = _bert(
 
 
 def _decoder(
-    attention: Group, feed_forward: Group, *, embeddings: tuple[str, ...], blocks: str, norms: tuple[str, ...]
+    attention: Group,
+    feed_forward: Group,
+    *,
+    embeddings: tuple[str, ...],
+    blocks: str,
+    norms: tuple[str, ...],
+    positions: str | None = None,
 ) -> Family:
     sublayers: dict[Inside, Group] = {"self": attention, "feed_forward": feed_forward}
-    return Family(embeddings, (Stack("decoder", "", blocks, sublayers, norms),))
+    return Family(embeddings, (Stack("decoder", "", blocks, sublayers, norms, positions=positions),))
 
 
 _GPT2 = _decoder(
     _fused("attn", "c_attn", "c_proj", "ln_1"),
     _feed_forward("mlp", "mlp.c_fc", "mlp.c_proj", "ln_2"),
-    embeddings=("wte", "wpe"), blocks="h", norms=("ln_f",),
+    embeddings=("wte", "wpe"), blocks="h", norms=("ln_f",), positions="wpe",
 )  # fmt: skip
 _GPT_NEOX = _decoder(
     _fused("attention", "query_key_value", "dense", "input_layernorm"),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from surveykit.engine.roles import Family, Group, Inside, Stack
+from surveykit.engine.roles import Family, Group, Inside, Side, Stack
 from surveykit.errors import SurveyError
 from surveykit.recipes import Place, Role, Sublayer
 from surveykit.recipes.base import LINEAR_ROLES, Site
@@ -93,6 +93,18 @@ def slots_of(family: Family, model: PreTrainedModel) -> Iterator[Slot]:
 def is_norm(module: nn.Module) -> bool:
     """Whether a module normalizes, whatever its model calls it: it has no parts, and its class has the word in its name."""
     return "norm" in type(module).__name__.lower() and next(module.children(), None) is None
+
+
+def positions_of(family: Family, model: PreTrainedModel) -> dict[Side, int]:
+    """How many positions each stack can read; stacks that read texts of any length are left out."""
+    found: dict[Side, int] = {}
+    for stack in family.stacks:
+        table = find(cast(nn.Module, model.base_model), stack.positions) if stack.positions else None
+        if isinstance(table, nn.Embedding):
+            # RoBERTa begins to count behind the position of padding; BART and OPT leave out rows that they say.
+            unused = int(getattr(table, "offset", 0)) or (-1 if table.padding_idx is None else table.padding_idx) + 1
+            found[stack.side] = table.num_embeddings - unused
+    return found
 
 
 def unplaced(family: Family, model: PreTrainedModel, slots: Iterable[Slot]) -> Iterator[nn.Module]:

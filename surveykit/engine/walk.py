@@ -28,8 +28,6 @@ def bias_parameters(model: PreTrainedModel, head: str | None) -> int:
     """
     output = model.get_output_embeddings()
     heads = {id(p) for p in output.parameters()} if isinstance(output, nn.Module) else set()
-    return sum(
-        p.numel()
-        for name, p in cast(nn.Module, model.base_model).named_parameters()
-        if name.endswith("bias") and p.dim() == 1 and id(p) not in heads and not (head and name.startswith(f"{head}."))
-    )
+    named = cast(nn.Module, model.base_model).named_parameters()
+    found = [(name, p) for name, p in named if name.endswith("bias") and p.dim() == 1 and id(p) not in heads]
+    return sum(p.numel() for name, p in found if not (head and name.startswith(f"{head}.")))
