@@ -183,6 +183,8 @@ class Configuration(Record):
     name: str
     default: bool
     """Whether the method's own page and columns use this one; exactly one per method."""
+    default_with_biases: bool = False
+    """Whether it is meant instead where the method alone is named and the model has biases of its own; one at most."""
     basis: Literal["paper", "library_default", "survey_text", "reproduction", "variant"]
     """Where the hyper-parameters come from; `reproduction`: chosen because a printed figure follows from it."""
     basis_note: str = Field(min_length=10)
@@ -344,6 +346,8 @@ class Method(Record):
             raise ValueError("a method has configurations, or says in `not_instantiated` why it has none")
         if self.configurations and len(defaults) != 1:
             raise ValueError(f"exactly one configuration must be the default, not {len(defaults)}")
+        if sum(c.default_with_biases for c in self.configurations) > 1:
+            raise ValueError("only one configuration can be the default on models with biases")
         ids = [c.id for c in self.configurations]
         if len(set(ids)) != len(ids):
             raise ValueError("two configurations have the same id")
@@ -355,6 +359,10 @@ class Method(Record):
     def default(self) -> Configuration | None:
         """The default configuration; None when the method is not instantiated."""
         return next((c for c in self.configurations if c.default), None)
+
+    def default_on(self, *, biases: bool) -> Configuration | None:
+        """The configuration that is meant where the method alone is named, on a model with or without biases."""
+        return next((c for c in self.configurations if biases and c.default_with_biases), self.default)
 
 
 class Paper(Record):

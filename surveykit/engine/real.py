@@ -114,8 +114,6 @@ class RealWeights:
             return _row(name, trial(recipe, self.setting))
         except RecipeError as error:
             return Row(name, "refused", str(error))
-        except (IndexError, RuntimeError) as error:  # of torch: more positions than the model has, most often
-            return Row(name, "refused", f"the model does not run with it: {' '.join(str(error).split())[:200]}")
 
 
 def _row(name: str, found: Trial) -> Row:
