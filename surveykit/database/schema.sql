@@ -605,6 +605,8 @@ CREATE TABLE memory_prediction (
     predicted_gb DECIMAL(24, 10) NOT NULL,
     error_percent DOUBLE NOT NULL,
     is_best_setting BOOLEAN NOT NULL,
+    read_as VARCHAR REFERENCES configuration (id),
+    read_as_gb DECIMAL(24, 10),
     PRIMARY KEY (backbone, row_label, length, dtype)
 );
 COMMENT ON TABLE memory_prediction IS 'Memory of the survey''s Table 5 beside the predicted peak, in each traced setting; nothing is judged';
@@ -619,6 +621,34 @@ COMMENT ON COLUMN memory_prediction.printed_gb IS 'Gigabytes, as printed';
 COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage that needs most, in 10^9 bytes';
 COMMENT ON COLUMN memory_prediction.error_percent IS 'How far the prediction lies above the printed figure, in percent';
 COMMENT ON COLUMN memory_prediction.is_best_setting IS 'Whether length and width are those that fit all rows best';
+COMMENT ON COLUMN memory_prediction.read_as IS 'Configuration of another method whose parameter count the row prints; NULL where there is none';
+COMMENT ON COLUMN memory_prediction.read_as_gb IS 'Predicted peak of that configuration, in 10^9 bytes; NULL where it was not traced in this setting';
+
+CREATE TABLE memory_setting (
+    sample VARCHAR NOT NULL,
+    backbone VARCHAR REFERENCES backbone (id),
+    length INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL,
+    rows INTEGER NOT NULL,
+    mean_error_percent DOUBLE NOT NULL,
+    mean_absolute_error_percent DOUBLE NOT NULL,
+    least_error_percent DOUBLE NOT NULL,
+    greatest_error_percent DOUBLE NOT NULL,
+    rank_correlation DOUBLE NOT NULL,
+    is_chosen BOOLEAN NOT NULL
+);
+COMMENT ON TABLE memory_setting IS 'Errors of predicted memory against the survey''s Table 5, by setting, sample of rows, and backbone';
+COMMENT ON COLUMN memory_setting.sample IS 'all: each row predicted as the configuration it names; left_out: without rows that print another method''s count; as_read: with these predicted as that method';
+COMMENT ON COLUMN memory_setting.backbone IS 'Backbone of the rows; NULL: all backbones together';
+COMMENT ON COLUMN memory_setting.length IS 'Positions of the encoder''s input';
+COMMENT ON COLUMN memory_setting.dtype IS 'Width of weights, gradients, activations and optimizer state';
+COMMENT ON COLUMN memory_setting.rows IS 'Printed figures compared';
+COMMENT ON COLUMN memory_setting.mean_error_percent IS 'Mean error with its sign, in percent of the printed figure: below 0 where predictions are too low';
+COMMENT ON COLUMN memory_setting.mean_absolute_error_percent IS 'Mean of the absolute errors, in percent';
+COMMENT ON COLUMN memory_setting.least_error_percent IS 'Error of the row that is predicted lowest, in percent';
+COMMENT ON COLUMN memory_setting.greatest_error_percent IS 'Error of the row that is predicted highest, in percent';
+COMMENT ON COLUMN memory_setting.rank_correlation IS 'Spearman''s rank correlation of printed and predicted figures';
+COMMENT ON COLUMN memory_setting.is_chosen IS 'Whether the setting has the smallest mean absolute error on all rows or, for one backbone, on the rows of the others: its errors are then out of sample';
 
 CREATE TABLE citation (
     key VARCHAR NOT NULL REFERENCES paper (key),

@@ -32,11 +32,21 @@ def verdict_tables(catalog: Catalog) -> Iterator[tuple[str, list[tuple[Any, ...]
         for v in judge_cells(Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory))
     ]  # fmt: skip
     found = predictions(catalog)
-    best = next(((s.length, s.dtype) for s in settings(found)), None)
+    errors = settings(found)
+    best = next(((s.length, s.dtype) for s in errors if s.sample == "all" and s.backbone is None and s.is_chosen), None)
     yield "memory_prediction", [
         (
             p.backbone, p.row, p.method, p.configuration, p.batch, p.length, p.dtype, Decimal(p.printed),
-            p.predicted_gb.quantize(_PLACES), float(p.error_percent), (p.length, p.dtype) == best,
+            p.predicted_gb.quantize(_PLACES), float(p.error_percent), (p.length, p.dtype) == best, p.read_as,
+            None if p.read_as_gb is None else p.read_as_gb.quantize(_PLACES),
         )
         for p in found
+    ]  # fmt: skip
+    yield "memory_setting", [
+        (
+            s.sample, s.backbone, s.length, s.dtype, s.rows, float(s.mean_error_percent),
+            float(s.mean_absolute_error_percent), float(s.least_error_percent), float(s.greatest_error_percent),
+            s.rank_correlation, s.is_chosen,
+        )
+        for s in errors
     ]  # fmt: skip

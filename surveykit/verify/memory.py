@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Literal
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import MemoryUse
 
 GIGABYTE = Decimal(1_000_000_000)
+
+
+Sample = Literal["all", "left_out", "as_read"]
+SAMPLES: tuple[Sample, ...] = ("all", "left_out", "as_read")
+"""Rows that are compared: all, each predicted as the configuration that it names; without those whose printed counts are
+another method's; with these predicted as that method."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,10 @@ class MemoryPrediction:
     dtype: str
     predicted_gb: Decimal
     """Peak of a training step in the stage that needs most, in 10^9 bytes."""
+    read_as: str | None = None
+    """The other method's configuration whose count the row prints, where that was reviewed."""
+    read_as_gb: Decimal | None = None
+    """The peak predicted for that one; None where it was not traced in this setting."""
 
     @property
     def error_percent(self) -> Decimal:
@@ -35,15 +46,24 @@ class MemoryPrediction:
 
 @dataclass(frozen=True)
 class Setting:
-    """One assumption for all rows: length of the input and width of numbers; the batch is Table 3's."""
+    """One assumption for all rows, length of the input and width of numbers, and its errors; the batch is Table 3's."""
 
+    sample: Sample
+    backbone: str | None
+    """None: the rows of all backbones together."""
     length: int
     dtype: str
     rows: int
     mean_error_percent: Decimal
-    """Mean of the absolute errors."""
+    """Mean of the errors with their signs: below 0 where predictions are too low."""
+    mean_absolute_error_percent: Decimal
+    least_error_percent: Decimal
+    greatest_error_percent: Decimal
     rank_correlation: float
-    """Spearman's, over all rows."""
+    """Spearman's."""
+    is_chosen: bool
+    """Whether it has the smallest mean absolute error: of all settings on the rows of all backbones; for one backbone, on
+    the rows of the others, so that its errors are out of sample."""
 
 
 def predictions(catalog: Catalog) -> tuple[MemoryPrediction, ...]:
@@ -52,22 +72,26 @@ def predictions(catalog: Catalog) -> tuple[MemoryPrediction, ...]:
     for m in catalog.memory:
         if m.status == "traced":
             traced.setdefault((m.configuration, m.backbone), []).append(m)
-    return tuple(
-        MemoryPrediction(
-            backbone,
-            method,
-            configuration,
-            row,
-            printed,
-            m.batch,
-            m.length,
-            m.dtype,
-            Decimal(m.peak_any_stage) / GIGABYTE,
-        )
-        for backbone, method, configuration, row, printed in _printed(catalog)
-        for m in traced.get((configuration, backbone), [])
-        if m.peak_any_stage is not None
-    )
+    others = {
+        e.row: e.reproduced_by
+        for method in catalog.methods.values()
+        for e in method.explanations
+        if e.cause == "other_row" and e.reproduced_by is not None
+    }
+
+    def found() -> Iterator[MemoryPrediction]:
+        for backbone, method, configuration, row, printed in _printed(catalog):
+            other = others.get(row)
+            peaks = {(m.length, m.dtype): m.peak_any_stage for m in traced.get((other or "", backbone), [])}
+            for m in traced.get((configuration, backbone), []):
+                if m.peak_any_stage is not None:
+                    read = peaks.get((m.length, m.dtype))
+                    yield MemoryPrediction(
+                        backbone, method, configuration, row, printed, m.batch, m.length, m.dtype,
+                        Decimal(m.peak_any_stage) / GIGABYTE, other, None if read is None else Decimal(read) / GIGABYTE,
+                    )  # fmt: skip
+
+    return tuple(found())
 
 
 def _printed(catalog: Catalog) -> Iterator[tuple[str, str, str, str, str]]:
@@ -79,21 +103,88 @@ def _printed(catalog: Catalog) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def settings(found: Sequence[MemoryPrediction]) -> tuple[Setting, ...]:
-    """The settings, the one with the smallest mean error first. One holds for all rows: none is tuned for a row."""
-    by_setting: dict[tuple[int, str], list[MemoryPrediction]] = {}
-    for one in found:
-        by_setting.setdefault((one.length, one.dtype), []).append(one)
-    ranked = [
-        Setting(
-            length=length,
-            dtype=dtype,
-            rows=len(some),
-            mean_error_percent=sum((abs(p.error_percent) for p in some), Decimal(0)) / len(some),
-            rank_correlation=_spearman([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
-        )
-        for (length, dtype), some in by_setting.items()
+    """The errors of each setting, of each sample, over all backbones and on each; the smallest first.
+
+    A setting holds for all rows: none is tuned for a row. It is left out where a row of its sample was not traced in it.
+    """
+    backbones = sorted({p.backbone for p in found})
+    return tuple(
+        setting
+        for sample in SAMPLES
+        for scope in (None, *backbones)
+        for setting in _scoped(_sampled(found, sample), sample, scope)
+    )
+
+
+def sentences(found: Sequence[Setting]) -> list[str]:
+    """The errors in lines that can be quoted: of what, in sample and out of it."""
+    chosen = {(s.sample, s.backbone): s for s in found if s.is_chosen}
+    best = chosen.get(("all", None))
+    if best is None:
+        return []
+    tried = sum((s.sample, s.backbone) == ("all", None) for s in found)
+    own = [s for (sample, backbone), s in chosen.items() if sample == "all" and backbone is not None]
+    lines = [
+        f"Table 5, memory: {best.rows} predictions with eager attention and no checkpointing. Of {tried} settings for all "
+        f"rows, {best.length} positions in {best.dtype} fit best: mean absolute error {best.mean_absolute_error_percent:.1f} "
+        f"% on these same rows, rank correlation {best.rank_correlation:.2f} over all."
     ]
-    return tuple(sorted(ranked, key=lambda s: s.mean_error_percent))
+    if own:
+        each = "; ".join(
+            f"{s.backbone} {s.mean_error_percent:+.1f} % ({s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f}), "
+            f"absolute {s.mean_absolute_error_percent:.1f} %, rank correlation {s.rank_correlation:.2f}"
+            for s in own
+        )
+        lines.append(f"Table 5, memory, each size in the setting that the other sizes choose: {each}.")
+    left, read = chosen.get(("left_out", None)), chosen.get(("as_read", None))
+    if left is not None and left.rows < best.rows:
+        otherwise = f"; with these predicted as that method {read.mean_absolute_error_percent:.1f} %" if read else ""
+        lines.append(
+            f"Table 5, memory, without the {best.rows - left.rows} rows that print another method's parameter count: mean "
+            f"absolute error {left.mean_absolute_error_percent:.1f} %{otherwise}."
+        )
+    return lines
+
+
+def _scoped(rows: Sequence[MemoryPrediction], sample: Sample, backbone: str | None) -> list[Setting]:
+    """The settings on one backbone, or on all."""
+    judged, others = _by_setting(rows), _by_setting([p for p in rows if backbone is None or p.backbone != backbone])
+    best = min(others, key=lambda place: _mean_absolute(others[place]), default=None)
+    found = []
+    for (length, dtype), everywhere in judged.items():
+        some = [p for p in everywhere if backbone in (None, p.backbone)]
+        errors = [p.error_percent for p in some]
+        found.append(
+            Setting(
+                sample, backbone, length, dtype, len(some), sum(errors, Decimal(0)) / len(some), _mean_absolute(some),
+                min(errors), max(errors),
+                _spearman([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
+                (length, dtype) == best,
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda s: s.mean_absolute_error_percent)
+
+
+def _sampled(found: Sequence[MemoryPrediction], sample: Sample) -> list[MemoryPrediction]:
+    if sample == "all":
+        return list(found)
+    kept = [p for p in found if p.read_as is None]
+    if sample == "as_read":
+        kept += [replace(p, predicted_gb=p.read_as_gb) for p in found if p.read_as_gb is not None]
+    return kept
+
+
+def _by_setting(rows: Sequence[MemoryPrediction]) -> dict[tuple[int, str], list[MemoryPrediction]]:
+    """Rows by length and width, where all rows were traced."""
+    found: dict[tuple[int, str], list[MemoryPrediction]] = {}
+    for one in rows:
+        found.setdefault((one.length, one.dtype), []).append(one)
+    most = max(map(len, found.values()), default=0)
+    return {place: some for place, some in found.items() if len(some) == most}
+
+
+def _mean_absolute(rows: Sequence[MemoryPrediction]) -> Decimal:
+    return sum((abs(p.error_percent) for p in rows), Decimal(0)) / len(rows)
 
 
 def _spearman(first: Sequence[float], second: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ from surveykit.catalog.staleness import Measure
 from surveykit.verify.cells import SETTLED, Evidence, TableVerdict, judge_cells
 from surveykit.verify.checks import Report, verify
 from surveykit.verify.findings import Finding
-from surveykit.verify.memory import MemoryPrediction, Setting, predictions, settings
+from surveykit.verify.memory import MemoryPrediction, Setting, predictions, sentences, settings
 from surveykit.verify.verdicts import summarise
 
 _RECORDED: tuple[Measure, ...] = ("costs", "trials")
@@ -41,13 +41,7 @@ class WholeReport:
         words = Counter(v.verdict for v in self.cells)
         said = "; ".join(f"{count} {word.replace('_', ' ')}" for word, count in words.most_common())
         lines = [summarise(self.parameters.verdicts).sentence(), f"Tables 1 and 2: {len(self.cells)} cells: {said}."]
-        if self.settings:
-            best = self.settings[0]
-            lines.append(
-                f"Table 5, memory: {best.rows} predictions; inputs of {best.length} positions in {best.dtype} fit best, "
-                f"with a mean error of {best.mean_error_percent:.1f} % and a rank correlation of {best.rank_correlation:.2f}."
-            )
-        return lines
+        return [*lines, *sentences(self.settings)]
 
 
 def verify_whole(catalog: Catalog, fresh: Iterable[Measurement]) -> WholeReport:
