@@ -25,27 +25,35 @@ from surveykit.engine.costs import Costs
 from surveykit.errors import SurveyError
 from surveykit.fit import words
 from surveykit.fit.accuracy import Accuracy, At
-from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
-from surveykit.fit.evidence import evidence, mean_error_percent
+from surveykit.fit.candidates import Candidate, Errors, Evidence, Parts, Question
+from surveykit.fit.evidence import errors, evidence
 from surveykit.fit.predict import chosen
-from surveykit.fit.ranking import allowed, best_scored, largest_batch, overhead_kinds, rank, standing
+from surveykit.fit.ranking import allowed, best_scored, largest_batch, overhead_kinds, rank, standing, with_evidence
 from surveykit.fit.recorded import recorded
 from surveykit.fit.sizes import parse_size
-from surveykit.site.fit_page import fit_context, row_html
+from surveykit.site.fit_page import fit_context, question_of, row_html
 from surveykit.site.pages import render
 from surveykit.site.surroundings import Surroundings, found
 
-QUESTION = Question(memory=24 * 10**9, batch=8, length=512, dtype="bfloat16", target_length=8, error_percent=10.0)
+ERRORS = Errors("T5-3B", 14, -20.0, 25.0, 9.0, 0.9, 4, 256, "bfloat16")
+QUESTION = Question(memory=24 * 10**9, batch=8, length=512, dtype="bfloat16", target_length=8, errors=ERRORS)
+
+
+def step(peak_gb: float, least_gb: float = 0.0) -> Parts:
+    """A step of such a peak; weights, gradients and optimizer state are no more than `least_gb`."""
+    third = int(least_gb * 1e9 / 3)
+    return Parts(third, third, third, 1, int(peak_gb * 1e9))
 
 
 def candidate(
-    name: str, peak_gb: float, *, score: float | None = None, merged: str = "none", fits_at: int = 0
-) -> Candidate:
+    name: str, peak_gb: float, *, score: float | None = None, merged: str = "none", fits_at: int = 0,
+    caveat: str | None = None, least_gb: float = 0.0,
+) -> Candidate:  # fmt: skip
     return Candidate(
-        configuration=name, name=name.title(), parts=Parts(1, 1, 1, 1, int(peak_gb * 1e9)), trainable=5,
-        trainable_percent=0.5, stored_bytes=20, overhead="linear", overhead_merged=merged, flops_percent=1.0,
+        configuration=name, name=name.title(), parts=step(peak_gb, least_gb), trainable=5, trainable_last_stage=5,
+        stored_bytes=20, overhead="linear", overhead_merged=merged, flops_percent=1.0,
         merged_flops_percent=0.0, model_parameters=1000, batch_that_fits=fits_at,
-        evidence=Evidence(score=score, score_on="T5-3B" if score else None),
+        evidence=Evidence(score=score, score_on="T5-3B" if score else None, score_caveat=caveat),
     )  # fmt: skip
 
 
@@ -71,22 +79,58 @@ def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
         parse_size(text)
 
 
-def test_a_peak_fits_with_the_margin_is_tight_within_it_and_else_does_not() -> None:
-    peaks = {21.8: "fits", 21.9: "tight", 24.0: "tight", 26.6: "tight", 26.7: "does not fit"}
-    assert {gb: standing(int(gb * 1e9), QUESTION) for gb in peaks} == peaks
-    assert standing(24 * 10**9, replace(QUESTION, error_percent=None)) == "fits"
+def test_a_peak_fits_with_the_largest_error_is_tight_within_the_errors_and_else_does_not() -> None:
+    # Predictions lie 20 % too low to 25 % too high: 19.2 / 0.8 = 24 = 30 / 1.25.
+    peaks = {19.19: "fits", 19.21: "tight", 24.0: "tight", 29.9: "tight", 30.1: "does not fit as traced"}
+    assert {gb: standing(step(gb), QUESTION) for gb in peaks} == peaks
+    assert standing(step(24), replace(QUESTION, errors=None)) == "fits"
+    # Where all predictions are too low, a peak just below the memory is one above it.
+    low = replace(QUESTION, errors=replace(ERRORS, greatest=-5.0))
+    assert standing(step(23.5), low) == "does not fit as traced"
+
+
+def test_what_does_not_fit_is_final_only_where_no_attention_and_no_checkpointing_helps() -> None:
+    assert standing(step(90, least_gb=23.9), QUESTION) == "does not fit as traced"
+    assert standing(step(90, least_gb=24.1), QUESTION) == "does not fit"
+
+
+def test_a_printed_peak_beyond_the_memory_is_not_called_fitting() -> None:
+    printed = Evidence(memory_gb=33.2, memory_batch=4)
+    assert standing(step(10), QUESTION, printed) == "tight"
+    assert standing(step(10), replace(QUESTION, batch=3), printed) == "fits"  # it was printed for a larger batch
+    assert standing(step(10), QUESTION, replace(printed, memory_batch=None)) == "fits"  # and for another model
+    assert standing(step(10), replace(QUESTION, memory=34 * 10**9), printed) == "fits"
+    known = with_evidence(replace(candidate("krona", 10), batch_that_fits=None), printed, QUESTION)
+    assert known.batch_that_fits == 3
+    (choice,) = rank([known], QUESTION)
+    assert choice.standing == "tight"
+    said = words.advice([choice], QUESTION)
+    assert said[-1] == (
+        "Table 5 prints more than the memory for this very model: krona 10.00 GB predicted, 33.2 GB printed at batch 4."
+    )
 
 
 def test_what_fits_comes_first_then_scores_then_peaks() -> None:
     given_order = [
-        candidate("huge", 90, score=99), candidate("late", 9), candidate("tight", 24, score=90),
-        candidate("early", 8), candidate("low", 10, score=50), candidate("high", 20, score=70),
+        candidate("never", 90, score=99, least_gb=80), candidate("huge", 90, score=98), candidate("late", 9),
+        candidate("tight", 24, score=90), candidate("early", 8), candidate("low", 10, score=50), candidate("high", 19, score=70),
     ]  # fmt: skip
     choices = rank(given_order, QUESTION)
-    assert [c.candidate.configuration for c in choices] == ["high", "low", "early", "late", "tight", "huge"]
+    assert [c.candidate.configuration for c in choices] == ["high", "low", "early", "late", "tight", "huge", "never"]
     best = best_scored(choices)
     assert best is not None
     assert best.candidate.configuration == "tight"
+
+
+def test_nothing_is_ranked_by_a_doubtful_score() -> None:
+    doubtful = candidate("doubtful", 10, score=99, caveat="not above a constant prediction on COPA")
+    choices = rank([doubtful, candidate("sound", 12, score=40), candidate("unknown", 9)], QUESTION)
+    assert [c.candidate.configuration for c in choices] == ["sound", "unknown", "doubtful"]
+    best = best_scored(choices)
+    assert best is not None
+    assert best.candidate.configuration == "sound"
+    assert best_scored(rank([doubtful], QUESTION)) is None
+    assert words.score_words(doubtful) == "score 99.0 on T5-3B, doubtful: not above a constant prediction on COPA"
 
 
 @given(st.lists(st.tuples(st.floats(1, 90), st.none() | st.floats(1, 99)), max_size=8))
@@ -109,7 +153,7 @@ def test_overhead_is_judged_as_the_method_is_used() -> None:
 def test_the_largest_batch_fits_and_the_next_one_does_not(low: int, more: int, batch: int) -> None:
     found = largest_batch(low, low + more, batch, QUESTION)
     at = [low + more * (n - 1) // (batch - 1) for n in range(1, batch)]
-    assert found == sum(standing(peak, QUESTION) == "fits" for peak in at)
+    assert found == sum(standing(Parts(0, 0, 0, 0, peak), QUESTION) == "fits" for peak in at)
 
 
 def test_the_words_name_the_best_evidence_the_first_and_their_batch() -> None:
@@ -123,8 +167,48 @@ def test_the_words_name_the_best_evidence_the_first_and_their_batch() -> None:
     assert "no inference overhead once merged" in best
     assert first.startswith("First in the ranking: Plain")
     assert "the survey did not run it" in first
-    assert words.headline(choices, QUESTION) == "Of 2 configurations, 1 fits in 24.00 GB and 1 is tight."
+    assert words.headline(choices, QUESTION) == (
+        "With eager attention, no activation checkpointing and AdamW, all numbers in bfloat16: of 2 configurations, 1 fits "
+        "in 24.00 GB and 1 is tight."
+    )
     assert words.advice((), QUESTION) == ()
+
+
+def test_the_headline_says_what_is_final_and_what_is_not() -> None:
+    choices = rank(
+        [candidate("a", 40, least_gb=12), candidate("b", 50, least_gb=15), candidate("c", 90, least_gb=60)], QUESTION
+    )
+    said = words.headline(choices, QUESTION)
+    assert "of 3 configurations, 0 fit in 24.00 GB and 0 are tight." in said
+    assert (
+        "2 do not fit as traced, but may fit with another attention (SDPA, FlashAttention) or activation checkpointing"
+        in said
+    )
+    assert "alone take 12.00 GB to 15.00 GB." in said
+    assert "1 does not fit whatever the attention" in said
+
+
+@pytest.mark.parametrize(
+    ("unwanted", "reasons", "said"),
+    [
+        (3, [], "No method meets the limit on inference overhead (no inference overhead once merged)."),
+        (0, ["too long"] * 2, "No method can be put on this model: too long."),
+        (0, ["a", "b", "c"], "No method can be put on this model: a; b; and 1 more reasons."),
+        (1, ["a"], "No method is left: 1 do not meet the limit on inference overhead (no inference overhead once merged), "
+                   "1 cannot be put on this model: a."),
+    ],
+)  # fmt: skip
+def test_an_empty_ranking_names_its_reason(unwanted: int, reasons: list[str], said: str) -> None:
+    asked = replace(QUESTION, merge=True, max_overhead=frozenset())
+    assert words.nothing_left(asked, unwanted, reasons) == said
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12))
+def test_the_parts_add_up_to_the_peak(weights: int, gradients: int, optimizer: int, more: int) -> None:
+    parts = Parts(weights, gradients, optimizer, 0, weights + gradients + optimizer + more)
+    assert parts.weights + parts.optimizer + parts.passing == parts.peak
+    assert parts.passing >= gradients
+    assert parts.least <= parts.peak
 
 
 def test_evidence_is_that_of_the_nearest_size(reader: Reader) -> None:
@@ -139,10 +223,53 @@ def test_evidence_is_that_of_the_nearest_size(reader: Reader) -> None:
     assert evidence(reader, 70 * 10**9)["lora/qv-r8"].score_on == "T5-11B"
 
 
-def test_the_margin_is_the_measured_error(reader: Reader) -> None:
-    (error,) = reader.all("SELECT avg(abs(error_percent)) AS e FROM memory_prediction WHERE is_best_setting")
-    assert mean_error_percent(reader) == error.e
-    assert 5 < error.e < 12
+def test_a_doubtful_score_comes_with_its_caveat(reader: Reader) -> None:
+    ia3 = evidence(reader, 3 * 10**9)["ia3/kv-ff"]
+    assert ia3.score == pytest.approx(41.7725)
+    assert ia3.ranked_score is None
+    assert ia3.score_caveat is not None
+    assert "not above a constant prediction on COPA, RTE" in ia3.score_caveat
+    assert ia3.score_caveat.endswith("then the mean is 66.5")
+    doubtful = {c for c, e in evidence(reader, 11 * 10**9).items() if e.score_caveat}
+    assert {"ia3/kv-ff", "unipelt/p10-rf16-r8", "pfeiffer-adapter/rf16"} <= doubtful
+
+
+def test_a_printed_peak_counts_for_its_own_model_alone(reader: Reader) -> None:
+    assert evidence(reader, 11 * 10**9, "t5-11b")["krona/qv"].memory_batch == 1
+    assert evidence(reader, 11 * 10**9, "t5-3b")["krona/qv"].memory_batch is None
+    assert evidence(reader, 11 * 10**9)["krona/qv"].memory_batch is None
+    known = evidence(reader, 11 * 10**9, "t5-11b")
+    assert known["prompt-tuning/p100"].memory_gb is None  # the row prints the count of a flat prefix
+    assert known["prefix-tuning/flat-p30"].memory_gb == 30.2
+
+
+@pytest.mark.parametrize(("backbone", "label"), [("t5-large", "T5-Large"), ("t5-3b", "T5-3B"), ("t5-11b", "T5-11B")])
+def test_the_margin_is_of_its_size_out_of_sample_and_signed(reader: Reader, backbone: str, label: str) -> None:
+    parameters = reader.one("SELECT parameters FROM backbone WHERE id = ?", backbone).parameters
+    found = errors(reader, parameters)
+    assert found is not None
+    others = "SELECT length, dtype FROM memory_prediction WHERE backbone <> ? AND read_as IS NULL GROUP BY ALL ORDER BY avg(abs(error_percent)) LIMIT 1"
+    best = reader.one(others, backbone)
+    own = [
+        p.error_percent
+        for p in reader.all("SELECT * FROM memory_prediction WHERE backbone = ? AND read_as IS NULL", backbone)
+        if (p.length, p.dtype) == (best.length, best.dtype)
+    ]
+    assert (found.on, found.rows, found.length, found.dtype) == (label, 14, best.length, best.dtype)
+    assert (found.least, found.greatest) == pytest.approx((min(own), max(own)))
+    assert found.mean_absolute == pytest.approx(sum(map(abs, own)) / 14)
+    assert (found.greatest < 0) is (backbone == "t5-11b")  # all of its rows are predicted too low
+
+
+def test_no_row_fits_beside_a_printed_figure_that_exceeds_the_memory(reader: Reader) -> None:
+    for backbone in ("t5-large", "t5-3b", "t5-11b"):
+        compared = errors(reader, reader.one("SELECT parameters FROM backbone WHERE id = ?", backbone).parameters)
+        rows = recorded(reader, backbone)
+        for memory in range(8, 120, 2):
+            asked = replace(QUESTION, memory=memory * 10**9, batch=32, length=128, errors=compared)
+            for choice in rank((row.at(asked) for row in rows), asked):
+                printed = choice.candidate.evidence.memory_gb
+                assert printed is None or printed <= memory or choice.standing != "fits", choice
 
 
 SETTINGS = ((8, 384), (2, 640), (20, 96))
@@ -174,7 +301,8 @@ def test_scaled_memory_is_what_was_traced_in_the_traced_setting(reader: Reader) 
         ):
             found = row.scalings[m.dtype].at(m.batch, m.length)
             assert found.peak == pytest.approx(m.peak_any_stage, rel=0.035), (row.candidate.configuration, m.length)
-            assert found.saved == pytest.approx(m.saved, rel=0.001, abs=10**6)
+            if m.peak == m.peak_any_stage:  # else the parts are of an earlier stage
+                assert found.saved == pytest.approx(m.saved, rel=0.001, abs=10**6)
 
 
 ACCURACY = Accuracy(
@@ -267,15 +395,17 @@ def test_the_command_predicts_what_was_asked(catalog: Catalog, capsys: pytest.Ca
     for name, row in rows.items():
         peaks = [costs.training(s, 4, 64, 32).memory["bfloat16"].peak for s in catalog.recipe(name).stages]
         assert row["peak_bytes"] == max(peaks)
-    parts = ("weights", "gradients", "optimizer", "saved", "rest")
+    parts = ("weights", "optimizer", "gradients_activations")
     assert all(row["peak_bytes"] == sum(row[f"{part}_bytes"] for part in parts) for row in rows.values())
+    assert all(row[f"{part}_bytes"] >= 0 for part in parts for row in rows.values())
+    assert all(row["least_bytes"] <= row["peak_bytes"] for row in rows.values())
     assert (
         costs.training(catalog.recipe("lora/qv-r8").stages[0], 4, 64).memory["bfloat16"].peak
         < rows["lora/qv-r8"]["peak_bytes"]
     )
     assert rows["lora/qv-r8"]["trainable"] == 294_912
     assert rows["lora/qv-r8"]["score_on"] == "T5-Large"
-    assert "Of 3 configurations, 3 fit" in err
+    assert "of 3 configurations, 3 fit" in err
 
 
 @pytest.mark.usefixtures("own_cache")
@@ -319,7 +449,7 @@ const fit = require(process.argv[1]);
 const { data, settings } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 console.log(JSON.stringify(settings.map((setting) => {
   const answer = fit.rank(data, setting);
-  return { rows: fit.rows(answer, data), sentences: fit.sentences(answer), again: fit.parse(fit.written(setting), data) };
+  return { rows: fit.rows(answer, data), sentences: fit.sentences(answer), again: fit.read(fit.written(setting), data) };
 })));
 """
 
@@ -328,7 +458,7 @@ console.log(JSON.stringify(settings.map((setting) => {
 def test_the_script_says_what_python_says(reader: Reader) -> None:
     settings = [
         {"model": model, "memory": memory, "batch": batch, "length": length, "dtype": dtype, "merge": merge}
-        for model, memory, batch, length in [("t5-3b", 24, 8, 512), ("t5-small", 1, 64, 128), ("t5-11b", 80, 1, 1000), ("t5-large", 2, 1, 64)]
+        for model, memory, batch, length in [("t5-3b", 24, 8, 512), ("t5-small", 1, 64, 128), ("t5-11b", 80, 1, 1000), ("t5-11b", 30, 1, 256), ("t5-large", 2, 1, 64)]
         for dtype, merge in [("bfloat16", True), ("float32", False)]
     ]  # fmt: skip
     data = json.loads(fit_context(reader)["data"])
@@ -336,17 +466,14 @@ def test_the_script_says_what_python_says(reader: Reader) -> None:
     asked = json.dumps({"data": data, "settings": settings})
     run = subprocess.run([str(NODE), "-e", COMPARE, script], input=asked, capture_output=True, text=True, check=True)
     for setting, said in zip(settings, json.loads(run.stdout), strict=True):
-        assert said["again"] == setting
-        question = Question(
-            memory=setting["memory"] * 10**9, batch=setting["batch"], length=setting["length"], dtype=setting["dtype"],
-            target_length=8, merge=setting["merge"], max_overhead=frozenset() if setting["merge"] else None,
-            error_percent=mean_error_percent(reader),
-        )  # fmt: skip
+        assert said["again"] == {"setting": setting, "faults": []}
+        parameters = reader.one("SELECT parameters FROM backbone WHERE id = ?", setting["model"]).parameters
+        question = question_of(setting, errors(reader, parameters))
         choices = rank((row.at(question) for row in recorded(reader, setting["model"])), question)
         rows = [str(row_html(choice, question)) for choice in choices]
         assert said["rows"].splitlines() == [re.sub(r'href="([^"#]*)\.md', r'href="../\1/', row) for row in rows]
-        expected = [words.headline(choices, question), *words.advice(choices, question), words.setting(question)]
-        assert said["sentences"] == expected
+        expected = [words.headline(choices, question), *words.advice(choices, question)]
+        assert said["sentences"] == [*expected, words.setting(question), words.margin(question)]
 
 
 def test_the_script_is_small_and_stands_alone() -> None:

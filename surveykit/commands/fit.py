@@ -10,16 +10,19 @@ from surveykit.commands.count import add_model, positive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from surveykit.fit.answer import Answer
     from surveykit.fit.ranking import Choice
 
-SHOWN = ("configuration", "standing", "peak_gb", "weights_gb", "gradients_gb", "optimizer_gb", "saved_gb", "rest_gb",
-         "batch_that_fits", "trainable_percent", "stored_bytes", "overhead", "overhead_merged", "score",
-         "evaluated")  # fmt: skip
-COLUMNS = ("configuration", "method", "standing", "peak_bytes", "weights_bytes", "gradients_bytes", "optimizer_bytes",
-           "saved_bytes", "rest_bytes", "batch_that_fits", "trainable", "trainable_percent", "stored_bytes", "overhead",
-           "overhead_merged", "flops_percent", "merged_flops_percent", "score", "score_on", "score_of",
-           "table5_memory_gb", "evaluated", "is_reconstruction")  # fmt: skip
+SHOWN = ("configuration", "standing", "peak_gb", "weights_gb", "optimizer_gb", "gradients_activations_gb", "least_gb",
+         "batch_that_fits", "trainable_percent", "stored_bytes", "overhead", "overhead_merged", "score", "score_caveat",
+         "table5_memory_gb", "evaluated")  # fmt: skip
+COLUMNS = ("configuration", "method", "standing", "peak_bytes", "weights_bytes", "optimizer_bytes",
+           "gradients_activations_bytes", "least_bytes", "batch_that_fits", "trainable", "trainable_percent",
+           "trainable_last_stage", "trainable_last_stage_percent", "stored_bytes", "overhead", "overhead_merged",
+           "flops_percent", "merged_flops_percent", "score", "score_on", "score_of", "score_caveat", "table5_memory_gb",
+           "table5_memory_batch", "evaluated", "is_reconstruction")  # fmt: skip
 
 _EPILOG = """\
 examples:
@@ -27,7 +30,7 @@ examples:
   surveykit fit --model t5-large --gpu-memory 16GiB --batch 4 --length 256 --methods lora ia3 --all
   surveykit fit --model t5-base --gpu-memory 8GB --batch 16 --length 128 --max-overhead ffn --format json
 
-exit codes: 0 something fits, or is tight; 1 nothing fits; 2 wrong usage or invalid catalog"""
+exit codes: 0 something fits, or is tight; 1 nothing fits as traced; 2 wrong usage or invalid catalog"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -100,14 +103,18 @@ def show(answer: Answer, format: str) -> None:
     from surveykit.fit import words
 
     readable = format in ("table", "markdown")
-    columns = SHOWN if readable else COLUMNS
+    columns: Sequence[str] = SHOWN if readable else COLUMNS
     rows = [[_fields(choice)[name] for name in columns] for choice in answer.choices]
+    if readable:  # without columns that say nothing
+        told = [i for i, name in enumerate(columns) if name in SHOWN[:2] or any(row[i] is not None for row in rows)]
+        columns, rows = [columns[i] for i in told], [[row[i] for i in told] for row in rows]
     if rows or not readable:
         print(output.render(columns, rows, format, terminal_width()))
-    lines = [words.headline(answer.choices, answer.question), *words.advice(answer.choices, answer.question)]
-    for line in (
-        ("", *lines, "", words.setting(answer.question), *words.assumptions(answer.question)) if readable else lines
-    ):
+    lines = list(answer.sentences)
+    if readable and rows:
+        asked = answer.question
+        lines += ["", words.setting(asked), words.margin(asked), *words.assumptions()]
+    for line in ("", *lines) if readable and rows else lines:
         print(f"- {line}" if format == "markdown" and line else line, file=sys.stdout if readable else sys.stderr)
     for one in answer.unable:
         print(f"not on this model: {one.configuration}: {one.reason}", file=sys.stderr)
@@ -115,7 +122,14 @@ def show(answer: Answer, format: str) -> None:
 
 def _fields(choice: Choice) -> dict[str, object]:
     c, e = choice.candidate, choice.candidate.evidence
-    parts = {name: getattr(c.parts, name) for name in ("peak", "weights", "gradients", "optimizer", "saved", "rest")}
+    p = c.parts
+    parts = {
+        "peak": p.peak,
+        "weights": p.weights,
+        "optimizer": p.optimizer,
+        "gradients_activations": p.passing,
+        "least": p.least,
+    }
     return {
         **{f"{name}_bytes": size for name, size in parts.items()},
         **{f"{name}_gb": round(size / 1e9, 2) for name, size in parts.items()},
@@ -125,6 +139,8 @@ def _fields(choice: Choice) -> dict[str, object]:
         "batch_that_fits": c.batch_that_fits,
         "trainable": c.trainable,
         "trainable_percent": c.trainable_percent,
+        "trainable_last_stage": c.trainable_last_stage,
+        "trainable_last_stage_percent": c.trainable_last_stage_percent,
         "stored_bytes": c.stored_bytes,
         "overhead": c.overhead,
         "overhead_merged": c.overhead_merged,
@@ -133,7 +149,9 @@ def _fields(choice: Choice) -> dict[str, object]:
         "score": None if e.score is None else round(e.score, 2),
         "score_on": e.score_on,
         "score_of": e.score_of,
+        "score_caveat": e.score_caveat,
         "table5_memory_gb": e.memory_gb,
+        "table5_memory_batch": e.memory_batch,
         "evaluated": e.evaluated,
         "is_reconstruction": c.is_reconstruction,
     }

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
-from surveykit.fit.candidates import Candidate, Question
-from surveykit.fit.evidence import evidence, mean_error_percent
-from surveykit.fit.predict import Unable, Watch, chosen, has_biases, opened, predictions, with_evidence
-from surveykit.fit.ranking import Choice, rank
+from surveykit.fit import words
+from surveykit.fit.candidates import Candidate, Evidence, Question
+from surveykit.fit.evidence import errors, evidence
+from surveykit.fit.predict import Unable, Unwanted, Watch, chosen, has_biases, opened, parameters_of, predictions
+from surveykit.fit.ranking import Choice, rank, with_evidence
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,23 @@ class Answer:
     question: Question
     choices: tuple[Choice, ...]
     unable: tuple[Unable, ...]
+    unwanted: int = 0
+    """Configurations whose inference overhead is not allowed."""
+    notes: tuple[str, ...] = ()
+    """What of the model the figures leave out."""
 
     @property
     def fits(self) -> bool:
-        """Whether anything fits, or may."""
-        return any(choice.standing != "does not fit" for choice in self.choices)
+        """Whether anything fits as traced, or is tight."""
+        return any(choice.standing in ("fits", "tight") for choice in self.choices)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The answer in words: what the figures leave out of the model, how many fit, what to use and why."""
+        question, notes = self.question, tuple(f"Beware: {note}." for note in self.notes)
+        if not self.choices:
+            return (*notes, words.nothing_left(question, self.unwanted, [one.reason for one in self.unable]))
+        return (*notes, words.headline(self.choices, question), *words.advice(self.choices, question))
 
 
 def will_it_fit(
@@ -53,12 +67,15 @@ def will_it_fit(
     chosen(catalog, methods, every=every)  # a wrong name is said before a model is opened
     model = opened(catalog, source)
     wanted = chosen(catalog, methods, every=every, biases=has_biases(model))
+    backbone = model.id if isinstance(model, Backbone) else None
     with reading(database) as reader:
-        question = replace(question, error_percent=mean_error_percent(reader))
+        question = replace(question, errors=errors(reader, parameters_of(model)))
         outcomes = list(predictions(catalog, model, question, wanted, watch))
-        candidates = [o for o in outcomes if isinstance(o, Candidate)]
-        if candidates:
-            known = evidence(reader, candidates[0].model_parameters)
-            candidates = [with_evidence(c, known) for c in candidates]
+        known = evidence(reader, parameters_of(model), backbone)
+    candidates = [
+        with_evidence(o, known.get(o.configuration, Evidence()), question) for o in outcomes if isinstance(o, Candidate)
+    ]
     unable = sorted((o for o in outcomes if isinstance(o, Unable)), key=lambda o: o.configuration)
-    return Answer(question, rank(candidates, question), tuple(unable))
+    unwanted = sum(isinstance(o, Unwanted) for o in outcomes)
+    notes = () if isinstance(model, Backbone) else model.notes
+    return Answer(question, rank(candidates, question), tuple(unable), unwanted, notes)

@@ -7,19 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Parts:
-    """Bytes of a training step. The parts need not be live together, so `rest` may be negative."""
+    """Bytes of a training step, in the stage that needs most."""
 
     weights: int
     gradients: int
+    """Of all that is trained, when the optimizer begins its step."""
     optimizer: int
     saved: int
-    """Activations kept for backward."""
+    """Activations kept for backward, when forward ends."""
     peak: int
 
     @property
-    def rest(self) -> int:
-        """What is live at the peak beyond the four parts, less what of them is not live then."""
-        return self.peak - self.weights - self.gradients - self.optimizer - self.saved
+    def passing(self) -> int:
+        """Gradients and activations that are live at the peak. Weights and optimizer state are live throughout, so that
+        the three add up to the peak."""
+        return self.peak - self.weights - self.optimizer
+
+    @property
+    def least(self) -> int:
+        """Weights, all gradients and optimizer state: no attention kernel and no checkpointing takes less."""
+        return self.weights + self.gradients + self.optimizer
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,19 @@ class Evidence:
     """The T5 of that score."""
     score_of: str | None = None
     """The configuration of that score, where it is another one of the method."""
+    score_caveat: str | None = None
+    """Why that score is doubtful; None where nothing speaks against it."""
     memory_gb: float | None = None
     """Peak memory that Table 5 prints for it, in its own setting."""
+    memory_batch: int | None = None
+    """The batch of that figure, where it was measured on the very model that is asked for."""
     evaluated: bool | None = None
     """Whether Table 2 says that its papers evaluated it at this size."""
+
+    @property
+    def ranked_score(self) -> float | None:
+        """The score, unless it is doubtful."""
+        return self.score if self.score_caveat is None else None
 
 
 @dataclass(frozen=True)
@@ -46,11 +62,12 @@ class Candidate:
     name: str
     """Of the method, for reading."""
     parts: Parts
-    """Of the stage that needs most."""
     trainable: int
-    trainable_percent: float
-    """Of the bare model."""
+    """Parameters that the optimizer updates, in the stage in which they are most."""
+    trainable_last_stage: int
+    """… in the last stage, which is run for each task."""
     stored_bytes: int
+    """To keep for each task, at 4 bytes a number."""
     overhead: str
     """Canonical kinds of inference overhead with edits beside the weights: `none`, `ffn`, `ffn+input`…"""
     overhead_merged: str
@@ -64,6 +81,35 @@ class Candidate:
     """Largest batch that is known to fit clearly, if the one that was asked for does not; 0: not even one example."""
     is_reconstruction: bool = False
     evidence: Evidence = Evidence()
+
+    @property
+    def trainable_percent(self) -> float:
+        """Of the bare model."""
+        return 100 * self.trainable / self.model_parameters
+
+    @property
+    def trainable_last_stage_percent(self) -> float:
+        return 100 * self.trainable_last_stage / self.model_parameters
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far predicted peaks lie above those that Table 5 prints for one of its models, in percent: below 0 if too low.
+
+    Length and width are those that fit the table's other models best, so that these errors are out of sample.
+    """
+
+    on: str
+    """The model, for reading."""
+    rows: int
+    least: float
+    """Of the row that is predicted lowest."""
+    greatest: float
+    mean_absolute: float
+    rank_correlation: float
+    batch: int
+    length: int
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -79,10 +125,13 @@ class Question:
     merge: bool = False
     max_overhead: frozenset[str] | None = None
     """Kinds of inference overhead that may be; None: any."""
-    error_percent: float | None = None
-    """Mean error of predicted peaks against the survey's Table 5; None where nothing was compared."""
+    errors: Errors | None = None
+    """Of predictions for the model of Table 5 that is nearest in size; None where nothing was compared."""
 
-    @property
-    def margin(self) -> float:
-        """The same as a share."""
-        return (self.error_percent or 0.0) / 100
+    def highest(self, peak: int) -> float:
+        """The largest peak that a predicted one may mean, after the errors."""
+        return peak if self.errors is None else peak / (1 + self.errors.least / 100)
+
+    def lowest(self, peak: int) -> float:
+        """The smallest peak that a predicted one may mean."""
+        return peak if self.errors is None else peak / (1 + self.errors.greatest / 100)

@@ -5,22 +5,38 @@ from __future__ import annotations
 import math
 
 from surveykit.database.reading import Reader
-from surveykit.fit.candidates import Evidence
+from surveykit.fit.candidates import Errors, Evidence
 
 _SIZES = ((10**9, "evaluated_under_1b"), (20 * 10**9, "evaluated_under_20b"))
 """Table 2's columns: below so many parameters; above them it is the last column."""
 
 
-def mean_error_percent(reader: Reader) -> float | None:
-    """Mean absolute error of predicted peaks against Table 5 in the setting that fits best; None without any."""
-    found = reader.one("SELECT avg(abs(error_percent)) AS error FROM memory_prediction WHERE is_best_setting")
-    return None if found.error is None else float(found.error)
+def errors(reader: Reader, parameters: int) -> Errors | None:
+    """How far predicted peaks are from Table 5's on its model that is nearest in size; None without any to compare."""
+    near = _nearest(reader, parameters)
+    found = reader.all(
+        "SELECT s.*, b.name, (SELECT min(batch) FROM memory_prediction p WHERE p.backbone = s.backbone) AS batch"
+        " FROM memory_setting s JOIN backbone b ON b.id = s.backbone"
+        " WHERE s.sample = 'left_out' AND s.backbone = ? AND s.is_chosen",
+        near,
+    )
+    if not found:
+        return None
+    (s,) = found
+    return Errors(
+        on=s.name, rows=s.rows, least=s.least_error_percent, greatest=s.greatest_error_percent,
+        mean_absolute=s.mean_absolute_error_percent, rank_correlation=s.rank_correlation, batch=s.batch,
+        length=s.length, dtype=s.dtype,
+    )  # fmt: skip
 
 
-def evidence(reader: Reader, parameters: int) -> dict[str, Evidence]:
+def evidence(reader: Reader, parameters: int, model: str | None = None) -> dict[str, Evidence]:
     """What the survey says near a size of model, by configuration; what it does not speak of is not there.
 
     A row of the experiment that was read as another configuration of the method stands for the default one as well.
+
+    Args:
+        model: the id of the backbone that is asked for, where it is one of the catalog.
     """
     near = _nearest(reader, parameters)
     evaluated = next((column for below, column in _SIZES if parameters < below), "evaluated_over_20b")
@@ -41,7 +57,9 @@ def evidence(reader: Reader, parameters: int) -> dict[str, Evidence]:
             score=score[0] if score else None,
             score_on=name if score else None,
             score_of=score[1] if score and score[1] != configuration else None,
-            memory_gb=memory.get(configuration),
+            score_caveat=score[2] if score else None,
+            memory_gb=memory[configuration][0] if configuration in memory else None,
+            memory_batch=memory[configuration][1] if configuration in memory and model == near else None,
             evaluated=evaluations.get(method),
         )
     return found
@@ -53,23 +71,31 @@ def _nearest(reader: Reader, parameters: int) -> str | None:
     return min(backbones, key=lambda b: abs(math.log(b.parameters / parameters))).id if backbones else None
 
 
-def _scores(reader: Reader, backbone: str | None) -> dict[str, tuple[float, str]]:
-    """Score and configuration of each row of the experiment, by configuration and, first come, by method."""
-    found: dict[str, tuple[float, str]] = {}
+def _scores(reader: Reader, backbone: str | None) -> dict[str, tuple[float, str, str | None]]:
+    """Score, configuration and caveat of each row of the experiment, by configuration and, first come, by method."""
+    found: dict[str, tuple[float, str, str | None]] = {}
     for row in reader.all(
-        "SELECT t.method_id, t.score_mean, p.configuration FROM table4_recomputed t JOIN printed_name p"
-        " ON p.table_label = 'Appendix B' AND p.printed = t.method"
+        "SELECT t.method_id, t.score_mean, t.score_if_fraction, t.caveat, p.configuration FROM table4_recomputed t"
+        " JOIN printed_name p ON p.table_label = 'Appendix B' AND p.printed = t.method"
         " LEFT JOIN configuration c ON c.id = p.configuration"
         " WHERE t.backbone = ? AND t.score_mean IS NOT NULL AND p.configuration IS NOT NULL"
         " ORDER BY c.is_default DESC NULLS LAST, t.method",
         backbone,
     ):
-        score = (float(row.score_mean), row.configuration)
+        otherwise = "" if row.score_if_fraction is None else f", then the mean is {row.score_if_fraction:.1f}"
+        caveat = None if row.caveat is None else f"{row.caveat}{otherwise}"
+        score = (float(row.score_mean), row.configuration, caveat)
         found.setdefault(row.configuration, score)
         found.setdefault(row.method_id, score)
     return found
 
 
-def _memory(reader: Reader, backbone: str | None) -> dict[str, float]:
-    rows = reader.all("SELECT configuration, ram_gb FROM table5 WHERE backbone = ?", backbone)
-    return {row.configuration: float(row.ram_gb) for row in rows if row.ram_gb is not None}
+def _memory(reader: Reader, backbone: str | None) -> dict[str, tuple[float, int | None]]:
+    """Printed gigabytes and their batch, by configuration: the one that the row is held to be of."""
+    rows = reader.all(
+        "SELECT coalesce(p.read_as, t.configuration) AS configuration, t.ram_gb, p.batch FROM table5 t LEFT JOIN"
+        " (SELECT DISTINCT backbone, row_label, read_as, batch FROM memory_prediction) p USING (backbone, row_label)"
+        " WHERE t.backbone = ? AND t.ram_gb IS NOT NULL",
+        backbone,
+    )
+    return {row.configuration: (float(row.ram_gb), row.batch) for row in rows}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
 from surveykit.errors import MissingExtra, SurveyError, nearest
-from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
+from surveykit.fit.candidates import Candidate, Parts, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 10
 """Configurations for which one more process is worth its imports."""
+
+NOTHING_TO_TRAIN = "it would train nothing: the model has no such parameters (biases, for instance)"
 
 Watch = Callable[[str], None]
 """Called with each configuration that is done; a progress bar, for instance."""
@@ -69,8 +71,10 @@ class Predictor:
             inference = self._costs.inference(recipe)
             if not allowed(inference.unmerged.overhead, inference.merged.overhead, self.question):
                 return Unwanted(configuration)
-            parts = self._parts(configuration, self.question.batch)
             counts = count(recipe, self._instance)
+            if not counts.trainable:
+                return Unable(configuration, NOTHING_TO_TRAIN)
+            parts = self._parts(configuration, self.question.batch)
             fitting = self._batch_that_fits(configuration, parts)
         except SurveyError as error:
             return Unable(configuration, str(error))
@@ -80,7 +84,7 @@ class Predictor:
             name=method.name,
             parts=parts,
             trainable=counts.trainable,
-            trainable_percent=100 * counts.trainable / self._instance.parameters,
+            trainable_last_stage=counts.trainable_task,
             stored_bytes=counts.stored_bytes,
             overhead=inference.unmerged.overhead,
             overhead_merged=inference.merged.overhead,
@@ -103,9 +107,9 @@ class Predictor:
     def _batch_that_fits(self, configuration: str, parts: Parts) -> int | None:
         """What the answer to "a smaller batch, then?" is, where what was asked for does not fit clearly."""
         batch = self.question.batch
-        if standing(parts.peak, self.question) == "fits":
+        if standing(parts, self.question) == "fits":
             return None
-        if batch == 1 or standing(parts.weights, self.question) != "fits":
+        if batch == 1 or parts.least > self.question.memory:
             return 0
         return largest_batch(self._parts(configuration, 1).peak, parts.peak, batch, self.question)
 
@@ -130,6 +134,15 @@ def opened(catalog: Catalog, source: str) -> Model:
         return blueprint_of(source)
     except SurveyError as error:
         raise SurveyError(f"{error}{nearest(source, catalog.backbones, 0.8)}") from error
+
+
+def parameters_of(model: Model) -> int:
+    """Parameters of the bare model.
+
+    Raises:
+        SurveyError: it cannot be built.
+    """
+    return model.parameters if isinstance(model, Backbone) else model.build().parameters
 
 
 def predictions(
@@ -183,11 +196,6 @@ def _start(catalog: Catalog, model: Model, question: Question) -> None:
 def _predict(configuration: str) -> Outcome:
     assert _predictor is not None, "the worker was not started"
     return _predictor.predict(configuration)
-
-
-def with_evidence(candidate: Candidate, evidence: Mapping[str, Evidence]) -> Candidate:
-    """The same with what the survey says of it."""
-    return replace(candidate, evidence=evidence.get(candidate.configuration, Evidence()))
 
 
 def has_biases(model: Model) -> bool:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from surveykit.errors import SurveyError, nearest
-from surveykit.fit.candidates import Candidate, Question
+from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
 from surveykit.recipes.base import OVERHEAD_KINDS
 
-Standing = Literal["fits", "tight", "does not fit"]
-STANDINGS: tuple[Standing, ...] = ("fits", "tight", "does not fit")
+Standing = Literal["fits", "tight", "does not fit as traced", "does not fit"]
+STANDINGS: tuple[Standing, ...] = ("fits", "tight", "does not fit as traced", "does not fit")
+"""Only the last is final: what no attention kernel and no checkpointing changes exceeds the memory."""
 RULE = (
-    "first what fits, then what is tight; within these by the score in the survey's experiment, those that it did not "
-    "run after those that it did; then by peak memory"
+    "first what fits, then what is tight, then what does not fit as traced; within these by the score in the survey's "
+    "experiment, those that it did not run, or whose score is doubtful, after those that it did; then by peak memory"
 )
 
 
@@ -25,12 +26,28 @@ class Choice:
     candidate: Candidate
     standing: Standing
 
+    @property
+    def can_be_trained(self) -> bool:
+        """Whether it fits, or may, at the batch that is asked for or a smaller one."""
+        return self.standing in ("fits", "tight") or bool(self.candidate.batch_that_fits)
 
-def standing(peak: int, question: Question) -> Standing:
-    """Whether a predicted peak fits: clearly, within the error of such predictions, or not."""
-    if peak * (1 + question.margin) <= question.memory:
-        return "fits"
-    return "tight" if peak * (1 - question.margin) <= question.memory else "does not fit"
+
+def standing(parts: Parts, question: Question, evidence: Evidence | None = None) -> Standing:
+    """Whether a predicted step fits: even with the largest error of such predictions, within their errors, or not.
+
+    Where Table 5 prints more than the memory for the configuration on this model, at no larger batch, it is tight at best.
+    """
+    if question.highest(parts.peak) <= question.memory:
+        return "tight" if evidence is not None and printed_exceeds(evidence, question) else "fits"
+    if question.lowest(parts.peak) <= question.memory:
+        return "tight"
+    return "does not fit as traced" if parts.least <= question.memory else "does not fit"
+
+
+def printed_exceeds(evidence: Evidence, question: Question) -> bool:
+    """Whether Table 5 prints more than the memory for this configuration on this model, at no larger batch."""
+    measured, batch = evidence.memory_gb, evidence.memory_batch
+    return measured is not None and batch is not None and batch <= question.batch and measured * 1e9 > question.memory
 
 
 def largest_batch(low: int, high: int, batch: int, question: Question) -> int:
@@ -38,10 +55,17 @@ def largest_batch(low: int, high: int, batch: int, question: Question) -> int:
 
     A peak is the highest of amounts that are affine in the batch, hence never above the line between the two.
     """
-    return max(
-        (n for n in range(1, batch) if standing(_between(low, high, n, batch), question) == "fits"),
-        default=0,
-    )
+    fitting = (n for n in range(1, batch) if question.highest(_between(low, high, n, batch)) <= question.memory)
+    return max(fitting, default=0)
+
+
+def with_evidence(candidate: Candidate, evidence: Evidence, question: Question) -> Candidate:
+    """The same with what the survey says of it: a printed peak beyond the memory bounds the batch that fits."""
+    fitting = candidate.batch_that_fits
+    if printed_exceeds(evidence, question):
+        smaller = (evidence.memory_batch or 1) - 1
+        fitting = smaller if fitting is None else min(fitting, smaller)
+    return replace(candidate, evidence=evidence, batch_that_fits=fitting)
 
 
 def _between(low: int, high: int, n: int, batch: int) -> int:
@@ -71,26 +95,23 @@ def allowed(overhead: str, overhead_merged: str, question: Question) -> bool:
 def rank(candidates: Iterable[Candidate], question: Question) -> tuple[Choice, ...]:
     """Candidates whose overhead is allowed, in the order of `RULE`."""
     choices = [
-        Choice(c, standing(c.parts.peak, question))
+        Choice(c, standing(c.parts, question, c.evidence))
         for c in candidates
         if allowed(c.overhead, c.overhead_merged, question)
     ]
 
     def place(choice: Choice) -> tuple[int, bool, float, int, str]:
         c = choice.candidate
-        score = c.evidence.score
+        score = c.evidence.ranked_score
         return STANDINGS.index(choice.standing), score is None, -(score or 0.0), c.parts.peak, c.configuration
 
     return tuple(sorted(choices, key=place))
 
 
 def best_scored(choices: Sequence[Choice]) -> Choice | None:
-    """Of all that fit at the batch that is asked for or a smaller one, the one with the highest score in the survey's
-    experiment."""
+    """Of all that can be trained at the batch that is asked for or a smaller one, the one with the highest score in the
+    survey's experiment that is not doubtful."""
     scored = [
-        choice
-        for choice in choices
-        if choice.candidate.evidence.score is not None
-        and (choice.standing != "does not fit" or choice.candidate.batch_that_fits)
+        choice for choice in choices if choice.candidate.evidence.ranked_score is not None and choice.can_be_trained
     ]
-    return max(scored, key=lambda c: c.candidate.evidence.score or 0.0, default=None)
+    return max(scored, key=lambda c: c.candidate.evidence.ranked_score or 0.0, default=None)

@@ -35,7 +35,8 @@ class Recorded:
         low, high = 0, LARGEST_BATCH + 1  # what fits, and what does not or is not looked for
         while high - low > 1:
             middle = (low + high) // 2
-            fits = standing(scale.at(middle, question.length).peak, question) == "fits"
+            asked = replace(question, batch=middle)
+            fits = standing(scale.at(middle, question.length), asked, self.candidate.evidence) == "fits"
             low, high = (middle, high) if fits else (low, middle)
         return replace(self.candidate, parts=parts, batch_that_fits=low)
 
@@ -43,7 +44,7 @@ class Recorded:
 def recorded(reader: Reader, backbone: str) -> list[Recorded]:
     """The default configurations that were traced at three lengths on a backbone."""
     steps = _steps(reader, backbone)
-    known = evidence(reader, reader.one("SELECT parameters FROM backbone WHERE id = ?", backbone).parameters)
+    known = evidence(reader, reader.one("SELECT parameters FROM backbone WHERE id = ?", backbone).parameters, backbone)
     forward = {
         dtype: passing(points for (_, width), points in steps.items() if width == dtype and len(points) == 3)
         for dtype in WIDTHS
@@ -72,7 +73,8 @@ def _known(m: Any, width: int, forward: Coefficients) -> Known:
     return Known(
         positions=m.inference_positions,
         logits=2 * width * m.target_length * m.vocabulary,
-        busiest=width * (m.trainable + m.optimizer_state),
+        gradients=width * m.trainable,
+        optimizer=width * m.optimizer_state,
         masks=m.trainable_task if m.is_masked else 0,
         largest=width * m.vocabulary * m.d_model,
         decoder=width * (m.decoder + m.vocabulary * m.d_model),
@@ -87,7 +89,7 @@ def _candidate(m: Any, known: dict[str, Evidence]) -> Candidate:
         name=m.name,
         parts=Parts(0, 0, 0, 0, 0),  # in no setting yet
         trainable=m.trainable,
-        trainable_percent=100 * m.trainable / m.parameters,
+        trainable_last_stage=m.trainable_task,
         stored_bytes=m.stored_bytes,
         overhead=m.overhead_unmerged,
         overhead_merged=m.overhead_merged,
@@ -126,5 +128,6 @@ JOIN measurement ON measurement.configuration = configuration.id
 JOIN backbone ON backbone.id = measurement.backbone
 JOIN cost ON cost.configuration = configuration.id AND cost.backbone = backbone.id
 WHERE configuration.is_default AND backbone.id = ? AND measurement.status = 'counted' AND cost.status = 'traced'
+    AND measurement.trainable > 0
 ORDER BY configuration.id
 """

@@ -51,8 +51,10 @@ class Known:
     """That the method adds to an input or to keys."""
     logits: int
     """Bytes that the logits of one example and their gradients take."""
-    busiest: int
-    """Bytes of gradients and optimizer state in the stage in which they are most."""
+    gradients: int
+    """Bytes of gradients in the stage in which they are most."""
+    optimizer: int
+    """Bytes of optimizer state in the stage in which it is most."""
     masks: int
     """Bytes of the masks on what is trained."""
     largest: int
@@ -124,15 +126,15 @@ class Scaling:
         return Scaling.of([float(f"{number:.7g}") for number in self.numbers()])
 
     def at(self, batch: int, length: int) -> Parts:
-        """The parts at a batch and a length; the peak is that of the stage that needs most."""
+        """The parts at a batch and a length, of the stage that needs most."""
         saved = max(0.0, self.saved.at(batch, length))
         held = self.weights + self.optimizer
         backward = held + saved + self.backward.at(batch, length)
         between = held + self.between.at(batch, length)
         peak = round(max(self.floor, backward, between))
-        if self.earlier is not None:
-            peak = max(peak, self.earlier.at(batch, length).peak)
-        return Parts(self.weights, self.gradients, self.optimizer, round(saved), peak)
+        own = Parts(self.weights, self.gradients, self.optimizer, round(saved), peak)
+        earlier = None if self.earlier is None else self.earlier.at(batch, length)
+        return own if earlier is None or earlier.peak <= own.peak else earlier
 
 
 def scaling(traced: Sequence[Traced], full: Sequence[Traced], known: Known) -> Scaling:
@@ -165,8 +167,11 @@ def scaling(traced: Sequence[Traced], full: Sequence[Traced], known: Known) -> S
     if [p.peak_any_stage for p in points] == [p.peak_any_stage for p in reference]:
         return replace(own, earlier=scaling(full, full, replace(known, positions=0, masks=0)))
     whole = _curve(_through(lengths, [p.peak_any_stage for p in points]), batch, saved.example[0])
-    least = last.weights + known.busiest + known.beside(known.busiest // 3)
-    return replace(own, earlier=Scaling(0, 0, 0, whole, _NOTHING, _NOTHING, float(least)))
+    least = last.weights + known.gradients + known.optimizer + known.beside(known.gradients)
+    weights = reference[-1].parts.weights  # what the earlier stage adds to them is not known apart, and counts as saved
+    whole = replace(whole, fixed=whole.fixed - weights - known.optimizer)
+    earlier = Scaling(weights, known.gradients, known.optimizer, whole, _NOTHING, _NOTHING, float(least))
+    return replace(own, earlier=earlier)
 
 
 def passing(traced: Iterable[Sequence[Traced]]) -> Coefficients:

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.fit import words
 from surveykit.fit.accuracy import LIMIT_PERCENT, Accuracy
-from surveykit.fit.candidates import Candidate, Question
-from surveykit.fit.evidence import mean_error_percent
+from surveykit.fit.candidates import Candidate, Errors, Question
+from surveykit.fit.evidence import errors
 from surveykit.fit.ranking import Choice, rank
 from surveykit.fit.recorded import LARGEST_BATCH, WIDTHS, Recorded, fitted_backbones, recorded
 from surveykit.site.markdown import Cell, code, table
@@ -27,7 +27,7 @@ EXAMPLE = {"model": "t5-3b", "memory": 24, "batch": 8, "length": 512, "dtype": "
 """The question that the page answers before anybody asks another one."""
 _SCALE = 1.5
 """Widest bar, in memories of the GPU."""
-_BADGES = {"fits": "match", "tight": "reproduced", "does not fit": "unresolved"}
+_BADGES = {"fits": "match", "tight": "reproduced", "does not fit as traced": "unresolved", "does not fit": "unresolved"}
 
 
 def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, A
     if not known:
         return {"known": False, "parts": {}}
     example = EXAMPLE | {"model": EXAMPLE["model"] if EXAMPLE["model"] in known else next(iter(known))}
-    error = mean_error_percent(reader)
-    question = _question(example, error)
+    compared = {b.id: errors(reader, b.parameters) for b in fitted_backbones(reader) if b.id in known}
+    question = question_of(example, compared[str(example["model"])])
     name, rows = known[str(example["model"])]
     choices = rank((row.at(question) for row in rows), question)
     return {
@@ -49,13 +49,14 @@ def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, A
         "example": example,
         "backbone": name,
         "backbones": [(identifier, name) for identifier, (name, _) in known.items()],
-        "headline": words.headline(choices, question),
+        "headline": words.headline(choices, question) if choices else words.nothing_left(question, len(rows), ()),
         "advice": words.advice(choices, question),
         "setting": words.setting(question),
         "score_on": next((row.candidate.evidence.score_on for row in rows if row.candidate.evidence.score_on), "a T5"),
-        "assumptions": words.assumptions(question),
+        "margin": words.margin(question),
+        "assumptions": words.assumptions(),
         "parts": {"rows": Markup("\n").join(row_html(choice, question) for choice in choices)},
-        "data": _inert(_data(known, example, error)),
+        "data": _inert(_data(known, example, compared)),
         "largest_batch": LARGEST_BATCH,
         "lengths": listed(str(m.length) for m in reader.all("SELECT DISTINCT length FROM memory_use ORDER BY length")),
         "accuracy": _accuracy(reader, accuracy) if accuracy else None,
@@ -95,11 +96,12 @@ def _accuracy(reader: Reader, measured: Accuracy) -> dict[str, Any]:
     }
 
 
-def _question(setting: dict[str, Any], error: float | None) -> Question:
+def question_of(setting: dict[str, Any], compared: Errors | None) -> Question:
+    """The question that the form asks."""
     return Question(
         memory=int(setting["memory"]) * 10**9, batch=setting["batch"], length=setting["length"],
         dtype=setting["dtype"], target_length=8, merge=setting["merge"],
-        max_overhead=frozenset() if setting["merge"] else None, error_percent=error,
+        max_overhead=frozenset() if setting["merge"] else None, errors=compared,
     )  # fmt: skip
 
 
@@ -118,7 +120,7 @@ def row_html(choice: Choice, question: Question) -> Markup:
         Markup('<span class="outcome {}">{}</span>').format(_BADGES[choice.standing], choice.standing),
         _bar(c, question),
         Markup("{}").format(c.batch_that_fits if (c.batch_that_fits or 0) < LARGEST_BATCH else f"{LARGEST_BATCH} or more"),
-        Markup('<a href="{}#configurations">{}</a>').format(page, words.percent(c.trainable_percent)),
+        _trained(c, page),
         Markup("{}").format(_stored(c.stored_bytes)),
         Markup('<a href="{}#costs">{}</a>').format(page, left),
         _score(c),
@@ -129,12 +131,11 @@ def row_html(choice: Choice, question: Question) -> Markup:
 
 
 def _bar(c: Candidate, question: Question) -> Markup:
-    """The peak as a bar of weights, optimizer state, and what is left; the line is the GPU's memory."""
+    """The peak as a bar of its parts; the line is the GPU's memory."""
     parts = c.parts
-    rest = max(0, parts.peak - parts.weights - parts.optimizer)
-    label = f"weights {_gb(parts.weights)}, optimizer state {_gb(parts.optimizer)}, activations, gradients and the rest {_gb(rest)}"
+    label = f"weights {_gb(parts.weights)}, optimizer state {_gb(parts.optimizer)}, gradients and activations {_gb(parts.passing)}"
     left, pieces = 100.0, []
-    for kind, size in (("weights", parts.weights), ("optimizer", parts.optimizer), ("rest", rest)):
+    for kind, size in (("weights", parts.weights), ("optimizer", parts.optimizer), ("passing", parts.passing)):
         width = min(left, 100 * size / (_SCALE * question.memory))
         left -= width
         pieces.append(Markup('<i class="{}" style="width:{}%"></i>').format(kind, f"{width:.1f}"))
@@ -143,12 +144,22 @@ def _bar(c: Candidate, question: Question) -> Markup:
     )
 
 
+def _trained(c: Candidate, page: str) -> Markup:
+    own = Markup('<a href="{}#configurations">{}</a>').format(page, words.percent(c.trainable_percent))
+    if c.trainable_last_stage == c.trainable:
+        return own
+    last = words.percent(c.trainable_last_stage_percent)
+    return own + Markup('<br><span class="absent">{} in the last stage</span>').format(last)
+
+
 def _score(c: Candidate) -> Markup:
     e = c.evidence
     if e.score is None:
         return Markup("not run")
-    other = Markup('<br><span class="absent">as {}</span>').format(e.score_of) if e.score_of else ""
-    return Markup('<a href="survey/table-4.md">{}</a>{}').format(f"{e.score:.1f}", other)
+    below = [f"as {e.score_of}"] if e.score_of else []
+    below += [f"doubtful: {e.score_caveat}"] if e.score_caveat else []
+    said = Markup("").join(Markup('<br><span class="absent">{}</span>').format(line) for line in below)
+    return Markup('<a href="survey/table-4.md">{}</a>{}').format(f"{e.score:.1f}", said)
 
 
 def _gb(size: float) -> str:
@@ -166,11 +177,15 @@ def _overhead(canonical: str) -> str:
     return " + ".join(OVERHEADS[kind] for kind in canonical.split("+"))
 
 
-def _data(known: dict[str, tuple[str, list[Recorded]]], example: dict[str, Any], error: float | None) -> dict[str, Any]:
+def _data(
+    known: dict[str, tuple[str, list[Recorded]]], example: dict[str, Any], compared: dict[str, Errors | None]
+) -> dict[str, Any]:
     """What the script reads. Numbers of a memory are those of `Scaling.numbers`."""
+    asked = {identifier: question_of(example, found) for identifier, found in compared.items()}
     return {
         "example": example,
-        "errorPercent": error,
+        "errors": {i: None if found is None else [found.least, found.greatest] for i, found in compared.items()},
+        "margins": {identifier: words.margin(question) for identifier, question in asked.items()},
         "largestBatch": LARGEST_BATCH,
         "overheads": OVERHEADS,
         "rows": {identifier: [_row(row) for row in rows] for identifier, (_, rows) in known.items()},
@@ -184,13 +199,16 @@ def _row(row: Recorded) -> dict[str, Any]:
         "name": c.name,
         "reconstruction": c.is_reconstruction,
         "trained": c.trainable_percent,
+        "trainedLast": None if c.trainable_last_stage == c.trainable else c.trainable_last_stage_percent,
         "stored": c.stored_bytes,
         "overhead": [c.overhead, c.overhead_merged],
         "flops": [round(c.flops_percent, 6), round(c.merged_flops_percent, 6)],
         "score": e.score,
         "scoreOn": e.score_on,
         "scoreOf": e.score_of,
+        "scoreCaveat": e.score_caveat,
         "printed": e.memory_gb,
+        "printedBatch": e.memory_batch,
         "evaluated": e.evaluated,
         "memory": {dtype: _short(row.scalings[dtype].numbers()) for dtype in WIDTHS},
     }

@@ -2,34 +2,43 @@
 // questions, in the words of surveykit/fit/words.py and surveykit/site/fit_page.py; a test compares the two.
 "use strict";
 (() => {
-  const STANDINGS = ["fits", "tight", "does not fit"];
-  const BADGES = { fits: "match", tight: "reproduced", "does not fit": "unresolved" };
+  const STANDINGS = ["fits", "tight", "does not fit as traced", "does not fit"];
+  const BADGES = { fits: "match", tight: "reproduced", "does not fit as traced": "unresolved", "does not fit": "unresolved" };
   const BAR = 1.5; // widest bar, in memories of the GPU
+  const SHOWN_OVER = 3; // contradicting figures that are listed
 
   const curve = (n, at, batch, length) =>
     n[at] + batch * (n[at + 1] + n[at + 2] * length + n[at + 3] * length * length);
 
-  /** Bytes at a batch and a length; the order of the numbers is that of Scaling.numbers. */
+  /** Bytes at a batch and a length, of the stage that needs most; the order of the numbers is that of Scaling.numbers. */
   function memory(n, batch, length) {
-    const [weights, , optimizer, floor] = n;
+    const [weights, gradients, optimizer, floor] = n;
     const held = weights + optimizer;
     const backward = held + Math.max(0, curve(n, 4, batch, length)) + curve(n, 8, batch, length);
     const between = held + curve(n, 12, batch, length);
-    const earlier = n.length > 16 ? memory(n.slice(16), batch, length).peak : 0;
-    return { weights, optimizer, peak: Math.max(earlier, Math.round(Math.max(floor, backward, between))) };
+    const peak = Math.round(Math.max(floor, backward, between));
+    const own = { weights, optimizer, peak, passing: peak - held, least: held + gradients };
+    const earlier = n.length > 16 ? memory(n.slice(16), batch, length) : own;
+    return earlier.peak <= own.peak ? own : earlier;
   }
 
-  function standing(peak, question) {
-    if (peak * (1 + question.margin) <= question.memory) return "fits";
-    return peak * (1 - question.margin) <= question.memory ? "tight" : "does not fit";
+  const printedExceeds = (row, question, batch) =>
+    row.printedBatch !== null && row.printedBatch <= batch && row.printed * 1e9 > question.memory;
+
+  function standing(parts, question, row, batch) {
+    const [least, greatest] = question.errors || [0, 0];
+    if (parts.peak / (1 + least / 100) <= question.memory) return printedExceeds(row, question, batch) ? "tight" : "fits";
+    if (parts.peak / (1 + greatest / 100) <= question.memory) return "tight";
+    return parts.least <= question.memory ? "does not fit as traced" : "does not fit";
   }
 
-  function largestBatch(numbers, question, limit) {
+  function largestBatch(row, question, limit) {
     let low = 0;
     let high = limit + 1;
     while (high - low > 1) {
       const middle = Math.floor((low + high) / 2);
-      if (standing(memory(numbers, middle, question.length).peak, question) === "fits") low = middle;
+      const parts = memory(row.memory[question.dtype], middle, question.length);
+      if (standing(parts, question, row, middle) === "fits") low = middle;
       else high = middle;
     }
     return low;
@@ -37,15 +46,20 @@
 
   /** Every method that is asked for, best first. */
   function rank(data, setting) {
-    const question = { ...setting, memory: setting.memory * 1e9, margin: (data.errorPercent || 0) / 100 };
+    const question = {
+      ...setting,
+      memory: setting.memory * 1e9,
+      errors: data.errors[setting.model],
+      margin: data.margins[setting.model],
+    };
     const choices = [];
     for (const row of data.rows[setting.model]) {
       if (setting.merge && row.overhead[1] !== "none") continue;
       const parts = memory(row.memory[setting.dtype], setting.batch, setting.length);
-      const batch = largestBatch(row.memory[setting.dtype], question, data.largestBatch);
-      choices.push({ row, parts, batch, standing: standing(parts.peak, question) });
+      const batch = largestBatch(row, question, data.largestBatch);
+      choices.push({ row, parts, batch, standing: standing(parts, question, row, setting.batch) });
     }
-    const score = (choice) => (choice.row.score === null ? -1 : choice.row.score);
+    const score = (choice) => ranked(choice.row) ?? -1;
     choices.sort(
       (a, b) =>
         STANDINGS.indexOf(a.standing) - STANDINGS.indexOf(b.standing) ||
@@ -56,6 +70,9 @@
     return { question, choices };
   }
 
+  /** The score, unless it is doubtful. */
+  const ranked = (row) => (row.scoreCaveat === null ? row.score : null);
+
   const gigabytes = (size, digits) => `${(size / 1e9).toFixed(digits)} GB`;
   const percent = (value) => value.toFixed(value >= 99.5 ? 0 : value >= 0.095 ? 2 : value >= 0.00095 ? 4 : 6);
   function stored(size) {
@@ -65,40 +82,90 @@
     return gigabytes(size, 1);
   }
 
+  function trained(row) {
+    const most = `${percent(row.trained)} % of the model`;
+    return row.trainedLast === null ? most : `${most} in its largest stage, ${percent(row.trainedLast)} % in its last`;
+  }
+
+  function scored(row) {
+    if (row.score === null) return "the survey did not run it";
+    const other = row.scoreOf ? ` (run as ${row.scoreOf})` : "";
+    const doubt = row.scoreCaveat ? `, doubtful: ${row.scoreCaveat}` : "";
+    return `score ${row.score.toFixed(1)} on ${row.scoreOn}${other}${doubt}`;
+  }
+
   function described({ row, parts, batch, standing: word }, merge) {
     const left = row.overhead[merge ? 1 : 0];
     const merged = merge ? " once merged" : "";
     const at = batch && word !== "fits" ? `, and fits at batch ${batch}` : "";
     const overhead = left === "none" ? `no inference overhead${merged}` : `inference overhead${merged}: ${left}`;
-    const other = row.scoreOf ? ` (run as ${row.scoreOf})` : "";
-    const score = row.score === null ? "the survey did not run it" : `score ${row.score.toFixed(1)} on ${row.scoreOn}${other}`;
     return (
       `${row.name} (${row.configuration}) ${word === "tight" ? "is tight" : word} with a peak of ` +
-      `${gigabytes(parts.peak, 2)}${at}; it trains ${percent(row.trained)} % of the model; ${overhead}; ${score}`
+      `${gigabytes(parts.peak, 2)}${at}; it trains ${trained(row)}; ${overhead}; ${scored(row)}`
     );
   }
 
-  /** The answer in sentences: how many fit, what to use and why, and the setting. */
-  function sentences({ question, choices }) {
-    const number = (word) => choices.filter((choice) => choice.standing === word).length;
-    const [fit, tight] = [number("fits"), number("tight")];
-    const what = question.merge ? " with no inference overhead once merged" : "";
-    const found = [
-      choices.length
-        ? `Of ${choices.length} configurations${what}, ${fit} ${fit === 1 ? "fits" : "fit"} in ` +
-          `${gigabytes(question.memory, 2)} and ${tight} ${tight === 1 ? "is" : "are"} tight.`
-        : "No method leaves so little at inference (no inference overhead once merged).",
+  /** What those that do not fit as traced hold whatever the attention: one figure, or the range. */
+  function leastOf(choices) {
+    const sizes = choices.filter((c) => c.standing === "does not fit as traced").map((c) => c.parts.least);
+    const [low, high] = [gigabytes(Math.min(...sizes), 2), gigabytes(Math.max(...sizes), 2)];
+    return low === high ? low : `${low} to ${high}`;
+  }
+
+  function headline(choices, question, what) {
+    if (!choices.length) return "No method meets the limit on inference overhead (no inference overhead once merged).";
+    const [fit, tight, traced, never] = STANDINGS.map((word) => choices.filter((c) => c.standing === word).length);
+    const lines = [
+      `With eager attention, no activation checkpointing and AdamW, all numbers in ${question.dtype}: of ${choices.length} ` +
+        `configuration${choices.length === 1 ? "" : "s"}${what}, ${fit} ${fit === 1 ? "fits" : "fit"} in ` +
+        `${gigabytes(question.memory, 2)} and ${tight} ${tight === 1 ? "is" : "are"} tight.`,
     ];
-    const able = choices.filter((choice) => choice.standing !== "does not fit" || choice.batch > 0);
-    const best = able.reduce((a, b) => (b.row.score !== null && (!a || b.row.score > a.row.score) ? b : a), null);
+    if (traced) {
+      lines.push(
+        `${traced} ${traced === 1 ? "does" : "do"} not fit as traced, but may fit with another attention (SDPA, ` +
+          "FlashAttention) or activation checkpointing: weights, gradients and optimizer state alone take " +
+          `${leastOf(choices)}.`,
+      );
+    }
+    if (never) {
+      lines.push(
+        `${never} ${never === 1 ? "does" : "do"} not fit whatever the attention: weights, gradients and optimizer state ` +
+          "alone exceed the memory.",
+      );
+    }
+    return lines.join(" ");
+  }
+
+  /** Predictions below the memory where Table 5 prints more than it. */
+  function contradicted(choices, question) {
+    const against = choices.filter(
+      ({ row, parts }) => parts.peak <= question.memory && printedExceeds(row, question, question.batch),
+    );
+    if (!against.length) return [];
+    const figures = against.slice(0, SHOWN_OVER).map(
+      ({ row, parts }) =>
+        `${row.configuration} ${gigabytes(parts.peak, 2)} predicted, ${row.printed.toFixed(1)} GB printed at batch ` +
+        row.printedBatch,
+    );
+    const more = against.length > SHOWN_OVER ? `; and ${against.length - SHOWN_OVER} more` : "";
+    return [`Table 5 prints more than the memory for this very model: ${figures.join("; ")}${more}.`];
+  }
+
+  /** The answer in sentences: how many fit, what to use and why, the setting, and how far predictions are off. */
+  function sentences({ question, choices }) {
+    const found = [headline(choices, question, question.merge ? " with no inference overhead once merged" : "")];
+    const able = choices.filter((c) => ["fits", "tight"].includes(c.standing) || c.batch > 0);
+    const best = able.reduce((a, b) => (ranked(b.row) !== null && (!a || ranked(b.row) > ranked(a.row)) ? b : a), null);
     const [first] = choices;
     if (best) found.push(`Highest score in the survey's experiment: ${described(best, question.merge)}.`);
-    if (first && first.standing !== "does not fit" && first !== best) {
+    if (first && ["fits", "tight"].includes(first.standing) && first !== best) {
       found.push(`First in the ranking: ${described(first, question.merge)}.`);
     }
     found.push(
+      ...contradicted(choices, question),
       `Setting: batch ${question.batch}, inputs of ${question.length} positions, targets of 8 (where there is a decoder ` +
         `behind an encoder), ${question.dtype} for weights, gradients, activations and optimizer state alike.`,
+      question.margin,
     );
     return found;
   }
@@ -107,12 +174,12 @@
   const escape = (text) => String(text).replace(/[&<>"']/g, (sign) => SIGNS[sign]);
 
   function bar(parts, question) {
-    const rest = Math.max(0, parts.peak - parts.weights - parts.optimizer);
     const label =
       `weights ${gigabytes(parts.weights, 1)}, optimizer state ${gigabytes(parts.optimizer, 1)}, ` +
-      `activations, gradients and the rest ${gigabytes(rest, 1)}`;
+      `gradients and activations ${gigabytes(parts.passing, 1)}`;
     let left = 100;
-    const pieces = [["weights", parts.weights], ["optimizer", parts.optimizer], ["rest", rest]].map(([kind, size]) => {
+    const pieces = ["weights", "optimizer", "passing"].map((kind) => {
+      const size = parts[kind];
       const width = Math.min(left, (100 * size) / (BAR * question.memory));
       left -= width;
       return `<i class="${kind}" style="width:${width.toFixed(1)}%"></i>`;
@@ -128,7 +195,9 @@
   function rowHtml({ row, parts, batch, standing: word }, question, data) {
     const state = question.merge ? 1 : 0;
     const mark = row.reconstruction ? ' <span class="absent">reconstruction</span>' : "";
-    const as = row.scoreOf ? `<br><span class="absent">as ${escape(row.scoreOf)}</span>` : "";
+    const aside = (text) => `<br><span class="absent">${escape(text)}</span>`;
+    const as = (row.scoreOf ? aside(`as ${row.scoreOf}`) : "") + (row.scoreCaveat ? aside(`doubtful: ${row.scoreCaveat}`) : "");
+    const last = row.trainedLast === null ? "" : aside(`${percent(row.trainedLast)} in the last stage`);
     const overhead = row.overhead[state].split("+").map((kind) => data.overheads[kind]).join(" + ");
     const page = address(`methods/${escape(row.configuration.split("/")[0])}`);
     const left = escape(overhead) + (row.flops[state] >= 0.05 ? `, ${row.flops[state].toFixed(1)} % FLOPs` : "");
@@ -139,7 +208,7 @@
       `<span class="outcome ${BADGES[word]}">${word}</span>`,
       bar(parts, question),
       batch < data.largestBatch ? batch : `${data.largestBatch} or more`,
-      `<a href="${page}#configurations">${percent(row.trained)}</a>`,
+      `<a href="${page}#configurations">${percent(row.trained)}</a>${last}`,
       stored(row.stored),
       `<a href="${page}#costs">${left}</a>`,
       row.score === null ? "not run" : `<a href="${address("survey/table-4")}">${row.score.toFixed(1)}</a>${as}`,
@@ -151,20 +220,34 @@
 
   const rows = ({ question, choices }, data) => choices.map((choice) => rowHtml(choice, question, data)).join("\n");
 
-  /** A setting from the part of the address behind #; what is missing or makes no sense is the example's. */
-  function parse(text, data) {
+  const limits = (data) => [
+    ["memory", "GPU memory", 1, 10000, "a number"],
+    ["batch", "Batch", 1, data.largestBatch, "a whole number"],
+    ["length", "Input length", 8, 4096, "a whole number"],
+  ];
+
+  /** A setting from the form, or from the part of the address behind #, and what in it is none, a sentence each. What is
+   * missing is the example's. */
+  function read(text, data) {
     const given = new URLSearchParams(text);
     const setting = { ...data.example };
-    if (Object.hasOwn(data.rows, given.get("model") || "")) setting.model = given.get("model");
-    if (["bfloat16", "float32"].includes(given.get("dtype"))) setting.dtype = given.get("dtype");
+    const faults = [];
+    const one = (name, known, fault) => {
+      if (!given.has(name)) return;
+      if (known.includes(given.get(name))) setting[name] = given.get(name);
+      else faults.push(`${fault}: ${given.get(name)}.`);
+    };
+    one("model", Object.keys(data.rows), "There is no such backbone here");
+    one("dtype", ["bfloat16", "float32"], "There are no such numbers here");
     if (given.has("merge")) setting.merge = given.get("merge") === "1";
-    const limits = { memory: [1, 10000], batch: [1, data.largestBatch], length: [8, 4096] };
-    for (const [name, [least, most]] of Object.entries(limits)) {
+    for (const [name, label, least, most, kind] of limits(data)) {
+      if (!given.has(name)) continue;
       const number = Number(given.get(name));
-      const whole = name === "memory" || Number.isInteger(number);
-      if (given.get(name) && whole && number >= least && number <= most) setting[name] = number;
+      const right = given.get(name).trim() && number >= least && number <= most;
+      if (right && (kind === "a number" || Number.isInteger(number))) setting[name] = number;
+      else faults.push(`${label} must be ${kind} from ${least} to ${most.toLocaleString("en")}.`);
     }
-    return setting;
+    return { setting, faults };
   }
 
   function written(setting) {
@@ -174,33 +257,40 @@
   function start(data) {
     const form = document.getElementById("fit-form");
     const place = (name) => form.elements.namedItem(name);
-    const show = (setting) => {
+    const answerBox = document.getElementById("fit-answer");
+    const show = ({ setting, faults }) => {
+      if (faults.length) {
+        answerBox.innerHTML = `<p><strong>No answer.</strong> ${escape(faults.join(" "))}</p>`;
+        document.getElementById("fit-rows").innerHTML = "";
+        return;
+      }
       const answer = rank(data, setting);
       const named = [...place("model").options].find((option) => option.value === setting.model).text;
       const lines = sentences(answer).map((line) => `<p>${escape(line)}</p>`);
       lines[0] = lines[0].replace("<p>", `<p><strong>${escape(named)}.</strong> `);
-      lines.push(lines.pop().replace("<p>", '<p class="fit-setting">'));
-      document.getElementById("fit-answer").innerHTML = lines.join("");
+      const small = lines.splice(-2).map((line) => line.replace("<p>", '<p class="fit-setting">'));
+      answerBox.innerHTML = [...lines, ...small].join("");
       document.getElementById("fit-rows").innerHTML = rows(answer, data);
       const on = answer.choices.find((choice) => choice.row.scoreOn);
       document.getElementById("fit-score-on").textContent = on ? on.row.scoreOn : "a T5";
     };
     const restore = () => {
-      const setting = parse(location.hash.slice(1), data);
-      for (const [name, value] of Object.entries(setting)) {
+      const given = new URLSearchParams(location.hash.slice(1));
+      const found = read(given, data);
+      for (const [name, value] of Object.entries(found.setting)) {
         if (name === "merge") place(name).checked = value;
-        else place(name).value = value;
+        else if (["model", "dtype"].includes(name)) place(name).value = value;
+        else place(name).value = given.has(name) ? given.get(name) : value; // what is wrong stays to be seen
       }
-      show(setting);
+      show(found);
     };
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => {
-      if (!form.checkValidity()) return; // half-typed numbers; the browser marks them
       const chosen = new URLSearchParams(new FormData(form));
       chosen.set("merge", chosen.has("merge") ? "1" : "0");
-      const setting = parse(chosen, data);
-      history.replaceState(null, "", `#${written(setting)}`);
-      show(setting);
+      const found = read(chosen, data);
+      if (!found.faults.length) history.replaceState(null, "", `#${written(found.setting)}`);
+      show(found);
     });
     window.addEventListener("hashchange", () => {
       if (location.hash.includes("=")) restore();
@@ -209,7 +299,7 @@
     if (location.hash.includes("=")) restore();
   }
 
-  if (typeof module !== "undefined") module.exports = { rank, sentences, rows, parse, written };
+  if (typeof module !== "undefined") module.exports = { rank, sentences, rows, read, written };
   else {
     const text = document.getElementById("fit-data");
     if (text) start(JSON.parse(text.textContent));
