@@ -204,6 +204,21 @@ def test_more_positions_than_a_model_has_are_refused(catalog: Catalog) -> None:
         Costs(blueprint_of(CONFIGS["gpt2"]())).training(catalog.recipe("ln-tuning/norms").stages[-1], 1, 301)
 
 
+def test_only_a_table_of_positions_bounds_the_length(catalog: Catalog) -> None:
+    """Rotary and relative positions have none, whatever the configuration calls the most; RoBERTa's first two are not used."""
+    config = CONFIGS["llama"]()
+    assert config.max_position_embeddings
+    norms = catalog.recipe("ln-tuning/norms").stages[-1]
+    longer = config.max_position_embeddings + 8
+    assert Costs(blueprint_of(config)).training(norms, 1, longer).memory["bfloat16"].peak > 0
+    assert blueprint_of(config).build().positions == {}
+    roberta = CONFIGS["roberta"]()
+    usable = roberta.max_position_embeddings - roberta.pad_token_id - 1
+    assert blueprint_of(roberta).build().positions == {"encoder": usable}
+    with pytest.raises(SurveyError, match=f"has {usable} positions, fewer than the {usable + 1} to trace"):
+        Costs(blueprint_of(roberta)).training(norms, 1, usable + 1)
+
+
 @pytest.mark.parametrize("family", [*DECODERS, *ENCODERS])
 def test_training_can_be_traced_without_weights(catalog: Catalog, family: str) -> None:
     blueprint = blueprint_of(CONFIGS[family]())

@@ -12,7 +12,7 @@ from surveykit.database.reading import reading
 from surveykit.fit import words
 from surveykit.fit.candidates import Candidate, Evidence, Question
 from surveykit.fit.evidence import errors, evidence
-from surveykit.fit.predict import Unable, Unwanted, Watch, chosen, has_biases, opened, parameters_of, predictions
+from surveykit.fit.predict import Model, Unable, Unwanted, Watch, chosen, has_biases, opened, parameters_of, predictions
 from surveykit.fit.ranking import Choice, rank, with_evidence
 
 
@@ -77,5 +77,14 @@ def will_it_fit(
     ]
     unable = sorted((o for o in outcomes if isinstance(o, Unable)), key=lambda o: o.configuration)
     unwanted = sum(isinstance(o, Unwanted) for o in outcomes)
-    notes = () if isinstance(model, Backbone) else model.notes
-    return Answer(question, rank(candidates, question), tuple(unable), unwanted, notes)
+    return Answer(question, rank(candidates, question), tuple(unable), unwanted, _notes(model, question))
+
+
+def _notes(model: Model, question: Question) -> tuple[str, ...]:
+    if isinstance(model, Backbone):
+        return ()
+    most = getattr(model.config, "max_position_embeddings", None) or question.length
+    if question.length <= most:
+        return model.notes
+    longer = f"its configuration speaks of {most} positions, fewer than the {question.length} that are asked for"
+    return (*model.notes, longer)
