@@ -35,7 +35,7 @@ class Measurement(Record):
     stored_shared: int | None = Field(ge=0)
     """Numbers to keep once for all tasks."""
     stored_bytes: int | None = Field(ge=0)
-    """Bytes to keep for each task: numbers of 4 bytes, with the indices of sparse forms and seeds."""
+    """Bytes to keep for each task, at 4 bytes a number, with the indices of sparse forms and seeds."""
     changed: int | None = Field(ge=0)
     """Entries of the pretrained weights that can differ once all that can is merged."""
     update_rank: int | None = Field(ge=0)

@@ -30,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("method", nargs="+", metavar="METHOD", help="a method, method/configuration, or `all`")
     add_model(parser, required=True)
     parser.add_argument("--config", metavar="NAME", help="this configuration of the methods instead of the default")
-    budget = "set rank, bottleneck, length… to what comes nearest to 0.5%% of the model, or to 2M parameters"
+    budget = "set rank, bottleneck, length… to what trains nearest to 0.5%% of the model, or to 2M parameters, in the last stage"
     parser.add_argument("--trainable-budget", metavar="0.5%|2M", type=budget_of, help=budget)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
@@ -87,7 +87,10 @@ def show(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], heading: Seque
 def described(instance: Instance) -> str:
     """The model in one line: what was built, and the denominator of percentages."""
     built = f"{type(instance.model).__name__} of {instance.parameters:,} parameters"
-    return f"{instance.name}: {built}, each counted once; percentages are of them"
+    return (
+        f"{instance.name}: {built}, each counted once; percentages are of them; "
+        "trainable is of the stage that trains most, stored_bytes are at 4 bytes a number"
+    )
 
 
 def budget_of(text: str) -> tuple[Fraction, bool]:

@@ -311,7 +311,7 @@ COMMENT ON COLUMN measurement.added IS 'New parameters, as trained';
 COMMENT ON COLUMN measurement.expanded IS 'New entries of the network once all that can is merged, with products written out';
 COMMENT ON COLUMN measurement.stored IS 'Numbers to keep for each task';
 COMMENT ON COLUMN measurement.stored_shared IS 'Numbers to keep once for all tasks';
-COMMENT ON COLUMN measurement.stored_bytes IS 'Bytes to keep for each task: numbers of 4 bytes, with the indices of sparse forms and seeds';
+COMMENT ON COLUMN measurement.stored_bytes IS 'Bytes to keep for each task, with the indices of sparse forms and seeds, at 4 bytes a number; a file that keeps trained base weights in 2 bytes is half as large';
 COMMENT ON COLUMN measurement.changed IS 'Entries of the pretrained weights that can differ once all that can is merged';
 COMMENT ON COLUMN measurement.update_rank IS 'Largest rank of the change of a pretrained matrix';
 COMMENT ON COLUMN measurement.optimizer_state IS 'Numbers that the optimizer keeps, in the stage in which they are most';

@@ -23,9 +23,11 @@ class OnModel:
 
     configuration: str
     trainable: int | None
-    """Held by the optimizer, in the last stage."""
+    """Parameters that the optimizer updates, in the stage in which they are most."""
     percent: float | None
     """… of the bare model's parameters, each once."""
+    trainable_last_stage: int | None
+    """… in the last stage, which is run for each task, where that is another number."""
     added: int | None
     changed: int | None
     """Entries of the model that can differ once all that can is merged."""
@@ -83,18 +85,19 @@ def count_on(
     """Count each recipe on a model.
 
     Args:
-        budget: how many numbers may be trained; each method's size is set to what comes nearest.
+        budget: how many numbers may be trained in the last stage; each method's size is set to what comes nearest.
     """
     for name, recipe in recipes:
         try:
             counts, size, reason = _counted(instance, name, recipe, budget)
         except RecipeError as error:
-            yield OnModel(name, *(None,) * 7, reason=str(error))
+            yield OnModel(name, *(None,) * 8, reason=str(error))
             continue
-        percent = 100 * counts.trainable_task / instance.parameters
+        percent = 100 * counts.trainable / instance.parameters
+        last = counts.trainable_task if counts.trainable_task != counts.trainable else None
         yield OnModel(
-            name, counts.trainable_task, percent, counts.added, counts.changed, counts.stored_bytes,
-            counts.update_rank, size, reason,
+            name, counts.trainable, percent, last, counts.added, counts.changed, counts.stored_bytes, counts.update_rank,
+            size, reason,
         )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ def _counted(
         recipe, size = sized_for(instance, name, recipe, budget)
     counts = count(recipe, instance)
     nothing = f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
-    return counts, size, None if counts.trainable_task else nothing
+    return counts, size, None if counts.trainable else nothing
 
 
 def measure_on(

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
-from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
-from surveykit.site.words import CAUSES, COLUMNS, VERDICTS, overhead_words, words, yes_no
+from surveykit.site.markdown import Cell, code, escape, joined, link, slug, span, table
+from surveykit.site.words import CAUSES, COLUMNS, VERDICTS, listed, overhead_words, words, yes_no
 
 COVERAGE = "survey/coverage.md"
 MEMORY = "survey/memory.md"
@@ -192,6 +192,44 @@ def memory_anchor(backbone: str, row_label: str) -> str:
     return f"{backbone}-{slug(row_label)}"
 
 
+_ERRORS = ("Mean error", "Lowest to highest", "Mean absolute error", "Rank correlation")
+_SAMPLES = {
+    "all": "all, as named",
+    "left_out": "without those that print another method's count",
+    "as_read": "these predicted as that method",
+}
+
+
+def _errors(s: Any) -> list[Cell]:
+    return [
+        f"{s.mean_error_percent:+.1f} %",
+        f"{s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f} %",
+        f"{s.mean_absolute_error_percent:.1f} %",
+        f"{s.rank_correlation:.2f}",
+    ]
+
+
+def _other_rows(reader: Reader) -> Markup:
+    """What rows that print another method's parameter count do to the mean error; nothing where there are none."""
+    found = reader.all(
+        "SELECT row_label, read_as, count(*) AS times FROM memory_prediction WHERE is_best_setting AND read_as IS NOT NULL"
+        " GROUP BY ALL ORDER BY ALL"
+    )
+    chosen = {
+        s.sample: s.mean_absolute_error_percent
+        for s in reader.all("SELECT * FROM memory_setting WHERE backbone IS NULL AND is_chosen")
+    }
+    if not found or "left_out" not in chosen:
+        return Markup()
+    names = listed(f"{row.row_label} ({row.times})" for row in found)
+    read = joined([code(row.read_as) for row in found], ", ")
+    otherwise = f" With them predicted as that it is {chosen['as_read']:.1f} %." if "as_read" in chosen else ""
+    return Markup(
+        "The rows {} print the parameter count of another configuration, {}, and are predicted here as what they are called. "
+        "The mean absolute error is {} % with them and {} % without.{}"
+    ).format(names, read, f"{chosen['all']:.1f}", f"{chosen['left_out']:.1f}", otherwise)
+
+
 def memory_context(reader: Reader) -> dict[str, Any]:
     """Memory of Table 5 beside predictions: every row in the setting that fits best, and every setting's error."""
     rows: list[list[Cell]] = [
@@ -211,19 +249,24 @@ def memory_context(reader: Reader) -> dict[str, Any]:
             " WHERE is_best_setting ORDER BY b.parameters, lower(row_label)"
         )
     ]
+    every = reader.all("SELECT * FROM memory_setting WHERE sample = 'all' ORDER BY mean_absolute_error_percent")
     settings: list[list[Cell]] = [
-        [f"{s.length}", s.dtype, f"{s.error:.1f} %", f"{s.correlation:.2f}", yes_no(s.is_best_setting)]
+        [f"{s.length}", s.dtype, *_errors(s), yes_no(s.is_chosen)] for s in every if s.backbone is None
+    ]
+    names = {b.id: b.name for b in reader.all("SELECT id, name FROM backbone ORDER BY parameters")}
+    sizes: list[list[Cell]] = [
+        [names[backbone], _SAMPLES[sample], str(s.rows), f"{s.length}, {s.dtype}", *_errors(s)]
+        for backbone in names
+        for sample in _SAMPLES
         for s in reader.all(
-            "WITH ranked AS (SELECT *, rank() OVER (PARTITION BY length, dtype ORDER BY printed_gb) AS a,"
-            " rank() OVER (PARTITION BY length, dtype ORDER BY predicted_gb) AS b FROM memory_prediction)"
-            " SELECT length, dtype, is_best_setting, avg(abs(error_percent)) AS error, corr(a, b) AS correlation"
-            " FROM ranked GROUP BY ALL ORDER BY error"
+            "SELECT * FROM memory_setting WHERE is_chosen AND backbone = ? AND sample = ?", backbone, sample
         )
     ]
     return {
         "rows": table(["Backbone", "Row", "Printed, GB", "Predicted, GB", "Error"], rows, "llrrr"),
-        "settings": table(
-            ["Positions", "Numbers", "Mean absolute error", "Rank correlation", "Shown above"], settings, "rlrrl"
-        ),
+        "settings": table(["Positions", "Numbers", *_ERRORS, "Shown above"], settings, "rlrrrrl"),
+        "sizes": table(["Backbone", "Rows", "Number", "Setting", *_ERRORS], sizes, "llrlrrrr"),
+        "tried": len(settings),
+        "without": _other_rows(reader),
         "count": len(rows),
     }

@@ -39,7 +39,7 @@ COMMENT ON COLUMN methods.effective_measured IS 'Measured: of the parameters of 
 COMMENT ON COLUMN methods.changed_percent_measured IS 'Measured: pretrained entries that can change, in percent of the bare backbone';
 COMMENT ON COLUMN methods.changed_added_percent_measured IS 'Measured: the same together with new entries, products written out';
 COMMENT ON COLUMN methods.update_rank_measured IS 'Measured: largest rank of the change of a pretrained matrix';
-COMMENT ON COLUMN methods.stored_bytes_measured IS 'Measured: bytes to keep for each task';
+COMMENT ON COLUMN methods.stored_bytes_measured IS 'Measured: bytes to keep for each task, at 4 bytes a number; a file that keeps trained base weights in 2 bytes is half as large';
 COMMENT ON COLUMN methods.disk_measured IS 'Measured: whether these are at most half of the backbone''s';
 COMMENT ON COLUMN methods.ram_ratio IS 'Predicted peak memory of training as a share of full tuning''s, at 256 positions in bfloat16';
 COMMENT ON COLUMN methods.ram_gb_predicted IS 'Predicted peak memory of training in 10^9 bytes, in the same setting';
