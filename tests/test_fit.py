@@ -476,6 +476,33 @@ def test_the_script_says_what_python_says(reader: Reader) -> None:
         assert said["sentences"] == [*expected, words.setting(question), words.margin(question)]
 
 
+READ = """
+const fit = require(process.argv[1]);
+const { data, given } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+console.log(JSON.stringify(given.map((text) => fit.read(text, data).faults)));
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node")
+def test_the_script_answers_no_question_that_makes_no_sense(reader: Reader) -> None:
+    data = json.loads(fit_context(reader)["data"])
+    given = {
+        "memory=24&batch=8&length=512": [],
+        "merge=0": [],
+        "memory=0": ["GPU memory must be a number from 1 to 10,000."],
+        "memory=": ["GPU memory must be a number from 1 to 10,000."],
+        "memory=1e9": ["GPU memory must be a number from 1 to 10,000."],
+        "batch=-3": ["Batch must be a whole number from 1 to 1,024."],
+        "batch=1.5&length=x": ["Batch must be a whole number from 1 to 1,024.", "Input length must be a whole number from 8 to 4,096."],
+        "model=gpt-5": ["There is no such backbone here: gpt-5."],
+        "dtype=int8": ["There are no such numbers here: int8."],
+    }  # fmt: skip
+    script = str(ROOT / "site" / "docs" / "assets" / "fit.js")
+    asked = json.dumps({"data": data, "given": list(given)})
+    run = subprocess.run([str(NODE), "-e", READ, script], input=asked, capture_output=True, text=True, check=True)
+    assert dict(zip(given, json.loads(run.stdout), strict=True)) == given
+
+
 def test_the_script_is_small_and_stands_alone() -> None:
     text = (ROOT / "site" / "docs" / "assets" / "fit.js").read_text(encoding="utf-8")
     assert len(text.encode()) < 20_000

@@ -104,7 +104,10 @@ def show(answer: Answer, format: str) -> None:
 
     readable = format in ("table", "markdown")
     columns: Sequence[str] = SHOWN if readable else COLUMNS
-    rows = [[_fields(choice)[name] for name in columns] for choice in answer.choices]
+    fields = [_fields(choice) for choice in answer.choices]
+    if readable:  # what Table 5 prints for another model is no figure of this one
+        fields = [f if f["table5_memory_batch"] else {**f, "table5_memory_gb": None} for f in fields]
+    rows = [[f[name] for name in columns] for f in fields]
     if readable:  # without columns that say nothing
         told = [i for i, name in enumerate(columns) if name in SHOWN[:2] or any(row[i] is not None for row in rows)]
         columns, rows = [columns[i] for i in told], [[row[i] for i in told] for row in rows]

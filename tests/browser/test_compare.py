@@ -103,7 +103,14 @@ def test_at_most_five(browser: Browser) -> None:
     compare(browser, "?m=lora,ia3,krona,bitfit,dora,qlora,lora")
     assert len(chips(browser)) == 5
     assert not browser.one(f"{TOOLS} select").is_enabled()
+    assert "QLoRA is one too many." in browser.one(f"{TOOLS} [role=status]").text
     assert browser.script("return document.documentElement.scrollWidth") == 1400
+
+
+def test_a_method_that_is_not_there_is_named(browser: Browser) -> None:
+    compare(browser, "?m=lora,lorra,ia3")
+    assert len(chips(browser)) == 2
+    assert "There is no method lorra." in browser.one(f"{TOOLS} [role=status]").text
 
 
 def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(browser: Browser) -> None:

@@ -197,3 +197,12 @@ def test_the_packed_engine_is_what_npm_has() -> None:
     if not Path(modules).is_dir():
         pytest.skip(needs.SQL_ENGINE)
     assert gzip.decompress((DIST / "duckdb-eh.wasm.gz").read_bytes()) == (modules / "duckdb-eh.wasm").read_bytes()
+
+
+def test_no_query_gives_no_answer(browser: Browser) -> None:
+    ask(started(browser), "SELECT 1 AS one")
+    assert table(browser) == [["1"]]
+    browser.one(TEXT).clear()
+    browser.click(RUN)
+    assert browser.one(STATUS).text == "There is no query to run: write one above."
+    assert table(browser) == []

@@ -65,7 +65,11 @@ async function start() {
 async function ask() {
   if (run.disabled) return;
   const sql = text.value.trim();
-  if (!sql) return text.focus();
+  if (!sql) {
+    show(null);
+    say("There is no query to run: write one above.");
+    return text.focus();
+  }
   remember(sql);
   show(null);
   run.disabled = true;

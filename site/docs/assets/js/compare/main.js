@@ -31,12 +31,16 @@ export async function start(place) {
 
   function read() {
     const asked = new URLSearchParams(location.search);
-    const known = [...new Set((asked.get("m") ?? "").split(","))].filter((id) => methods.has(id)).slice(0, MOST);
-    return { chosen: asked.has("m") ? known : first, differing: asked.get("differing") === "yes" };
+    const named = [...new Set((asked.get("m") ?? "").split(",").filter(Boolean))];
+    const known = named.filter((id) => methods.has(id));
+    const unknown = named.filter((id) => !methods.has(id)).map((id) => `There is no method ${id}.`);
+    const over = known.slice(MOST).map((id) => `${methods.get(id).name} is one too many.`);
+    const chosen = asked.has("m") ? known.slice(0, MOST) : first;
+    return { chosen, differing: asked.get("differing") === "yes", faults: [...unknown, ...over] };
   }
 
   function change(part) {
-    state = { ...state, ...part };
+    state = { ...state, faults: [], ...part };
     history.pushState(null, "", `?m=${state.chosen.join(",")}${state.differing ? "&differing=yes" : ""}`);
     apply();
   }
@@ -55,7 +59,7 @@ export async function start(place) {
     }
     const few = LEAST - wanted.chosen.length;
     const more = few > 0 ? ` Add ${few === 1 ? "one more" : "two"} to compare.` : "";
-    status.textContent = `${wanted.chosen.length} of at most ${MOST} methods.${more}`;
+    status.textContent = [`${wanted.chosen.length} of at most ${MOST} methods.${more}`, ...wanted.faults].join(" ");
     place.dataset.ready = wanted.chosen.join(",");
   }
 

@@ -1,0 +1,144 @@
+"""Answers about models of public dimensions, some with published figures: nothing false is said of any of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from surveykit.cli import main
+
+LLAMA_2_7B: dict[str, Any] = {
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "intermediate_size": 11008,
+    "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32000,
+    "max_position_embeddings": 4096, "tie_word_embeddings": False,
+}  # fmt: skip
+LLAMA_2_13B = {
+    **LLAMA_2_7B, "hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40, "num_attention_heads": 40,
+    "num_key_value_heads": 40,
+}  # fmt: skip
+TINYLLAMA = {
+    **LLAMA_2_7B, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22, "num_key_value_heads": 4,
+    "max_position_embeddings": 2048,
+}  # fmt: skip
+QWEN_1_5_7B = {
+    **LLAMA_2_7B, "model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "vocab_size": 151936,
+    "max_position_embeddings": 32768,
+}  # fmt: skip
+IN_4_BITS = {**LLAMA_2_7B, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURVEYKIT_CACHE", str(tmp_path / "cache"))
+
+
+def fit(folder: Path, config: dict[str, Any] | str, *words: str) -> int:
+    """Ask the command about a configuration, or a backbone of the catalog."""
+    model = config
+    if isinstance(config, dict):
+        model = str(folder / "model" / "config.json")
+        Path(model).parent.mkdir()
+        Path(model).write_text(json.dumps(config))
+    return main(["fit", "--quiet", "--model", str(model), *words])
+
+
+@pytest.mark.parametrize(
+    ("config", "batch", "length", "memory_gb", "published_gb"),
+    [
+        pytest.param(LLAMA_2_7B, 1, 1304, 24, 21.30, id="Llama-2-7B, LitGPT, SDPA"),
+        pytest.param(LLAMA_2_7B, 2, 1304, 40, 29.07, id="Llama-2-7B, LitGPT, SDPA, batch 2"),
+        pytest.param(LLAMA_2_13B, 1, 1304, 40, 38.12, id="Llama-2-13B, LitGPT, SDPA"),
+        pytest.param(QWEN_1_5_7B, 1, 8192, 80, 36.6, id="Qwen, FlashAttention and checkpointing"),
+    ],
+)  # fmt: skip
+def test_what_fits_with_another_attention_is_not_finally_refused(
+    config: dict[str, Any], batch: int, length: int, memory_gb: int, published_gb: float, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    asked = ["--gpu-memory", f"{memory_gb}GB", "--batch", str(batch), "--length", str(length), "--methods", "lora"]
+    assert fit(tmp_path, config, *asked, "--format", "json") == 1
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
+    assert row["standing"] == "does not fit as traced"
+    assert row["least_bytes"] < published_gb * 1e9 < min(row["peak_bytes"], memory_gb * 1e9)
+    assert "With eager attention, no activation checkpointing and AdamW" in err
+    assert "may fit with another attention (SDPA, FlashAttention) or activation checkpointing" in err
+
+
+def test_what_no_attention_changes_is_final(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--gpu-memory", "48GB", "--batch", "1", "--length", "64", "--methods", "full-tuning", "--format", "json"]
+    assert fit(tmp_path, LLAMA_2_7B, *asked) == 1
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
+    assert row["standing"] == "does not fit"
+    assert row["least_bytes"] == 8 * 6_738_415_616 + row["weights_bytes"] - 2 * 6_738_415_616  # buffers are weights too
+    assert "1 does not fit whatever the attention" in err
+    assert "may fit" not in err
+
+
+def test_rotary_positions_bound_no_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--gpu-memory", "80GB", "--batch", "1", "--length", "8192", "--methods", "lora", "--format", "json"]
+    fit(tmp_path, TINYLLAMA, *asked)
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
+    assert row["peak_bytes"] > row["least_bytes"]
+    assert "Beware: its configuration speaks of 2048 positions, fewer than the 8192 that are asked for." in err
+
+
+def test_a_quantization_that_is_ignored_is_said_before_the_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--gpu-memory", "24GB", "--batch", "1", "--length", "512", "--methods", "lora"]
+    assert fit(tmp_path, IN_4_BITS, *asked) == 0
+    out, _ = capsys.readouterr()
+    warned = "Beware: its quantization_config (bitsandbytes, 4 bits) is ignored"
+    assert warned in out
+    assert out.index(warned) < out.index("With eager attention")
+
+
+def test_a_length_that_no_method_can_have_is_the_headline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--gpu-memory", "24GB", "--batch", "8", "--length", "1024", "--methods", "lora", "full-tuning"]
+    assert fit(tmp_path, "bert-base", *asked) == 1
+    out, err = capsys.readouterr()
+    assert out.strip() == (
+        "No method can be put on this model: bert-base has 512 positions, fewer than the 1024 to trace."
+    )
+    assert "inference" not in out + err  # nobody set a limit
+
+
+def test_a_method_that_trains_nothing_is_no_winner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--gpu-memory", "24GB", "--batch", "1", "--length", "512", "--methods", "bitfit/native"]
+    assert fit(tmp_path, LLAMA_2_7B, *asked, "--merge") == 1
+    out, err = capsys.readouterr()
+    assert out.strip().startswith("No method can be put on this model: it would train nothing")
+    assert "First in the ranking" not in out
+    assert "not on this model: bitfit/native: it would train nothing" in err
+
+
+def test_a_limit_that_was_set_is_named_when_nothing_meets_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--gpu-memory", "24GB", "--batch", "1", "--length", "64", "--methods", "adapters", "--merge"]
+    assert fit(tmp_path, "t5-small", *asked) == 1
+    out, _ = capsys.readouterr()
+    assert out.strip() == "No method meets the limit on inference overhead (no inference overhead once merged)."
+
+
+def test_trainable_means_the_same_in_count_and_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["relora/r128", "diffpruning/s0-5", "lora/qv-r8"]
+    assert main(["count", *names, "--model", "t5-small", "--format", "json"]) == 0
+    counted = {row["configuration"]: row for row in json.loads(capsys.readouterr().out)}
+    asked = ["--gpu-memory", "24GB", "--batch", "1", "--length", "64", "--format", "json", "--methods", *names]
+    assert fit(tmp_path, "t5-small", *asked) == 0
+    fitted = {row["configuration"]: row for row in json.loads(capsys.readouterr().out)}
+    assert counted.keys() == fitted.keys() == set(names)
+    for name, row in fitted.items():
+        assert row["trainable"] == counted[name]["trainable"]
+        assert row["trainable_percent"] == counted[name]["percent"]
+        last = counted[name]["trainable_last_stage"]  # None: the same
+        assert row["trainable_last_stage"] == (row["trainable"] if last is None else last)
+        assert row["trainable_last_stage"] <= row["trainable"]
+    assert fitted["relora/r128"]["trainable_last_stage"] < fitted["relora/r128"]["trainable"]
