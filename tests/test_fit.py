@@ -193,7 +193,7 @@ def test_the_headline_says_what_is_final_and_what_is_not() -> None:
     [
         (3, [], "No method meets the limit on inference overhead (no inference overhead once merged)."),
         (0, ["too long"] * 2, "No method can be put on this model: too long."),
-        (0, ["a", "b", "c"], "No method can be put on this model: a; b; and 1 more reasons."),
+        (0, ["a", "b", "c"], "No method can be put on this model: a; b; and 1 more."),
         (1, ["a"], "No method is left: 1 do not meet the limit on inference overhead (no inference overhead once merged), "
                    "1 cannot be put on this model: a."),
     ],

@@ -44,7 +44,7 @@ def nothing_left(question: Question, unwanted: int, reasons: Sequence[str]) -> s
     if not reasons:
         return f"No method meets {limit}."
     told = Counter(reasons).most_common()
-    why = "; ".join(reason for reason, _ in told[:2]) + (f"; and {len(told) - 2} more reasons" if len(told) > 2 else "")
+    why = "; ".join(reason for reason, _ in told[:2]) + (f"; and {len(told) - 2} more" if len(told) > 2 else "")
     if not unwanted:
         return f"No method can be put on this model: {why}."
     return f"No method is left: {unwanted} do not meet {limit}, {len(reasons)} cannot be put on this model: {why}."

@@ -209,6 +209,12 @@ def _errors(s: Any) -> list[Cell]:
     ]
 
 
+def _read_otherwise(p: Any) -> str:
+    if p.read_as_gb is None:
+        return ""
+    return f"; {100 * (float(p.read_as_gb) / float(p.printed_gb) - 1):+.0f} % as {p.read_as}"
+
+
 def _other_rows(reader: Reader) -> Markup:
     """What rows that print another method's parameter count do to the mean error; nothing where there are none."""
     found = reader.all(
@@ -242,7 +248,7 @@ def memory_context(reader: Reader) -> dict[str, Any]:
             ),
             f"{p.printed_gb:.1f}",
             f"{p.predicted_gb:.1f}",
-            f"{p.error_percent:+.0f} %",
+            f"{p.error_percent:+.0f} %{_read_otherwise(p)}",
         ]
         for p in reader.all(
             "SELECT p.*, b.name AS backbone_name FROM memory_prediction p JOIN backbone b ON b.id = p.backbone"
