@@ -12,7 +12,7 @@ from surveykit.database.reading import reading
 from surveykit.fit import words
 from surveykit.fit.candidates import Candidate, Evidence, Question
 from surveykit.fit.evidence import errors, evidence
-from surveykit.fit.predict import Model, Unable, Unwanted, Watch, chosen, has_biases, opened, parameters_of, predictions
+from surveykit.fit.predict import Model, Unable, Unwanted, Watch, chosen, opened, predictions, size_and_biases
 from surveykit.fit.ranking import Choice, rank, with_evidence
 
 
@@ -66,12 +66,13 @@ def will_it_fit(
     """
     chosen(catalog, methods, every=every)  # a wrong name is said before a model is opened
     model = opened(catalog, source)
-    wanted = chosen(catalog, methods, every=every, biases=has_biases(model))
+    parameters, biases = size_and_biases(model)
+    wanted = chosen(catalog, methods, every=every, biases=biases)
     backbone = model.id if isinstance(model, Backbone) else None
     with reading(database) as reader:
-        question = replace(question, errors=errors(reader, parameters_of(model)))
+        question = replace(question, errors=errors(reader, parameters))
         outcomes = list(predictions(catalog, model, question, wanted, watch))
-        known = evidence(reader, parameters_of(model), backbone)
+        known = evidence(reader, parameters, backbone)
     candidates = [
         with_evidence(o, known.get(o.configuration, Evidence()), question) for o in outcomes if isinstance(o, Candidate)
     ]

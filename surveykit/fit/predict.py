@@ -136,15 +136,6 @@ def opened(catalog: Catalog, source: str) -> Model:
         raise SurveyError(f"{error}{nearest(source, catalog.backbones, 0.8)}") from error
 
 
-def parameters_of(model: Model) -> int:
-    """Parameters of the bare model.
-
-    Raises:
-        SurveyError: it cannot be built.
-    """
-    return model.parameters if isinstance(model, Backbone) else model.build().parameters
-
-
 def predictions(
     catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
 ) -> Iterator[Outcome]:
@@ -198,12 +189,17 @@ def _predict(configuration: str) -> Outcome:
     return _predictor.predict(configuration)
 
 
-def has_biases(model: Model) -> bool:
-    """Whether a model has biases of its own, which the default configuration of some methods depends on."""
+def size_and_biases(model: Model) -> tuple[int, bool]:
+    """Parameters of the bare model, and whether it has biases of its own, which the default of some methods depends on.
+
+    Raises:
+        SurveyError: it cannot be built.
+    """
     if isinstance(model, Backbone):
         symbols = model.symbols()
-        return symbols["B"] + symbols["Bn"] > 0
-    return model.build().has_biases
+        return model.parameters, symbols["B"] + symbols["Bn"] > 0
+    instance = model.build()
+    return instance.parameters, instance.has_biases
 
 
 def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool, biases: bool = False) -> list[str]:
