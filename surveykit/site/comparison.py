@@ -97,7 +97,7 @@ def _judged(judged: Judged, anchor: str) -> Line:
     """A verdict with the figure that it judged, and what that figure is of where it is not the default on T5-Large."""
     of = "" if judged.usual else f" ({judged.of})"
     badge = Piece(judged.word, f"outcome {judged.verdict}", anchor, judged.tip)
-    return (Piece("judged ", "source"), Piece(judged.figure, anchor=anchor), Piece(f"{of} "), badge)
+    return (Piece(f"{judged.label} ", "source"), Piece(judged.figure, anchor=anchor), Piece(f"{of} "), badge)
 
 
 def _formulas(reader: Reader) -> Iterator[Row]:
@@ -177,8 +177,8 @@ def _parameters(row: Any) -> Line:
         judged, anchor = judged_figure(v), verdict_anchor(v.row_label, v.backbone, column)
         pieces.append(Piece(f"{v.printed} {unit}, counted {judged.figure} "))
         pieces.append(Piece(judged.word, f"outcome {judged.verdict}", anchor, judged.tip))
-        pieces.append(Piece("; " if column == "params_millions" else ""))
-    return tuple(pieces)
+        pieces.append(Piece("; "))
+    return tuple(pieces[:-1])
 
 
 def _gigabytes(row: Any) -> Line:

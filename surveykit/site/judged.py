@@ -47,10 +47,16 @@ class Judged(NamedTuple):
         """The verdict in its colour."""
         return span(self.word, f"outcome {self.verdict}", title=self.tip)
 
+    @property
+    def label(self) -> str:
+        """What stands before the figure: `measured` where it is the one that the method's own columns have."""
+        return "measured" if self.usual else "judged"
+
     def markup(self) -> Markup:
-        """Figure and verdict."""
-        shown = self.badge() if self.figure == numbers.ABSENT else escape(self.figure) + Markup(" ") + self.badge()
-        return Markup(f'<span class="judged">{shown}</span>')
+        """Label, figure and verdict; the verdict alone where nothing was measured."""
+        if self.figure == numbers.ABSENT:
+            return self.badge()
+        return span(self.label, "source") + Markup(" ") + escape(self.figure) + Markup(" ") + self.badge()
 
 
 def word_badge(key: str) -> Markup:

@@ -85,12 +85,9 @@ def _labelled(shown: Markup, source: str, judged: Judged | None) -> Markup:
     measured = Markup(f'<span class="measured"><span class="source">measured</span> {shown}</span>')
     if judged is None or not judged.differs:
         return measured
-    of = Markup("") if judged.usual else Markup(" ") + span(f"({judged.of})", "of")
-    return (
-        measured
-        + Markup(" ")
-        + Markup(f'<span class="measured"><span class="source">judged</span> {judged.markup()}{of}</span>')
-    )
+    if judged.usual:
+        return Markup(f'<span class="measured">{judged.markup()}</span>')
+    return measured + Markup(f' <span class="measured">{judged.markup()} {span(f"({judged.of})", "of")}</span>')
 
 
 def evidence(column: Column, source: str, m: Any) -> str | None:

@@ -81,7 +81,8 @@ def outcome_sentence(s: Any) -> str:
         s: a `Summary`, or the row of the view `summary`, which has its fields.
     """
     parts = [
-        f"{s.rows_match} of {s.rows} rows match in both parameter figures ({s.full_tuning_rows} of them are full tuning)",
+        f"{s.rows_match} of {s.rows} row{'' if s.rows == 1 else 's'} match{'es' if s.rows == 1 else ''} in both parameter figures"
+        + (f" ({s.full_tuning_rows} of them full tuning)" if s.full_tuning_rows else ""),
         f"{s.match} of {s.figures} printed figures match",
     ]
     if s.fits_another_setup:
