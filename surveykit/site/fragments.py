@@ -19,6 +19,7 @@ def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup
         "finding": finding(reader),
         "outcomes": _outcomes(reader),
         "causes": _causes(reader),
+        "thresholds": _thresholds(reader),
         "symbols": table(["Symbol", "Meaning"], [[code(s), m] for s, m in SYMBOLS.items()], "ll"),
         "backbones": _backbones(reader),
         "coverage": _coverage(reader),
@@ -41,9 +42,20 @@ def _outcomes(reader: Reader) -> Markup:
 
 
 def _causes(reader: Reader) -> Markup:
-    counts = {row.cause: row.n for row in reader.all("SELECT cause, count(*) AS n FROM verdict GROUP BY cause")}
+    counts = {row.cause: row.n for row in reader.all(_CAUSES_SQL)}
     rows = [[CAUSES[name], meaning, str(counts.get(name, 0))] for name, meaning in CAUSE_MEANINGS.items()]
-    return table(["Cause", "Meaning", "Figures"], rows, "llr")
+    return table(["Cause", "Meaning", "Figures and cells"], rows, "llr")
+
+
+_CAUSES_SQL = "SELECT cause, count(*) AS n FROM (SELECT cause FROM verdict UNION ALL SELECT cause FROM cell_verdict) GROUP BY cause"
+
+
+def _thresholds(reader: Reader) -> Markup:
+    rows: list[list[Cell]] = [
+        [q.says, q.unit, numbers.ABSENT if q.saved_at_most is None else f"{q.saved_at_most.normalize():f}"]
+        for q in reader.all("SELECT * FROM quantity ORDER BY id")
+    ]
+    return table(["What is measured", "Unit", "A tick is right up to"], rows, "llr")
 
 
 def _backbones(reader: Reader) -> Markup:

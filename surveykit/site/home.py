@@ -67,14 +67,14 @@ def _links(links: list[tuple[str, str]], existing: Collection[str]) -> list[Mark
     return [link(text, place, HOME) for text, place in links if place.partition("#")[0] in existing]
 
 
-def _cells(reader: Reader) -> list[tuple[int, Markup]]:
-    """How the cells of Tables 1 and 2 ended, those first that are judged."""
+def _cells(reader: Reader) -> list[tuple[int, Markup, int]]:
+    """How the cells of Tables 1 and 2 ended, those first that are judged; of each, how many were found by search."""
     found = reader.all(
-        "SELECT verdict, count(*) AS n FROM cell_verdict WHERE verdict NOT IN ('not_comparable', 'not_measured')"
+        "SELECT verdict, count(*) AS n, count(*) FILTER (found_by = 'search') AS searched FROM cell_verdict WHERE verdict NOT IN ('not_comparable', 'not_measured')"
         " GROUP BY verdict ORDER BY list_position(?, verdict)",
         list(VERDICTS),
     )
-    return [(v.n, word_badge(v.verdict)) for v in found]
+    return [(v.n, word_badge(v.verdict), v.searched) for v in found]
 
 
 def _telling(reader: Reader) -> list[Markup]:

@@ -145,7 +145,9 @@ def coverage_context(reader: Reader) -> dict[str, Any]:
                 joined((escape(gap) for gap in gaps if gap), "<br>") or numbers.ABSENT,
             ]
         )
-    words_of = reader.all("SELECT verdict, count(*) AS n FROM cell_verdict GROUP BY verdict ORDER BY n DESC, verdict")
+    words_of = reader.all(
+        "SELECT verdict, count(*) AS n, count(*) FILTER (found_by = 'search') AS searched FROM cell_verdict GROUP BY verdict ORDER BY n DESC, verdict"
+    )
     heads = [
         "Method", "Table 1", "Table 2", "Table 5", "Configurations", "Counted", "Costs traced", "Run on a tiny T5",
         "Cells judged", "Gaps and their reasons",
@@ -154,7 +156,7 @@ def coverage_context(reader: Reader) -> dict[str, Any]:
         "coverage": table(heads, rows, "llllrrrrrl"),
         "methods": len(rows),
         "instantiated": sum(1 for m in rows if m[4] != "0"),
-        "verdicts": [(word_badge(w.verdict), w.n, VERDICTS[w.verdict][1]) for w in words_of],
+        "verdicts": [(word_badge(w.verdict), w.n, VERDICTS[w.verdict][1], w.searched) for w in words_of],
     }
 
 

@@ -41,11 +41,8 @@ CAUSES = {
     "other_module_set": "another set of modules",
     "other_row": "the figures of another method",
     "stored_not_trained": "stored parameters, not trained ones",
-    "added_not_changed": "added parameters, not changed ones",
-    "other_denominator": "another denominator",
     "other_backbone": "another backbone",
     "other_definition": "another definition",
-    "avoidable": "a cost that can be avoided",
     "source_inconsistent": "figures that do not match each other",
     "unresolved": "unresolved",
 }
@@ -55,10 +52,10 @@ CAUSE_MEANINGS = {
     "other_module_set": "The same edit on other modules of the backbone has the printed count.",
     "other_row": "A configuration of another method has the printed count.",
     "stored_not_trained": "The printed figure is what is stored for a task, not what is trained.",
-    "added_not_changed": "The printed figure counts new parameters, not those that change.",
-    "other_denominator": "The percentage is of something other than the bare backbone.",
+    "other_backbone": "The same configuration on another backbone gives the printed cell.",
+    "other_definition": "The survey may use the column in another sense than we do. That is a reading, and no count shows it.",
     "source_inconsistent": "Two figures of the survey do not match each other, or one seems to be in another unit.",
-    "unresolved": "No reason was found; what was tried is listed.",
+    "unresolved": "None of our counts gives what is printed; what was tried is listed.",
 }
 FAMILIES = {
     "adapter": "Adapters",
