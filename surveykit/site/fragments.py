@@ -8,7 +8,7 @@ from surveykit.catalog.load import SURVEY_KEY
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.judged import word_badge
-from surveykit.site.markdown import bullets, code, escape, external, fence, table
+from surveykit.site.markdown import Cell, bullets, code, escape, external, fence, table
 from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, words
 from surveykit.verify.verdicts import outcome_sentence
 
