@@ -12,10 +12,11 @@ from typing import TypeVar
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
+from surveykit.catalog.explained import unknown_names
 from surveykit.catalog.files import read_text
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
 from surveykit.catalog.quantities import Quantities
-from surveykit.catalog.records import Configuration, Explanation, Method, Paper, Setup
+from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.tables import (
     CategoryCell,
     Citation,
@@ -278,11 +279,8 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
                     at = ("configurations", i, "also_on", j)
                     loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
         _check_formulas(method, catalog, loading)
-        for i, explanation in enumerate(method.explanations):
-            _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
-        for i, cell in enumerate(method.cell_explanations):
-            if cell.fits_setup is not None:
-                _check_setup(cell.fits_setup, ("cell_explanations", i, "fits_setup"), method, catalog, names, loading)
+        for at, message in unknown_names(method, names, catalog.backbones):
+            loading.at(method.id, file, at, message)
     _check_table5(catalog, loading, rows)
     _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
@@ -308,55 +306,6 @@ def _check_formulas(method: Method, catalog: Catalog, loading: _Loading) -> None
                 at = ("configurations", i, "formula")
                 loading.at(method.id, f"methods/{method.id}.yaml", at, f"on {backbone}: {error}")
                 break
-
-
-def _check_explanation(
-    explanation: Explanation,
-    at: tuple[str | int, ...],
-    method: Method,
-    catalog: Catalog,
-    names: set[str],
-    loading: _Loading,
-) -> None:
-    file = f"methods/{method.id}.yaml"
-    own = {claimed.row for c in method.configurations for claimed in c.survey_rows}
-    if explanation.row not in own:
-        loading.at(
-            method.id,
-            file,
-            (*at, "row"),
-            f"'{explanation.row}' is not a row of this method{nearest(explanation.row, own)}",
-        )
-    for j, backbone in enumerate(explanation.backbones):
-        if backbone not in catalog.backbones:
-            hint = nearest(backbone, catalog.backbones)
-            loading.at(method.id, file, (*at, "figures", j, "backbone"), f"no backbone '{backbone}'{hint}")
-    named = [("fits_setup", explanation.fits_setup)] if explanation.fits_setup else []
-    for key, name in named + [("tried", name) for name in explanation.tried]:
-        if name not in names:
-            loading.at(method.id, file, (*at, key), f"no configuration '{name}'{nearest(str(name), names)}")
-    disagreeing = [
-        oracle.library
-        for configuration in method.configurations
-        if any(claimed.row == explanation.row for claimed in configuration.survey_rows)
-        for oracle in configuration.oracles
-        if oracle.trainable is not None
-    ]
-    if explanation.cause == "unresolved" and disagreeing:
-        message = f"cannot stay unresolved: {disagreeing[0]} counts this configuration differently from us"
-        loading.at(method.id, file, (*at, "cause"), message)
-
-
-def _check_setup(
-    setup: Setup, at: tuple[str | int, ...], method: Method, catalog: Catalog, names: set[str], loading: _Loading
-) -> None:
-    file = f"methods/{method.id}.yaml"
-    if setup.configuration not in names:
-        hint = nearest(setup.configuration, names)
-        loading.at(method.id, file, (*at, "configuration"), f"no configuration '{setup.configuration}'{hint}")
-    if setup.backbone not in catalog.backbones:
-        hint = nearest(setup.backbone, catalog.backbones)
-        loading.at(method.id, file, (*at, "backbone"), f"no backbone '{setup.backbone}'{hint}")
 
 
 def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:
