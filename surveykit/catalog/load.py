@@ -279,8 +279,8 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
                     at = ("configurations", i, "also_on", j)
                     loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
         _check_formulas(method, catalog, loading)
-        for at, message in unknown_names(method, names, catalog.backbones):
-            loading.at(method.id, file, at, message)
+        for place, message in unknown_names(method, names, catalog.backbones):
+            loading.at(method.id, file, place, message)
     _check_table5(catalog, loading, rows)
     _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
