@@ -255,7 +255,7 @@ def test_llms_txt_maps_the_site(database: Path) -> None:
     assert lines[0] == "# surveykit"
     assert lines[2].startswith("> ")
     assert [line for line in lines if line.startswith("## ")] == ["## Pages", "## Data", "## Methods", "## Optional"]
-    assert "65 of 90 printed parameter figures match" in text
+    assert "65 of 90 printed figures match" in text
     links = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): .", text, re.MULTILINE)
     assert len(links) == len([line for line in lines if line.startswith("- ")]) > 45
     assert re.findall(r"^- \[[^\]]+\]\(([^)]+)\): .", absolute, re.MULTILINE) == [

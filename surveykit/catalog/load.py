@@ -12,9 +12,11 @@ from typing import TypeVar
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
+from surveykit.catalog.explained import unknown_names
 from surveykit.catalog.files import read_text
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
-from surveykit.catalog.records import Configuration, Explanation, Method, Paper
+from surveykit.catalog.quantities import Quantities
+from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.tables import (
     CategoryCell,
     Citation,
@@ -63,6 +65,7 @@ class Catalog:
     papers: Mapping[str, Paper]
     table5: tuple[TableCell, ...]
     survey: SurveyTables
+    quantities: Quantities
     measurements: tuple[Measurement, ...]
     costs: tuple[Cost, ...]
     memory: tuple[MemoryUse, ...]
@@ -143,7 +146,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     """Load and check a catalog.
 
     Args:
-        root: the folder with `methods`, `backbones`, `survey`, `measured` and `papers.bib`.
+        root: the folder with `methods`, `backbones`, `survey`, `measured`, `papers.bib` and `quantities.yaml`.
         measured: also read what `surveykit measure` wrote.
 
     Raises:
@@ -155,6 +158,12 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     papers = _papers(loading, root / "papers.bib")
     table5 = _csv(loading, root / "survey" / "table5.csv", TableCell)
     survey = _survey(loading, root / "survey")
+    quantities = _yaml(loading, root / "quantities.yaml", Quantities)
+    if quantities is None and not loading.problems:
+        message = "this file is missing: units and thresholds of what is measured"
+        loading.problems.append(Problem(f"{root.name}/quantities.yaml", 0, 0, message))
+    if quantities is None:
+        raise CatalogError(loading.problems)
     found = root / "measured"
     recorded = measured and lexists(found / "runs.csv")
     runs = _csv(loading, found / "runs.csv", Run) if recorded else []
@@ -170,6 +179,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
         papers=dict(sorted(papers.items())),
         table5=tuple(table5),
         survey=survey,
+        quantities=quantities,
         measurements=rows("counts", Measurement),
         costs=rows("costs", Cost),
         memory=rows("memory", MemoryUse),
@@ -269,8 +279,8 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
                     at = ("configurations", i, "also_on", j)
                     loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
         _check_formulas(method, catalog, loading)
-        for i, explanation in enumerate(method.explanations):
-            _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
+        for place, message in unknown_names(method, names, catalog.backbones):
+            loading.at(method.id, file, place, message)
     _check_table5(catalog, loading, rows)
     _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
@@ -296,43 +306,6 @@ def _check_formulas(method: Method, catalog: Catalog, loading: _Loading) -> None
                 at = ("configurations", i, "formula")
                 loading.at(method.id, f"methods/{method.id}.yaml", at, f"on {backbone}: {error}")
                 break
-
-
-def _check_explanation(
-    explanation: Explanation,
-    at: tuple[str | int, ...],
-    method: Method,
-    catalog: Catalog,
-    names: set[str],
-    loading: _Loading,
-) -> None:
-    file = f"methods/{method.id}.yaml"
-    own = {claimed.row for c in method.configurations for claimed in c.survey_rows}
-    if explanation.row not in own:
-        loading.at(
-            method.id,
-            file,
-            (*at, "row"),
-            f"'{explanation.row}' is not a row of this method{nearest(explanation.row, own)}",
-        )
-    for j, backbone in enumerate(explanation.backbones):
-        if backbone not in catalog.backbones:
-            hint = nearest(backbone, catalog.backbones)
-            loading.at(method.id, file, (*at, "figures", j, "backbone"), f"no backbone '{backbone}'{hint}")
-    named = [("reproduced_by", explanation.reproduced_by)] if explanation.reproduced_by else []
-    for key, name in named + [("tried", name) for name in explanation.tried]:
-        if name not in names:
-            loading.at(method.id, file, (*at, key), f"no configuration '{name}'{nearest(str(name), names)}")
-    disagreeing = [
-        oracle.library
-        for configuration in method.configurations
-        if any(claimed.row == explanation.row for claimed in configuration.survey_rows)
-        for oracle in configuration.oracles
-        if oracle.trainable is not None
-    ]
-    if explanation.cause == "unresolved" and disagreeing:
-        message = f"cannot stay unresolved: {disagreeing[0]} counts this configuration differently from us"
-        loading.at(method.id, file, (*at, "cause"), message)
 
 
 def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:

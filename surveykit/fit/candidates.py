@@ -106,7 +106,7 @@ class Errors:
     """Of the row that is predicted lowest."""
     greatest: float
     mean_absolute: float
-    rank_correlation: float
+    rank_correlation: float | None
     batch: int
     length: int
     dtype: str

@@ -153,10 +153,11 @@ def margin(question: Question) -> str:
     e = question.errors
     if e is None:
         return "Predictions were not compared with the survey's Table 5 here, so no margin is kept."
+    ranked = "" if e.rank_correlation is None else f", with a rank correlation of {e.rank_correlation:.2f}"
     return (
         f"Errors: the survey's Table 5 prints peaks of {e.rows} configurations for {e.on}, at batch {e.batch}. The "
         f"predicted ones lie between {e.least:+.0f} and {e.greatest:+.0f} % of them, {e.mean_absolute:.0f} % off in the "
-        f"mean, with a rank correlation of {e.rank_correlation:.2f}. The survey gives neither their input length (at most "
+        f"mean{ranked}. The survey gives neither their input length (at most "
         f"512) nor their width: {e.length} positions in {e.dtype} fit its other models best. Its gigabytes may be of 2^30 "
         "bytes, 7 % more than ours. It fits if the peak fits even with the largest of these errors, and is tight if the "
         "answer lies between. All this is of T5 with eager attention: peaks published for other models with SDPA, "

@@ -7,8 +7,10 @@ from markupsafe import Markup
 from surveykit.catalog.load import SURVEY_KEY
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
-from surveykit.site.markdown import bullets, code, escape, external, fence, table
-from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, badge, words
+from surveykit.site.judged import word_badge
+from surveykit.site.markdown import Cell, bullets, code, escape, external, fence, table
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, words
+from surveykit.verify.verdicts import outcome_sentence
 
 
 def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup]:
@@ -17,6 +19,7 @@ def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup
         "finding": finding(reader),
         "outcomes": _outcomes(reader),
         "causes": _causes(reader),
+        "thresholds": _thresholds(reader),
         "symbols": table(["Symbol", "Meaning"], [[code(s), m] for s, m in SYMBOLS.items()], "ll"),
         "backbones": _backbones(reader),
         "coverage": _coverage(reader),
@@ -29,31 +32,30 @@ def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup
 
 def finding(reader: Reader) -> Markup:
     """The outcome of the verification in one sentence."""
-    s = reader.one("SELECT * FROM summary")
-    parts = [f"{s.match} of {s.figures} printed parameter figures match"]
-    if s.reproduced:
-        parts.append(f"{s.reproduced} differ and are reproduced by another stated configuration")
-    if s.inconsistent:
-        parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
-    if s.unresolved:
-        parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
-    if s.unexplained:
-        parts.append(f"{s.unexplained} without an explanation")
-    if s.not_measured:
-        parts.append(f"{s.not_measured} not measured")
-    return escape("; ".join(parts)) + Markup(".")
+    return escape(outcome_sentence(reader.one("SELECT * FROM summary")))
 
 
 def _outcomes(reader: Reader) -> Markup:
     counts = {row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")}
-    rows = [[badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
+    rows = [[word_badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
     return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 
 def _causes(reader: Reader) -> Markup:
-    counts = {row.cause: row.n for row in reader.all("SELECT cause, count(*) AS n FROM verdict GROUP BY cause")}
+    counts = {row.cause: row.n for row in reader.all(_CAUSES_SQL)}
     rows = [[CAUSES[name], meaning, str(counts.get(name, 0))] for name, meaning in CAUSE_MEANINGS.items()]
-    return table(["Cause", "Meaning", "Figures"], rows, "llr")
+    return table(["Cause", "Meaning", "Figures and cells"], rows, "llr")
+
+
+_CAUSES_SQL = "SELECT cause, count(*) AS n FROM (SELECT cause FROM verdict UNION ALL SELECT cause FROM cell_verdict) GROUP BY cause"
+
+
+def _thresholds(reader: Reader) -> Markup:
+    rows: list[list[Cell]] = [
+        [q.says, q.unit, numbers.ABSENT if q.saved_at_most is None else f"{q.saved_at_most.normalize():f}"]
+        for q in reader.all("SELECT * FROM quantity ORDER BY id")
+    ]
+    return table(["What is measured", "Unit", "A tick is right up to"], rows, "llr")
 
 
 def _backbones(reader: Reader) -> Markup:

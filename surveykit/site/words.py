@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from surveykit.site.markdown import escape, span
+from surveykit.site.markdown import span
 
 OUTCOMES = {
     "match": "match",
-    "reproduced": "reproduced",
+    "fits_another_setup": "fits another setup",
     "inconsistent": "inconsistent",
     "unresolved": "unresolved",
     "unexplained": "unexplained",
@@ -18,7 +18,7 @@ OUTCOMES = {
 }
 OUTCOME_MEANINGS = {
     "match": "The printed figure is our count at the printed rounding.",
-    "reproduced": "It differs, and matches exactly the count of another configuration, which is named.",
+    "fits_another_setup": "It differs from our count for the row's own configuration and equals the count of another one, which is named. That does not confirm it.",
     "inconsistent": "It differs, and does not match the count that the survey prints beside it.",
     "unresolved": "It differs; at least three other configurations were tried, and none gives it.",
     "unexplained": "It differs, and nobody has looked into it yet. The checks of this catalog fail then.",
@@ -41,11 +41,8 @@ CAUSES = {
     "other_module_set": "another set of modules",
     "other_row": "the figures of another method",
     "stored_not_trained": "stored parameters, not trained ones",
-    "added_not_changed": "added parameters, not changed ones",
-    "other_denominator": "another denominator",
     "other_backbone": "another backbone",
     "other_definition": "another definition",
-    "avoidable": "a cost that can be avoided",
     "source_inconsistent": "figures that do not match each other",
     "unresolved": "unresolved",
 }
@@ -55,10 +52,10 @@ CAUSE_MEANINGS = {
     "other_module_set": "The same edit on other modules of the backbone has the printed count.",
     "other_row": "A configuration of another method has the printed count.",
     "stored_not_trained": "The printed figure is what is stored for a task, not what is trained.",
-    "added_not_changed": "The printed figure counts new parameters, not those that change.",
-    "other_denominator": "The percentage is of something other than the bare backbone.",
+    "other_backbone": "The same configuration on another backbone gives the printed cell.",
+    "other_definition": "The survey may use the column in another sense than we do. That is a reading, and no count shows it.",
     "source_inconsistent": "Two figures of the survey do not match each other, or one seems to be in another unit.",
-    "unresolved": "No reason was found; what was tried is listed.",
+    "unresolved": "None of our counts gives what is printed; what was tried is listed.",
 }
 FAMILIES = {
     "adapter": "Adapters",
@@ -103,7 +100,7 @@ BASES = {
     "paper": "the method's paper",
     "library_default": "a library's defaults",
     "survey_text": "the survey's text",
-    "reproduction": "chosen because a printed figure follows from it",
+    "fitted": "chosen because its count is a printed figure",
     "variant": "a variant that was tried",
 }
 RELATIONS = {
@@ -163,15 +160,6 @@ def overhead_words(canonical: str | None) -> str:
     if canonical is None:
         return "not stated"
     return " + ".join(words(kind, OVERHEADS) for kind in canonical.split("+"))
-
-
-def badge(outcome: str | None, identifier: str | None = None) -> Markup:
-    """An outcome, in its colour, with its meaning as a tip."""
-    if outcome is None:
-        return escape("–")
-    return span(
-        words(outcome, OUTCOMES), f"outcome {outcome}", identifier=identifier, title=OUTCOME_MEANINGS.get(outcome)
-    )  # fmt: skip
 
 
 def listed(parts: Iterable[str]) -> str:

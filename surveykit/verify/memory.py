@@ -9,6 +9,7 @@ from typing import Literal
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import MemoryUse
+from surveykit.ranks import rank_correlation
 
 GIGABYTE = Decimal(1_000_000_000)
 
@@ -59,8 +60,8 @@ class Setting:
     mean_absolute_error_percent: Decimal
     least_error_percent: Decimal
     greatest_error_percent: Decimal
-    rank_correlation: float
-    """Spearman's."""
+    rank_correlation: float | None
+    """Spearman's; None where there are fewer than two figures."""
     is_chosen: bool
     """Whether it has the smallest mean absolute error: of all settings on the rows of all backbones; for one backbone, on
     the rows of the others, so that its errors are out of sample."""
@@ -73,10 +74,10 @@ def predictions(catalog: Catalog) -> tuple[MemoryPrediction, ...]:
         if m.status == "traced":
             traced.setdefault((m.configuration, m.backbone), []).append(m)
     others = {
-        e.row: e.reproduced_by
+        e.row: e.fits_setup
         for method in catalog.methods.values()
         for e in method.explanations
-        if e.cause == "other_row" and e.reproduced_by is not None
+        if e.cause == "other_row" and e.fits_setup is not None
     }
 
     def found() -> Iterator[MemoryPrediction]:
@@ -127,12 +128,12 @@ def sentences(found: Sequence[Setting]) -> list[str]:
     lines = [
         f"Table 5, memory: {best.rows} predictions with eager attention and no checkpointing. Of {tried} settings for all "
         f"rows, {best.length} positions in {best.dtype} fit best: mean absolute error {best.mean_absolute_error_percent:.1f} "
-        f"% on these same rows, rank correlation {best.rank_correlation:.2f} over all."
+        f"% on these same rows, {_ranked(best)} over all."
     ]
     if own:
         each = "; ".join(
             f"{s.backbone} {s.mean_error_percent:+.1f} % ({s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f}), "
-            f"absolute {s.mean_absolute_error_percent:.1f} %, rank correlation {s.rank_correlation:.2f}"
+            f"absolute {s.mean_absolute_error_percent:.1f} %, {_ranked(s)}"
             for s in own
         )
         lines.append(f"Table 5, memory, each size in the setting that the other sizes choose: {each}.")
@@ -144,6 +145,11 @@ def sentences(found: Sequence[Setting]) -> list[str]:
             f"absolute error {left.mean_absolute_error_percent:.1f} %{otherwise}."
         )
     return lines
+
+
+def _ranked(setting: Setting) -> str:
+    found = setting.rank_correlation
+    return "no rank correlation" if found is None else f"rank correlation {found:.2f}"
 
 
 def _scoped(rows: Sequence[MemoryPrediction], sample: Sample, backbone: str | None) -> list[Setting]:
@@ -158,7 +164,7 @@ def _scoped(rows: Sequence[MemoryPrediction], sample: Sample, backbone: str | No
             Setting(
                 sample, backbone, length, dtype, len(some), sum(errors, Decimal(0)) / len(some), _mean_absolute(some),
                 min(errors), max(errors),
-                _spearman([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
+                rank_correlation([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
                 (length, dtype) == best,
             )
         )  # fmt: skip
@@ -185,17 +191,3 @@ def _by_setting(rows: Sequence[MemoryPrediction]) -> dict[tuple[int, str], list[
 
 def _mean_absolute(rows: Sequence[MemoryPrediction]) -> Decimal:
     return sum((abs(p.error_percent) for p in rows), Decimal(0)) / len(rows)
-
-
-def _spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Correlation of ranks; 0 where one side has a single value."""
-    from statistics import correlation
-
-    if len(set(first)) < 2 or len(set(second)) < 2:
-        return 0.0
-    return correlation(_ranks(first), _ranks(second))
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Places in ascending order from 0; equal values share the mean of theirs."""
-    return [sum(v < value for v in values) + (values.count(value) - 1) / 2 for value in values]

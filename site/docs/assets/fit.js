@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const STANDINGS = ["fits", "tight", "does not fit as traced", "does not fit"];
-  const BADGES = { fits: "match", tight: "reproduced", "does not fit as traced": "unresolved", "does not fit": "unresolved" };
+  const BADGES = { fits: "match", tight: "partly", "does not fit as traced": "unresolved", "does not fit": "unresolved" };
   const BAR = 1.5; // widest bar, in memories of the GPU
   const SHOWN_OVER = 3; // contradicting figures that are listed
 
