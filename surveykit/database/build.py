@@ -14,6 +14,7 @@ import duckdb
 from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.matched import is_matched
 from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Method
 from surveykit.catalog.staleness import key
@@ -143,10 +144,12 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         )
         for b in catalog.backbones.values()
     ]  # fmt: skip
+    to = catalog.quantities.judging.matched_to
+    reference = next((c.recipe for name, _, c in catalog.configurations() if name == to), None)
     yield "configuration", [
         (
             name, m.id, c.name, c.default, c.basis, c.basis_note, c.recipe.model_dump_json(), json.dumps(c.formula.let),
-            c.formula.trainable, c.formula.added, c.formula.stored,
+            c.formula.trainable, c.formula.added, c.formula.stored, is_matched(c.recipe, reference),
         )
         for name, m, c in catalog.configurations()
     ]  # fmt: skip

@@ -178,7 +178,8 @@ CREATE TABLE configuration (
     formula_let JSON NOT NULL,
     formula_trainable VARCHAR NOT NULL,
     formula_added VARCHAR NOT NULL,
-    formula_stored VARCHAR NOT NULL
+    formula_stored VARCHAR NOT NULL,
+    is_matched BOOLEAN NOT NULL
 );
 COMMENT ON TABLE configuration IS 'A method with all its hyper-parameters; exactly one per method is the default';
 COMMENT ON COLUMN configuration.id IS 'method/configuration';
@@ -191,6 +192,7 @@ COMMENT ON COLUMN configuration.recipe IS 'What the engine executes, as JSON';
 COMMENT ON COLUMN configuration.formula_let IS 'Symbols of this configuration, in order, as a JSON object';
 COMMENT ON COLUMN configuration.formula_trainable IS 'Closed form of the trainable parameters';
 COMMENT ON COLUMN configuration.formula_added IS 'Closed form of the new parameters';
+COMMENT ON COLUMN configuration.is_matched IS 'Whether its places and rank are those of LoRA''s default, query and value at rank 8, so that counts can be compared';
 COMMENT ON COLUMN configuration.formula_stored IS 'Closed form of the numbers to keep for each task';
 
 CREATE TABLE quantity (
