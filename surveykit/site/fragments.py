@@ -7,8 +7,9 @@ from markupsafe import Markup
 from surveykit.catalog.load import SURVEY_KEY
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import word_badge
 from surveykit.site.markdown import bullets, code, escape, external, fence, table
-from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, badge, words
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, words
 from surveykit.verify.verdicts import outcome_sentence
 
 
@@ -35,7 +36,7 @@ def finding(reader: Reader) -> Markup:
 
 def _outcomes(reader: Reader) -> Markup:
     counts = {row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")}
-    rows = [[badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
+    rows = [[word_badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
     return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import word_badge
 from surveykit.site.markdown import escape, link
-from surveykit.site.measured_pages import verdict_badge
 from surveykit.site.verdict_tables import explanation_anchor, setup_link
 from surveykit.site.words import OUTCOMES, VERDICTS
 
@@ -74,7 +74,7 @@ def _cells(reader: Reader) -> list[tuple[int, Markup]]:
         " GROUP BY verdict ORDER BY list_position(?, verdict)",
         list(VERDICTS),
     )
-    return [(v.n, verdict_badge(v.verdict)) for v in found]
+    return [(v.n, word_badge(v.verdict)) for v in found]
 
 
 def _telling(reader: Reader) -> list[Markup]:

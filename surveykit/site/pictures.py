@@ -61,7 +61,7 @@ def _picture(
 
 def _score(reader: Reader) -> Picture:
     rows = reader.all(
-        "SELECT b.name AS backbone_name, t.method AS printed_name, p.method, m.family, t.score_mean AS score,"
+        "SELECT b.name AS backbone_name, t.method AS printed_name, p.method, m.family, t.score_mean AS score, t.caveat,"
         " x.trainable_percent AS share FROM table4_recomputed t JOIN backbone b ON b.id = t.backbone"
         " JOIN printed_name p ON p.table_label = 'Appendix B' AND p.printed = t.method JOIN method m ON m.id = p.method"
         " JOIN measured x ON x.configuration = p.configuration AND x.backbone = t.backbone AND x.trainable > 0"
@@ -72,10 +72,11 @@ def _score(reader: Reader) -> Picture:
     return _picture(
         "score", "Score against trainable parameters",
         "Mean score over the datasets of Appendix B, as we recompute Table 4, whose scores the source at hand lacks, against "
-        "the measured share of trainable parameters of the configuration that each name is read as.",
+        "the measured share of trainable parameters of the configuration that each name is read as. Open marks are doubtful: a "
+        "dataset lies at chance, or scores may be shares of 1 instead of percentages.",
         f"Mean score against the share of trainable parameters, one panel for each backbone. The highest: {told}."
         + _correlations(rows, "share", "score"),
-        charts.score_against_share, rows, "backbone_name printed_name method family share score",
+        charts.score_against_share, rows, "backbone_name printed_name method family share score caveat",
     )  # fmt: skip
 
 

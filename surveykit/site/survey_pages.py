@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import judged_figure, word_badge
 from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
 from surveykit.site.measured_pages import MEMORY, memory_anchor
 from surveykit.site.verdict_tables import (
@@ -22,7 +23,7 @@ from surveykit.site.verdict_tables import (
     verdict_anchor,
     verdicts,
 )  # fmt: skip
-from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, badge, words
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, words
 
 TABLE5 = "table5.md"
 DISCREPANCIES = "discrepancies.md"
@@ -71,7 +72,9 @@ def _memory(printed: str | None, error_percent: float | None, backbone: str, row
 
 
 def _legend(counts: dict[str, int]) -> Markup:
-    rows = [[badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts]
+    rows = [
+        [word_badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts
+    ]
     return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 
@@ -86,17 +89,18 @@ def _overview(reader: Reader) -> Markup:
         cells: list[Cell] = []
         for backbone, _ in backbones:
             row = found.get((label, backbone))
-            columns: dict[str, str] = {}  # each outcome once, with the first column that has it
-            for column in COLUMNS:
-                if row and column in row.cells:
-                    columns.setdefault(row.cells[column].outcome, column)
+            outcomes: dict[str, Any] = {}  # each once, with the first column that has it
+            for v in row.cells.values() if row else ():
+                outcomes.setdefault(v.outcome, v)
             cells.append(
                 joined(
                     (
                         link(
-                            badge(outcome), f"methods/{methods[label]}.md#{verdict_anchor(label, backbone, c)}", TABLE5
+                            judged_figure(v).badge(),
+                            f"methods/{v.method}.md#{verdict_anchor(label, backbone, v.column_name)}",
+                            TABLE5,
                         )
-                        for outcome, c in columns.items()
+                        for v in outcomes.values()
                     ),
                     " ",
                 )
@@ -142,7 +146,7 @@ def _entries(reader: Reader) -> Iterator[Any]:
             method=link(names[first.method], f"methods/{first.method}.md", DISCREPANCIES),
             backbones=", ".join(dict.fromkeys(row.backbone_name for row, _ in pairs)),
             outcome=first.outcome,
-            badge=badge(first.outcome),
+            badge=word_badge(first.outcome),
             cause=first.cause,
             cause_words=words(first.cause, CAUSES) if first.cause not in (None, "unresolved") else None,
             text=first.explanation,

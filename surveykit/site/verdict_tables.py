@@ -11,8 +11,9 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
 from surveykit.site.configurations import place
+from surveykit.site.judged import judged_figure
 from surveykit.site.markdown import Cell, link, slug, table
-from surveykit.site.words import CAUSES, badge, words
+from surveykit.site.words import CAUSES, words
 
 COLUMNS = ("params_millions", "params_percent")
 
@@ -60,11 +61,15 @@ def figures(row: Any, page: str) -> list[Cell]:
             continue
         own = page == f"methods/{v.method}.md"
         anchor = verdict_anchor(v.row_label, v.backbone, column)
-        shown, found = badge(v.outcome), numbers.like_printed(v.measured, v.decimals)
+        judged = judged_figure(v)
         if own:
-            cells += [cell(v.printed, "claim", anchor), cell(found, "measured", anchor), cell(shown, anchor)]
+            cells += [
+                cell(v.printed, "claim", anchor),
+                cell(judged.figure, "measured", anchor),
+                cell(judged.badge(), anchor),
+            ]
             continue
-        cells += [v.printed, found, link(shown, f"methods/{v.method}.md#{anchor}", page)]
+        cells += [v.printed, judged.figure, link(judged.badge(), f"methods/{v.method}.md#{anchor}", page)]
     return cells
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from surveykit.site.markdown import escape, span
+from surveykit.site.markdown import span
 
 OUTCOMES = {
     "match": "match",
@@ -163,15 +163,6 @@ def overhead_words(canonical: str | None) -> str:
     if canonical is None:
         return "not stated"
     return " + ".join(words(kind, OVERHEADS) for kind in canonical.split("+"))
-
-
-def badge(outcome: str | None, identifier: str | None = None) -> Markup:
-    """An outcome, in its colour, with its meaning as a tip."""
-    if outcome is None:
-        return escape("–")
-    return span(
-        words(outcome, OUTCOMES), f"outcome {outcome}", identifier=identifier, title=OUTCOME_MEANINGS.get(outcome)
-    )  # fmt: skip
 
 
 def listed(parts: Iterable[str]) -> str:
