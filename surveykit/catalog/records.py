@@ -185,8 +185,8 @@ class Configuration(Record):
     """Whether the method's own page and columns use this one; exactly one per method."""
     default_with_biases: bool = False
     """Whether it is meant instead where the method alone is named and the model has biases of its own; one at most."""
-    basis: Literal["paper", "library_default", "survey_text", "reproduction", "variant"]
-    """Where the hyper-parameters come from; `reproduction`: chosen because a printed figure follows from it."""
+    basis: Literal["paper", "library_default", "survey_text", "fitted", "variant"]
+    """Where the hyper-parameters come from; `fitted`: chosen because its count is a printed figure."""
     basis_note: str = Field(min_length=10)
     """The place that states them, or what was varied."""
     survey_rows: tuple[SurveyRow, ...] = ()
@@ -242,7 +242,7 @@ class Explanation(Record):
     cause: Cause
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
-    reproduced_by: str | None = None
+    fits_setup: str | None = None
     """A configuration (method/configuration) that gives the printed figures exactly."""
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
@@ -254,11 +254,11 @@ class Explanation(Record):
         if self.cause == "unresolved":
             if len(set(self.tried)) < 3:
                 raise ValueError("an unresolved difference needs at least three different tried configurations")
-            if self.reproduced_by is not None:
-                raise ValueError("a difference that a configuration reproduces is not unresolved; name its cause")
-        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.reproduced_by is None):
+            if self.fits_setup is not None:
+                raise ValueError("a figure that fits another setup is not unresolved; name its cause")
+        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.fits_setup is None):
             raise ValueError(
-                f"the cause {self.cause} needs {'no' if self.reproduced_by else 'a'} configuration in reproduced_by"
+                f"the cause {self.cause} needs {'no' if self.fits_setup else 'a'} configuration in fits_setup"
             )
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
@@ -274,17 +274,23 @@ class Explanation(Record):
 
 
 CellCause = Literal[
-    "added_not_changed",
-    "stored_not_trained",
-    "other_denominator",
     "other_configuration",
     "other_module_set",
     "other_backbone",
     "other_definition",
-    "avoidable",
     "source_inconsistent",
     "unresolved",
 ]
+NAMES_A_SETUP: frozenset[CellCause] = frozenset({"other_configuration", "other_module_set", "other_backbone"})
+"""Causes that say where the printed cell comes from: they name the setup, and the check fails where it does not give it."""
+
+
+class Setup(Record):
+    """A configuration on a base model."""
+
+    configuration: str
+    """method/configuration."""
+    backbone: str
 
 
 class CellExplanation(Record):
@@ -297,6 +303,15 @@ class CellExplanation(Record):
     cause: CellCause
     text: str = Field(min_length=20)
     """The reason, worded as what was found."""
+    fits_setup: Setup | None = None
+    """What gives the printed cell; needed by the causes that claim that something does."""
+
+    @model_validator(mode="after")
+    def _names_what_it_claims(self) -> Self:
+        if (self.cause in NAMES_A_SETUP) != (self.fits_setup is not None):
+            needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
+            raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
+        return self
 
 
 class Method(Record):

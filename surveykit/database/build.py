@@ -14,6 +14,7 @@ from surveykit.beside import new_file
 from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.matched import is_matched
 from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Method
 from surveykit.catalog.staleness import key
@@ -136,13 +137,18 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         )
         for b in catalog.backbones.values()
     ]  # fmt: skip
+    to = catalog.quantities.judging.matched_to
+    reference = next((c.recipe for name, _, c in catalog.configurations() if name == to), None)
     yield "configuration", [
         (
             name, m.id, c.name, c.default, c.basis, c.basis_note, c.recipe.model_dump_json(), json.dumps(c.formula.let),
-            c.formula.trainable, c.formula.added, c.formula.stored,
+            c.formula.trainable, c.formula.added, c.formula.stored, is_matched(c.recipe, reference),
         )
         for name, m, c in catalog.configurations()
     ]  # fmt: skip
+    quantities = catalog.quantities
+    yield "quantity", [tuple(q.model_dump().values()) for q in quantities.quantities]
+    yield "judging", [tuple(quantities.judging.model_dump().values())]
     yield "survey_row", [(r.row, name, r.evidence) for name, _, c in catalog.configurations() for r in c.survey_rows]
     yield (
         "oracle",
@@ -155,13 +161,14 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
     yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
     yield "measurement", _measurements(catalog)
-    for name, rows in (("cost", catalog.costs), ("memory_use", catalog.memory), ("trial", catalog.trials)):
-        yield name, [tuple(row.model_dump().values()) for row in rows]
+    yield "cost", [(*c.model_dump().values(), c.backward) for c in catalog.costs]
+    yield "memory_use", [tuple(row.model_dump().values()) for row in catalog.memory]
+    yield "trial", [tuple(row.model_dump().values()) for row in catalog.trials]
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",
         [
-            (m.id, i, e.row, e.cause, e.text, e.reproduced_by, e.correction)
+            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction)
             for m in methods
             for i, e in enumerate(m.explanations)
         ],

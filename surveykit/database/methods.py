@@ -43,28 +43,36 @@ def facts(reader: Reader, name: str) -> Listing:
     configuration costs on T5-Large, and its counts on every backbone."""
     return reader.listing(
         """
-        SELECT what, claimed, measured, verdict, evidence FROM (
+        SELECT what, claimed, measured, measured_of, verdict, evidence FROM (
             SELECT 1 AS part, list_position(['type', 'disk', 'ram', 'bp', 'overhead'], name) AS place,
                    'effective ' || name AS what, coalesce(value, status) AS claimed,
-                   NULL::VARCHAR AS measured, NULL::VARCHAR AS verdict, source || ': ' || locator AS evidence
+                   NULL::VARCHAR AS measured, NULL::VARCHAR AS measured_of, NULL::VARCHAR AS verdict, source || ': ' || locator AS evidence
             FROM attribute WHERE method = $name
             UNION ALL
             SELECT 2, table_number * 100 + row_number() OVER (PARTITION BY table_number ORDER BY locator),
                    'Table ' || table_number || ', ' || column_name, printed, measured,
-                   verdict || coalesce(' (' || cause || ')', ''), reason || coalesce(' ' || explanation, '')
+                   configuration || ' on ' || backbone || coalesce(', ' || sense, ''),
+                   coalesce(verdict || ', found by ' || nullif(found_by, 'default'), verdict) || coalesce(' (' || cause || ')', ''), reason || coalesce(' ' || explanation, '')
             FROM cell_verdict WHERE method = $name
             UNION ALL
             SELECT 3, 5, 'Table 5, ' || column_name || ' on ' || backbone, printed,
-                   CAST(round(measured, 4) AS VARCHAR), coalesce(cause || ' (' || outcome || ')', verdict),
+                   CAST(round(measured, 4) AS VARCHAR), configuration || ' on ' || backbone,
+                   coalesce(cause || ' (' || outcome || ')', verdict),
                    coalesce(explanation, locator)
             FROM verdict WHERE method = $name
             UNION ALL
             SELECT 3, 6, 'Table 5, ram_gb on ' || backbone || ' (' || row_label || ')', CAST(CAST(printed_gb AS DOUBLE) AS VARCHAR),
-                   CAST(round(CAST(predicted_gb AS DOUBLE), 2) AS VARCHAR), 'predicted',
+                   CAST(round(CAST(predicted_gb AS DOUBLE), 2) AS VARCHAR), configuration || ' on ' || backbone, 'predicted',
                    printf('batch %d, %d positions, %s: %+.0f %%', batch, length, dtype, error_percent)
             FROM memory_prediction WHERE method = $name AND is_best_setting
             UNION ALL
-            SELECT 4, fact.place, fact.what, NULL, fact.value, NULL, configuration || ' on ' || backbone
+            SELECT 3, 7, 'score on ' || backbone || ' (' || method || '), recomputed', NULL,
+                   CAST(round(score_mean, 2) AS VARCHAR), NULL, NULL,
+                   coalesce('doubtful: ' || caveat || coalesce('; the mean would then be ' || round(score_if_fraction, 2), ''), 'Appendix B')
+            FROM table4_recomputed WHERE method_id = $name AND score_mean IS NOT NULL
+            UNION ALL
+            SELECT 4, fact.place, fact.what, NULL, fact.value, configuration || ' on ' || backbone, NULL,
+                   'configuration ' || configuration_name
             FROM methods, LATERAL (VALUES
                 (1, 'memory, share of full tuning', CAST(round(ram_ratio, 3) AS VARCHAR)),
                 (2, 'backward runs into blocks', bp_measured),
@@ -78,8 +86,9 @@ def facts(reader: Reader, name: str) -> Listing:
             ) AS fact (place, what, value)
             WHERE id = $name AND bp_measured IS NOT NULL
             UNION ALL
-            SELECT 5, backbone.parameters, configuration.id || ' on ' || backbone.id || ': trainable / added / stored', NULL,
-                   measurement.trainable || ' / ' || measurement.added || ' / ' || measurement.stored, NULL,
+            SELECT 5, backbone.parameters, 'trainable / added / stored on ' || backbone.id, NULL,
+                   measurement.trainable || ' / ' || measurement.added || ' / ' || measurement.stored,
+                   configuration.id || ' on ' || backbone.id, NULL,
                    'formula ' || configuration.formula_trainable
             FROM measurement
             JOIN configuration ON configuration.id = measurement.configuration
@@ -94,10 +103,11 @@ def facts(reader: Reader, name: str) -> Listing:
 _COMPARED = (
     "type", "disk", "ram", "bp", "overhead", "family", "section", "year", "trainable_percent_printed",
     "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b", "evaluated_over_20b", "in_peft",
-    "in_adapters", "configuration", "trainable_measured", "trainable_percent_measured", "added_measured",
+    "in_adapters", "word_of", "configuration", "configuration_name", "trainable_measured",
+    "trainable_percent_measured", "configuration_matched", "trainable_matched", "added_measured",
     "stored_measured", "changed_percent_measured", "update_rank_measured", "ram_ratio", "bp_measured",
     "overhead_unmerged", "overhead_merged", "inference_flops_percent", "merged_flops_percent", "merges",
-    "figures_match", "figures_differ", "cells_match", "cells_differ",
+    "figures_match", "figures_differ", "cells_match", "cells_found_by_search", "cells_differ",
 )  # fmt: skip
 
 
@@ -125,13 +135,16 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Listing
     for size in known:
         # Of two rows of one method the one that is read as its default configuration comes last, and stays.
         ours = (
-            "SELECT method_id, score_mean FROM table4_recomputed JOIN printed_name ON printed_name.printed = "
+            "SELECT method_id, score_mean, caveat, score_if_fraction FROM table4_recomputed JOIN printed_name ON printed_name.printed = "
             "table4_recomputed.method AND printed_name.table_label = 'Appendix B' LEFT JOIN configuration ON "
             "configuration.id = printed_name.configuration WHERE backbone = ? ORDER BY is_default, datasets"
         )
-        scores = {row.method_id: row.score_mean for row in reader.all(ours, size)}
+        scores = {row.method_id: row for row in reader.all(ours, size)}
         if scores:
-            rows.append((f"score on {size}, recomputed", *(scores.get(name) for name in chosen)))
+            shown = [scores.get(name) for name in chosen]
+            rows.append((f"score on {size}, recomputed", *(row and row.score_mean for row in shown)))
+            if any(row is not None and row.caveat for row in shown):
+                rows.append((f"score on {size}, caveat", *(row and row.caveat for row in shown)))
     return ["property", *chosen], rows
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_BACKBONE = "t5-large"
-DEFAULT_SELECT = "id, name, type, disk, ram, bp, overhead, trainable_measured, trainable_percent_measured"
+DEFAULT_SELECT = (
+    "id, name, type, disk, ram, bp, overhead, word_of, configuration, trainable_measured, trainable_percent_measured"
+)
 MAX_ROWS = 10_000
 MAX_BYTES = 64 << 20
 MEMORY_BYTES = 1 << 30

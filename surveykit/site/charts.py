@@ -15,7 +15,7 @@ from surveykit.site.words import FAMILIES
 OUTCOME_MARKS = MappingProxyType(
     {
         "match": ("o", "blue", "match"),
-        "reproduced": ("D", "orange", "differs, reproduced by another configuration"),
+        "fits_another_setup": ("D", "orange", "differs, fits another setup"),
         "inconsistent": ("s", "purple", "does not match the count beside it"),
         "unresolved": ("^", "red", "differs, unresolved"),
         "unexplained": ("X", "grey", "differs, not explained"),
@@ -107,7 +107,9 @@ def score_against_share(rows: Sequence[Any]) -> str:
     for axes, (backbone, own) in zip(canvas.panels, panels, strict=True):
         for r in own:
             text = f"{r.printed_name} on {backbone}: mean score {r.score:.2f}, {numbers.percent(r.share)} % trainable"
-            canvas.mark(axes, r.share, r.score, FAMILY_MARKS[r.family], (f"methods/{r.method}.md", text))
+            text += f"; doubtful: {r.caveat}" if r.caveat else ""
+            place = (f"methods/{r.method}.md", text)
+            canvas.mark(axes, r.share, r.score, FAMILY_MARKS[r.family], place, filled=not r.caveat)
         logarithmic(axes, "x", (min(shares) / 2, max(shares) * 3))
         axes.margins(y=0.12)
         axes.set_title(backbone, loc="left", fontsize=12, color=colour("text"))

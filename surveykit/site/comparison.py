@@ -11,11 +11,13 @@ from surveykit import formula
 from surveykit.catalog.backbones import Backbone
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import Judged, judged_figure
 from surveykit.site.method_columns import COLUMNS
 from surveykit.site.method_table import evidence
+from surveykit.site.raw_results import caveat_words
 from surveykit.site.snippets import Snippet
-from surveykit.site.verdict_tables import verdict_anchor
-from surveykit.site.words import FAMILIES, LIBRARIES, OUTCOME_MEANINGS, OUTCOMES, VERDICTS, words
+from surveykit.site.verdict_tables import verdict_anchor, verdicts
+from surveykit.site.words import FAMILIES, LIBRARIES, words
 
 DEFAULT = ("lora", "ia3", "adapters", "prompt-tuning")
 """What the page compares before anything is picked."""
@@ -81,12 +83,21 @@ def _columns(methods: list[Any]) -> Iterator[Row]:
             for source in column.sources():
                 anchor = evidence(column, source, m) or ""
                 text = Piece(getattr(column, source)(m).text, anchor=anchor)
+                judged = m.verdicts.get(anchor) if source == "measured" else None
+                if judged is not None and judged.figure != numbers.ABSENT:
+                    lines.append(_judged(judged, anchor))
+                    if judged.usual:  # the two are one figure
+                        continue
                 lines.append((Piece(f"{source} ", "source"), text) if len(column.sources()) == 2 else (text,))
-                if source == "measured" and anchor in m.verdicts:
-                    word, meaning = VERDICTS[m.verdicts[anchor]]
-                    lines.append((Piece(word, f"outcome {m.verdicts[anchor]}", anchor, meaning),))
             cells[m.id] = tuple(lines)
         yield Row("Claims and measurements on T5-Large", column.head, cells)
+
+
+def _judged(judged: Judged, anchor: str) -> Line:
+    """A verdict with the figure that it judged, and what that figure is of where it is not the default on T5-Large."""
+    of = "" if judged.usual else f" ({judged.of})"
+    badge = Piece(judged.word, f"outcome {judged.verdict}", anchor, judged.tip)
+    return (Piece("judged ", "source"), Piece(judged.figure, anchor=anchor), Piece(f"{of} "), badge)
 
 
 def _formulas(reader: Reader) -> Iterator[Row]:
@@ -134,10 +145,12 @@ def _experiment(reader: Reader, backbones: list[Any]) -> Iterator[Row]:
                 if s.score_mean is not None
                 else f"no mean: {s.datasets} of 4 datasets"
             )
-            scores.setdefault(s.method_id, []).append((Piece(f"{s.method}: ", "source"), Piece(found)))
+            mark = (Piece("*", "caveat", title=caveat_words(s)), Piece(f" {caveat_words(s)}")) if s.caveat else ()
+            scores.setdefault(s.method_id, []).append((Piece(f"{s.method}: ", "source"), Piece(found), *mark))
         yield Row(section, "Score, recomputed from Appendix B", {m: tuple(lines) for m, lines in scores.items()})
         printed = reader.all("SELECT * FROM table5 WHERE backbone = ? ORDER BY lower(row_label)", b.id)
-        yield Row(section, "Trainable parameters, printed", _by_method(printed, _parameters))
+        judged = [row for row in verdicts(reader) if row.backbone == b.id]
+        yield Row(section, "Trainable parameters, printed", _by_method(judged, _parameters))
         predicted = reader.all("SELECT * FROM memory_prediction WHERE is_best_setting AND backbone = ?", b.id)
         by_row = {p.row_label: p.predicted_gb for p in predicted}
         for row in printed:
@@ -155,15 +168,16 @@ def _by_method(rows: list[Any], write: Callable[[Any], Line]) -> dict[str, Cell]
 
 
 def _parameters(row: Any) -> Line:
+    """Both printed figures of a row, each with our count and the verdict on the two."""
     pieces: list[Piece] = []
-    for column, unit in (("params_millions", " M "), ("params_percent", " % ")):
-        printed, outcome = getattr(row, f"{column}_printed"), getattr(row, f"{column}_outcome")
-        if printed is not None:
-            pieces.append(Piece(printed + unit))
-        if outcome is not None:
-            anchor = verdict_anchor(row.row_label, row.backbone, column)
-            pieces.append(Piece(words(outcome, OUTCOMES), f"outcome {outcome}", anchor, OUTCOME_MEANINGS[outcome]))
-            pieces.append(Piece(" "))
+    for column, unit in (("params_millions", "M"), ("params_percent", "%")):
+        v = row.cells.get(column)
+        if v is None:
+            continue
+        judged, anchor = judged_figure(v), verdict_anchor(v.row_label, v.backbone, column)
+        pieces.append(Piece(f"{v.printed} {unit}, counted {judged.figure} "))
+        pieces.append(Piece(judged.word, f"outcome {judged.verdict}", anchor, judged.tip))
+        pieces.append(Piece("; " if column == "params_millions" else ""))
     return tuple(pieces)
 
 

@@ -7,9 +7,9 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
-from surveykit.site.markdown import Cell, link, slug, table
-from surveykit.site.measured_pages import verdict_badge
-from surveykit.site.raw_results import APPENDIX_B
+from surveykit.site.judged import word_badge
+from surveykit.site.markdown import Cell, escape, link, slug, table
+from surveykit.site.raw_results import APPENDIX_B, caveat_mark, caveat_words
 
 
 def experiment_rows(reader: Reader, method: str) -> Markup:
@@ -31,10 +31,10 @@ def experiment_rows(reader: Reader, method: str) -> Markup:
                 t.backbone_name,
                 cell(t.ram_gb_printed or numbers.ABSENT, *at, "ram"),
                 cell(predicted, *at, "ram-predicted"),
-                cell(verdict_badge("not_measured" if t.predicted_gb is None else "predicted"), *at, "ram-verdict"),
+                cell(word_badge("not_measured" if t.predicted_gb is None else "predicted"), *at, "ram-verdict"),
                 cell(t.throughput_train_printed or numbers.ABSENT, *at, "training"),
                 cell(t.throughput_infer_printed or numbers.ABSENT, *at, "inference"),
-                verdict_badge("not_measured"),
+                word_badge("not_measured"),
             ]
         )
     heads = [
@@ -65,10 +65,13 @@ def score_rows(reader: Reader, method: str, page: str) -> Markup:
             [
                 s.method,
                 s.backbone_name,
-                cell(numbers.score(s.score_mean), *at, "mean"),
+                cell(escape(numbers.score(s.score_mean)) + caveat_mark(s), *at, "mean"),
                 cell(numbers.score(s.score_std), *at, "deviation"),
                 f"{s.place} of {s.of}",
+                caveat_words(s) if s.caveat else numbers.ABSENT,
                 link("raw results", f"{APPENDIX_B}#{slug(s.backbone)}", page),
             ]
         )
-    return table(["Name in Appendix B", "Backbone", "Mean score", "Deviation", "Place", "Source"], rows, "llrrrl")
+    return table(
+        ["Name in Appendix B", "Backbone", "Mean score", "Deviation", "Place", "Caveat", "Source"], rows, "llrrrll"
+    )

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
+from surveykit.site.judged import cell_anchor, cells_of, judged_cell, word_badge
 from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
 from surveykit.site.words import CAUSES, COLUMNS, VERDICTS, overhead_words, words, yes_no
 
@@ -18,39 +19,35 @@ _MARKS = {"✓": "yes", "✗": "no"}
 BACKWARD = {"none": "into no block", "partial": "into some blocks", "full": "into all blocks"}
 
 
-def verdict_badge(verdict: str, identifier: str | None = None) -> Markup:
-    """A verdict of a cell, in its colour, with its meaning as a tip."""
-    return span(words(verdict, {k: v[0] for k, v in VERDICTS.items()}), f"outcome {verdict}", identifier=identifier,
-                title=VERDICTS[verdict][1])  # fmt: skip
-
-
-def cell_anchor(table_number: int, column: str) -> str:
-    """The anchor of a cell of Table 1 or 2 on its method's page."""
-    return f"table{table_number}-{slug(column)}"
-
-
 def cell_rows(reader: Reader, method: str) -> Markup:
     """The cells of Tables 1 and 2 of one method: printed, measured, verdict, reason."""
     rows: list[list[Cell]] = []
     columns = list(COLUMNS)
     for v in sorted(
-        reader.of("method", method, "SELECT * FROM cell_verdict"),
+        reader.of(
+            "method",
+            method,
+            "SELECT v.*, b.name AS backbone_name, false AS usual FROM cell_verdict v"
+            " LEFT JOIN backbone b ON b.id = v.backbone",
+        ),
         key=lambda v: (v.table_number, columns.index(v.column_name)),
     ):
         reason = escape(v.reason)
         if v.explanation:
             reason += Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explanation)
         anchor = cell_anchor(v.table_number, v.column_name)
+        judged = judged_cell(v)
         rows.append(
             [
                 f"Table {v.table_number}: {words(v.column_name, COLUMNS)}",
                 cell(_MARKS.get(v.printed, v.printed), "claim", anchor),
-                cell(v.measured or numbers.ABSENT, "measured", anchor),
-                cell(verdict_badge(v.verdict), anchor),
+                cell(judged.figure, "measured", anchor),
+                judged.of or numbers.ABSENT,
+                cell(judged.badge(), anchor),
                 reason,
             ]
         )
-    return table(["Cell", "Printed", "Measured", "Verdict", "What was looked at"], rows, "lllll")
+    return table(["Cell", "Printed", "Measured", "of", "Verdict", "What was looked at"], rows, "llllll")
 
 
 def cost_rows(reader: Reader, method: str) -> Markup:
@@ -120,13 +117,13 @@ def trial_sentence(reader: Reader, method: str) -> str | None:
     return f"Run for real on a tiny T5 with random weights: {falls[t.loss_falls]}; {parts[t.merge]}; {kept}."
 
 
-def cell_columns(reader: Reader) -> dict[tuple[str, int, str], Markup]:
-    """A verdict for each cell of Tables 1 and 2, as a link to where it is explained."""
-    found = {}
-    for v in reader.all("SELECT * FROM cell_verdict"):
-        anchor = f"methods/{v.method}.md#{cell_anchor(v.table_number, v.column_name)}"
-        found[v.method, v.table_number, v.column_name] = link(verdict_badge(v.verdict), anchor, "survey/tables-1-2.md")
-    return found
+def cell_columns(reader: Reader) -> dict[tuple[str, str], Markup]:
+    """Figure and verdict for each cell of Tables 1 and 2, by method and anchor, as a link to where it is explained."""
+    return {
+        (method, anchor): link(judged.markup(), f"methods/{method}.md#{anchor}", "survey/tables-1-2.md")
+        for method, cells in cells_of(reader).items()
+        for anchor, judged in cells.items()
+    }
 
 
 def coverage_context(reader: Reader) -> dict[str, Any]:
@@ -157,7 +154,7 @@ def coverage_context(reader: Reader) -> dict[str, Any]:
         "coverage": table(heads, rows, "llllrrrrrl"),
         "methods": len(rows),
         "instantiated": sum(1 for m in rows if m[4] != "0"),
-        "verdicts": [(verdict_badge(w.verdict), w.n, VERDICTS[w.verdict][1]) for w in words_of],
+        "verdicts": [(word_badge(w.verdict), w.n, VERDICTS[w.verdict][1]) for w in words_of],
     }
 
 
@@ -212,13 +209,14 @@ def memory_context(reader: Reader) -> dict[str, Any]:
         )
     ]
     settings: list[list[Cell]] = [
-        [f"{s.length}", s.dtype, f"{s.error:.1f} %", f"{s.correlation:.2f}", yes_no(s.is_best_setting)]
-        for s in reader.all(
-            "WITH ranked AS (SELECT *, rank() OVER (PARTITION BY length, dtype ORDER BY printed_gb) AS a,"
-            " rank() OVER (PARTITION BY length, dtype ORDER BY predicted_gb) AS b FROM memory_prediction)"
-            " SELECT length, dtype, is_best_setting, avg(abs(error_percent)) AS error, corr(a, b) AS correlation"
-            " FROM ranked GROUP BY ALL ORDER BY error"
-        )
+        [
+            f"{s.length}",
+            s.dtype,
+            f"{s.mean_error_percent:.1f} %",
+            numbers.ABSENT if s.rank_correlation is None else f"{s.rank_correlation:.2f}",
+            yes_no(s.is_best),
+        ]
+        for s in reader.all("SELECT * FROM memory_setting ORDER BY mean_error_percent")
     ]
     return {
         "rows": table(["Backbone", "Row", "Printed, GB", "Predicted, GB", "Error"], rows, "llrrr"),

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from surveykit.site import numbers
+from surveykit.site.judged import YES_PARTLY_NO
 from surveykit.site.markdown import escape, span
 from surveykit.site.words import FAMILIES, OVERHEADS, STATUSES, overhead_words, type_words, words, yes_no
 
 NOT_MEASURED = "not measured"
-_YES_PARTLY_NO = {"none": "yes", "partial": "partly", "full": "no"}
+WORD_OF = {"survey": "the survey", "ours": "surveykit"}
+"""Whose word type, ticks and overhead of a method are."""
 _MERGES = {"exact": "yes", "partly": "partly", "none": "no", "differs": "differs"}
 
 
@@ -124,11 +126,13 @@ def _percent(value: float) -> str:
 COLUMNS = (
     Column("name", "Method", claimed=lambda m: Said(m.name)),
     Column("type", "Type", claimed=_type, claimed_at="1 type", facet=True),
+    Column("word_of", "Letters and ticks of", claimed=lambda m: Said(WORD_OF[m.word_of], kinds=(WORD_OF[m.word_of],)),
+           facet=True),
     Column("disk", "Saves disk", _claimed_tick("disk"), _measured_tick("disk_measured"), "1 disk", "configurations",
            facet=True),
     Column("ram", "Saves RAM", _claimed_tick("ram"), _measured_tick("ram_measured"), "1 ram", "costs", facet=True),
     Column("bp", "Saves backprop", _claimed_tick("bp"),
-           lambda m: _word(_YES_PARTLY_NO.get(m.bp_measured, NOT_MEASURED)), "1 bp", "costs", facet=True),
+           lambda m: _word(YES_PARTLY_NO.get(m.bp_measured, NOT_MEASURED)), "1 bp", "costs", facet=True),
     Column("overhead", "Inference overhead", lambda m: _overhead(m.overhead, m.states["overhead"]),
            lambda m: _overhead(m.overhead_unmerged, NOT_MEASURED), "1 overhead", "costs", facet=True),
     Column("overhead_merged", "Overhead once merged", measured=lambda m: _overhead(m.overhead_merged, NOT_MEASURED),
@@ -136,9 +140,15 @@ COLUMNS = (
     Column("merges", "Merges", measured=lambda m: _word(_MERGES.get(m.merges, NOT_MEASURED)), measured_at="costs",
            facet=True),
     Column("evaluated", "Evaluated at", claimed=_evaluated, facet=True, shown=False),
+    Column("configuration", "Counted configuration",
+           measured=lambda m: Said(m.configuration_name or NOT_MEASURED,
+                                   shown=None if m.configuration_name else span(numbers.ABSENT, "absent")),
+           measured_at="configurations"),
     Column("trainable", "Trainable, %", _printed("trainable_percent"),
            _figure("trainable_percent_measured", numbers.percent), "2 trainable_percent", "configurations",
            numeric=True),
+    Column("trainable_matched", "Trainable, %, query and value at rank 8",
+           measured=_figure("trainable_percent_matched", numbers.percent), measured_at="configurations", numeric=True),
     Column("changed", "Changed, %", _printed("changed_percent"), _figure("changed_percent_measured", numbers.percent),
            "2 changed_percent", "configurations", numeric=True, shown=False),
     Column("ram_ratio", "Memory, share of full tuning", measured=_figure("ram_ratio", _percent), measured_at="costs",
@@ -166,7 +176,7 @@ COLUMNS = (
 ABSENT = (*STATUSES.values(), NOT_MEASURED)
 """Values that say that there is none."""
 FACET_ORDER = (
-    "A", "S", "R", "AS", "AR", "ARS", "none", "yes", "partly", "no", "differs",
+    "A", "S", "R", "AS", "AR", "ARS", "none", *WORD_OF.values(), "yes", "partly", "no", "differs",
     *OVERHEADS.values(), "under 1 B", "under 20 B", "over 20 B", *FAMILIES.values(), *ABSENT,
 )  # fmt: skip
 """Values of facets in the order in which they are listed; others come before the last ones, in alphabetical order."""

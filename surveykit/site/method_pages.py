@@ -58,6 +58,11 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
         "methods": markdown_table(rows),
         "script": Markup(target(FIRST_PAGE, INDEX)),
         "rows_on_a_page": ROWS_ON_A_PAGE,
+        "judging": reader.one("SELECT * FROM judging"),
+        "at_most": {
+            q.id: f"{q.saved_at_most.normalize():f}"
+            for q in reader.all("SELECT id, saved_at_most FROM quantity WHERE saved_at_most IS NOT NULL")
+        },
         "families": families,
         "summary": reader.one("SELECT * FROM summary"),
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
@@ -74,6 +79,7 @@ def method_contexts(
         sources: where corrections go.
     """
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
+    judging = reader.one("SELECT * FROM judging")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
         configurations = reader.of("method", method.id, "SELECT * FROM configuration ORDER BY NOT is_default, id")
@@ -101,6 +107,7 @@ def method_contexts(
                 "symbols": _symbols(method.pseudocode, configurations),
                 "relations": _relations(reader, method.id, page),
                 "implementations": _implementations(reader, method.id, told),
+                "judging": judging,
                 "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
                 "words": words,
             },

@@ -9,17 +9,16 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import Judged, cell_anchor, cells_of, word_badge
 from surveykit.site.markdown import joined, link, span, table
-from surveykit.site.measured_pages import cell_anchor
 from surveykit.site.method_columns import ABSENT, COLUMNS, FACET_ORDER, Column, Said
-from surveykit.site.words import FAMILIES, OUTCOMES, STATUSES, VERDICTS, badge, type_words, words
+from surveykit.site.words import FAMILIES, OUTCOMES, STATUSES, type_words, words
 
 INDEX = "methods/index.md"
 DATA = "assets/data/methods-table.json"
 FIRST_PAGE = "assets/js/table/first-page.js"
 ROWS_ON_A_PAGE = 200
 """A browser takes long to lay out a table of many hundreds, so the script puts more on further pages."""
-_DIFFERENT = ("differs", "partly", "outside_range")
 
 
 def method_rows(reader: Reader) -> list[Any]:
@@ -37,9 +36,7 @@ def method_rows(reader: Reader) -> list[Any]:
         (m.id, m.backbone): m.ram_gb_predicted
         for m in reader.all("SELECT id, backbone, ram_gb_predicted FROM method_on_backbone")
     }
-    cells: dict[str, dict[str, str]] = {}
-    for v in reader.all("SELECT method, table_number, column_name, verdict FROM cell_verdict"):
-        cells.setdefault(v.method, {})[cell_anchor(v.table_number, v.column_name)] = v.verdict
+    cells = cells_of(reader)
     aliases: dict[str, list[str]] = {}
     for alias in reader.all("SELECT * FROM alias ORDER BY name"):
         aliases.setdefault(alias.method, []).append(alias.name)
@@ -56,7 +53,7 @@ def method_rows(reader: Reader) -> list[Any]:
 
 def _figures(counts: list[Any]) -> Said:
     text = ", ".join(f"{c.n} {words(c.outcome, OUTCOMES)}" for c in counts)
-    shown = joined((Markup(f"{c.n} ") + badge(c.outcome) for c in counts), "<br>")
+    shown = joined((Markup(f"{c.n} ") + word_badge(c.outcome) for c in counts), "<br>")
     return Said(text or "none", shown=shown or span(numbers.ABSENT, "absent"))
 
 
@@ -80,13 +77,20 @@ def _cell(column: Column, m: Any) -> Markup:
     return Markup(" ").join(parts)
 
 
-def _labelled(shown: Markup, source: str, verdict: str | None) -> Markup:
-    """One of the two lines of a cell; a measurement that is not what is printed is marked as what the verdict calls it."""
+def _labelled(shown: Markup, source: str, judged: Judged | None) -> Markup:
+    """One of the two lines of a cell. Where the verdict is that the two differ it stands with the figure that it judged,
+    which need not be that of the default configuration on T5-Large."""
     if source == "claimed":
         return Markup(f'<span class="claimed">{shown}</span>')
-    word, meaning = VERDICTS[verdict] if verdict in _DIFFERENT else ("", "")
-    mark = Markup(" ") + span(word, f"outcome {verdict}", title=meaning) if word else Markup("")
-    return Markup(f'<span class="measured"><span class="source">measured</span> {shown}{mark}</span>')
+    measured = Markup(f'<span class="measured"><span class="source">measured</span> {shown}</span>')
+    if judged is None or not judged.differs:
+        return measured
+    of = Markup("") if judged.usual else Markup(" ") + span(f"({judged.of})", "of")
+    return (
+        measured
+        + Markup(" ")
+        + Markup(f'<span class="measured"><span class="source">judged</span> {judged.markup()}{of}</span>')
+    )
 
 
 def evidence(column: Column, source: str, m: Any) -> str | None:

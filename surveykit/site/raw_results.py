@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.configurations import place
-from surveykit.site.markdown import Cell, link, slug, span, table
+from surveykit.site.markdown import Cell, escape, link, slug, span, table
 
 TABLE4 = "survey/table-4.md"
 APPENDIX_B = "survey/appendix-b.md"
@@ -32,6 +33,7 @@ def table4_context(reader: Reader) -> dict[str, Any]:
     ]
     return {
         "ours": table(["Method", *(b.name for b in backbones)], lines, "l" + "r" * len(backbones)),
+        "caveats": _caveats(ours.values(), {b.id: b.name for b in backbones}),
         "dashes": _dashes(reader),
         "readings": _readings(reader, backbones),
     }
@@ -49,7 +51,31 @@ def _score(t: Any | None) -> str | Markup:
         return span("no rows", "absent")
     if t.score_mean is None:
         return f"{numbers.ABSENT} ({t.datasets} of 4)"
-    return f"{numbers.score(t.score_mean)} ± {numbers.score(t.score_std)} ({t.datasets})"
+    return escape(f"{numbers.score(t.score_mean)} ± {numbers.score(t.score_std)} ({t.datasets})") + caveat_mark(t)
+
+
+def caveat_mark(t: Any) -> Markup:
+    """An asterisk beside a mean that is doubtful, with the reason as its tip; nothing beside others."""
+    return span("*", "caveat", title=caveat_words(t)) if t.caveat else Markup("")
+
+
+def caveat_words(t: Any) -> str:
+    """Why a mean is doubtful, in a sentence."""
+    more = "" if t.score_if_fraction is None else f"; the mean would then be {numbers.score(t.score_if_fraction)}"
+    return f"Doubtful: {t.caveat}{more}."
+
+
+def _caveats(rows: Iterable[Any], names: dict[str, str]) -> Markup:
+    """Every doubtful mean with its reason."""
+    return table(
+        ["Method", "Base model", "Mean", "Why it is doubtful"],
+        [
+            [t.method, names[t.backbone], numbers.score(t.score_mean), caveat_words(t).removeprefix("Doubtful: ")]
+            for t in rows
+            if t.caveat and t.score_mean is not None
+        ],
+        "llrl",
+    )
 
 
 def _dashes(reader: Reader) -> Markup:

@@ -11,18 +11,19 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import judged_figure, word_badge
 from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
 from surveykit.site.measured_pages import MEMORY, memory_anchor
 from surveykit.site.verdict_tables import (
     COLUMNS,
     explanation_anchor,
     figures,
-    reproduction,
+    setup_link,
     tried_table,
     verdict_anchor,
     verdicts,
 )  # fmt: skip
-from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, badge, words
+from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, words
 
 TABLE5 = "table5.md"
 DISCREPANCIES = "discrepancies.md"
@@ -71,7 +72,9 @@ def _memory(printed: str | None, error_percent: float | None, backbone: str, row
 
 
 def _legend(counts: dict[str, int]) -> Markup:
-    rows = [[badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts]
+    rows = [
+        [word_badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts
+    ]
     return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 
@@ -86,17 +89,18 @@ def _overview(reader: Reader) -> Markup:
         cells: list[Cell] = []
         for backbone, _ in backbones:
             row = found.get((label, backbone))
-            columns: dict[str, str] = {}  # each outcome once, with the first column that has it
-            for column in COLUMNS:
-                if row and column in row.cells:
-                    columns.setdefault(row.cells[column].outcome, column)
+            outcomes: dict[str, Any] = {}  # each once, with the first column that has it
+            for v in row.cells.values() if row else ():
+                outcomes.setdefault(v.outcome, v)
             cells.append(
                 joined(
                     (
                         link(
-                            badge(outcome), f"methods/{methods[label]}.md#{verdict_anchor(label, backbone, c)}", TABLE5
+                            judged_figure(v).badge(),
+                            f"methods/{v.method}.md#{verdict_anchor(label, backbone, v.column_name)}",
+                            TABLE5,
                         )
-                        for outcome, c in columns.items()
+                        for v in outcomes.values()
                     ),
                     " ",
                 )
@@ -108,11 +112,11 @@ def _overview(reader: Reader) -> Markup:
 def discrepancies_context(reader: Reader) -> dict[str, Any]:
     """What the page of discrepancies shows: one entry for each explanation, apart by outcome."""
     entries = list(_entries(reader))
-    causes = {e.cause for e in entries if e.outcome == "reproduced"}
+    causes = {e.cause for e in entries if e.outcome == "fits_another_setup"}
     return {
         "groups": {
             outcome: [e for e in entries if e.outcome == outcome]
-            for outcome in ("reproduced", "inconsistent", "unresolved", "unexplained")
+            for outcome in ("fits_another_setup", "inconsistent", "unresolved", "unexplained")
         },
         "summary": reader.one("SELECT * FROM summary"),
         "causes": table(
@@ -142,12 +146,12 @@ def _entries(reader: Reader) -> Iterator[Any]:
             method=link(names[first.method], f"methods/{first.method}.md", DISCREPANCIES),
             backbones=", ".join(dict.fromkeys(row.backbone_name for row, _ in pairs)),
             outcome=first.outcome,
-            badge=badge(first.outcome),
+            badge=word_badge(first.outcome),
             cause=first.cause,
             cause_words=words(first.cause, CAUSES) if first.cause not in (None, "unresolved") else None,
             text=first.explanation,
-            reproduction=reproduction(reader, first.reproduced_by, DISCREPANCIES) if first.reproduced_by else None,
-            table=_figures(reader, [row for row, _ in pairs], first.reproduced_by),
+            setup_link=setup_link(reader, first.fits_setup, DISCREPANCIES) if first.fits_setup else None,
+            table=_figures(reader, [row for row, _ in pairs], first.fits_setup),
             tried=tried_table(reader, DISCREPANCIES, first.method, first.position)
             if first.outcome == "unresolved"
             else None,
@@ -155,10 +159,10 @@ def _entries(reader: Reader) -> Iterator[Any]:
         yield entry
 
 
-def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Markup:
+def _figures(reader: Reader, rows: list[Any], fits_setup: str | None) -> Markup:
     """The differing figures of one explanation. A figure that matches is shown too, as the other half of its row."""
     counts = {
-        m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", reproduced_by or "")
+        m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", fits_setup or "")
     }  # fmt: skip
     lines: list[list[Cell]] = []
     for row in dict.fromkeys((row.backbone, row.row_label) for row in rows):
@@ -169,11 +173,11 @@ def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Mark
             place = f"methods/{v.method}.md#{verdict_anchor(v.row_label, v.backbone, column)}"
             shown = numbers.like_printed(v.measured, v.decimals)
             cells += [v.printed, link(shown, place, DISCREPANCIES) if v.verdict == "differs" else f"{shown} (match)"]
-        if reproduced_by:
+        if fits_setup:
             m = counts.get(found.backbone)
             cells.append(numbers.count(m.trainable) if m else numbers.ABSENT)
         lines.append(cells)
     heads = ["Backbone", "M printed", "M measured", "% printed", "% measured"]
-    if reproduced_by:
+    if fits_setup:
         heads.append("Count of the match")
     return table(heads, lines, "l" + "r" * (len(heads) - 1))

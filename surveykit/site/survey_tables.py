@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
+from surveykit.site.judged import cell_anchor
 from surveykit.site.markdown import Cell, escape, external, joined, link, span, table
 from surveykit.site.measured_pages import cell_columns
 from surveykit.site.words import listed, yes_no
@@ -31,9 +32,12 @@ def tables12_context(reader: Reader) -> dict[str, Any]:
             [
                 [
                     _row(t, 1),
-                    _over(t.type, judged[t.method, 1, "type"]),
-                    *(_over(yes_no(getattr(t, name)), judged[t.method, 1, name]) for name in ("disk", "ram", "bp")),
-                    _over(t.overhead_printed or numbers.ABSENT, judged[t.method, 1, "overhead"]),
+                    _over(t.type, judged[t.method, cell_anchor(1, "type")]),
+                    *(
+                        _over(yes_no(getattr(t, name)), judged[t.method, cell_anchor(1, name)])
+                        for name in ("disk", "ram", "bp")
+                    ),
+                    _over(t.overhead_printed or numbers.ABSENT, judged[t.method, cell_anchor(1, "overhead")]),
                 ]
                 for t in one
             ],
@@ -45,10 +49,10 @@ def tables12_context(reader: Reader) -> dict[str, Any]:
                 [
                     _row(t, 2),
                     t.type,
-                    _over(t.trainable_printed or numbers.ABSENT, judged[t.method, 2, "trainable_percent"]),
-                    _over(t.changed_printed or numbers.ABSENT, judged[t.method, 2, "changed_percent"]),
+                    _over(t.trainable_printed or numbers.ABSENT, judged[t.method, cell_anchor(2, "trainable_percent")]),
+                    _over(t.changed_printed or numbers.ABSENT, judged[t.method, cell_anchor(2, "changed_percent")]),
                     *(
-                        _over(yes_no(getattr(t, name)), judged[t.method, 2, name])
+                        _over(yes_no(getattr(t, name)), judged[t.method, cell_anchor(2, name)])
                         for name in ("under_1b", "under_20b", "over_20b")
                     ),
                 ]

@@ -11,8 +11,9 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.cells import cell
 from surveykit.site.configurations import place
+from surveykit.site.judged import judged_figure
 from surveykit.site.markdown import Cell, link, slug, table
-from surveykit.site.words import CAUSES, badge, words
+from surveykit.site.words import CAUSES, words
 
 COLUMNS = ("params_millions", "params_percent")
 
@@ -60,11 +61,15 @@ def figures(row: Any, page: str) -> list[Cell]:
             continue
         own = page == f"methods/{v.method}.md"
         anchor = verdict_anchor(v.row_label, v.backbone, column)
-        shown, found = badge(v.outcome), numbers.like_printed(v.measured, v.decimals)
+        judged = judged_figure(v)
         if own:
-            cells += [cell(v.printed, "claim", anchor), cell(found, "measured", anchor), cell(shown, anchor)]
+            cells += [
+                cell(v.printed, "claim", anchor),
+                cell(judged.figure, "measured", anchor),
+                cell(judged.badge(), anchor),
+            ]
             continue
-        cells += [v.printed, found, link(shown, f"methods/{v.method}.md#{anchor}", page)]
+        cells += [v.printed, judged.figure, link(judged.badge(), f"methods/{v.method}.md#{anchor}", page)]
     return cells
 
 
@@ -76,7 +81,7 @@ def verdict_table(reader: Reader, page: str, method: str) -> Markup:
 
 
 def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
-    """The explanations of one method that are needed: where they apply, cause, text, and what reproduces the figures."""
+    """The explanations of one method that are needed: where they apply, cause, text, and which other setup the figures fit."""
     found = reader.of(
         "method",
         method,
@@ -90,11 +95,11 @@ def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
         e.cause_words = words(e.cause, CAUSES)
         e.anchor = explanation_anchor(e.method, e.row_label, e.position)
         e.backbones = ", ".join(sorted(e.backbones))
-        e.reproduction = reproduction(reader, e.reproduced_by, page) if e.reproduced_by else None
+        e.setup_link = setup_link(reader, e.fits_setup, page) if e.fits_setup else None
     return found
 
 
-def reproduction(reader: Reader, configuration: str, page: str) -> Markup:
+def setup_link(reader: Reader, configuration: str, page: str) -> Markup:
     """A link to the configuration that gives the printed figures, with its method."""
     (c,) = reader.of(
         "id",

@@ -15,7 +15,8 @@ WITH column_of AS (
         max(source) FILTER (name = 'disk') AS disk_source,
         max(source) FILTER (name = 'ram') AS ram_source,
         max(source) FILTER (name = 'bp') AS bp_source,
-        max(source) FILTER (name = 'overhead') AS overhead_source
+        max(source) FILTER (name = 'overhead') AS overhead_source,
+        CASE WHEN bool_and(source = 'survey_table') THEN 'survey' ELSE 'ours' END AS word_of
     FROM attribute
     GROUP BY method
 ),
@@ -47,12 +48,21 @@ cells AS (
     SELECT
         method,
         count(*) FILTER (verdict IN ('match', 'within_range')) AS cells_match,
+        count(*) FILTER (found_by = 'search') AS cells_found_by_search,
         count(*) FILTER (verdict IN ('differs', 'partly', 'outside_range')) AS cells_differ
     FROM cell_verdict
     GROUP BY method
 ),
-declared AS (  -- the declared setting of memory: each backbone's batch, 256 positions, bfloat16
-    SELECT configuration, backbone, peak FROM memory_use WHERE length = 256 AND dtype = 'bfloat16'
+declared AS (  -- the setting in which memory is judged, with each backbone's batch
+    SELECT memory_use.configuration, memory_use.backbone, memory_use.peak FROM memory_use JOIN judging USING (length, dtype)
+),
+matched AS (  -- the smallest id, where a method has more than one
+    SELECT configuration.method, measurement.backbone,
+        min(configuration.id) AS configuration, min_by(measurement.trainable, configuration.id) AS trainable
+    FROM configuration
+    JOIN measurement ON measurement.configuration = configuration.id
+    WHERE configuration.is_matched
+    GROUP BY configuration.method, measurement.backbone
 ),
 found_in AS (
     SELECT method, bool_or(library = 'peft') AS in_peft, bool_or(library = 'adapters') AS in_adapters
@@ -89,9 +99,13 @@ SELECT
     coalesce(found_in.in_adapters, false) AS in_adapters,
     method.reconstruction IS NOT NULL AS is_reconstruction,
     configuration.id AS configuration,
+    configuration.name AS configuration_name,
     backbone.id AS backbone,
     measurement.trainable AS trainable_measured,
     CAST(measurement.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS trainable_percent_measured,
+    matched.configuration AS configuration_matched,
+    matched.trainable AS trainable_matched,
+    CAST(matched.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS trainable_percent_matched,
     measurement.added AS added_measured,
     measurement.stored AS stored_measured,
     measurement.effective AS effective_measured,
@@ -99,12 +113,11 @@ SELECT
     CAST((measurement.changed + measurement.expanded) * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS changed_added_percent_measured,
     measurement.update_rank AS update_rank_measured,
     measurement.stored_bytes AS stored_bytes_measured,
-    measurement.stored_bytes <= 2 * backbone.parameters AS disk_measured,
+    measurement.stored_bytes <= disk.saved_at_most * judging.stored_value_bytes * backbone.parameters AS disk_measured,
     CAST(memory.peak AS DOUBLE) / CAST(full_memory.peak AS DOUBLE) AS ram_ratio,
     CAST(memory.peak AS DOUBLE) / 1000000000 AS ram_gb_predicted,
-    memory.peak * 10 <= full_memory.peak * 9 AS ram_measured,
-    CASE WHEN cost.blocks_backward = 0 THEN 'none' WHEN cost.blocks_backward = cost.blocks THEN 'full'
-        WHEN cost.blocks_backward IS NOT NULL THEN 'partial' END AS bp_measured,
+    memory.peak <= full_memory.peak * ram.saved_at_most AS ram_measured,
+    cost.backward AS bp_measured,
     CAST(cost.activation_gradient_flops AS DOUBLE) / CAST(full_cost.activation_gradient_flops AS DOUBLE) AS bp_share,
     cost.overhead_unmerged,
     cost.overhead_merged,
@@ -112,6 +125,7 @@ SELECT
     CAST(cost.merged_flops - cost.bare_flops AS DOUBLE) * 100 / CAST(cost.bare_flops AS DOUBLE) AS merged_flops_percent,
     trial.merge AS merges,
     coalesce(cells.cells_match, 0) AS cells_match,
+    coalesce(cells.cells_found_by_search, 0) AS cells_found_by_search,
     coalesce(cells.cells_differ, 0) AS cells_differ,
     measurement.is_stale,
     coalesce(judged.figures_match, 0) AS figures_match,
@@ -120,10 +134,14 @@ SELECT
     column_of.disk_source,
     column_of.ram_source,
     column_of.bp_source,
-    column_of.overhead_source
+    column_of.overhead_source,
+    column_of.word_of
 FROM method
 JOIN paper ON paper.key = method.paper
 CROSS JOIN backbone
+CROSS JOIN judging
+LEFT JOIN quantity AS disk ON disk.id = 'disk'
+LEFT JOIN quantity AS ram ON ram.id = 'ram'
 LEFT JOIN configuration ON configuration.method = method.id AND configuration.is_default
 LEFT JOIN column_of ON column_of.method = method.id
 LEFT JOIN overhead ON overhead.method = method.id
@@ -131,11 +149,12 @@ LEFT JOIN printed_in_table2 ON printed_in_table2.method = method.id
 LEFT JOIN found_in ON found_in.method = method.id
 LEFT JOIN judged ON judged.method = method.id
 LEFT JOIN measurement ON measurement.configuration = configuration.id AND measurement.backbone = backbone.id
+LEFT JOIN matched ON matched.method = method.id AND matched.backbone = backbone.id
 LEFT JOIN cost ON cost.configuration = configuration.id AND cost.backbone = backbone.id
-LEFT JOIN cost AS full_cost ON full_cost.configuration = 'full-tuning/all' AND full_cost.backbone = backbone.id
+LEFT JOIN cost AS full_cost ON full_cost.configuration = judging.full_tuning AND full_cost.backbone = backbone.id
 LEFT JOIN declared AS memory ON memory.configuration = configuration.id AND memory.backbone = backbone.id
 LEFT JOIN declared AS full_memory
-    ON full_memory.configuration = 'full-tuning/all' AND full_memory.backbone = backbone.id
+    ON full_memory.configuration = judging.full_tuning AND full_memory.backbone = backbone.id
 LEFT JOIN trial ON trial.configuration = configuration.id
 LEFT JOIN cells ON cells.method = method.id
 ORDER BY backbone.id, method.id;
@@ -169,9 +188,13 @@ COMMENT ON COLUMN method_on_backbone.in_peft IS 'Whether Hugging Face PEFT has i
 COMMENT ON COLUMN method_on_backbone.in_adapters IS 'Whether the library adapters has it';
 COMMENT ON COLUMN method_on_backbone.is_reconstruction IS 'Whether we had to fill in what the paper leaves open';
 COMMENT ON COLUMN method_on_backbone.configuration IS 'Default configuration, whose counts these are';
+COMMENT ON COLUMN method_on_backbone.configuration_name IS 'Its name: what the measured columns are of';
 COMMENT ON COLUMN method_on_backbone.backbone IS 'Backbone of the measured counts';
 COMMENT ON COLUMN method_on_backbone.trainable_measured IS 'Measured: parameters that the optimizer holds';
 COMMENT ON COLUMN method_on_backbone.trainable_percent_measured IS 'Measured: the same in percent of the bare backbone';
+COMMENT ON COLUMN method_on_backbone.configuration_matched IS 'Configuration with places and rank of LoRA''s default, query and value at rank 8; NULL where the method has none';
+COMMENT ON COLUMN method_on_backbone.trainable_matched IS 'Measured: trainable parameters of that configuration, so that methods can be compared at one setting';
+COMMENT ON COLUMN method_on_backbone.trainable_percent_matched IS 'Measured: the same in percent of the bare backbone';
 COMMENT ON COLUMN method_on_backbone.added_measured IS 'Measured: new parameters';
 COMMENT ON COLUMN method_on_backbone.stored_measured IS 'Measured: numbers to keep for each task';
 COMMENT ON COLUMN method_on_backbone.effective_measured IS 'Measured: of the parameters of the last stage, those that may move';
@@ -179,10 +202,10 @@ COMMENT ON COLUMN method_on_backbone.changed_percent_measured IS 'Measured: pret
 COMMENT ON COLUMN method_on_backbone.changed_added_percent_measured IS 'Measured: the same together with new entries, products written out';
 COMMENT ON COLUMN method_on_backbone.update_rank_measured IS 'Measured: largest rank of the change of a pretrained matrix';
 COMMENT ON COLUMN method_on_backbone.stored_bytes_measured IS 'Measured: bytes to keep for each task';
-COMMENT ON COLUMN method_on_backbone.disk_measured IS 'Measured: whether these are at most half of the backbone''s';
+COMMENT ON COLUMN method_on_backbone.disk_measured IS 'Measured: whether these are at most the share of the base model''s that the quantity disk names';
 COMMENT ON COLUMN method_on_backbone.ram_ratio IS 'Predicted peak memory of training as a share of full tuning''s, at 256 positions in bfloat16';
 COMMENT ON COLUMN method_on_backbone.ram_gb_predicted IS 'Predicted peak memory of training in 10^9 bytes, in the same setting';
-COMMENT ON COLUMN method_on_backbone.ram_measured IS 'Whether that share is at most 0.9';
+COMMENT ON COLUMN method_on_backbone.ram_measured IS 'Whether that share is at most that of the quantity ram';
 COMMENT ON COLUMN method_on_backbone.bp_measured IS 'How far backward runs into the backbone''s blocks: none, partial or full';
 COMMENT ON COLUMN method_on_backbone.bp_share IS 'FLOPs for activation gradients in the blocks as a share of full tuning''s';
 COMMENT ON COLUMN method_on_backbone.overhead_unmerged IS 'Measured: what inference costs with edits beside the weights';
@@ -191,6 +214,7 @@ COMMENT ON COLUMN method_on_backbone.inference_flops_percent IS 'Measured: addit
 COMMENT ON COLUMN method_on_backbone.merged_flops_percent IS 'Measured: the same with all merged that can be';
 COMMENT ON COLUMN method_on_backbone.merges IS 'Whether a trial merged it: exact, partly or none';
 COMMENT ON COLUMN method_on_backbone.cells_match IS 'Cells of Tables 1 and 2 that match or lie in range';
+COMMENT ON COLUMN method_on_backbone.cells_found_by_search IS 'Of these, cells that another configuration, base model or sense than the default one gives';
 COMMENT ON COLUMN method_on_backbone.cells_differ IS 'Cells of Tables 1 and 2 that differ, differ in part or lie out of range';
 COMMENT ON COLUMN method_on_backbone.is_stale IS 'Whether recipe, engine or backbone changed since the measurement';
 COMMENT ON COLUMN method_on_backbone.figures_match IS 'Printed parameter figures of Table 5 that match ours';
@@ -200,3 +224,4 @@ COMMENT ON COLUMN method_on_backbone.disk_source IS 'Where disk comes from';
 COMMENT ON COLUMN method_on_backbone.ram_source IS 'Where ram comes from';
 COMMENT ON COLUMN method_on_backbone.bp_source IS 'Where bp comes from';
 COMMENT ON COLUMN method_on_backbone.overhead_source IS 'Where overhead comes from';
+COMMENT ON COLUMN method_on_backbone.word_of IS 'Whose word type, disk, ram, bp and overhead are: survey (its Table 1), or ours where Table 1 has no row';

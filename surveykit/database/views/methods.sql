@@ -1,5 +1,5 @@
 -- methods: one row per method, measured on T5-Large; other backbones are in methods_on(backbone_id).
-CREATE VIEW methods AS SELECT * FROM methods_on('t5-large');
+CREATE VIEW methods AS SELECT * FROM methods_on((SELECT judged_on FROM judging));
 COMMENT ON VIEW methods IS 'One row per method, measured on T5-Large';
 COMMENT ON COLUMN methods.id IS 'Name of its file in catalog/methods';
 COMMENT ON COLUMN methods.name IS 'Name';
@@ -30,9 +30,13 @@ COMMENT ON COLUMN methods.in_peft IS 'Whether Hugging Face PEFT has it';
 COMMENT ON COLUMN methods.in_adapters IS 'Whether the library adapters has it';
 COMMENT ON COLUMN methods.is_reconstruction IS 'Whether we had to fill in what the paper leaves open';
 COMMENT ON COLUMN methods.configuration IS 'Default configuration, whose counts these are';
+COMMENT ON COLUMN methods.configuration_name IS 'Its name: what the measured columns are of';
 COMMENT ON COLUMN methods.backbone IS 'Backbone of the measured counts';
 COMMENT ON COLUMN methods.trainable_measured IS 'Measured: parameters that the optimizer holds';
 COMMENT ON COLUMN methods.trainable_percent_measured IS 'Measured: the same in percent of the bare backbone';
+COMMENT ON COLUMN methods.configuration_matched IS 'Configuration with places and rank of LoRA''s default, query and value at rank 8; NULL where the method has none';
+COMMENT ON COLUMN methods.trainable_matched IS 'Measured: trainable parameters of that configuration, so that methods can be compared at one setting';
+COMMENT ON COLUMN methods.trainable_percent_matched IS 'Measured: the same in percent of the bare backbone';
 COMMENT ON COLUMN methods.added_measured IS 'Measured: new parameters';
 COMMENT ON COLUMN methods.stored_measured IS 'Measured: numbers to keep for each task';
 COMMENT ON COLUMN methods.effective_measured IS 'Measured: of the parameters of the last stage, those that may move';
@@ -40,10 +44,10 @@ COMMENT ON COLUMN methods.changed_percent_measured IS 'Measured: pretrained entr
 COMMENT ON COLUMN methods.changed_added_percent_measured IS 'Measured: the same together with new entries, products written out';
 COMMENT ON COLUMN methods.update_rank_measured IS 'Measured: largest rank of the change of a pretrained matrix';
 COMMENT ON COLUMN methods.stored_bytes_measured IS 'Measured: bytes to keep for each task';
-COMMENT ON COLUMN methods.disk_measured IS 'Measured: whether these are at most half of the backbone''s';
+COMMENT ON COLUMN methods.disk_measured IS 'Measured: whether these are at most the share of the base model''s that the quantity disk names';
 COMMENT ON COLUMN methods.ram_ratio IS 'Predicted peak memory of training as a share of full tuning''s, at 256 positions in bfloat16';
 COMMENT ON COLUMN methods.ram_gb_predicted IS 'Predicted peak memory of training in 10^9 bytes, in the same setting';
-COMMENT ON COLUMN methods.ram_measured IS 'Whether that share is at most 0.9';
+COMMENT ON COLUMN methods.ram_measured IS 'Whether that share is at most that of the quantity ram';
 COMMENT ON COLUMN methods.bp_measured IS 'How far backward runs into the backbone''s blocks: none, partial or full';
 COMMENT ON COLUMN methods.bp_share IS 'FLOPs for activation gradients in the blocks as a share of full tuning''s';
 COMMENT ON COLUMN methods.overhead_unmerged IS 'Measured: what inference costs with edits beside the weights';
@@ -52,6 +56,7 @@ COMMENT ON COLUMN methods.inference_flops_percent IS 'Measured: additional FLOPs
 COMMENT ON COLUMN methods.merged_flops_percent IS 'Measured: the same with all merged that can be';
 COMMENT ON COLUMN methods.merges IS 'Whether a trial merged it: exact, partly or none';
 COMMENT ON COLUMN methods.cells_match IS 'Cells of Tables 1 and 2 that match or lie in range';
+COMMENT ON COLUMN methods.cells_found_by_search IS 'Of these, cells that another configuration, base model or sense than the default one gives';
 COMMENT ON COLUMN methods.cells_differ IS 'Cells of Tables 1 and 2 that differ, differ in part or lie out of range';
 COMMENT ON COLUMN methods.is_stale IS 'Whether recipe, engine or backbone changed since the measurement';
 COMMENT ON COLUMN methods.figures_match IS 'Printed parameter figures of Table 5 that match ours';
@@ -61,3 +66,4 @@ COMMENT ON COLUMN methods.disk_source IS 'Where disk comes from';
 COMMENT ON COLUMN methods.ram_source IS 'Where ram comes from';
 COMMENT ON COLUMN methods.bp_source IS 'Where bp comes from';
 COMMENT ON COLUMN methods.overhead_source IS 'Where overhead comes from';
+COMMENT ON COLUMN methods.word_of IS 'Whose word type, disk, ram, bp and overhead are: survey (its Table 1), or ours where Table 1 has no row';
