@@ -67,9 +67,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tup
     return len(rows), _json(rows[:ROWS_KEPT]), None
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, names: Names
-) -> tuple[frozenset[str], list[dict[str, Any]]]:
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
     """The tables and views that a query reads, and its rows."""
     read = check_statement(connection, sql, names)
     found = connection.execute(sql)

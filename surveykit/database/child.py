@@ -157,9 +157,7 @@ Names = tuple[frozenset[str], frozenset[str]]
 """Tables and views, and table macros, that a statement may read."""
 
 
-def check_statement(
-    connection: duckdb.DuckDBPyConnection, sql: str, names: Names | None = None
-) -> frozenset[str]:
+def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, names: Names | None = None) -> frozenset[str]:
     """Check that a text is one SELECT on our tables, and say which it reads.
 
     Args:
