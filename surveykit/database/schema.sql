@@ -770,25 +770,42 @@ COMMENT ON COLUMN missing_in_source.what IS 'What is missing';
 COMMENT ON COLUMN missing_in_source.locator IS 'Where it would stand';
 COMMENT ON COLUMN missing_in_source.reason IS 'What the text at hand has instead';
 
+CREATE TABLE said (
+    topic VARCHAR NOT NULL,
+    locator VARCHAR NOT NULL,
+    printed VARCHAR NOT NULL,
+    value DOUBLE,
+    PRIMARY KEY (topic, locator, printed)
+);
+COMMENT ON TABLE said IS 'Facts that stand in the survey''s text rather than in a table';
+COMMENT ON COLUMN said.topic IS 'What it is a fact about';
+COMMENT ON COLUMN said.locator IS 'Where it stands';
+COMMENT ON COLUMN said.printed IS 'As printed: a figure, or a few words';
+COMMENT ON COLUMN said.value IS 'A figure as a number, in units; NULL for words';
+
 CREATE TABLE statement (
     position INTEGER NOT NULL,
     id VARCHAR PRIMARY KEY,
     locator VARCHAR NOT NULL,
     says VARCHAR NOT NULL,
+    headline VARCHAR NOT NULL,
     status VARCHAR NOT NULL CHECK (status IN ('holds', 'contradicted', 'depends_on_reading', 'not_checkable')),
     note VARCHAR,
     reason VARCHAR,
-    correction VARCHAR
+    correction VARCHAR,
+    innocent VARCHAR
 );
 COMMENT ON TABLE statement IS 'Sentences of the survey that its own tables can confirm or contradict';
 COMMENT ON COLUMN statement.position IS 'Order, from 1';
 COMMENT ON COLUMN statement.id IS 'Identifier';
 COMMENT ON COLUMN statement.locator IS 'Where the sentence stands';
 COMMENT ON COLUMN statement.says IS 'What it says, in our words';
+COMMENT ON COLUMN statement.headline IS 'What was found, in one sentence';
 COMMENT ON COLUMN statement.status IS 'Status as reviewed';
 COMMENT ON COLUMN statement.note IS 'Reviewed note with the figures';
 COMMENT ON COLUMN statement.reason IS 'Why it cannot be checked; NULL when it can';
 COMMENT ON COLUMN statement.correction IS 'What the sentence could say instead; NULL where nothing is suggested';
+COMMENT ON COLUMN statement.innocent IS 'How a contradicted sentence can have come about without anybody''s fault';
 
 CREATE TABLE statement_reading (
     statement VARCHAR NOT NULL REFERENCES statement (id),
