@@ -73,7 +73,7 @@ def _hostile_statements(root: Path) -> None:
         _statement("some-hold", "depends_on_reading", True, False),
         _statement("open", "not_checkable"),
     ]
-    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}"}
+    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}", "innocent": f"# by chance {HOSTILE}"}
     quoted = HOSTILE.replace("'", "''")
     checks = [
         {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
