@@ -55,9 +55,7 @@ def build(catalog: Catalog, path: Path) -> None:
 
 def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Create all tables, rows, views and macros in an empty database."""
-    connection.execute(
-        "BEGIN"
-    )  # one transaction for all rows: a commit for each of 400 comments takes longer than the rest
+    connection.execute("BEGIN")  # one transaction for all: a commit for each of 400 comments takes longer than the rest
     connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
     for table, rows in _tables(catalog):
         ordered = sorted(rows, key=repr)
