@@ -274,7 +274,7 @@ def _check_explanation(
         if backbone not in catalog.backbones:
             hint = nearest(backbone, catalog.backbones)
             loading.at(method.id, file, (*at, "figures", j, "backbone"), f"no backbone '{backbone}'{hint}")
-    named = [("reproduced_by", explanation.reproduced_by)] if explanation.reproduced_by else []
+    named = [("fits_setup", explanation.fits_setup)] if explanation.fits_setup else []
     for key, name in named + [("tried", name) for name in explanation.tried]:
         if name not in names:
             loading.at(method.id, file, (*at, key), f"no configuration '{name}'{nearest(str(name), names)}")

@@ -176,8 +176,8 @@ class Configuration(Record):
     name: str
     default: bool
     """Whether the method's own page and columns use this one; exactly one per method."""
-    basis: Literal["paper", "library_default", "survey_text", "reproduction", "variant"]
-    """Where the hyper-parameters come from; `reproduction`: chosen because a printed figure follows from it."""
+    basis: Literal["paper", "library_default", "survey_text", "fitted", "variant"]
+    """Where the hyper-parameters come from; `fitted`: chosen because its count is a printed figure."""
     basis_note: str = Field(min_length=10)
     """The place that states them, or what was varied."""
     survey_rows: tuple[SurveyRow, ...] = ()
@@ -233,7 +233,7 @@ class Explanation(Record):
     cause: Cause
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
-    reproduced_by: str | None = None
+    fits_setup: str | None = None
     """A configuration (method/configuration) that gives the printed figures exactly."""
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
@@ -245,11 +245,11 @@ class Explanation(Record):
         if self.cause == "unresolved":
             if len(set(self.tried)) < 3:
                 raise ValueError("an unresolved difference needs at least three different tried configurations")
-            if self.reproduced_by is not None:
-                raise ValueError("a difference that a configuration reproduces is not unresolved; name its cause")
-        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.reproduced_by is None):
+            if self.fits_setup is not None:
+                raise ValueError("a figure that fits another setup is not unresolved; name its cause")
+        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.fits_setup is None):
             raise ValueError(
-                f"the cause {self.cause} needs {'no' if self.reproduced_by else 'a'} configuration in reproduced_by"
+                f"the cause {self.cause} needs {'no' if self.fits_setup else 'a'} configuration in fits_setup"
             )
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")

@@ -155,7 +155,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "explanation",
         [
-            (m.id, i, e.row, e.cause, e.text, e.reproduced_by, e.correction)
+            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction)
             for m in methods
             for i, e in enumerate(m.explanations)
         ],

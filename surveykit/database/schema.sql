@@ -172,7 +172,7 @@ CREATE TABLE configuration (
     method VARCHAR NOT NULL REFERENCES method (id),
     name VARCHAR NOT NULL,
     is_default BOOLEAN NOT NULL,
-    basis VARCHAR NOT NULL CHECK (basis IN ('paper', 'library_default', 'survey_text', 'reproduction', 'variant')),
+    basis VARCHAR NOT NULL CHECK (basis IN ('paper', 'library_default', 'survey_text', 'fitted', 'variant')),
     basis_note VARCHAR NOT NULL,
     recipe JSON NOT NULL,
     formula_let JSON NOT NULL,
@@ -358,10 +358,10 @@ CREATE TABLE explanation (
     row_label VARCHAR NOT NULL REFERENCES survey_row (row_label),
     cause VARCHAR NOT NULL,
     text VARCHAR NOT NULL,
-    reproduced_by VARCHAR REFERENCES configuration (id),
+    fits_setup VARCHAR REFERENCES configuration (id),
     correction VARCHAR,
     PRIMARY KEY (method, position),
-    CHECK (cause <> 'unresolved' OR reproduced_by IS NULL)
+    CHECK (cause <> 'unresolved' OR fits_setup IS NULL)
 );
 COMMENT ON TABLE explanation IS 'Reviewed reasons why printed figures and ours differ';
 COMMENT ON COLUMN explanation.method IS 'Method';
@@ -369,7 +369,7 @@ COMMENT ON COLUMN explanation.position IS 'Order in its file, from 0';
 COMMENT ON COLUMN explanation.row_label IS 'Row of Table 5';
 COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
 COMMENT ON COLUMN explanation.text IS 'The reason, worded as what was found';
-COMMENT ON COLUMN explanation.reproduced_by IS 'A configuration that gives the printed figures exactly';
+COMMENT ON COLUMN explanation.fits_setup IS 'A configuration that gives the printed figures exactly';
 COMMENT ON COLUMN explanation.correction IS 'What could be printed instead; NULL where nothing is suggested';
 
 CREATE TABLE explanation_figure (
@@ -413,7 +413,7 @@ CREATE TABLE verdict (
     outcome VARCHAR NOT NULL,
     cause VARCHAR,
     explanation VARCHAR,
-    reproduced_by VARCHAR REFERENCES configuration (id),
+    fits_setup VARCHAR REFERENCES configuration (id),
     PRIMARY KEY (locator, method),
     FOREIGN KEY (locator, method) REFERENCES claim (locator, method)
 );
@@ -427,10 +427,10 @@ COMMENT ON COLUMN verdict.column_name IS 'Column: parameters in millions, or in 
 COMMENT ON COLUMN verdict.printed IS 'The figure, as printed';
 COMMENT ON COLUMN verdict.measured IS 'Our figure in the column''s unit; NULL when nothing was measured';
 COMMENT ON COLUMN verdict.verdict IS 'match, differs or not_measured, at the printed rounding';
-COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, reproduced, inconsistent, unresolved, unexplained or not_measured';
+COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, fits_another_setup, inconsistent, unresolved, unexplained or not_measured';
 COMMENT ON COLUMN verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN verdict.explanation IS 'The reason of a difference';
-COMMENT ON COLUMN verdict.reproduced_by IS 'A configuration that gives the printed figure exactly';
+COMMENT ON COLUMN verdict.fits_setup IS 'A configuration that gives the printed figure exactly';
 
 CREATE TABLE cost (
     configuration VARCHAR NOT NULL REFERENCES configuration (id),

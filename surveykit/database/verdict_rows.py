@@ -20,7 +20,7 @@ def verdict_tables(catalog: Catalog) -> Iterator[tuple[str, list[tuple[Any, ...]
         (
             v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,
             None if v.measured is None else v.measured.quantize(_PLACES),
-            v.verdict, v.outcome, v.cause, v.explanation, v.reproduced_by,
+            v.verdict, v.outcome, v.cause, v.explanation, v.fits_setup,
         )
         for v in judge(catalog, catalog.measurements)
     ]  # fmt: skip

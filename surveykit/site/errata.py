@@ -76,7 +76,7 @@ def errata_context(reader: Reader) -> dict[str, Any]:
         "groups": [(KINDS[kind], list(group)) for kind, group in groupby(entries, key=lambda e: e.kind)],
         "entries": entries,
         "letter": LETTER,
-        "open": reader.one("SELECT unresolved, reproduced FROM summary"),
+        "open": reader.one("SELECT unresolved, fits_another_setup FROM summary"),
     }
 
 

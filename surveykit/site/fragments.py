@@ -31,8 +31,8 @@ def finding(reader: Reader) -> Markup:
     """The outcome of the verification in one sentence."""
     s = reader.one("SELECT * FROM summary")
     parts = [f"{s.match} of {s.figures} printed parameter figures match"]
-    if s.reproduced:
-        parts.append(f"{s.reproduced} differ and are reproduced by another stated configuration")
+    if s.fits_another_setup:
+        parts.append(f"{s.fits_another_setup} differ and fit another setup, which is named")
     if s.inconsistent:
         parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
     if s.unresolved:

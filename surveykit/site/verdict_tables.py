@@ -76,7 +76,7 @@ def verdict_table(reader: Reader, page: str, method: str) -> Markup:
 
 
 def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
-    """The explanations of one method that are needed: where they apply, cause, text, and what reproduces the figures."""
+    """The explanations of one method that are needed: where they apply, cause, text, and which other setup the figures fit."""
     found = reader.of(
         "method",
         method,
@@ -90,11 +90,11 @@ def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
         e.cause_words = words(e.cause, CAUSES)
         e.anchor = explanation_anchor(e.method, e.row_label, e.position)
         e.backbones = ", ".join(sorted(e.backbones))
-        e.reproduction = reproduction(reader, e.reproduced_by, page) if e.reproduced_by else None
+        e.setup_link = setup_link(reader, e.fits_setup, page) if e.fits_setup else None
     return found
 
 
-def reproduction(reader: Reader, configuration: str, page: str) -> Markup:
+def setup_link(reader: Reader, configuration: str, page: str) -> Markup:
     """A link to the configuration that gives the printed figures, with its method."""
     (c,) = reader.of(
         "id",

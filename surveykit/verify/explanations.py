@@ -67,9 +67,9 @@ def _figures(
         where = f"Table 5, {explanation.row} on {backbone}, {cell.column}"
         if gives(claimed, cell):
             yield Finding("explanation", where, "the figure matches now; remove its explanation")
-        if explanation.reproduced_by is not None and not gives(explanation.reproduced_by, cell):
-            found = "was not measured" if gives(explanation.reproduced_by, cell) is None else "does not give it"
-            yield Finding("explanation", where, f"printed {cell.printed}: {explanation.reproduced_by} {found}")
+        if explanation.fits_setup is not None and not gives(explanation.fits_setup, cell):
+            found = "was not measured" if gives(explanation.fits_setup, cell) is None else "does not give it"
+            yield Finding("explanation", where, f"printed {cell.printed}: {explanation.fits_setup} {found}")
         if explanation.cause == "stored_not_trained" and not gives_stored(cell):
             yield Finding("explanation", where, f"what is stored does not give the printed {cell.printed}")
     if explanation.cause == "source_inconsistent" and not _another_figure_matches(
@@ -79,7 +79,7 @@ def _figures(
         yield Finding("explanation", where, "source_inconsistent needs another figure of the same cell that matches")
     for name in explanation.tried:
         if all(gives(name, cell) for cell in printed):
-            message = f"{name} gives every printed figure; name it in reproduced_by"
+            message = f"{name} gives every printed figure; name it in fits_setup"
             yield Finding("explanation", f"Table 5, {explanation.row} on {backbone}", message)
 
 
@@ -100,12 +100,12 @@ def _another_figure_matches(
 
 
 def _cause(catalog: Catalog, explanation: Explanation, method: str, claimed: Configuration) -> Iterator[Finding]:
-    """A cause says in what the reproducing configuration differs; compare the two."""
+    """A cause says in what the setup that fits differs from the row's own; compare the two."""
     holds = _CAUSES.get(explanation.cause)
     if holds is None:
         return
     where = f"methods/{method}.yaml, explanation of {explanation.row}"
-    other = explanation.reproduced_by
+    other = explanation.fits_setup
     if other is None:  # the record refuses this; a cause in _CAUSES always names its configuration
         return
     configuration = next(c for name, _, c in catalog.configurations() if name == other)

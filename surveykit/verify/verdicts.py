@@ -15,7 +15,7 @@ from surveykit.catalog.measurements import Measurement
 from surveykit.catalog.records import Cause, Explanation
 
 Verdict = Literal["match", "differs", "not_measured"]
-Outcome = Literal["match", "reproduced", "inconsistent", "unresolved", "unexplained", "not_measured"]
+Outcome = Literal["match", "fits_another_setup", "inconsistent", "unresolved", "unexplained", "not_measured"]
 ParameterColumn = Literal["params_millions", "params_percent"]
 PARAMETER_COLUMNS: tuple[ParameterColumn, ...] = ("params_millions", "params_percent")
 UNITS: dict[ParameterColumn, str] = {"params_millions": "M", "params_percent": "%"}
@@ -37,12 +37,12 @@ class CellVerdict:
     """Our figure in the column's unit, unrounded; None when nothing was measured."""
     verdict: Verdict
     outcome: Outcome
-    """The verdict together with its explanation. `reproduced` (another stated configuration, or
+    """The verdict together with its explanation. `fits_another_setup` (another stated configuration, or
     what is stored, gives the figure), `inconsistent` (the
     source's own figures disagree) and `unresolved` are explained differences; `unexplained` fails the check."""
     cause: Cause | None
     explanation: str | None
-    reproduced_by: str | None
+    fits_setup: str | None
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Summary:
 
     figures: int
     match: int
-    reproduced: int
+    fits_another_setup: int
     inconsistent: int
     unresolved: int
     unexplained: int
@@ -65,7 +65,7 @@ class Summary:
         """One line that can be quoted."""
         parts = [
             f"{self.match} of {self.figures} printed parameter figures match",
-            f"{self.reproduced} differ and are reproduced by another stated configuration",
+            f"{self.fits_another_setup} differ and fit another setup, which is named",
         ]
         if self.inconsistent:
             parts.append(f"{self.inconsistent} does not match the count beside it")
@@ -134,7 +134,7 @@ def judge(catalog: Catalog, measurements: Iterable[Measurement]) -> tuple[CellVe
                 outcome=_outcome(verdict, explained),
                 cause=explained.cause if explained else None,
                 explanation=explained.text if explained else None,
-                reproduced_by=explained.reproduced_by if explained else None,
+                fits_setup=explained.fits_setup if explained else None,
             )
         )
     return tuple(verdicts)
@@ -149,7 +149,7 @@ def _outcome(verdict: Verdict, explanation: Explanation | None) -> Outcome:
         return "unexplained"
     if explanation.cause == "source_inconsistent":
         return "inconsistent"
-    return "unresolved" if explanation.cause == "unresolved" else "reproduced"
+    return "unresolved" if explanation.cause == "unresolved" else "fits_another_setup"
 
 
 def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
@@ -157,7 +157,7 @@ def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
     return Summary(
         figures=len(outcomes),
         match=outcomes.count("match"),
-        reproduced=outcomes.count("reproduced"),
+        fits_another_setup=outcomes.count("fits_another_setup"),
         inconsistent=outcomes.count("inconsistent"),
         unresolved=outcomes.count("unresolved"),
         unexplained=outcomes.count("unexplained"),

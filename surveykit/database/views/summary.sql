@@ -7,7 +7,7 @@ SELECT
     (SELECT count(*) FROM measurement WHERE status = 'counted') AS measurements,
     count(*) AS figures,
     count(*) FILTER (outcome = 'match') AS match,
-    count(*) FILTER (outcome = 'reproduced') AS reproduced,
+    count(*) FILTER (outcome = 'fits_another_setup') AS fits_another_setup,
     count(*) FILTER (outcome = 'inconsistent') AS inconsistent,
     count(*) FILTER (outcome = 'unresolved') AS unresolved,
     count(*) FILTER (outcome = 'unexplained') AS unexplained,
@@ -20,7 +20,7 @@ COMMENT ON COLUMN summary.backbones IS 'Backbones';
 COMMENT ON COLUMN summary.measurements IS 'Successful measurements';
 COMMENT ON COLUMN summary.figures IS 'Printed parameter figures of Table 5';
 COMMENT ON COLUMN summary.match IS 'Figures that match ours at the printed rounding';
-COMMENT ON COLUMN summary.reproduced IS 'Figures that differ and are reproduced by another stated configuration';
+COMMENT ON COLUMN summary.fits_another_setup IS 'Figures that differ from the rows own configuration and equal the count of another one, which is named';
 COMMENT ON COLUMN summary.inconsistent IS 'Figures that do not match the count beside them in the survey';
 COMMENT ON COLUMN summary.unresolved IS 'Figures that differ and are unresolved';
 COMMENT ON COLUMN summary.unexplained IS 'Figures that differ without an explanation';
