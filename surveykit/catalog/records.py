@@ -199,6 +199,10 @@ Cause = Literal[
 ]
 
 
+Weight = Literal["erratum", "remark"]
+"""A wrong figure or sentence that matters to a reader of the survey, or something small or uncertain."""
+
+
 class ExplainedFigures(Record):
     """Printed figures of one row on one backbone, quoted: an explanation speaks of these and of no others."""
 
@@ -233,12 +237,18 @@ class Explanation(Record):
     cause: Cause
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
+    innocent: str = Field(min_length=20)
+    """How the printed figures can have come about without anybody's fault, and what speaks against our reading."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
     fits_setup: str | None = None
     """A configuration (method/configuration) that gives the printed figures exactly."""
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
     correction: str | None = None
     """What could be printed instead, where figures contradict each other: a suggestion to the survey's authors."""
+    weight: Weight | None = None
+    """Where figures contradict each other: whether that matters to a reader of the survey."""
 
     @model_validator(mode="after")
     def _has_evidence(self) -> Self:
@@ -250,6 +260,10 @@ class Explanation(Record):
         elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.fits_setup is None):
             raise ValueError(
                 f"the cause {self.cause} needs {'no' if self.fits_setup else 'a'} configuration in fits_setup"
+            )
+        if (self.cause == "source_inconsistent") != (self.weight is not None):
+            raise ValueError(
+                "the cause source_inconsistent, and no other, says in `weight` whether it is an erratum or a remark"
             )
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
@@ -288,6 +302,16 @@ class CellExplanation(Record):
     cause: CellCause
     text: str = Field(min_length=20)
     """The reason, worded as what was found."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the cell can have come about without anybody's fault; needed where figures contradict each other."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> Self:
+        if self.cause == "source_inconsistent" and self.innocent is None:
+            raise ValueError("say in `innocent` how the cell can have come about without anybody's fault")
+        return self
 
 
 class Method(Record):

@@ -37,7 +37,7 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "statement",
         [
-            (i, s.id, s.locator, s.says, s.status, s.note, s.reason, s.correction)
+            (i, s.id, s.locator, s.says, s.status, s.note, s.reason, s.correction, s.innocent, s.evidence)
             for i, s in enumerate(survey.statements, start=1)
         ],
     )
@@ -47,5 +47,8 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     )
     yield (
         "data_check",
-        [(i, c.id, c.looks_for, c.sql, c.found, c.note) for i, c in enumerate(survey.data_checks, start=1)],
+        [
+            (i, c.id, c.looks_for, c.sql, c.found, c.note, c.innocent, c.evidence)
+            for i, c in enumerate(survey.data_checks, start=1)
+        ],
     )
