@@ -265,17 +265,23 @@ class Explanation(Record):
 
 
 CellCause = Literal[
-    "added_not_changed",
-    "stored_not_trained",
-    "other_denominator",
     "other_configuration",
     "other_module_set",
     "other_backbone",
     "other_definition",
-    "avoidable",
     "source_inconsistent",
     "unresolved",
 ]
+NAMES_A_SETUP: frozenset[CellCause] = frozenset({"other_configuration", "other_module_set", "other_backbone"})
+"""Causes that say where the printed cell comes from: they name the setup, and the check fails where it does not give it."""
+
+
+class Setup(Record):
+    """A configuration on a base model."""
+
+    configuration: str
+    """method/configuration."""
+    backbone: str
 
 
 class CellExplanation(Record):
@@ -288,6 +294,15 @@ class CellExplanation(Record):
     cause: CellCause
     text: str = Field(min_length=20)
     """The reason, worded as what was found."""
+    fits_setup: Setup | None = None
+    """What gives the printed cell; needed by the causes that claim that something does."""
+
+    @model_validator(mode="after")
+    def _names_what_it_claims(self) -> Self:
+        if (self.cause in NAMES_A_SETUP) != (self.fits_setup is not None):
+            needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
+            raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
+        return self
 
 
 class Method(Record):

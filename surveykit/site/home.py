@@ -54,7 +54,9 @@ def home_context(reader: Reader, existing: Collection[str]) -> dict[str, Any]:
     return {
         "summary": summary,
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
-        "parts": [(Markup(name), getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)],
+        "parts": [
+            (Markup(name), getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)
+        ],
         "cells": _cells(reader),
         "cards": [(title, text, _links(links, existing)) for title, text, *links in _CARDS],
         "telling": _telling(reader),
