@@ -279,17 +279,23 @@ class Explanation(Record):
 
 
 CellCause = Literal[
-    "added_not_changed",
-    "stored_not_trained",
-    "other_denominator",
     "other_configuration",
     "other_module_set",
     "other_backbone",
     "other_definition",
-    "avoidable",
     "source_inconsistent",
     "unresolved",
 ]
+NAMES_A_SETUP: frozenset[CellCause] = frozenset({"other_configuration", "other_module_set", "other_backbone"})
+"""Causes that say where the printed cell comes from: they name the setup, and the check fails where it does not give it."""
+
+
+class Setup(Record):
+    """A configuration on a base model."""
+
+    configuration: str
+    """method/configuration."""
+    backbone: str
 
 
 class CellExplanation(Record):
@@ -306,11 +312,20 @@ class CellExplanation(Record):
     """How the cell can have come about without anybody's fault; needed where figures contradict each other."""
     evidence: str | None = None
     """A SELECT of one row whose values are the figures that the text derives."""
+    fits_setup: Setup | None = None
+    """What gives the printed cell; needed by the causes that claim that something does."""
 
     @model_validator(mode="after")
     def _is_fair(self) -> Self:
         if self.cause == "source_inconsistent" and self.innocent is None:
             raise ValueError("say in `innocent` how the cell can have come about without anybody's fault")
+        return self
+
+    @model_validator(mode="after")
+    def _names_what_it_claims(self) -> Self:
+        if (self.cause in NAMES_A_SETUP) != (self.fits_setup is not None):
+            needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
+            raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
         return self
 
 

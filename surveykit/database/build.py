@@ -137,6 +137,9 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         )
         for name, m, c in catalog.configurations()
     ]  # fmt: skip
+    quantities = catalog.quantities
+    yield "quantity", [tuple(q.model_dump().values()) for q in quantities.quantities]
+    yield "judging", [tuple(quantities.judging.model_dump().values())]
     yield "survey_row", [(r.row, name, r.evidence) for name, _, c in catalog.configurations() for r in c.survey_rows]
     yield (
         "oracle",
@@ -149,8 +152,9 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
     yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
     yield "measurement", _measurements(catalog)
-    for name, rows in (("cost", catalog.costs), ("memory_use", catalog.memory), ("trial", catalog.trials)):
-        yield name, [tuple(row.model_dump().values()) for row in rows]
+    yield "cost", [(*c.model_dump().values(), c.backward) for c in catalog.costs]
+    yield "memory_use", [tuple(row.model_dump().values()) for row in catalog.memory]
+    yield "trial", [tuple(row.model_dump().values()) for row in catalog.trials]
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",

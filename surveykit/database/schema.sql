@@ -193,6 +193,34 @@ COMMENT ON COLUMN configuration.formula_trainable IS 'Closed form of the trainab
 COMMENT ON COLUMN configuration.formula_added IS 'Closed form of the new parameters';
 COMMENT ON COLUMN configuration.formula_stored IS 'Closed form of the numbers to keep for each task';
 
+CREATE TABLE quantity (
+    id VARCHAR PRIMARY KEY,
+    says VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    saved_at_most DECIMAL(5, 4)
+);
+COMMENT ON TABLE quantity IS 'What is measured, and up to which value a tick of Table 1 is right; the file quantities.yaml';
+COMMENT ON COLUMN quantity.id IS 'Identifier';
+COMMENT ON COLUMN quantity.says IS 'What is measured, in words';
+COMMENT ON COLUMN quantity.unit IS 'Its unit';
+COMMENT ON COLUMN quantity.saved_at_most IS 'Up to this value a tick is right; NULL where no tick speaks of it';
+
+CREATE TABLE judging (
+    judged_on VARCHAR NOT NULL,
+    full_tuning VARCHAR NOT NULL,
+    matched_to VARCHAR NOT NULL,
+    stored_value_bytes INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL
+);
+COMMENT ON TABLE judging IS 'Where ticks are judged: one row; the file quantities.yaml';
+COMMENT ON COLUMN judging.judged_on IS 'Base model of the view methods, on which ticks and overheads are judged';
+COMMENT ON COLUMN judging.full_tuning IS 'The configuration that is the whole of a share of memory';
+COMMENT ON COLUMN judging.matched_to IS 'The configuration whose places and rank those have that columns named matched count';
+COMMENT ON COLUMN judging.stored_value_bytes IS 'Bytes of a stored parameter of the base model';
+COMMENT ON COLUMN judging.length IS 'Positions of the input at which memory is judged';
+COMMENT ON COLUMN judging.dtype IS 'Width of numbers at which memory is judged';
+
 CREATE TABLE survey_row (
     row_label VARCHAR PRIMARY KEY,
     configuration VARCHAR NOT NULL REFERENCES configuration (id),
@@ -484,6 +512,7 @@ CREATE TABLE cost (
     overhead_merged VARCHAR,
     key VARCHAR NOT NULL,
     run VARCHAR NOT NULL REFERENCES run (run),
+    backward VARCHAR,
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE cost IS 'Where backward runs and what inference costs; the files in catalog/measured/costs';
@@ -491,6 +520,7 @@ COMMENT ON COLUMN cost.configuration IS 'Configuration';
 COMMENT ON COLUMN cost.backbone IS 'Backbone';
 COMMENT ON COLUMN cost.status IS 'Whether it ran';
 COMMENT ON COLUMN cost.reason IS 'Why it cannot run; null when it can';
+COMMENT ON COLUMN cost.backward IS 'How far backward reaches: none, partial or full; NULL where nothing was traced';
 COMMENT ON COLUMN cost.blocks IS 'Blocks of the backbone';
 COMMENT ON COLUMN cost.blocks_backward IS 'Blocks in which backward runs at all';
 COMMENT ON COLUMN cost.blocks_input_gradient IS 'Blocks whose input receives a gradient';
@@ -600,8 +630,12 @@ CREATE TABLE cell_verdict (
         'match', 'within_range', 'outside_range', 'partly', 'differs', 'predicted', 'not_comparable', 'not_measured')),
     sense VARCHAR,
     reason VARCHAR NOT NULL,
+    found_by VARCHAR CHECK (found_by IN ('default', 'search')),
+    candidates INTEGER,
+    fitting INTEGER,
     cause VARCHAR,
     explanation VARCHAR,
+    fits_setup VARCHAR REFERENCES configuration (id),
     PRIMARY KEY (locator, method)
 );
 COMMENT ON TABLE cell_verdict IS 'Every cell of Tables 1 and 2 beside what we measure';
@@ -617,8 +651,12 @@ COMMENT ON COLUMN cell_verdict.measured IS 'Our figure or word; NULL when nothin
 COMMENT ON COLUMN cell_verdict.verdict IS 'match, within_range, outside_range, partly, differs, not_comparable or not_measured';
 COMMENT ON COLUMN cell_verdict.sense IS 'What our figure counts, or which state of the edits it speaks of';
 COMMENT ON COLUMN cell_verdict.reason IS 'What was looked at, or why there is nothing to compare';
+COMMENT ON COLUMN cell_verdict.found_by IS 'default: the default configuration agrees, compared before any other; search: another configuration, base model or sense does; NULL where none does';
+COMMENT ON COLUMN cell_verdict.candidates IS 'How many figures of ours were compared with the printed one';
+COMMENT ON COLUMN cell_verdict.fitting IS 'How many of them agree with it';
 COMMENT ON COLUMN cell_verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN cell_verdict.explanation IS 'The reviewed reason of a difference';
+COMMENT ON COLUMN cell_verdict.fits_setup IS 'Another configuration, which gives the printed cell; NULL where none is known';
 
 CREATE TABLE memory_prediction (
     backbone VARCHAR NOT NULL REFERENCES backbone (id),
@@ -646,6 +684,23 @@ COMMENT ON COLUMN memory_prediction.printed_gb IS 'Gigabytes, as printed';
 COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage that needs most, in 10^9 bytes';
 COMMENT ON COLUMN memory_prediction.error_percent IS 'How far the prediction lies above the printed figure, in percent';
 COMMENT ON COLUMN memory_prediction.is_best_setting IS 'Whether length and width are those that fit all rows best';
+
+CREATE TABLE memory_setting (
+    length INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL,
+    rows INTEGER NOT NULL,
+    mean_error_percent DOUBLE NOT NULL,
+    rank_correlation DOUBLE,
+    is_best BOOLEAN NOT NULL,
+    PRIMARY KEY (length, dtype)
+);
+COMMENT ON TABLE memory_setting IS 'How near predictions of Table 5''s memory are in each traced setting';
+COMMENT ON COLUMN memory_setting.length IS 'Positions of the encoder''s input';
+COMMENT ON COLUMN memory_setting.dtype IS 'Width of weights, gradients, activations and optimizer state';
+COMMENT ON COLUMN memory_setting.rows IS 'Printed figures that have a prediction there';
+COMMENT ON COLUMN memory_setting.mean_error_percent IS 'Mean of the absolute errors, in percent of the printed figures';
+COMMENT ON COLUMN memory_setting.rank_correlation IS 'Spearman''s rank correlation of printed and predicted, equal values sharing their mean rank';
+COMMENT ON COLUMN memory_setting.is_best IS 'Whether the mean error is the smallest';
 
 CREATE TABLE citation (
     key VARCHAR NOT NULL REFERENCES paper (key),
