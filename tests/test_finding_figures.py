@@ -21,7 +21,7 @@ from surveykit.database.reading import Reader, reading
 # A number that is no part of a name (T5-11B, wi_0, 34f60f3, 1e-3) and no number of a section, a table or a fraction.
 NUMBER = re.compile(r"(?<![\w.,/+-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w/])(?!-\w)")
 NUMBERED = re.compile(
-    r"(?:[Ss]ections?|[Tt]ables?|Appendix|Python|arXiv|version) [\w.]+(?:(?:, | and | or )\d[\d.]*)*|\([a-z][^ ()]*/[^()]*\)"
+    r"(?:[Ss]ections?|[Tt]ables?|Appendix|Python|arXiv|version) [\w.]+(?:(?:, | and | or )\d[\d.]*)*|\([a-z][^ ()]*/[^()]*\)|\(\d{4}[a-z]?\)"
 )
 
 OUTSIDE = {
@@ -173,8 +173,8 @@ def test_a_finding_says_how_it_can_have_come_about(catalog: Catalog) -> None:
     cell = next(e for e in catalog.methods["far"].cell_explanations if e.column == "trainable_percent")
     with pytest.raises(ValidationError, match="without anybody's fault"):
         CellExplanation(**{**cell.model_dump(), "innocent": None})
-    with pytest.raises(ValidationError, match="weight"):
-        Explanation(**{**explanation.model_dump(), "weight": "remark"})
+    with pytest.raises(ValidationError, match="mere remark"):
+        Explanation(**{**explanation.model_dump(), "remark": "Of no weight."})
 
 
 WORDS = (

@@ -199,10 +199,6 @@ Cause = Literal[
 ]
 
 
-Weight = Literal["erratum", "remark"]
-"""A wrong figure or sentence that matters to a reader of the survey, or something small or uncertain."""
-
-
 class ExplainedFigures(Record):
     """Printed figures of one row on one backbone, quoted: an explanation speaks of these and of no others."""
 
@@ -247,8 +243,8 @@ class Explanation(Record):
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
     correction: str | None = None
     """What could be printed instead, where figures contradict each other: a suggestion to the survey's authors."""
-    weight: Weight | None = None
-    """Where figures contradict each other: whether that matters to a reader of the survey."""
+    remark: str | None = Field(default=None, min_length=10)
+    """Why figures that contradict each other are a mere remark and no erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _has_evidence(self) -> Self:
@@ -261,10 +257,8 @@ class Explanation(Record):
             raise ValueError(
                 f"the cause {self.cause} needs {'no' if self.fits_setup else 'a'} configuration in fits_setup"
             )
-        if (self.cause == "source_inconsistent") != (self.weight is not None):
-            raise ValueError(
-                "the cause source_inconsistent, and no other, says in `weight` whether it is an erratum or a remark"
-            )
+        if self.remark is not None and self.cause != "source_inconsistent":
+            raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
         return self

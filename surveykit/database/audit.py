@@ -16,6 +16,12 @@ from surveykit.errors import QueryError, SurveyError, nearest
 ROWS_KEPT = 200
 """Rows of a data check that are stored; all are counted."""
 
+OF_THE_AUDIT = frozenset(
+    {"data_audit", "data_check", "data_check_result", "errata", "statement", "statement_reading", "statement_result",
+     "statements"}
+)  # fmt: skip
+"""Tables and views that hold what we say of the survey, not what it prints or what was measured."""
+
 Row = tuple[Any, ...]
 
 
@@ -42,9 +48,11 @@ def _reading(
 ) -> tuple[bool | None, str | None, str | None]:
     """Whether it holds, its figures as JSON, and its error."""
     try:
-        rows = _rows(connection, sql, names)
+        read, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
         return None, None, str(error)
+    if not read - OF_THE_AUDIT:
+        return None, None, "the query reads no table of the survey or of measurements, so no data could decide it"
     if len(rows) != 1 or not isinstance(rows[0].get("holds"), bool):
         return None, None, "the query must give one row with a column `holds` that is true or false"
     figures = {name: value for name, value in rows[0].items() if name != "holds"}
@@ -53,17 +61,20 @@ def _reading(
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[int | None, str | None, str | None]:
     try:
-        rows = _rows(connection, sql, names)
+        _, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
         return None, None, str(error)
     return len(rows), _json(rows[:ROWS_KEPT]), None
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> list[dict[str, Any]]:
-    check_statement(connection, sql, names)
+def _rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, names: Names
+) -> tuple[frozenset[str], list[dict[str, Any]]]:
+    """The tables and views that a query reads, and its rows."""
+    read = check_statement(connection, sql, names)
     found = connection.execute(sql)
     columns = [column[0] for column in found.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    return read, [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
 
 def _json(value: object) -> str:

@@ -55,7 +55,7 @@ def build(catalog: Catalog, path: Path) -> None:
 
 def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Create all tables, rows, views and macros in an empty database."""
-    connection.execute("BEGIN")  # one transaction for all: a commit for each of 400 comments takes longer than the rest
+    connection.execute("BEGIN")  # one transaction for all rows: a commit for each of 400 comments takes longer than the rest
     connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
     for table, rows in _tables(catalog):
         ordered = sorted(rows, key=repr)
@@ -63,7 +63,10 @@ def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
             _insert(connection, table, ordered)
     for view in _views():
         connection.execute(view.read_text(encoding="utf-8"))
-    for table, results in audit.results(connection, catalog.survey):
+    connection.execute("COMMIT")  # before the audit: a query that fails while it runs would end the transaction
+    audited = list(audit.results(connection, catalog.survey))
+    connection.execute("BEGIN")
+    for table, results in audited:
         if results:
             _insert(connection, table, results)
     connection.execute("COMMIT")
@@ -159,7 +162,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "explanation",
         [
-            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction, e.innocent, e.evidence, e.weight)
+            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction, e.innocent, e.evidence, e.remark)
             for m in methods
             for i, e in enumerate(m.explanations)
         ],

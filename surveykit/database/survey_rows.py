@@ -34,10 +34,11 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     )
     yield "prompt", [(p.dataset, p.prompt) for p in survey.prompts]
     yield "missing_in_source", [(m.what, m.locator, m.reason) for m in survey.missing]
+    yield "said", [(s.topic, s.locator, s.printed, s.value and float(s.value)) for s in survey.said]
     yield (
         "statement",
         [
-            (i, s.id, s.locator, s.says, s.status, s.note, s.reason, s.correction, s.innocent, s.evidence)
+            (i, s.id, s.locator, s.says, s.headline, s.status, s.note, s.reason, s.correction, s.innocent, s.evidence, s.remark)
             for i, s in enumerate(survey.statements, start=1)
         ],
     )

@@ -8,7 +8,7 @@ WITH queries AS (
 ),
 sentences AS (
     SELECT
-        'erratum' AS weight,
+        statement.remark,
         1 AS part,
         statements.position AS place,
         'sentence' AS kind,
@@ -28,7 +28,7 @@ sentences AS (
 ),
 figures AS (
     SELECT
-        explanation.weight,
+        explanation.remark,
         2 AS part,
         row_number() OVER (ORDER BY verdict.locator) AS place,
         'figure' AS kind,
@@ -53,7 +53,7 @@ figures AS (
 -- The tables' percentages were made in the methods' papers, so what we see in a row of them is a remark, once for the row.
 cells AS (
     SELECT
-        'remark' AS weight,
+        'It rests on the paper of the method, which we have not read.' AS remark,
         3 AS part,
         row_number() OVER (ORDER BY table_number, row_label, method) AS place,
         'cell' AS kind,
@@ -79,8 +79,8 @@ quoted AS (
     SELECT *, 'surveykit query --sql "' || sql || '"' AS rerun FROM cells
 )
 SELECT
-    row_number() OVER (ORDER BY weight, part, place, id) AS number,
-    weight,
+    row_number() OVER (ORDER BY remark IS NOT NULL, part, place, id) AS number,
+    if(remark IS NULL, 'erratum', 'remark') AS weight,
     kind,
     id,
     locator,
@@ -89,6 +89,7 @@ SELECT
     finding,
     innocent,
     correction,
+    remark,
     rerun,
     sql
 FROM (SELECT * FROM sentences UNION ALL BY NAME SELECT * FROM quoted);
@@ -103,5 +104,6 @@ COMMENT ON COLUMN errata.says IS 'What the sentence says, in our words; NULL for
 COMMENT ON COLUMN errata.finding IS 'What the survey prints elsewhere, or what follows from it';
 COMMENT ON COLUMN errata.innocent IS 'How it can have come about without anybody''s fault';
 COMMENT ON COLUMN errata.correction IS 'What could stand there instead; NULL where nothing is suggested';
+COMMENT ON COLUMN errata.remark IS 'What makes a remark small or uncertain; NULL for an erratum';
 COMMENT ON COLUMN errata.rerun IS 'The command that shows it again';
 COMMENT ON COLUMN errata.sql IS 'Its queries';
