@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -157,6 +158,31 @@ def test_two_places_do_not_contradict_each_other(database: Path, catalog: Catalo
     for points in ("4.4", "4.7", "25.4"):
         assert points in erratum
         assert points in page
+
+
+RUNS = {
+    "full_tuning": "full-tuning/all", "houlsby": "adapters/rf16", "pfeiffer": "pfeiffer-adapter/rf16",
+    "scaled_parallel": "parallel-adapter/rf2-learned", "ln_tuning": "ln-tuning/norms", "lora": "lora/qv-r8",
+    "hf_lora": "lora/qv-r8", "hf_lora_all": "lora/all-linear-r8", "hf_krona": "krona/lokr-qv-r8",
+    "compacter": "compacter/n4-rf32", "compacter++": "compacter-plus-plus/n4-rf32", "ia3": "ia3/kv-ff",
+    "mam": "mam-adapter/h800", "prefix_tuning": "prefix-tuning/mlp-p30-h512",
+    "prefix_tuning_flat": "prefix-tuning/flat-p30", "unipelt": "unipelt/p10-rf16-r8",
+}  # fmt: skip
+"""Our configurations by the names in the public copy of the survey's code."""
+
+
+def test_the_runs_in_the_public_copy_have_our_counts(database: Path) -> None:
+    """github.com/xw-yao/peft_comparison, notebooks/18_dataset_average_table.ipynb at 34f60f3, column trainable_parameters."""
+    lines = csv.DictReader((Path(__file__).parent / "extract" / "public_runs.csv").read_text("utf-8").splitlines())
+    runs = list(lines)
+    assert len(runs) == 45
+    with reading(database) as reader:
+        counts = {
+            (m.configuration, m.backbone): m.trainable
+            for m in reader.all("SELECT configuration, backbone, trainable FROM measurement")
+        }
+    for run in runs:
+        assert f"{counts[RUNS[run['name']], run['backbone']]:.6e}" == run["trainable"], run
 
 
 def test_a_finding_says_how_it_can_have_come_about(catalog: Catalog) -> None:
