@@ -160,6 +160,28 @@ def test_two_places_do_not_contradict_each_other(database: Path, catalog: Catalo
         assert points in page
 
 
+def test_a_vector_of_ones_hardly_moves_in_bfloat16() -> None:
+    """What the data audit says of (IA)3: AdamW's steps round back to one at the swept learning rates."""
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(1)
+
+    def moved(rate: float, noise: float, rare: float) -> int:
+        ones = torch.nn.Parameter(torch.ones(4096, dtype=torch.bfloat16))
+        optimizer = torch.optim.AdamW([ones], lr=rate, weight_decay=0.1)
+        for _ in range(884):
+            gradient = 1 + noise * torch.randn(4096, generator=generator)
+            rarely = torch.rand(4096, generator=generator) < rare
+            ones.grad = torch.where(rarely, 1e4 * gradient, gradient).to(torch.bfloat16)
+            optimizer.step()
+        return int((ones != 1).sum())
+
+    assert [moved(rate, noise, 0) for rate in (1e-3, 1e-4, 5e-5, 1e-5) for noise in (0, 1e3)] == [0] * 8
+    assert moved(1e-3, 1, 0.002) > 0
+    assert (
+        torch.nextafter(torch.tensor(1.0, dtype=torch.bfloat16), torch.tensor(0.0, dtype=torch.bfloat16)) == 1 - 2**-8
+    )
+
+
 RUNS = {
     "full_tuning": "full-tuning/all", "houlsby": "adapters/rf16", "pfeiffer": "pfeiffer-adapter/rf16",
     "scaled_parallel": "parallel-adapter/rf2-learned", "ln_tuning": "ln-tuning/norms", "lora": "lora/qv-r8",
