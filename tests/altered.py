@@ -73,7 +73,7 @@ def _hostile_statements(root: Path) -> None:
         _statement("some-hold", "depends_on_reading", True, False),
         _statement("open", "not_checkable"),
     ]
-    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}"}
+    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}", "innocent": f"# by chance {HOSTILE}"}
     quoted = HOSTILE.replace("'", "''")
     checks = [
         {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
@@ -93,6 +93,12 @@ def _statement(identifier: str, status: str, *answers: bool) -> dict[str, object
         for answer in answers
     ]
     note = f"# a note\n\n    {HOSTILE}"
-    found = {"id": identifier, "locator": f"Section 1 {HOSTILE}", "says": f"??? note {HOSTILE}", "status": status}
-    found |= {"headline": f"{HOSTILE}."} | ({"innocent": note} if status == "contradicted" else {})
+    innocent = {"innocent": f"# by chance\n\n    {HOSTILE}"} if status == "contradicted" else {}
+    found: dict[str, object] = {
+        "id": identifier,
+        "locator": f"Section 1 {HOSTILE}",
+        "says": f"??? note {HOSTILE}",
+        "headline": f"{HOSTILE}.",
+        "status": status,
+    } | innocent
     return found | ({"readings": readings, "note": note} if readings else {"reason": note})

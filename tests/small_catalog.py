@@ -24,6 +24,7 @@ def write(root: Path) -> Path:
         (root / folder).mkdir(parents=True)
         for name in names:
             shutil.copy(REAL / folder / f"{name}.yaml", root / folder)
+    shutil.copy(REAL / "quantities.yaml", root)
     _write_table5(root)
     _write_papers(root)
     _write_counts(root)

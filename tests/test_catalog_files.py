@@ -99,7 +99,7 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         ("methods/lora.yaml", "paper: hu2022lora", "paper: hu2022", "papers.bib has no 'hu2022'"),
         ("methods/lora.yaml", "row: LoRa (q and v)", "row: LoRA (q and v)", "Table 5 has no row 'LoRA (q and v)'; did you"),
         ("methods/lora.yaml", "{backbone: t5-3b, ", "{backbone: t5-3bb, ", "no backbone 't5-3bb'; did you mean 't5-3b'?"),
-        ("methods/lora.yaml", "reproduced_by: lora/self", "reproduced_by: lora/slef", "no configuration 'lora/slef"),
+        ("methods/lora.yaml", "fits_setup: lora/self", "fits_setup: lora/slef", "no configuration 'lora/slef"),
         ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: 30", "30 must be text; put it in quotes"),
         ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: some", "'some' is not a figure"),
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),

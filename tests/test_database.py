@@ -123,15 +123,15 @@ def test_verdicts_and_discrepancies(connection: duckdb.DuckDBPyConnection) -> No
     )
     found = {str(measured): verdict for verdict, measured in rows(connection, verdict)}
     assert found == {"2.3592960000": "match", "5.8982400000": "differs"}
-    columns = "params_millions_printed, trainable_measured, reproduced_by, reproduced_trainable, outcome"
+    columns = "params_millions_printed, trainable_measured, fits_setup, fits_setup_trainable, outcome"
     [found_row] = rows(connection, f"SELECT {columns} FROM discrepancies WHERE row_label = 'LoRa (q and v)'")
-    assert found_row == ("3.93", 5_898_240, "lora/self-attention-qv-r8", 3_932_160, "reproduced")
+    assert found_row == ("3.93", 5_898_240, "lora/self-attention-qv-r8", 3_932_160, "fits_another_setup")
 
 
 def test_table5_and_summary_agree(connection: duckdb.DuckDBPyConnection) -> None:
     [(figures, match, other)] = rows(
         connection,
-        "SELECT figures, match, reproduced + inconsistent + unresolved + unexplained + not_measured FROM summary",
+        "SELECT figures, match, fits_another_setup + inconsistent + unresolved + unexplained + not_measured FROM summary",
     )
     assert figures == match + other  # type: ignore[operator]
     marks = "count(*) FILTER (params_millions_verdict = 'match') + count(*) FILTER (params_percent_verdict = 'match')"

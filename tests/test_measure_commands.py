@@ -134,7 +134,7 @@ def test_a_recipe_that_does_not_fit_is_recorded_with_its_reason(copy: Path, caps
         ("methods/lora.yaml", "rank: 8", "rank: 9", "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,296"),
         ("measured/counts/lora.csv", "lora/qv-r8,t5-large,counted,,2359296", "lora/qv-r8,t5-large,counted,,2359297",
          "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,297, but measures 2,359,296"),
-        ("methods/lora.yaml", "reproduced_by: lora/self-attention-qv-r8", "reproduced_by: lora/qv-r8",
+        ("methods/lora.yaml", "fits_setup: lora/self-attention-qv-r8", "fits_setup: lora/qv-r8",
          "explanation: Table 5, LoRa (q and v) on t5-3b, params_millions: printed 3.93: lora/qv-r8 does not give it"),
     ],
 )  # fmt: skip
@@ -154,14 +154,14 @@ def test_verify_prints_data_on_stdout_and_the_rest_on_stderr(capsys: pytest.Capt
     assert [row["printed"] for row in rows] == ["0.41", "0.014"]
     assert rows[0] == {
         "row": "KronA", "backbone": "t5-3b", "column": "params_millions", "printed": "0.41", "measured": 0.589824,
-        "verdict": "differs", "outcome": "reproduced", "cause": "library_default", "reproduced_by": "krona/lokr-qv-r8",
+        "verdict": "differs", "outcome": "fits_another_setup", "cause": "library_default", "fits_setup": "krona/lokr-qv-r8",
     }  # fmt: skip
-    assert "2 differ and are reproduced" in shown.err
+    assert "2 differ and fit another setup" in shown.err
     assert main([*arguments, "--format", "csv"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("KronA,t5-3b,params_millions,0.41,0.589824,differs,")
     assert main([*arguments, "--summary"]) == 0
     assert capsys.readouterr().out == (
-        "Table 5: 0 of 2 printed parameter figures match; 2 differ and are reproduced by another stated configuration; "
+        "Table 5: 0 of 2 printed parameter figures match; 2 differ and fit another setup, which is named; "
         "0 differ and are unresolved.\n"
     )
 

@@ -173,15 +173,15 @@ def test_any_explanation(method: Method, i: int) -> None:
         {"figures": (first.model_copy(update={column: f"{figure}1"}), *rest)},
         {"figures": (first.model_copy(update={column: None}), *rest)},
     ]
-    if explanation.reproduced_by is not None:
-        alterations += [{"reproduced_by": f"{method.id}/{claimed.id}"}, {"reproduced_by": "full-tuning/all"}]
+    if explanation.fits_setup is not None:
+        alterations += [{"fits_setup": f"{method.id}/{claimed.id}"}, {"fits_setup": "full-tuning/all"}]
         wrong = {"other_row": "other_module_set", "other_module_set": "other_configuration"}
         alterations += [{"cause": wrong.get(explanation.cause, "other_row")}]
         # An explanation that calls a solved difference unresolved is not even a valid record.
         with pytest.raises(ValidationError):
             type(explanation).model_validate({**explanation.model_dump(), "cause": "unresolved"})
     elif explanation.tried:
-        alterations += [{"reproduced_by": explanation.tried[0], "cause": "other_configuration"}]
+        alterations += [{"fits_setup": explanation.tried[0], "cause": "other_configuration"}]
     for alteration in alterations:
         changed = () if alteration is None else (explanation.model_copy(update=alteration),)
         catalog = with_method(REAL, method.model_copy(update={"explanations": (*others, *changed)}))
@@ -192,7 +192,7 @@ def test_any_explanation(method: Method, i: int) -> None:
 def test_stored_instead_of_trained_must_be_what_is_stored() -> None:
     method = REAL.methods["prefix-tuning"]
     (true,) = method.explanations
-    fields = {**true.model_dump(), "cause": "stored_not_trained", "reproduced_by": None}
+    fields = {**true.model_dump(), "cause": "stored_not_trained", "fits_setup": None}
     with_method_altered = method.model_copy(update={"explanations": (type(true).model_validate(fields),)})
     messages = [f.message for f in verify(with_method(REAL, with_method_altered), REAL.measurements).findings]
     assert "what is stored does not give the printed 77.25" in messages

@@ -66,7 +66,7 @@ def test_discrepancies_hold_every_difference(html: dict[str, Html], database: Pa
 
 def test_the_first_page_says_what_was_found(html: dict[str, Html], database: Path) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
-        found = connection.execute("SELECT figures, match, reproduced, unresolved FROM summary").fetchone()
+        found = connection.execute("SELECT figures, match, fits_another_setup, unresolved FROM summary").fetchone()
     assert found is not None
     text = html["index.html"].text()
     assert f"Of {found[0]} parameter figures in the survey's Table 5, {found[1]} match our counts." in text

@@ -163,6 +163,7 @@ def test_a_data_check_is_held_to_its_reviewed_count(small: Path, capsys: pytest.
     text = (
         "checks:\n  - id: tunings\n    looks_for: methods with such a name\n"
         "    sql: SELECT id FROM method WHERE id LIKE '%-tuning' ORDER BY 1\n    found: {}\n    note: For a test.\n"
+        "    innocent: A name like another.\n"
     )
     (small / "survey" / "data_checks.yaml").write_text(text.format(2), encoding="utf-8")
     (small / "survey" / "statements.yaml").write_text("statements: []\n", encoding="utf-8")

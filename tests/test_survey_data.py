@@ -133,6 +133,52 @@ def test_table4_is_recomputed_under_each_reading(tables: duckdb.DuckDBPyConnecti
     assert all(moved.values()), moved
 
 
+def test_a_score_at_chance_carries_its_caveat_wherever_it_is_read(tables: duckdb.DuckDBPyConnection) -> None:
+    """The caveats are those that the data audit reviews, none less and none more, and they are in every mean they touch."""
+    checks = dict(
+        rows(
+            tables, "SELECT id, sql FROM data_check WHERE id IN ('mean-at-or-below-constant', 'scores-of-zero-to-one')"
+        )
+    )
+    means = {
+        (model, method, dataset): mean
+        for model, method, dataset, mean, _ in rows(tables, checks["mean-at-or-below-constant"])
+    }
+    at_chance = set(means)
+    fractions = {
+        (model, method, dataset)
+        for model, method, dataset, _, least, _ in rows(tables, checks["scores-of-zero-to-one"])
+        if least > 0 and means[model, method, dataset] <= 1  # in every run
+    }
+    caveat = "SELECT DISTINCT a.model, s.method, s.dataset FROM score_caveat s JOIN appendix_b a USING (backbone, method) WHERE kind = '{}'"
+    assert set(rows(tables, caveat.format("chance"))) == at_chance
+    assert set(rows(tables, caveat.format("fraction"))) == fractions
+    doubtful = {(model, method) for model, method, _ in at_chance | fractions}
+    said = {
+        (model, method): text
+        for model, method, text in rows(tables, "SELECT model, method, caveat FROM table4_recomputed")
+    }
+    assert {place for place, text in said.items() if text} == doubtful
+    assert all(dataset in str(said[model, method]) for model, method, dataset in at_chance | fractions)
+
+
+def test_scores_up_to_one_give_a_second_mean(tables: duckdb.DuckDBPyConnection) -> None:
+    ia3 = "FROM appendix_b WHERE model = 'T5 3B' AND method = 'IA3' AND score IS NOT NULL GROUP BY dataset"
+    read_otherwise = (
+        f"SELECT avg(mean) FROM (SELECT CASE dataset WHEN 'COPA' THEN 100 ELSE avg(score) END AS mean {ia3})"
+    )
+    ours = (
+        "SELECT score_mean, score_if_fraction, caveat FROM table4_recomputed WHERE model = 'T5 3B' AND method = 'IA3'"
+    )
+    (mean, otherwise, said) = rows(tables, ours)[0]
+    assert otherwise == pytest.approx(rows(tables, read_otherwise)[0][0])
+    assert otherwise - mean == pytest.approx(99 / 4)
+    assert (
+        said
+        == "not above a constant prediction on COPA, RTE; COPA may be printed as a share of 1 instead of a percentage"
+    )
+
+
 @pytest.mark.parametrize(
     ("condition", "some"),
     [

@@ -27,15 +27,15 @@ def test_every_printed_parameter_figure_has_a_verdict(catalog: Catalog) -> None:
     assert len({(v.backbone, v.row, v.column) for v in verdicts}) == 90
     summary = summarise(verdicts)
     assert summary.not_measured == summary.unexplained == 0
-    assert summary.match + summary.reproduced + summary.inconsistent + summary.unresolved == 90
+    assert summary.match + summary.fits_another_setup + summary.inconsistent + summary.unresolved == 90
 
 
 def test_figures_of_the_survey_that_we_know_by_heart(catalog: Catalog) -> None:
     verdicts = {(v.row, v.backbone, v.column): v for v in judge(catalog, catalog.measurements)}
     lora = verdicts["LoRa (q and v)", "t5-3b", "params_millions"]
-    assert (lora.measured, lora.outcome, lora.cause) == (Decimal("5.89824"), "reproduced", "other_module_set")
+    assert (lora.measured, lora.outcome, lora.cause) == (Decimal("5.89824"), "fits_another_setup", "other_module_set")
     prompt = verdicts["Prompt tuning", "t5-11b", "params_millions"]
-    assert (prompt.outcome, prompt.reproduced_by) == ("reproduced", "prefix-tuning/flat-p30")
+    assert (prompt.outcome, prompt.fits_setup) == ("fits_another_setup", "prefix-tuning/flat-p30")
     assert verdicts["IA3", "t5-11b", "params_millions"].outcome == "unresolved"
     assert verdicts["Full tuning", "t5-11b", "params_millions"].measured == Decimal("11307.321344")
     outcomes = Counter(v.outcome for v in verdicts.values() if v.row == "Houlsby")

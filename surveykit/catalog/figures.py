@@ -32,9 +32,22 @@ class Figure:
         """Half a unit in the last printed place: what rounding alone can explain."""
         return Decimal(1).scaleb(-self.decimals) / 2
 
-    def equals(self, value: Decimal) -> bool:
-        """Whether a value is this figure at its printed rounding (single figures only)."""
-        return self.bound == "exact" and not self.is_range and abs(value - self.low) <= self.half_unit()
+    def covers(self, value: Decimal) -> bool:
+        """Whether a value agrees with this figure at its printed rounding: is it, lies in its range, or beyond its bound.
+
+        This is the one rule by which any printed figure is compared.
+        """
+        if self.bound == "above":
+            return value > self.low
+        if self.bound == "below":
+            return value < self.low
+        return self.low - self.half_unit() <= value <= self.high + self.half_unit()
+
+    def span(self) -> str:
+        """The values that agree, in words."""
+        if self.bound != "exact":
+            return f"more than {self.low}" if self.bound == "above" else f"less than {self.low}"
+        return f"{self.low - self.half_unit():f} to {self.high + self.half_unit():f}"
 
 
 def parse_figure(printed: str) -> Figure:

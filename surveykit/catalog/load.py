@@ -12,7 +12,8 @@ from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
-from surveykit.catalog.records import Configuration, Explanation, Method, Paper
+from surveykit.catalog.quantities import Quantities
+from surveykit.catalog.records import Configuration, Explanation, Method, Paper, Setup
 from surveykit.catalog.tables import (
     CategoryCell,
     Citation,
@@ -63,6 +64,7 @@ class Catalog:
     papers: Mapping[str, Paper]
     table5: tuple[TableCell, ...]
     survey: SurveyTables
+    quantities: Quantities
     measurements: tuple[Measurement, ...]
     costs: tuple[Cost, ...]
     memory: tuple[MemoryUse, ...]
@@ -135,7 +137,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     """Load and check a catalog.
 
     Args:
-        root: the folder with `methods`, `backbones`, `survey`, `measured` and `papers.bib`.
+        root: the folder with `methods`, `backbones`, `survey`, `measured`, `papers.bib` and `quantities.yaml`.
         measured: also read what `surveykit measure` wrote.
 
     Raises:
@@ -148,6 +150,12 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     loading.problems += problems
     table5 = _csv(loading, root / "survey" / "table5.csv", TableCell)
     survey = _survey(loading, root / "survey")
+    quantities = _yaml(loading, root / "quantities.yaml", Quantities)
+    if quantities is None and not loading.problems:
+        message = "this file is missing: units and thresholds of what is measured"
+        loading.problems.append(Problem(f"{root.name}/quantities.yaml", 0, 0, message))
+    if quantities is None:
+        raise CatalogError(loading.problems)
     found = root / "measured"
     recorded = measured and (found / "runs.csv").is_file()
     runs = _csv(loading, found / "runs.csv", Run) if recorded else []
@@ -163,6 +171,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
         papers=dict(sorted(papers.items())),
         table5=tuple(table5),
         survey=survey,
+        quantities=quantities,
         measurements=rows("counts", Measurement),
         costs=rows("costs", Cost),
         memory=rows("memory", MemoryUse),
@@ -250,6 +259,9 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
                     loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
         for i, explanation in enumerate(method.explanations):
             _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
+        for i, cell in enumerate(method.cell_explanations):
+            if cell.fits_setup is not None:
+                _check_setup(cell.fits_setup, ("cell_explanations", i, "fits_setup"), method, catalog, names, loading)
     _check_table5(catalog, loading, rows)
     _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
@@ -277,7 +289,7 @@ def _check_explanation(
         if backbone not in catalog.backbones:
             hint = nearest(backbone, catalog.backbones)
             loading.at(method.id, file, (*at, "figures", j, "backbone"), f"no backbone '{backbone}'{hint}")
-    named = [("reproduced_by", explanation.reproduced_by)] if explanation.reproduced_by else []
+    named = [("fits_setup", explanation.fits_setup)] if explanation.fits_setup else []
     for key, name in named + [("tried", name) for name in explanation.tried]:
         if name not in names:
             loading.at(method.id, file, (*at, key), f"no configuration '{name}'{nearest(str(name), names)}")
@@ -291,6 +303,18 @@ def _check_explanation(
     if explanation.cause == "unresolved" and disagreeing:
         message = f"cannot stay unresolved: {disagreeing[0]} counts this configuration differently from us"
         loading.at(method.id, file, (*at, "cause"), message)
+
+
+def _check_setup(
+    setup: Setup, at: tuple[str | int, ...], method: Method, catalog: Catalog, names: set[str], loading: _Loading
+) -> None:
+    file = f"methods/{method.id}.yaml"
+    if setup.configuration not in names:
+        hint = nearest(setup.configuration, names)
+        loading.at(method.id, file, (*at, "configuration"), f"no configuration '{setup.configuration}'{hint}")
+    if setup.backbone not in catalog.backbones:
+        hint = nearest(setup.backbone, catalog.backbones)
+        loading.at(method.id, file, (*at, "backbone"), f"no backbone '{setup.backbone}'{hint}")
 
 
 def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:

@@ -100,6 +100,15 @@ class Cost(Record):
     key: str = Field(pattern=r"^[0-9a-f]{16}$")
     run: str
 
+    @property
+    def backward(self) -> Literal["none", "partial", "full"] | None:
+        """How far backward reaches: into no block, into some, into all; None where nothing was traced."""
+        if self.blocks_backward is None:
+            return None
+        if not self.blocks_backward:
+            return "none"
+        return "full" if self.blocks_backward == self.blocks else "partial"
+
 
 class MemoryUse(Record):
     """Predicted peak memory of training, for one configuration on one backbone in one setting. Bytes."""

@@ -176,8 +176,8 @@ class Configuration(Record):
     name: str
     default: bool
     """Whether the method's own page and columns use this one; exactly one per method."""
-    basis: Literal["paper", "library_default", "survey_text", "reproduction", "variant"]
-    """Where the hyper-parameters come from; `reproduction`: chosen because a printed figure follows from it."""
+    basis: Literal["paper", "library_default", "survey_text", "fitted", "variant"]
+    """Where the hyper-parameters come from; `fitted`: chosen because its count is a printed figure."""
     basis_note: str = Field(min_length=10)
     """The place that states them, or what was varied."""
     survey_rows: tuple[SurveyRow, ...] = ()
@@ -233,24 +233,32 @@ class Explanation(Record):
     cause: Cause
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
-    reproduced_by: str | None = None
+    innocent: str = Field(min_length=20)
+    """How the printed figures can have come about without anybody's fault, and what speaks against our reading."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
+    fits_setup: str | None = None
     """A configuration (method/configuration) that gives the printed figures exactly."""
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
     correction: str | None = None
     """What could be printed instead, where figures contradict each other: a suggestion to the survey's authors."""
+    remark: str | None = Field(default=None, min_length=10)
+    """Why figures that contradict each other are a mere remark and no erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _has_evidence(self) -> Self:
         if self.cause == "unresolved":
             if len(set(self.tried)) < 3:
                 raise ValueError("an unresolved difference needs at least three different tried configurations")
-            if self.reproduced_by is not None:
-                raise ValueError("a difference that a configuration reproduces is not unresolved; name its cause")
-        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.reproduced_by is None):
+            if self.fits_setup is not None:
+                raise ValueError("a figure that fits another setup is not unresolved; name its cause")
+        elif (self.cause in ("source_inconsistent", "stored_not_trained")) != (self.fits_setup is None):
             raise ValueError(
-                f"the cause {self.cause} needs {'no' if self.reproduced_by else 'a'} configuration in reproduced_by"
+                f"the cause {self.cause} needs {'no' if self.fits_setup else 'a'} configuration in fits_setup"
             )
+        if self.remark is not None and self.cause != "source_inconsistent":
+            raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
         return self
@@ -265,17 +273,23 @@ class Explanation(Record):
 
 
 CellCause = Literal[
-    "added_not_changed",
-    "stored_not_trained",
-    "other_denominator",
     "other_configuration",
     "other_module_set",
     "other_backbone",
     "other_definition",
-    "avoidable",
     "source_inconsistent",
     "unresolved",
 ]
+NAMES_A_SETUP: frozenset[CellCause] = frozenset({"other_configuration", "other_module_set", "other_backbone"})
+"""Causes that say where the printed cell comes from: they name the setup, and the check fails where it does not give it."""
+
+
+class Setup(Record):
+    """A configuration on a base model."""
+
+    configuration: str
+    """method/configuration."""
+    backbone: str
 
 
 class CellExplanation(Record):
@@ -288,6 +302,25 @@ class CellExplanation(Record):
     cause: CellCause
     text: str = Field(min_length=20)
     """The reason, worded as what was found."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the cell can have come about without anybody's fault; needed where figures contradict each other."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
+    fits_setup: Setup | None = None
+    """What gives the printed cell; needed by the causes that claim that something does."""
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> Self:
+        if self.cause == "source_inconsistent" and self.innocent is None:
+            raise ValueError("say in `innocent` how the cell can have come about without anybody's fault")
+        return self
+
+    @model_validator(mode="after")
+    def _names_what_it_claims(self) -> Self:
+        if (self.cause in NAMES_A_SETUP) != (self.fits_setup is not None):
+            needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
+            raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
+        return self
 
 
 class Method(Record):

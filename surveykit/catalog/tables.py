@@ -131,6 +131,10 @@ class Statement(Record):
     """What the sentence could say instead: a suggestion to its authors."""
     innocent: str | None = Field(default=None, min_length=20)
     """How the sentence can have come about without anybody's fault; needed where it is contradicted."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the note derives beyond those of the readings."""
+    remark: str | None = Field(default=None, min_length=10)
+    """Why a contradiction is a mere remark and no erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -139,6 +143,8 @@ class Statement(Record):
                 "a contradicted statement, and no other, says in `innocent` how the sentence can have come about"
                 " without anybody's fault"
             )
+        if self.remark is not None and self.status != "contradicted":
+            raise ValueError("only a contradicted statement can be a mere remark")
         if self.correction is not None and self.status != "contradicted":
             raise ValueError("a correction is suggested for a contradicted statement only")
         if (self.status == "not_checkable") != (not self.readings) or (self.reason is None) != bool(self.readings):
@@ -161,7 +167,17 @@ class DataCheck(Record):
     found: int = Field(ge=0)
     """Rows that the query finds, as reviewed."""
     note: str = Field(min_length=10)
-    """What the rows mean, worded fairly."""
+    """What the rows are."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the rows can have come about without anybody's fault; needed where there are any."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the texts derive beyond the check's own rows."""
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> Self:
+        if self.found and self.innocent is None:
+            raise ValueError("say in `innocent` how the rows can have come about without anybody's fault")
+        return self
 
 
 class DataChecks(Record):

@@ -19,6 +19,7 @@ def schemas() -> dict[str, str]:
     import json
 
     from surveykit.catalog.backbones import Backbone
+    from surveykit.catalog.quantities import Quantities
     from surveykit.catalog.records import Method
     from surveykit.catalog.tables import DataChecks, Statements
     from surveykit.record import Record
@@ -27,6 +28,7 @@ def schemas() -> dict[str, str]:
         "backbone": Backbone,
         "data_checks": DataChecks,
         "method": Method,
+        "quantities": Quantities,
         "statements": Statements,
     }
     return {

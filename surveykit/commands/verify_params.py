@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from surveykit.catalog.measurements import Measurement
     from surveykit.verify import Report
 
-COLUMNS = ("row", "backbone", "column", "printed", "measured", "verdict", "outcome", "cause", "reproduced_by")
+COLUMNS = ("row", "backbone", "column", "printed", "measured", "verdict", "outcome", "cause", "fits_setup")
 COUNTED = ("configuration", "backbone", "trainable", "added", "stored", "changed", "provenance")
 
 
@@ -84,7 +84,7 @@ def with_evidence(catalog: Catalog, chosen: list[Cell]) -> list[Cell]:
     from surveykit.catalog.measured import Cell, cells
 
     named = {
-        method.id: [name for e in method.explanations for name in (e.reproduced_by, *e.tried) if name is not None]
+        method.id: [name for e in method.explanations for name in (e.fits_setup, *e.tried) if name is not None]
         for method in catalog.methods.values()
     }
     evidence = {Cell(cell.backbone, name) for cell in chosen for name in named[cell.configuration.split("/")[0]]}

@@ -140,6 +140,9 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         )
         for name, m, c in catalog.configurations()
     ]  # fmt: skip
+    quantities = catalog.quantities
+    yield "quantity", [tuple(q.model_dump().values()) for q in quantities.quantities]
+    yield "judging", [tuple(quantities.judging.model_dump().values())]
     yield "survey_row", [(r.row, name, r.evidence) for name, _, c in catalog.configurations() for r in c.survey_rows]
     yield (
         "oracle",
@@ -152,13 +155,14 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
     yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
     yield "measurement", _measurements(catalog)
-    for name, rows in (("cost", catalog.costs), ("memory_use", catalog.memory), ("trial", catalog.trials)):
-        yield name, [tuple(row.model_dump().values()) for row in rows]
+    yield "cost", [(*c.model_dump().values(), c.backward) for c in catalog.costs]
+    yield "memory_use", [tuple(row.model_dump().values()) for row in catalog.memory]
+    yield "trial", [tuple(row.model_dump().values()) for row in catalog.trials]
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",
         [
-            (m.id, i, e.row, e.cause, e.text, e.reproduced_by, e.correction)
+            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction, e.innocent, e.evidence, e.remark)
             for m in methods
             for i, e in enumerate(m.explanations)
         ],
@@ -176,6 +180,14 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "explanation_tried",
         [(m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))],
+    )
+    yield (
+        "cell_explanation",
+        [
+            (m.id, e.table, e.column, e.printed, e.cause, e.text, e.innocent, e.evidence)
+            for m in methods
+            for e in m.cell_explanations
+        ],
     )
     yield from survey_tables(catalog)
     yield from verdict_tables(catalog)

@@ -172,7 +172,7 @@ CREATE TABLE configuration (
     method VARCHAR NOT NULL REFERENCES method (id),
     name VARCHAR NOT NULL,
     is_default BOOLEAN NOT NULL,
-    basis VARCHAR NOT NULL CHECK (basis IN ('paper', 'library_default', 'survey_text', 'reproduction', 'variant')),
+    basis VARCHAR NOT NULL CHECK (basis IN ('paper', 'library_default', 'survey_text', 'fitted', 'variant')),
     basis_note VARCHAR NOT NULL,
     recipe JSON NOT NULL,
     formula_let JSON NOT NULL,
@@ -192,6 +192,34 @@ COMMENT ON COLUMN configuration.formula_let IS 'Symbols of this configuration, i
 COMMENT ON COLUMN configuration.formula_trainable IS 'Closed form of the trainable parameters';
 COMMENT ON COLUMN configuration.formula_added IS 'Closed form of the new parameters';
 COMMENT ON COLUMN configuration.formula_stored IS 'Closed form of the numbers to keep for each task';
+
+CREATE TABLE quantity (
+    id VARCHAR PRIMARY KEY,
+    says VARCHAR NOT NULL,
+    unit VARCHAR NOT NULL,
+    saved_at_most DECIMAL(5, 4)
+);
+COMMENT ON TABLE quantity IS 'What is measured, and up to which value a tick of Table 1 is right; the file quantities.yaml';
+COMMENT ON COLUMN quantity.id IS 'Identifier';
+COMMENT ON COLUMN quantity.says IS 'What is measured, in words';
+COMMENT ON COLUMN quantity.unit IS 'Its unit';
+COMMENT ON COLUMN quantity.saved_at_most IS 'Up to this value a tick is right; NULL where no tick speaks of it';
+
+CREATE TABLE judging (
+    judged_on VARCHAR NOT NULL,
+    full_tuning VARCHAR NOT NULL,
+    matched_to VARCHAR NOT NULL,
+    stored_value_bytes INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL
+);
+COMMENT ON TABLE judging IS 'Where ticks are judged: one row; the file quantities.yaml';
+COMMENT ON COLUMN judging.judged_on IS 'Base model of the view methods, on which ticks and overheads are judged';
+COMMENT ON COLUMN judging.full_tuning IS 'The configuration that is the whole of a share of memory';
+COMMENT ON COLUMN judging.matched_to IS 'The configuration whose places and rank those have that columns named matched count';
+COMMENT ON COLUMN judging.stored_value_bytes IS 'Bytes of a stored parameter of the base model';
+COMMENT ON COLUMN judging.length IS 'Positions of the input at which memory is judged';
+COMMENT ON COLUMN judging.dtype IS 'Width of numbers at which memory is judged';
 
 CREATE TABLE survey_row (
     row_label VARCHAR PRIMARY KEY,
@@ -358,10 +386,13 @@ CREATE TABLE explanation (
     row_label VARCHAR NOT NULL REFERENCES survey_row (row_label),
     cause VARCHAR NOT NULL,
     text VARCHAR NOT NULL,
-    reproduced_by VARCHAR REFERENCES configuration (id),
+    fits_setup VARCHAR REFERENCES configuration (id),
     correction VARCHAR,
+    innocent VARCHAR NOT NULL,
+    evidence VARCHAR,
+    remark VARCHAR,
     PRIMARY KEY (method, position),
-    CHECK (cause <> 'unresolved' OR reproduced_by IS NULL)
+    CHECK (cause <> 'unresolved' OR fits_setup IS NULL)
 );
 COMMENT ON TABLE explanation IS 'Reviewed reasons why printed figures and ours differ';
 COMMENT ON COLUMN explanation.method IS 'Method';
@@ -369,8 +400,32 @@ COMMENT ON COLUMN explanation.position IS 'Order in its file, from 0';
 COMMENT ON COLUMN explanation.row_label IS 'Row of Table 5';
 COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
 COMMENT ON COLUMN explanation.text IS 'The reason, worded as what was found';
-COMMENT ON COLUMN explanation.reproduced_by IS 'A configuration that gives the printed figures exactly';
+COMMENT ON COLUMN explanation.fits_setup IS 'A configuration that gives the printed figures exactly';
 COMMENT ON COLUMN explanation.correction IS 'What could be printed instead; NULL where nothing is suggested';
+COMMENT ON COLUMN explanation.innocent IS 'How the figures can have come about without anybody''s fault';
+COMMENT ON COLUMN explanation.evidence IS 'A SELECT of one row whose values are the figures that the text derives';
+COMMENT ON COLUMN explanation.remark IS 'Why figures that contradict each other are a mere remark and no erratum; NULL where they are one';
+
+CREATE TABLE cell_explanation (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    table_number INTEGER NOT NULL CHECK (table_number IN (1, 2)),
+    column_name VARCHAR NOT NULL,
+    printed VARCHAR NOT NULL,
+    cause VARCHAR NOT NULL,
+    text VARCHAR NOT NULL,
+    innocent VARCHAR,
+    evidence VARCHAR,
+    PRIMARY KEY (method, table_number, column_name)
+);
+COMMENT ON TABLE cell_explanation IS 'Reviewed reasons why a cell of Tables 1 and 2 and what we measure differ';
+COMMENT ON COLUMN cell_explanation.method IS 'Method';
+COMMENT ON COLUMN cell_explanation.table_number IS 'Number of the table';
+COMMENT ON COLUMN cell_explanation.column_name IS 'Column';
+COMMENT ON COLUMN cell_explanation.printed IS 'The cell, as printed';
+COMMENT ON COLUMN cell_explanation.cause IS 'Kind of cause, or unresolved';
+COMMENT ON COLUMN cell_explanation.text IS 'The reason, worded as what was found';
+COMMENT ON COLUMN cell_explanation.innocent IS 'How the cell can have come about without anybody''s fault';
+COMMENT ON COLUMN cell_explanation.evidence IS 'A SELECT of one row whose values are the figures that the text derives';
 
 CREATE TABLE explanation_figure (
     method VARCHAR NOT NULL,
@@ -413,7 +468,7 @@ CREATE TABLE verdict (
     outcome VARCHAR NOT NULL,
     cause VARCHAR,
     explanation VARCHAR,
-    reproduced_by VARCHAR REFERENCES configuration (id),
+    fits_setup VARCHAR REFERENCES configuration (id),
     PRIMARY KEY (locator, method),
     FOREIGN KEY (locator, method) REFERENCES claim (locator, method)
 );
@@ -427,10 +482,10 @@ COMMENT ON COLUMN verdict.column_name IS 'Column: parameters in millions, or in 
 COMMENT ON COLUMN verdict.printed IS 'The figure, as printed';
 COMMENT ON COLUMN verdict.measured IS 'Our figure in the column''s unit; NULL when nothing was measured';
 COMMENT ON COLUMN verdict.verdict IS 'match, differs or not_measured, at the printed rounding';
-COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, reproduced, inconsistent, unresolved, unexplained or not_measured';
+COMMENT ON COLUMN verdict.outcome IS 'Verdict and its explanation: match, fits_another_setup, inconsistent, unresolved, unexplained or not_measured';
 COMMENT ON COLUMN verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN verdict.explanation IS 'The reason of a difference';
-COMMENT ON COLUMN verdict.reproduced_by IS 'A configuration that gives the printed figure exactly';
+COMMENT ON COLUMN verdict.fits_setup IS 'A configuration that gives the printed figure exactly';
 
 CREATE TABLE cost (
     configuration VARCHAR NOT NULL REFERENCES configuration (id),
@@ -457,6 +512,7 @@ CREATE TABLE cost (
     overhead_merged VARCHAR,
     key VARCHAR NOT NULL,
     run VARCHAR NOT NULL REFERENCES run (run),
+    backward VARCHAR,
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE cost IS 'Where backward runs and what inference costs; the files in catalog/measured/costs';
@@ -464,6 +520,7 @@ COMMENT ON COLUMN cost.configuration IS 'Configuration';
 COMMENT ON COLUMN cost.backbone IS 'Backbone';
 COMMENT ON COLUMN cost.status IS 'Whether it ran';
 COMMENT ON COLUMN cost.reason IS 'Why it cannot run; null when it can';
+COMMENT ON COLUMN cost.backward IS 'How far backward reaches: none, partial or full; NULL where nothing was traced';
 COMMENT ON COLUMN cost.blocks IS 'Blocks of the backbone';
 COMMENT ON COLUMN cost.blocks_backward IS 'Blocks in which backward runs at all';
 COMMENT ON COLUMN cost.blocks_input_gradient IS 'Blocks whose input receives a gradient';
@@ -573,8 +630,12 @@ CREATE TABLE cell_verdict (
         'match', 'within_range', 'outside_range', 'partly', 'differs', 'predicted', 'not_comparable', 'not_measured')),
     sense VARCHAR,
     reason VARCHAR NOT NULL,
+    found_by VARCHAR CHECK (found_by IN ('default', 'search')),
+    candidates INTEGER,
+    fitting INTEGER,
     cause VARCHAR,
     explanation VARCHAR,
+    fits_setup VARCHAR REFERENCES configuration (id),
     PRIMARY KEY (locator, method)
 );
 COMMENT ON TABLE cell_verdict IS 'Every cell of Tables 1 and 2 beside what we measure';
@@ -590,8 +651,12 @@ COMMENT ON COLUMN cell_verdict.measured IS 'Our figure or word; NULL when nothin
 COMMENT ON COLUMN cell_verdict.verdict IS 'match, within_range, outside_range, partly, differs, not_comparable or not_measured';
 COMMENT ON COLUMN cell_verdict.sense IS 'What our figure counts, or which state of the edits it speaks of';
 COMMENT ON COLUMN cell_verdict.reason IS 'What was looked at, or why there is nothing to compare';
+COMMENT ON COLUMN cell_verdict.found_by IS 'default: the default configuration agrees, compared before any other; search: another configuration, base model or sense does; NULL where none does';
+COMMENT ON COLUMN cell_verdict.candidates IS 'How many figures of ours were compared with the printed one';
+COMMENT ON COLUMN cell_verdict.fitting IS 'How many of them agree with it';
 COMMENT ON COLUMN cell_verdict.cause IS 'Kind of cause of a difference';
 COMMENT ON COLUMN cell_verdict.explanation IS 'The reviewed reason of a difference';
+COMMENT ON COLUMN cell_verdict.fits_setup IS 'Another configuration, which gives the printed cell; NULL where none is known';
 
 CREATE TABLE memory_prediction (
     backbone VARCHAR NOT NULL REFERENCES backbone (id),
@@ -619,6 +684,23 @@ COMMENT ON COLUMN memory_prediction.printed_gb IS 'Gigabytes, as printed';
 COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage that needs most, in 10^9 bytes';
 COMMENT ON COLUMN memory_prediction.error_percent IS 'How far the prediction lies above the printed figure, in percent';
 COMMENT ON COLUMN memory_prediction.is_best_setting IS 'Whether length and width are those that fit all rows best';
+
+CREATE TABLE memory_setting (
+    length INTEGER NOT NULL,
+    dtype VARCHAR NOT NULL,
+    rows INTEGER NOT NULL,
+    mean_error_percent DOUBLE NOT NULL,
+    rank_correlation DOUBLE,
+    is_best BOOLEAN NOT NULL,
+    PRIMARY KEY (length, dtype)
+);
+COMMENT ON TABLE memory_setting IS 'How near predictions of Table 5''s memory are in each traced setting';
+COMMENT ON COLUMN memory_setting.length IS 'Positions of the encoder''s input';
+COMMENT ON COLUMN memory_setting.dtype IS 'Width of weights, gradients, activations and optimizer state';
+COMMENT ON COLUMN memory_setting.rows IS 'Printed figures that have a prediction there';
+COMMENT ON COLUMN memory_setting.mean_error_percent IS 'Mean of the absolute errors, in percent of the printed figures';
+COMMENT ON COLUMN memory_setting.rank_correlation IS 'Spearman''s rank correlation of printed and predicted, equal values sharing their mean rank';
+COMMENT ON COLUMN memory_setting.is_best IS 'Whether the mean error is the smallest';
 
 CREATE TABLE citation (
     key VARCHAR NOT NULL REFERENCES paper (key),
@@ -736,7 +818,9 @@ CREATE TABLE statement (
     note VARCHAR,
     reason VARCHAR,
     correction VARCHAR,
-    innocent VARCHAR
+    innocent VARCHAR,
+    evidence VARCHAR,
+    remark VARCHAR
 );
 COMMENT ON TABLE statement IS 'Sentences of the survey that its own tables can confirm or contradict';
 COMMENT ON COLUMN statement.position IS 'Order, from 1';
@@ -749,6 +833,8 @@ COMMENT ON COLUMN statement.note IS 'Reviewed note with the figures';
 COMMENT ON COLUMN statement.reason IS 'Why it cannot be checked; NULL when it can';
 COMMENT ON COLUMN statement.correction IS 'What the sentence could say instead; NULL where nothing is suggested';
 COMMENT ON COLUMN statement.innocent IS 'How a contradicted sentence can have come about without anybody''s fault';
+COMMENT ON COLUMN statement.evidence IS 'A SELECT of one row whose values are the figures that the note derives beyond those of the readings';
+COMMENT ON COLUMN statement.remark IS 'Why a contradiction is a mere remark and no erratum; NULL where it is one';
 
 CREATE TABLE statement_reading (
     statement VARCHAR NOT NULL REFERENCES statement (id),
@@ -769,7 +855,9 @@ CREATE TABLE data_check (
     looks_for VARCHAR NOT NULL,
     sql VARCHAR NOT NULL,
     found INTEGER NOT NULL,
-    note VARCHAR NOT NULL
+    note VARCHAR NOT NULL,
+    innocent VARCHAR,
+    evidence VARCHAR
 );
 COMMENT ON TABLE data_check IS 'Queries that look for suspicious data in the survey''s raw results';
 COMMENT ON COLUMN data_check.position IS 'Order, from 1';
@@ -777,7 +865,9 @@ COMMENT ON COLUMN data_check.id IS 'Identifier';
 COMMENT ON COLUMN data_check.looks_for IS 'What the query looks for';
 COMMENT ON COLUMN data_check.sql IS 'A SELECT whose rows are what it finds';
 COMMENT ON COLUMN data_check.found IS 'Rows it finds, as reviewed';
-COMMENT ON COLUMN data_check.note IS 'What the rows mean';
+COMMENT ON COLUMN data_check.note IS 'What the rows are';
+COMMENT ON COLUMN data_check.innocent IS 'How they can have come about without anybody''s fault; NULL where there are none';
+COMMENT ON COLUMN data_check.evidence IS 'A SELECT of one row whose values are the figures that the texts derive beyond the rows';
 
 CREATE TABLE statement_result (
     statement VARCHAR NOT NULL,

@@ -38,7 +38,7 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "statement",
         [
-            (i, s.id, s.locator, s.says, s.headline, s.status, s.note, s.reason, s.correction, s.innocent)
+            (i, s.id, s.locator, s.says, s.headline, s.status, s.note, s.reason, s.correction, s.innocent, s.evidence, s.remark)
             for i, s in enumerate(survey.statements, start=1)
         ],
     )
@@ -48,5 +48,8 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     )
     yield (
         "data_check",
-        [(i, c.id, c.looks_for, c.sql, c.found, c.note) for i, c in enumerate(survey.data_checks, start=1)],
+        [
+            (i, c.id, c.looks_for, c.sql, c.found, c.note, c.innocent, c.evidence)
+            for i, c in enumerate(survey.data_checks, start=1)
+        ],
     )

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from surveykit.catalog.load import Catalog
-from surveykit.verify.cells import Evidence, judge_cells
+from surveykit.verify.cells import judge_cells
+from surveykit.verify.evidence import Evidence
 from surveykit.verify.memory import predictions, settings
 from surveykit.verify.verdicts import judge
 
@@ -20,19 +21,27 @@ def verdict_tables(catalog: Catalog) -> Iterator[tuple[str, list[tuple[Any, ...]
         (
             v.locator, v.method, v.row, v.configuration, v.backbone, v.column, v.printed,
             None if v.measured is None else v.measured.quantize(_PLACES),
-            v.verdict, v.outcome, v.cause, v.explanation, v.reproduced_by,
+            v.verdict, v.outcome, v.cause, v.explanation, v.fits_setup,
         )
         for v in judge(catalog, catalog.measurements)
     ]  # fmt: skip
     yield "cell_verdict", [
         (
             v.locator, v.method, v.table, v.row, v.column, v.printed, v.configuration, v.backbone, v.measured,
-            v.verdict, v.sense, v.reason, v.cause, v.explanation,
+            v.verdict, v.sense, v.reason, v.found_by, v.candidates, v.fitting, v.cause, v.explanation, v.fits_setup,
         )
         for v in judge_cells(Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory))
     ]  # fmt: skip
     found = predictions(catalog)
-    best = next(((s.length, s.dtype) for s in settings(found)), None)
+    ranked = settings(found)
+    best = next(((s.length, s.dtype) for s in ranked), None)
+    yield (
+        "memory_setting",
+        [
+            (s.length, s.dtype, s.rows, float(s.mean_error_percent), s.rank_correlation, (s.length, s.dtype) == best)
+            for s in ranked
+        ],
+    )
     yield "memory_prediction", [
         (
             p.backbone, p.row, p.method, p.configuration, p.batch, p.length, p.dtype, Decimal(p.printed),

@@ -30,7 +30,7 @@ MEANINGS = {
     "not_checkable": "The survey's tables cannot decide it; the reason is given.",
     "failed": "A query failed, so nothing is said. The checks of this catalog fail then.",
 }
-_COLOURS = {"contradicted": "unresolved", "depends_on_reading": "reproduced", "holds": "match", "failed": "unexplained"}
+_COLOURS = {"contradicted": "unresolved", "depends_on_reading": "partly", "holds": "match", "failed": "unexplained"}
 
 
 def status_badge(status: str) -> Markup:

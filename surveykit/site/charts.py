@@ -15,7 +15,7 @@ from surveykit.site.words import FAMILIES
 OUTCOME_MARKS = MappingProxyType(
     {
         "match": ("o", "blue", "match"),
-        "reproduced": ("D", "orange", "differs, reproduced by another configuration"),
+        "fits_another_setup": ("D", "orange", "differs, fits another setup"),
         "inconsistent": ("s", "purple", "does not match the count beside it"),
         "unresolved": ("^", "red", "differs, unresolved"),
         "unexplained": ("X", "grey", "differs, not explained"),

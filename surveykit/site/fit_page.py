@@ -27,7 +27,7 @@ EXAMPLE = {"model": "t5-3b", "memory": 24, "batch": 8, "length": 512, "dtype": "
 """The question that the page answers before anybody asks another one."""
 _SCALE = 1.5
 """Widest bar, in memories of the GPU."""
-_BADGES = {"fits": "match", "tight": "reproduced", "does not fit": "unresolved"}
+_BADGES = {"fits": "match", "tight": "partly", "does not fit": "unresolved"}
 
 
 def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, Any]:

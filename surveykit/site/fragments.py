@@ -9,6 +9,7 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import bullets, code, escape, external, fence, table
 from surveykit.site.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, badge, words
+from surveykit.verify.verdicts import outcome_sentence
 
 
 def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup]:
@@ -29,19 +30,7 @@ def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup
 
 def finding(reader: Reader) -> Markup:
     """The outcome of the verification in one sentence."""
-    s = reader.one("SELECT * FROM summary")
-    parts = [f"{s.match} of {s.figures} printed parameter figures match"]
-    if s.reproduced:
-        parts.append(f"{s.reproduced} differ and are reproduced by another stated configuration")
-    if s.inconsistent:
-        parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
-    if s.unresolved:
-        parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
-    if s.unexplained:
-        parts.append(f"{s.unexplained} without an explanation")
-    if s.not_measured:
-        parts.append(f"{s.not_measured} not measured")
-    return escape("; ".join(parts)) + Markup(".")
+    return escape(outcome_sentence(reader.one("SELECT * FROM summary")))
 
 
 def _outcomes(reader: Reader) -> Markup:

@@ -12,7 +12,7 @@ from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.markdown import escape, link
 from surveykit.site.measured_pages import verdict_badge
-from surveykit.site.verdict_tables import explanation_anchor, reproduction
+from surveykit.site.verdict_tables import explanation_anchor, setup_link
 from surveykit.site.words import OUTCOMES, VERDICTS
 
 HOME = "index.md"
@@ -36,7 +36,7 @@ _CARDS: list[tuple[Any, ...]] = [
     ),
     (
         "See the discrepancies",
-        "Every printed figure that is not our count: what reproduces it, what was tried, what is still open.",
+        "Every printed figure that is not our count: which other setup it fits, what was tried, what is still open.",
         ("Discrepancies", "discrepancies.md"),
         ("Table 5, checked", "table5.md"),
     ),
@@ -54,7 +54,9 @@ def home_context(reader: Reader, existing: Collection[str]) -> dict[str, Any]:
     return {
         "summary": summary,
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
-        "parts": [(name, getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)],
+        "parts": [
+            (Markup(name), getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)
+        ],
         "cells": _cells(reader),
         "cards": [(title, text, _links(links, existing)) for title, text, *links in _CARDS],
         "telling": _telling(reader),
@@ -79,12 +81,13 @@ def _telling(reader: Reader) -> list[Markup]:
     """Of each cause the difference that is largest as a factor; three of them."""
     largest: dict[str, Any] = {}
     for v in reader.all(
-        "SELECT v.*, c.value_min, b.name AS backbone_name, m.trainable, e.position FROM verdict v"
+        "SELECT v.*, c.value_min, b.name AS backbone_name, m.trainable, e.position,"
+        " (SELECT name FROM configuration WHERE id = v.configuration) AS setup FROM verdict v"
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " JOIN measurement m ON m.configuration = v.configuration AND m.backbone = v.backbone"
         " JOIN explanation_figure f ON f.method = v.method AND f.backbone = v.backbone AND f.column_name = v.column_name"
         " JOIN explanation e ON e.method = f.method AND e.position = f.position AND e.row_label = v.row_label AND f.printed = v.printed"
-        " WHERE v.column_name = 'params_millions' AND v.outcome = 'reproduced' AND m.trainable > 0 AND c.value_min > 0"
+        " WHERE v.column_name = 'params_millions' AND v.outcome = 'fits_another_setup' AND m.trainable > 0 AND c.value_min > 0"
         " ORDER BY v.locator"
     ):
         v.ratio = float(v.value_min) / float(v.measured)
@@ -100,7 +103,8 @@ def _sentence(reader: Reader, v: Any) -> Markup:
     more = f"{numbers.factor(v.ratio)} fewer" if v.ratio >= 1 else f"{numbers.factor(1 / v.ratio)} as many"
     name = link(f"{v.row_label} on {v.backbone_name}", place, HOME)
     printed = escape(
-        f"the table prints {v.printed} million trainable parameters; the method has {numbers.count(v.trainable)} there,"
+        f"the table prints {v.printed} million trainable parameters; for the setup that the row is read as, {v.setup}, we"
+        f" count {numbers.count(v.trainable)},"
     )
     counted = escape(f"{more}. The printed figure matches the count of")
-    return Markup(f"**{name}**: {printed} {counted} {reproduction(reader, v.reproduced_by, HOME)}.")
+    return Markup(f"**{name}**: {printed} {counted} {setup_link(reader, v.fits_setup, HOME)}.")

@@ -212,13 +212,14 @@ def memory_context(reader: Reader) -> dict[str, Any]:
         )
     ]
     settings: list[list[Cell]] = [
-        [f"{s.length}", s.dtype, f"{s.error:.1f} %", f"{s.correlation:.2f}", yes_no(s.is_best_setting)]
-        for s in reader.all(
-            "WITH ranked AS (SELECT *, rank() OVER (PARTITION BY length, dtype ORDER BY printed_gb) AS a,"
-            " rank() OVER (PARTITION BY length, dtype ORDER BY predicted_gb) AS b FROM memory_prediction)"
-            " SELECT length, dtype, is_best_setting, avg(abs(error_percent)) AS error, corr(a, b) AS correlation"
-            " FROM ranked GROUP BY ALL ORDER BY error"
-        )
+        [
+            f"{s.length}",
+            s.dtype,
+            f"{s.mean_error_percent:.1f} %",
+            numbers.ABSENT if s.rank_correlation is None else f"{s.rank_correlation:.2f}",
+            yes_no(s.is_best),
+        ]
+        for s in reader.all("SELECT * FROM memory_setting ORDER BY mean_error_percent")
     ]
     return {
         "rows": table(["Backbone", "Row", "Printed, GB", "Predicted, GB", "Error"], rows, "llrrr"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import StatisticsError, correlation, median
+from statistics import median
 from typing import Any
 
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
+from surveykit.ranks import rank_correlation
 from surveykit.site import charts
 from surveykit.site.drawing import in_our_style
 from surveykit.site.markdown import escape, link, slug, target
@@ -121,17 +122,11 @@ def _correlations(rows: list[Any], x: str, y: str) -> str:
     """The rank correlation of two figures on each backbone, in a sentence."""
     told = []
     for name, own in charts.by_backbone(rows):
-        try:
-            found = correlation(_ranks([getattr(r, x) for r in own]), _ranks([getattr(r, y) for r in own]))
-        except StatisticsError:  # fewer than two, or all the same
+        found = rank_correlation([getattr(r, x) for r in own], [getattr(r, y) for r in own])
+        if found is None:
             continue
         told.append(f"{found:.2f} on {name}")
     return f" Their rank correlation is {listed(told)}." if told else ""
-
-
-def _ranks(values: list[float]) -> list[float]:
-    """The rank of each value; equal ones share the mean of theirs."""
-    return [(sum(u < v for u in values) + sum(u <= v for u in values)) / 2 for v in values]
 
 
 def _claimed(reader: Reader) -> Picture:
@@ -155,8 +150,8 @@ def _claimed(reader: Reader) -> Picture:
 def _changed(reader: Reader) -> Picture:
     rows = reader.all(
         "SELECT id, name, family, trainable_percent_measured AS trainable, changed_added_percent_measured AS changed,"
-        " changed_percent_measured > 0 AS merged FROM method_on_backbone WHERE backbone = 't5-large'"
-        " AND trainable_percent_measured > 0 AND changed_added_percent_measured > 0 ORDER BY lower(name), id"
+        " changed_percent_measured > 0 AS merged FROM methods"
+        " WHERE trainable_percent_measured > 0 AND changed_added_percent_measured > 0 ORDER BY lower(name), id"
     )
     above = sum(r.changed > r.trainable * 1.001 for r in rows)
     return _picture(

@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
-from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
+from surveykit.site.markdown import Cell, escape, folded, joined, link, slug, span, table
 from surveykit.site.measured_pages import MEMORY, memory_anchor
 from surveykit.site.verdict_tables import (
     COLUMNS,
     explanation_anchor,
     figures,
-    reproduction,
+    setup_link,
     tried_table,
     verdict_anchor,
     verdicts,
@@ -108,11 +108,11 @@ def _overview(reader: Reader) -> Markup:
 def discrepancies_context(reader: Reader) -> dict[str, Any]:
     """What the page of discrepancies shows: one entry for each explanation, apart by outcome."""
     entries = list(_entries(reader))
-    causes = {e.cause for e in entries if e.outcome == "reproduced"}
+    causes = {e.cause for e in entries if e.outcome == "fits_another_setup"}
     return {
         "groups": {
             outcome: [e for e in entries if e.outcome == outcome]
-            for outcome in ("reproduced", "inconsistent", "unresolved", "unexplained")
+            for outcome in ("fits_another_setup", "inconsistent", "unresolved", "unexplained")
         },
         "summary": reader.one("SELECT * FROM summary"),
         "causes": table(
@@ -146,8 +146,10 @@ def _entries(reader: Reader) -> Iterator[Any]:
             cause=first.cause,
             cause_words=words(first.cause, CAUSES) if first.cause not in (None, "unresolved") else None,
             text=first.explanation,
-            reproduction=reproduction(reader, first.reproduced_by, DISCREPANCIES) if first.reproduced_by else None,
-            table=_figures(reader, [row for row, _ in pairs], first.reproduced_by),
+            innocent=first.innocent,
+            evidence=first.evidence and folded("The query behind these figures", first.evidence),
+            setup_link=setup_link(reader, first.fits_setup, DISCREPANCIES) if first.fits_setup else None,
+            table=_figures(reader, [row for row, _ in pairs], first.fits_setup),
             tried=tried_table(reader, DISCREPANCIES, first.method, first.position)
             if first.outcome == "unresolved"
             else None,
@@ -155,10 +157,10 @@ def _entries(reader: Reader) -> Iterator[Any]:
         yield entry
 
 
-def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Markup:
+def _figures(reader: Reader, rows: list[Any], fits_setup: str | None) -> Markup:
     """The differing figures of one explanation. A figure that matches is shown too, as the other half of its row."""
     counts = {
-        m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", reproduced_by or "")
+        m.backbone: m for m in reader.all("SELECT * FROM measured WHERE configuration = ?", fits_setup or "")
     }  # fmt: skip
     lines: list[list[Cell]] = []
     for row in dict.fromkeys((row.backbone, row.row_label) for row in rows):
@@ -169,11 +171,11 @@ def _figures(reader: Reader, rows: list[Any], reproduced_by: str | None) -> Mark
             place = f"methods/{v.method}.md#{verdict_anchor(v.row_label, v.backbone, column)}"
             shown = numbers.like_printed(v.measured, v.decimals)
             cells += [v.printed, link(shown, place, DISCREPANCIES) if v.verdict == "differs" else f"{shown} (match)"]
-        if reproduced_by:
+        if fits_setup:
             m = counts.get(found.backbone)
             cells.append(numbers.count(m.trainable) if m else numbers.ABSENT)
         lines.append(cells)
     heads = ["Backbone", "M printed", "M measured", "% printed", "% measured"]
-    if reproduced_by:
+    if fits_setup:
         heads.append("Count of the match")
     return table(heads, lines, "l" + "r" * (len(heads) - 1))

@@ -31,7 +31,7 @@ def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
     """Rows of Table 5 with both verdicts: backbone, name, row_label, method, configuration and, by column, `cells`."""
     found: dict[tuple[str, str], Any] = {}
     sql = (
-        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position FROM verdict v"
+        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position, e.innocent, e.evidence FROM verdict v"
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
         "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"
@@ -76,7 +76,7 @@ def verdict_table(reader: Reader, page: str, method: str) -> Markup:
 
 
 def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
-    """The explanations of one method that are needed: where they apply, cause, text, and what reproduces the figures."""
+    """The explanations of one method that are needed: where they apply, cause, text, and which other setup the figures fit."""
     found = reader.of(
         "method",
         method,
@@ -90,11 +90,11 @@ def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
         e.cause_words = words(e.cause, CAUSES)
         e.anchor = explanation_anchor(e.method, e.row_label, e.position)
         e.backbones = ", ".join(sorted(e.backbones))
-        e.reproduction = reproduction(reader, e.reproduced_by, page) if e.reproduced_by else None
+        e.setup_link = setup_link(reader, e.fits_setup, page) if e.fits_setup else None
     return found
 
 
-def reproduction(reader: Reader, configuration: str, page: str) -> Markup:
+def setup_link(reader: Reader, configuration: str, page: str) -> Markup:
     """A link to the configuration that gives the printed figures, with its method."""
     (c,) = reader.of(
         "id",

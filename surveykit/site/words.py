@@ -10,7 +10,7 @@ from surveykit.site.markdown import escape, span
 
 OUTCOMES = {
     "match": "match",
-    "reproduced": "reproduced",
+    "fits_another_setup": "fits another setup",
     "inconsistent": "inconsistent",
     "unresolved": "unresolved",
     "unexplained": "unexplained",
@@ -18,7 +18,7 @@ OUTCOMES = {
 }
 OUTCOME_MEANINGS = {
     "match": "The printed figure is our count at the printed rounding.",
-    "reproduced": "It differs, and matches exactly the count of another configuration, which is named.",
+    "fits_another_setup": "It differs from our count for the row's own configuration and equals the count of another one, which is named. That does not confirm it.",
     "inconsistent": "It differs, and does not match the count that the survey prints beside it.",
     "unresolved": "It differs; at least three other configurations were tried, and none gives it.",
     "unexplained": "It differs, and nobody has looked into it yet. The checks of this catalog fail then.",
@@ -39,7 +39,7 @@ CAUSES = {
     "other_configuration": "other hyper-parameters",
     "library_default": "a library's default",
     "other_module_set": "another set of modules",
-    "other_row": "the figures of another method",
+    "other_row": "fits another method",
     "stored_not_trained": "stored parameters, not trained ones",
     "added_not_changed": "added parameters, not changed ones",
     "other_denominator": "another denominator",
@@ -103,7 +103,7 @@ BASES = {
     "paper": "the method's paper",
     "library_default": "a library's defaults",
     "survey_text": "the survey's text",
-    "reproduction": "chosen because a printed figure follows from it",
+    "fitted": "chosen because its count is a printed figure",
     "variant": "a variant that was tried",
 }
 RELATIONS = {

@@ -30,7 +30,7 @@ def github(report: Report) -> str:
     """Errors for findings, notices for explained differences; GitHub shows them beside the run."""
     lines = [f"::error title={_title(f.check)}::{_message(f'{f.where}: {f.message}')}" for f in report.findings]
     for verdict in report.verdicts:
-        if verdict.outcome in ("reproduced", "unresolved"):
+        if verdict.outcome in ("fits_another_setup", "unresolved"):
             lines.append(f"::notice title={_title(verdict.name)}::{_message(sentence(verdict))}")
     return "\n".join([*lines, summarise(report.verdicts).sentence()]) + "\n"
 

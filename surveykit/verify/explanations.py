@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from surveykit.catalog.claims import TableCell
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement
-from surveykit.catalog.records import Configuration, Explanation
+from surveykit.catalog.records import CellExplanation, Configuration, Explanation, Method, Setup
 from surveykit.recipes import Recipe
+from surveykit.verify.cells import PERCENTAGES, TableVerdict, judge_tick
+from surveykit.verify.evidence import SETTLED, Evidence
 from surveykit.verify.findings import Finding
+from surveykit.verify.percentages import fits
 from surveykit.verify.verdicts import ParameterColumn, in_unit, parameter_cells
 
 Measured = Mapping[tuple[str, str], Measurement]
@@ -40,6 +43,45 @@ def check_explanations(catalog: Catalog, measured: Measured) -> Iterator[Finding
                     yield from _figures(catalog, explanation, name, quoted.backbone, found, measured)
 
 
+def check_cell_explanations(evidence: Evidence, cells: Iterable[TableVerdict]) -> Iterator[Finding]:
+    """Check every explanation of a cell of Tables 1 and 2: there must be a difference, and what is said to give the
+    printed cell must give it and differ from the default configuration as the cause says."""
+    words = {(v.method, v.table, v.column): v for v in cells}
+    for method in evidence.catalog.methods.values():
+        for explanation in method.cell_explanations:
+            verdict = words[method.id, explanation.table, explanation.column]
+            if verdict.verdict in SETTLED:
+                message = f"the verdict is {verdict.verdict} now; remove its explanation"
+                yield Finding("explanation", verdict.locator, message)
+            if explanation.fits_setup is not None:
+                yield from _cell_setup(evidence, method, explanation, explanation.fits_setup, verdict.locator)
+
+
+def _cell_setup(
+    evidence: Evidence, method: Method, explanation: CellExplanation, setup: Setup, where: str
+) -> Iterator[Finding]:
+    name = f"{setup.configuration} on {setup.backbone}"
+    if explanation.column in PERCENTAGES:
+        gives = fits(evidence, explanation.column, explanation.printed, setup.configuration, setup.backbone)
+    else:
+        gives = judge_tick(
+            evidence, setup.configuration, setup.backbone, explanation.column, explanation.printed
+        ).word in SETTLED  # fmt: skip
+    if not gives:
+        yield Finding("explanation", where, f"{name} does not give the printed {explanation.printed}")
+    default = method.default
+    if default is None:  # without a configuration nothing is judged
+        return
+    owner, other = next((m.id, c) for n, m, c in evidence.catalog.configurations() if n == setup.configuration)
+    if explanation.cause == "other_backbone":
+        holds = setup.configuration == f"{method.id}/{default.id}"
+    else:
+        holds = _CAUSES[explanation.cause](method.id, default, owner, other)
+    if not holds:
+        message = f"the cause {explanation.cause} does not describe how {name} differs from {method.id}/{default.id}"
+        yield Finding("explanation", where, message)
+
+
 def _figures(
     catalog: Catalog,
     explanation: Explanation,
@@ -52,7 +94,7 @@ def _figures(
 
     def equals(count: int, cell: TableCell) -> bool:
         column: ParameterColumn = "params_millions" if cell.column == "params_millions" else "params_percent"
-        return parse_figure(cell.printed or "").equals(in_unit(count, column, record))
+        return parse_figure(cell.printed or "").covers(in_unit(count, column, record))
 
     def gives(name: str, cell: TableCell) -> bool | None:
         """Whether a configuration gives a printed figure; None when it was not measured."""
@@ -67,9 +109,9 @@ def _figures(
         where = f"Table 5, {explanation.row} on {backbone}, {cell.column}"
         if gives(claimed, cell):
             yield Finding("explanation", where, "the figure matches now; remove its explanation")
-        if explanation.reproduced_by is not None and not gives(explanation.reproduced_by, cell):
-            found = "was not measured" if gives(explanation.reproduced_by, cell) is None else "does not give it"
-            yield Finding("explanation", where, f"printed {cell.printed}: {explanation.reproduced_by} {found}")
+        if explanation.fits_setup is not None and not gives(explanation.fits_setup, cell):
+            found = "was not measured" if gives(explanation.fits_setup, cell) is None else "does not give it"
+            yield Finding("explanation", where, f"printed {cell.printed}: {explanation.fits_setup} {found}")
         if explanation.cause == "stored_not_trained" and not gives_stored(cell):
             yield Finding("explanation", where, f"what is stored does not give the printed {cell.printed}")
     if explanation.cause == "source_inconsistent" and not _another_figure_matches(
@@ -79,7 +121,7 @@ def _figures(
         yield Finding("explanation", where, "source_inconsistent needs another figure of the same cell that matches")
     for name in explanation.tried:
         if all(gives(name, cell) for cell in printed):
-            message = f"{name} gives every printed figure; name it in reproduced_by"
+            message = f"{name} gives every printed figure; name it in fits_setup"
             yield Finding("explanation", f"Table 5, {explanation.row} on {backbone}", message)
 
 
@@ -100,12 +142,12 @@ def _another_figure_matches(
 
 
 def _cause(catalog: Catalog, explanation: Explanation, method: str, claimed: Configuration) -> Iterator[Finding]:
-    """A cause says in what the reproducing configuration differs; compare the two."""
+    """A cause says in what the setup that fits differs from the row's own; compare the two."""
     holds = _CAUSES.get(explanation.cause)
     if holds is None:
         return
     where = f"methods/{method}.yaml, explanation of {explanation.row}"
-    other = explanation.reproduced_by
+    other = explanation.fits_setup
     if other is None:  # the record refuses this; a cause in _CAUSES always names its configuration
         return
     configuration = next(c for name, _, c in catalog.configurations() if name == other)

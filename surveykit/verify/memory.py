@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import MemoryUse
+from surveykit.ranks import rank_correlation
 
 GIGABYTE = Decimal(1_000_000_000)
 
@@ -42,8 +43,8 @@ class Setting:
     rows: int
     mean_error_percent: Decimal
     """Mean of the absolute errors."""
-    rank_correlation: float
-    """Spearman's, over all rows."""
+    rank_correlation: float | None
+    """Spearman's, over all rows; None where there are fewer than two figures."""
 
 
 def predictions(catalog: Catalog) -> tuple[MemoryPrediction, ...]:
@@ -89,22 +90,8 @@ def settings(found: Sequence[MemoryPrediction]) -> tuple[Setting, ...]:
             dtype=dtype,
             rows=len(some),
             mean_error_percent=sum((abs(p.error_percent) for p in some), Decimal(0)) / len(some),
-            rank_correlation=_spearman([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
+            rank_correlation=rank_correlation([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
         )
         for (length, dtype), some in by_setting.items()
     ]
     return tuple(sorted(ranked, key=lambda s: s.mean_error_percent))
-
-
-def _spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Correlation of ranks; 0 where one side has a single value."""
-    from statistics import correlation
-
-    if len(set(first)) < 2 or len(set(second)) < 2:
-        return 0.0
-    return correlation(_ranks(first), _ranks(second))
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Places in ascending order from 0; equal values share the mean of theirs."""
-    return [sum(v < value for v in values) + (values.count(value) - 1) / 2 for value in values]

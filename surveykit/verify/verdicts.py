@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.claims import TableCell
@@ -15,7 +15,7 @@ from surveykit.catalog.measurements import Measurement
 from surveykit.catalog.records import Cause, Explanation
 
 Verdict = Literal["match", "differs", "not_measured"]
-Outcome = Literal["match", "reproduced", "inconsistent", "unresolved", "unexplained", "not_measured"]
+Outcome = Literal["match", "fits_another_setup", "inconsistent", "unresolved", "unexplained", "not_measured"]
 ParameterColumn = Literal["params_millions", "params_percent"]
 PARAMETER_COLUMNS: tuple[ParameterColumn, ...] = ("params_millions", "params_percent")
 UNITS: dict[ParameterColumn, str] = {"params_millions": "M", "params_percent": "%"}
@@ -37,12 +37,14 @@ class CellVerdict:
     """Our figure in the column's unit, unrounded; None when nothing was measured."""
     verdict: Verdict
     outcome: Outcome
-    """The verdict together with its explanation. `reproduced` (another stated configuration, or
+    """The verdict together with its explanation. `fits_another_setup` (another stated configuration, or
     what is stored, gives the figure), `inconsistent` (the
     source's own figures disagree) and `unresolved` are explained differences; `unexplained` fails the check."""
     cause: Cause | None
     explanation: str | None
-    reproduced_by: str | None
+    fits_setup: str | None
+    trains_all: bool
+    """Whether the row is full tuning, whose count is that of the model."""
 
     @property
     def name(self) -> str:
@@ -51,11 +53,17 @@ class CellVerdict:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many figures ended how."""
+    """How many figures ended how, and in how many rows of the table both agree."""
 
     figures: int
+    rows: int
+    """Rows of the table, each on one base model, that have a parameter figure."""
+    rows_match: int
+    """Rows all of whose parameter figures match."""
+    full_tuning_rows: int
+    """Of those, rows of full tuning, whose count is that of the model."""
     match: int
-    reproduced: int
+    fits_another_setup: int
     inconsistent: int
     unresolved: int
     unexplained: int
@@ -63,18 +71,30 @@ class Summary:
 
     def sentence(self) -> str:
         """One line that can be quoted."""
-        parts = [
-            f"{self.match} of {self.figures} printed parameter figures match",
-            f"{self.reproduced} differ and are reproduced by another stated configuration",
-        ]
-        if self.inconsistent:
-            parts.append(f"{self.inconsistent} does not match the count beside it")
-        parts.append(f"{self.unresolved} differ and are unresolved")
-        if self.unexplained:
-            parts.append(f"{self.unexplained} differ without an explanation")
-        if self.not_measured:
-            parts.append(f"{self.not_measured} were not measured")
-        return "Table 5: " + "; ".join(parts) + "."
+        return f"Table 5: {outcome_sentence(self)}"
+
+
+def outcome_sentence(s: Any) -> str:
+    """How the parameter figures ended, in words. A row prints one count twice, so rows are said first.
+
+    Args:
+        s: a `Summary`, or the row of the view `summary`, which has its fields.
+    """
+    parts = [
+        f"{s.rows_match} of {s.rows} rows match in both parameter figures ({s.full_tuning_rows} of them are full tuning)",
+        f"{s.match} of {s.figures} printed figures match",
+    ]
+    if s.fits_another_setup:
+        parts.append(f"{s.fits_another_setup} differ and fit another setup, which is named")
+    if s.inconsistent:
+        parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
+    if s.unresolved:
+        parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
+    if s.unexplained:
+        parts.append(f"{s.unexplained} without an explanation")
+    if s.not_measured:
+        parts.append(f"{s.not_measured} not measured")
+    return "; ".join(parts) + "."
 
 
 def in_unit(count: int, column: ParameterColumn, backbone: Backbone) -> Decimal:
@@ -118,7 +138,7 @@ def judge(catalog: Catalog, measurements: Iterable[Measurement]) -> tuple[CellVe
         if measured is None:
             verdict = "not_measured"
         else:
-            verdict = "match" if parse_figure(cell.printed).equals(measured) else "differs"
+            verdict = "match" if parse_figure(cell.printed).covers(measured) else "differs"
         explained = explanation if verdict == "differs" else None
         verdicts.append(
             CellVerdict(
@@ -134,7 +154,8 @@ def judge(catalog: Catalog, measurements: Iterable[Measurement]) -> tuple[CellVe
                 outcome=_outcome(verdict, explained),
                 cause=explained.cause if explained else None,
                 explanation=explained.text if explained else None,
-                reproduced_by=explained.reproduced_by if explained else None,
+                fits_setup=explained.fits_setup if explained else None,
+                trains_all=configuration == catalog.quantities.judging.full_tuning,
             )
         )
     return tuple(verdicts)
@@ -149,15 +170,23 @@ def _outcome(verdict: Verdict, explanation: Explanation | None) -> Outcome:
         return "unexplained"
     if explanation.cause == "source_inconsistent":
         return "inconsistent"
-    return "unresolved" if explanation.cause == "unresolved" else "reproduced"
+    return "unresolved" if explanation.cause == "unresolved" else "fits_another_setup"
 
 
 def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
+    verdicts = tuple(verdicts)
     outcomes = [v.outcome for v in verdicts]
+    rows: dict[tuple[str, str], list[CellVerdict]] = {}
+    for v in verdicts:
+        rows.setdefault((v.row, v.backbone), []).append(v)
+    matching = [row for row in rows.values() if all(v.verdict == "match" for v in row)]
     return Summary(
         figures=len(outcomes),
+        rows=len(rows),
+        rows_match=len(matching),
+        full_tuning_rows=sum(row[0].trains_all for row in matching),
         match=outcomes.count("match"),
-        reproduced=outcomes.count("reproduced"),
+        fits_another_setup=outcomes.count("fits_another_setup"),
         inconsistent=outcomes.count("inconsistent"),
         unresolved=outcomes.count("unresolved"),
         unexplained=outcomes.count("unexplained"),

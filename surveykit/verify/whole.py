@@ -10,8 +10,10 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import stale
 from surveykit.catalog.measurements import Measurement
 from surveykit.catalog.staleness import Measure
-from surveykit.verify.cells import SETTLED, Evidence, TableVerdict, judge_cells
+from surveykit.verify.cells import TableVerdict, judge_cells
 from surveykit.verify.checks import Report, verify
+from surveykit.verify.evidence import Evidence
+from surveykit.verify.explanations import check_cell_explanations
 from surveykit.verify.findings import Finding
 from surveykit.verify.memory import MemoryPrediction, Setting, predictions, settings
 from surveykit.verify.verdicts import summarise
@@ -38,35 +40,47 @@ class WholeReport:
 
     def sentences(self) -> list[str]:
         """Lines that can be quoted: the parameter figures, the cells of Tables 1 and 2, the memory of Table 5."""
-        words = Counter(v.verdict for v in self.cells)
-        said = "; ".join(f"{count} {word.replace('_', ' ')}" for word, count in words.most_common())
-        lines = [summarise(self.parameters.verdicts).sentence(), f"Tables 1 and 2: {len(self.cells)} cells: {said}."]
+        lines = [summarise(self.parameters.verdicts).sentence(), cell_sentence(self.cells)]
         if self.settings:
             best = self.settings[0]
             lines.append(
                 f"Table 5, memory: {best.rows} predictions; inputs of {best.length} positions in {best.dtype} fit best, "
-                f"with a mean error of {best.mean_error_percent:.1f} % and a rank correlation of {best.rank_correlation:.2f}."
+                f"with a mean error of {best.mean_error_percent:.1f} %"
+                + ("." if best.rank_correlation is None else f" and a rank correlation of {best.rank_correlation:.2f}.")
             )
         return lines
+
+
+def cell_sentence(cells: Iterable[TableVerdict]) -> str:
+    """How the cells of Tables 1 and 2 ended, in a line; what agrees is told apart by how it was found."""
+    cells = tuple(cells)
+    words = Counter(v.verdict for v in cells)
+    parts = []
+    for word, count in words.most_common():
+        part = f"{count} {word.replace('_', ' ')}"
+        searched = sum(v.verdict == word and v.found_by == "search" for v in cells)
+        if searched:
+            part += f" ({count - searched} with the default configuration, {searched} found by search)"
+        parts.append(part)
+    return f"Tables 1 and 2: {len(cells)} cells: {'; '.join(parts)}."
 
 
 def verify_whole(catalog: Catalog, fresh: Iterable[Measurement]) -> WholeReport:
     """Judge every cell. Counts are fresh; costs and trials are those recorded, which must be current."""
     fresh = tuple(fresh)
     parameters = verify(catalog, fresh)
-    cells = judge_cells(Evidence(catalog, fresh, catalog.costs, catalog.memory))
-    findings = [*parameters.findings, *_cells(catalog, cells), *_stale(catalog), *_trials(catalog)]
+    evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory)
+    cells = judge_cells(evidence)
+    explained = check_cell_explanations(evidence, cells)
+    findings = [*parameters.findings, *_cells(cells), *explained, *_stale(catalog), *_trials(catalog)]
     return WholeReport(parameters, cells, predictions(catalog), tuple(sorted(findings)))
 
 
-def _cells(catalog: Catalog, cells: Iterable[TableVerdict]) -> Iterator[Finding]:
+def _cells(cells: Iterable[TableVerdict]) -> Iterator[Finding]:
     for v in cells:
         if v.unexplained:
             message = f"printed {v.printed}, measured {v.measured}: {v.verdict}; add it to cell_explanations of methods/{v.method}.yaml"
             yield Finding("unexplained", v.locator, message)
-        told = any((e.table, e.column) == (v.table, v.column) for e in catalog.methods[v.method].cell_explanations)
-        if told and v.verdict in SETTLED:
-            yield Finding("explanation", v.locator, f"the verdict is {v.verdict} now; remove its explanation")
 
 
 def _stale(catalog: Catalog) -> Iterator[Finding]:

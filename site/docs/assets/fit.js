@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const STANDINGS = ["fits", "tight", "does not fit"];
-  const BADGES = { fits: "match", tight: "reproduced", "does not fit": "unresolved" };
+  const BADGES = { fits: "match", tight: "partly", "does not fit": "unresolved" };
   const BAR = 1.5; // widest bar, in memories of the GPU
 
   const curve = (n, at, batch, length) =>

@@ -12,7 +12,7 @@ WITH differing AS (
         min_by(outcome, column_name) AS outcome,
         min_by(cause, column_name) AS cause,
         min_by(explanation, column_name) AS explanation,
-        min_by(reproduced_by, column_name) AS reproduced_by
+        min_by(fits_setup, column_name) AS fits_setup
     FROM verdict
     WHERE verdict = 'differs'
     GROUP BY backbone, row_label, method, configuration
@@ -32,12 +32,16 @@ SELECT
     differing.outcome,
     differing.cause,
     differing.explanation,
-    differing.reproduced_by,
-    reproduction.trainable AS reproduced_trainable
+    reviewed.innocent,
+    differing.fits_setup,
+    other_setup.trainable AS fits_setup_trainable
 FROM differing
 JOIN table5 ON table5.backbone = differing.backbone AND table5.row_label = differing.row_label
-LEFT JOIN measurement AS reproduction
-    ON reproduction.configuration = differing.reproduced_by AND reproduction.backbone = differing.backbone;
+LEFT JOIN explanation AS reviewed
+    ON reviewed.method = differing.method AND reviewed.row_label = differing.row_label
+    AND reviewed.text = differing.explanation
+LEFT JOIN measurement AS other_setup
+    ON other_setup.configuration = differing.fits_setup AND other_setup.backbone = differing.backbone;
 COMMENT ON VIEW discrepancies IS 'Rows of Table 5 whose printed parameter figures differ from ours, with the reviewed reason';
 COMMENT ON COLUMN discrepancies.backbone IS 'Backbone';
 COMMENT ON COLUMN discrepancies.row_label IS 'Label of the row';
@@ -50,8 +54,9 @@ COMMENT ON COLUMN discrepancies.percent_differs IS 'Whether the percent differ';
 COMMENT ON COLUMN discrepancies.trainable_measured IS 'Measured: parameters that the optimizer holds';
 COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: the same in millions';
 COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: the same in percent of the bare backbone';
-COMMENT ON COLUMN discrepancies.outcome IS 'reproduced, inconsistent, unresolved or unexplained';
+COMMENT ON COLUMN discrepancies.outcome IS 'fits_another_setup, inconsistent, unresolved or unexplained';
 COMMENT ON COLUMN discrepancies.cause IS 'Kind of cause';
 COMMENT ON COLUMN discrepancies.explanation IS 'The reason, worded as what was found';
-COMMENT ON COLUMN discrepancies.reproduced_by IS 'A configuration that gives the printed figures';
-COMMENT ON COLUMN discrepancies.reproduced_trainable IS 'What that configuration trains on this backbone, measured';
+COMMENT ON COLUMN discrepancies.innocent IS 'How the figures can have come about without anybody''s fault';
+COMMENT ON COLUMN discrepancies.fits_setup IS 'Another configuration, whose count equals the printed figures';
+COMMENT ON COLUMN discrepancies.fits_setup_trainable IS 'What that configuration trains on this backbone, measured';

@@ -51,8 +51,8 @@ cells AS (
     FROM cell_verdict
     GROUP BY method
 ),
-declared AS (  -- the declared setting of memory: each backbone's batch, 256 positions, bfloat16
-    SELECT configuration, backbone, peak FROM memory_use WHERE length = 256 AND dtype = 'bfloat16'
+declared AS (  -- the setting in which memory is judged, with each backbone's batch
+    SELECT memory_use.configuration, memory_use.backbone, memory_use.peak FROM memory_use JOIN judging USING (length, dtype)
 ),
 found_in AS (
     SELECT method, bool_or(library = 'peft') AS in_peft, bool_or(library = 'adapters') AS in_adapters
@@ -99,12 +99,11 @@ SELECT
     CAST((measurement.changed + measurement.expanded) * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS changed_added_percent_measured,
     measurement.update_rank AS update_rank_measured,
     measurement.stored_bytes AS stored_bytes_measured,
-    measurement.stored_bytes <= 2 * backbone.parameters AS disk_measured,
+    measurement.stored_bytes <= disk.saved_at_most * judging.stored_value_bytes * backbone.parameters AS disk_measured,
     CAST(memory.peak AS DOUBLE) / CAST(full_memory.peak AS DOUBLE) AS ram_ratio,
     CAST(memory.peak AS DOUBLE) / 1000000000 AS ram_gb_predicted,
-    memory.peak * 10 <= full_memory.peak * 9 AS ram_measured,
-    CASE WHEN cost.blocks_backward = 0 THEN 'none' WHEN cost.blocks_backward = cost.blocks THEN 'full'
-        WHEN cost.blocks_backward IS NOT NULL THEN 'partial' END AS bp_measured,
+    memory.peak <= full_memory.peak * ram.saved_at_most AS ram_measured,
+    cost.backward AS bp_measured,
     CAST(cost.activation_gradient_flops AS DOUBLE) / CAST(full_cost.activation_gradient_flops AS DOUBLE) AS bp_share,
     cost.overhead_unmerged,
     cost.overhead_merged,
@@ -124,6 +123,9 @@ SELECT
 FROM method
 JOIN paper ON paper.key = method.paper
 CROSS JOIN backbone
+CROSS JOIN judging
+LEFT JOIN quantity AS disk ON disk.id = 'disk'
+LEFT JOIN quantity AS ram ON ram.id = 'ram'
 LEFT JOIN configuration ON configuration.method = method.id AND configuration.is_default
 LEFT JOIN column_of ON column_of.method = method.id
 LEFT JOIN overhead ON overhead.method = method.id
@@ -132,10 +134,10 @@ LEFT JOIN found_in ON found_in.method = method.id
 LEFT JOIN judged ON judged.method = method.id
 LEFT JOIN measurement ON measurement.configuration = configuration.id AND measurement.backbone = backbone.id
 LEFT JOIN cost ON cost.configuration = configuration.id AND cost.backbone = backbone.id
-LEFT JOIN cost AS full_cost ON full_cost.configuration = 'full-tuning/all' AND full_cost.backbone = backbone.id
+LEFT JOIN cost AS full_cost ON full_cost.configuration = judging.full_tuning AND full_cost.backbone = backbone.id
 LEFT JOIN declared AS memory ON memory.configuration = configuration.id AND memory.backbone = backbone.id
 LEFT JOIN declared AS full_memory
-    ON full_memory.configuration = 'full-tuning/all' AND full_memory.backbone = backbone.id
+    ON full_memory.configuration = judging.full_tuning AND full_memory.backbone = backbone.id
 LEFT JOIN trial ON trial.configuration = configuration.id
 LEFT JOIN cells ON cells.method = method.id
 ORDER BY backbone.id, method.id;
@@ -179,10 +181,10 @@ COMMENT ON COLUMN method_on_backbone.changed_percent_measured IS 'Measured: pret
 COMMENT ON COLUMN method_on_backbone.changed_added_percent_measured IS 'Measured: the same together with new entries, products written out';
 COMMENT ON COLUMN method_on_backbone.update_rank_measured IS 'Measured: largest rank of the change of a pretrained matrix';
 COMMENT ON COLUMN method_on_backbone.stored_bytes_measured IS 'Measured: bytes to keep for each task';
-COMMENT ON COLUMN method_on_backbone.disk_measured IS 'Measured: whether these are at most half of the backbone''s';
+COMMENT ON COLUMN method_on_backbone.disk_measured IS 'Measured: whether these are at most the share of the base model''s that the quantity disk names';
 COMMENT ON COLUMN method_on_backbone.ram_ratio IS 'Predicted peak memory of training as a share of full tuning''s, at 256 positions in bfloat16';
 COMMENT ON COLUMN method_on_backbone.ram_gb_predicted IS 'Predicted peak memory of training in 10^9 bytes, in the same setting';
-COMMENT ON COLUMN method_on_backbone.ram_measured IS 'Whether that share is at most 0.9';
+COMMENT ON COLUMN method_on_backbone.ram_measured IS 'Whether that share is at most that of the quantity ram';
 COMMENT ON COLUMN method_on_backbone.bp_measured IS 'How far backward runs into the backbone''s blocks: none, partial or full';
 COMMENT ON COLUMN method_on_backbone.bp_share IS 'FLOPs for activation gradients in the blocks as a share of full tuning''s';
 COMMENT ON COLUMN method_on_backbone.overhead_unmerged IS 'Measured: what inference costs with edits beside the weights';

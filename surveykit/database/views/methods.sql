@@ -1,5 +1,5 @@
 -- methods: one row per method, measured on T5-Large; other backbones are in methods_on(backbone_id).
-CREATE VIEW methods AS SELECT * FROM methods_on('t5-large');
+CREATE VIEW methods AS SELECT * FROM methods_on((SELECT judged_on FROM judging));
 COMMENT ON VIEW methods IS 'One row per method, measured on T5-Large';
 COMMENT ON COLUMN methods.id IS 'Name of its file in catalog/methods';
 COMMENT ON COLUMN methods.name IS 'Name';
@@ -40,10 +40,10 @@ COMMENT ON COLUMN methods.changed_percent_measured IS 'Measured: pretrained entr
 COMMENT ON COLUMN methods.changed_added_percent_measured IS 'Measured: the same together with new entries, products written out';
 COMMENT ON COLUMN methods.update_rank_measured IS 'Measured: largest rank of the change of a pretrained matrix';
 COMMENT ON COLUMN methods.stored_bytes_measured IS 'Measured: bytes to keep for each task';
-COMMENT ON COLUMN methods.disk_measured IS 'Measured: whether these are at most half of the backbone''s';
+COMMENT ON COLUMN methods.disk_measured IS 'Measured: whether these are at most the share of the base model''s that the quantity disk names';
 COMMENT ON COLUMN methods.ram_ratio IS 'Predicted peak memory of training as a share of full tuning''s, at 256 positions in bfloat16';
 COMMENT ON COLUMN methods.ram_gb_predicted IS 'Predicted peak memory of training in 10^9 bytes, in the same setting';
-COMMENT ON COLUMN methods.ram_measured IS 'Whether that share is at most 0.9';
+COMMENT ON COLUMN methods.ram_measured IS 'Whether that share is at most that of the quantity ram';
 COMMENT ON COLUMN methods.bp_measured IS 'How far backward runs into the backbone''s blocks: none, partial or full';
 COMMENT ON COLUMN methods.bp_share IS 'FLOPs for activation gradients in the blocks as a share of full tuning''s';
 COMMENT ON COLUMN methods.overhead_unmerged IS 'Measured: what inference costs with edits beside the weights';

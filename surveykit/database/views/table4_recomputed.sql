@@ -7,10 +7,24 @@ SELECT
     appendix_b.model,
     table4_readings.datasets,
     table4_readings.score_mean,
-    table4_readings.score_std
+    table4_readings.score_std,
+    table4_readings.score_mean + caveat.more AS score_if_fraction,
+    nullif(concat_ws('; ',
+        'not above a constant prediction on ' || caveat.chance,
+        caveat.fraction || ' may be printed as a share of 1 instead of a percentage'
+    ), '') AS caveat
 FROM table4_readings
 JOIN printed_name ON printed_name.table_label = 'Appendix B' AND printed_name.printed = table4_readings.method
 JOIN (SELECT DISTINCT backbone, model FROM appendix_b) AS appendix_b ON appendix_b.backbone = table4_readings.backbone
+LEFT JOIN (
+    SELECT
+        backbone, method,
+        string_agg(dataset, ', ' ORDER BY dataset) FILTER (kind = 'chance') AS chance,
+        string_agg(dataset, ', ' ORDER BY dataset) FILTER (kind = 'fraction') AS fraction,
+        sum(99 * mean / 4) FILTER (kind = 'fraction') AS more  -- a quarter of what 100 times the mean has more than it
+    FROM score_caveat
+    GROUP BY backbone, method
+) AS caveat ON caveat.backbone = table4_readings.backbone AND caveat.method = table4_readings.method
 WHERE table4_readings.position = 1;
 COMMENT ON VIEW table4_recomputed IS 'The survey''s Table 4, recomputed from Appendix B';
 COMMENT ON COLUMN table4_recomputed.method_id IS 'Method';
@@ -20,3 +34,5 @@ COMMENT ON COLUMN table4_recomputed.model IS 'Its name in Appendix B';
 COMMENT ON COLUMN table4_recomputed.datasets IS 'Datasets that have a score';
 COMMENT ON COLUMN table4_recomputed.score_mean IS 'Mean over the four datasets of the mean over seeds; NULL where one lacks a score';
 COMMENT ON COLUMN table4_recomputed.score_std IS 'Root of the mean variance over datasets, 0.5 on CNN';
+COMMENT ON COLUMN table4_recomputed.caveat IS 'Why the mean is doubtful: datasets at chance level, or scores that may be fractions; NULL where nothing is found';
+COMMENT ON COLUMN table4_recomputed.score_if_fraction IS 'The mean, where scores up to 1 are read as shares of right answers; NULL where there are none';

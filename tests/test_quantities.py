@@ -1,0 +1,87 @@
+"""Thresholds, settings and rank correlation stand once: a change of the data changes verdicts and database together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import altered
+import duckdb
+import pytest
+from conftest import ROOT
+
+from surveykit.catalog.load import load
+from surveykit.database.build import build
+from surveykit.errors import CatalogError
+from surveykit.ranks import rank_correlation
+from surveykit.verify.cells import judge_cells
+from surveykit.verify.evidence import Evidence
+
+
+def verdicts(root: Path, column: str) -> dict[str, tuple[str, str | None]]:
+    catalog = load(root)
+    found = judge_cells(Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory))
+    return {v.method: (v.verdict, v.measured) for v in found if v.column == column}
+
+
+@pytest.mark.parametrize(
+    ("column", "old", "new"),
+    [("disk", "saved_at_most: 0.5", "saved_at_most: 0.0001"), ("ram", "saved_at_most: 0.9", "saved_at_most: 0.01")],
+)
+def test_a_threshold_changes_verdicts_and_database_together(tmp_path: Path, column: str, old: str, new: str) -> None:
+    root = altered.copied(tmp_path)
+    file = root / "quantities.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    before = verdicts(root, column)
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    after = verdicts(root, column)
+    assert before["lora"] == ("match", "yes")
+    assert after["lora"] == ("differs", "no")
+    build(load(root), tmp_path / "altered.duckdb")
+    with duckdb.connect(str(tmp_path / "altered.duckdb"), read_only=True) as connection:
+        shown = dict(connection.execute(f"SELECT id, {column}_measured FROM methods").fetchall())
+        stored = connection.execute(
+            "SELECT method, measured FROM cell_verdict WHERE column_name = ? AND measured IN ('yes', 'no')", [column]
+        ).fetchall()
+    assert stored
+    assert {method: "yes" if shown[method] else "no" for method, _ in stored} == dict(stored)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  - id: disk\n", "  - id: disc\n", "the quantity disk needs saved_at_most"),
+        ("saved_at_most: 0.9", "saved_at_most: null", "the quantity ram needs saved_at_most"),
+        ("saved_at_most: 0.9", "saved_at_most: 9", "less than or equal to 1"),
+        ("  - id: ram\n", "  - id: disk\n", "the quantity disk stands twice"),
+    ],
+)
+def test_a_wrong_threshold_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    root = altered.copied(tmp_path)
+    file = root / "quantities.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CatalogError, match=message):
+        load(root)
+    file.unlink()
+    with pytest.raises(CatalogError, match=r"quantities\.yaml.*missing"):
+        load(root)
+
+
+def test_equal_values_share_the_mean_of_their_ranks() -> None:
+    assert rank_correlation([1, 2, 2, 3], [10, 20, 30, 40]) == pytest.approx(0.9486832980505138)
+    assert rank_correlation([1, 2, 3], [30, 20, 10]) == pytest.approx(-1)
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+    assert rank_correlation([1], [2]) is None
+
+
+def test_settings_of_judging_stand_in_their_file_alone() -> None:
+    """No view has a threshold, a setting or a rank correlation of its own."""
+    copies = re.compile(r"full-tuning/all|'t5-large'|bfloat16'|\bcorr\(|\b\* (9|10)\b|saved_at_most\s*=")
+    for path in (ROOT / "surveykit" / "database" / "views").glob("*.sql"):
+        code = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if "COMMENT ON" not in line)
+        assert not copies.search(code), f"{path.name}: {copies.search(code)}"
+    for path in (ROOT / "surveykit").rglob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        if path.name != "ranks.py":
+            assert "statistics import correlation" not in code and "corr(" not in code, path
