@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -82,6 +82,8 @@ class Citation(Record):
 
 class Said(Record):
     """A fact that stands in the survey's text rather than in a table."""
+
+    identity: ClassVar[tuple[str, ...]] = ("topic", "locator", "printed")
 
     topic: str
     """What it is a fact about; places that speak of one thing share a topic."""

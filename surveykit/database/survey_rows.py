@@ -38,7 +38,20 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "statement",
         [
-            (i, s.id, s.locator, s.says, s.headline, s.status, s.note, s.reason, s.correction, s.innocent, s.evidence, s.remark)
+            (
+                i,
+                s.id,
+                s.locator,
+                s.says,
+                s.headline,
+                s.status,
+                s.note,
+                s.reason,
+                s.correction,
+                s.innocent,
+                s.evidence,
+                s.remark,
+            )
             for i, s in enumerate(survey.statements, start=1)
         ],
     )
