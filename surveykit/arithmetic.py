@@ -11,8 +11,8 @@ def near_square_factor(number: int) -> int:
     >>> near_square_factor(768), near_square_factor(65536)
     (24, 256)
     """
-    if number < 1:
-        raise ValueError(f"near_square_factor needs a positive number, not {number}")
+    if not 1 <= number <= 2**32:  # the search takes the root of the number in steps
+        raise ValueError(f"near_square_factor needs a number from 1 to 2^32, not {number}")
     factor = math.isqrt(number)
     while number % factor:
         factor -= 1

@@ -70,7 +70,7 @@ class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
     """A package is missing that one of the extras installs."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package}: pip install 'surveykit[{extra}]'")
+        super().__init__(f"this needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
 
 
 def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
@@ -80,5 +80,7 @@ def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
     """
     import difflib  # needed only when something is wrong
 
+    if len(word) > 80:  # no slip of the fingers, and slow to compare
+        return ""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=cutoff)
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -42,7 +42,10 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Pow: operator.pow,
 }
 _FUNCTIONS: dict[str, Callable[..., int]] = {"min": min, "max": max, "near_square": near_square_factor}
-_LARGEST_EXPONENT = 8  # enough for every count, small enough that no formula can hang a load
+# Enough for every count, and small enough that no formula can hang a load or outgrow a database.
+_LARGEST_EXPONENT = 8
+_LONGEST = 400
+_MOST = 2**63 - 1
 
 
 @lru_cache(maxsize=4096)
@@ -52,6 +55,8 @@ def parse(text: str) -> ast.expr:
     Raises:
         FormulaError: the text is no formula; the message quotes the part that is not.
     """
+    if len(text) > _LONGEST:
+        raise FormulaError(f"'{text[:40]}…' has {len(text):,} characters; a formula has at most {_LONGEST}")
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -89,12 +94,19 @@ def evaluate(text: str, symbols: Mapping[str, int]) -> int:
     """Evaluate a formula exactly.
 
     Raises:
-        FormulaError: a syntax error, an unknown symbol, or a division by zero.
+        FormulaError: a syntax error, an unknown symbol, a division by zero, or a number beyond 64 bits on the way.
     """
     return _value(parse(text), symbols, text)
 
 
 def _value(node: ast.expr, symbols: Mapping[str, int], text: str) -> int:
+    value = _unbounded_value(node, symbols, text)
+    if abs(value) > _MOST:
+        raise FormulaError(f"'{text}' grows beyond 64 bits")
+    return value
+
+
+def _unbounded_value(node: ast.expr, symbols: Mapping[str, int], text: str) -> int:
     match node:
         case ast.Constant(value=int(value)):
             return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -10,6 +12,11 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
+    identity: ClassVar[tuple[str, ...]] = ()
+    """Fields that tell the rows of a CSV file apart; empty where rows may repeat."""
+
 
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """An id is lower-case words joined by hyphens."""
+MOST = 2**31 - 1
+"""The largest number of a column of 32 bits."""

@@ -11,8 +11,10 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,14 +29,18 @@ if TYPE_CHECKING:
 
 # Each worker has a core; threads of its own would fight over it. Read when torch is imported, which is later.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+READ_BY_BUILDS = ("SURVEYKIT_CATALOG", "SITE_URL", "SOURCE_DATE_EPOCH")
+"""Variables that change what our builds and MkDocs write."""
 # What a user may have set for the program, which tests set for themselves.
-for variable in ("SURVEYKIT_CATALOG", "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+for variable in (*READ_BY_BUILDS, "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
     os.environ.pop(variable, None)
 for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked directly
     os.environ[variable] = "127.0.0.1,localhost"
 
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"
+SKIPPED = "surveykit/skipped"
+BEFORE = pytest.StashKey[dict[str, object]]()
 SEED = int(os.environ.get("SURVEYKIT_TEST_SEED", "0"))
 # The same examples each time, and no judgement of how quick the machine is.
 settings.register_profile(
@@ -55,11 +61,53 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ[CACHE], ignore_errors=True)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--skipped-before", action="store_true", help="run only what the run before this one skipped")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--skipped-before"):
+        skipped = set(config.cache.get(SKIPPED, []))  # type: ignore[union-attr]
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in skipped])
+        items[:] = [item for item in items if item.nodeid in skipped]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What was skipped, by the reason, which says how to get what is missing (`needs.py`)."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    if hasattr(config, "cache"):  # not with -p no:cacheprovider
+        config.cache.set(SKIPPED, [report.nodeid for report in skipped])
+    for reason, count in Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped).most_common():
+        terminalreporter.write_line(f"skipped: {count} {reason}")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture, so that those which a module shares begin alike as well."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(SEED)
+    item.stash[BEFORE] = process()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """What a test or a fixture leaves behind in the process would decide over tests after it, in some orders only."""
+    yield
+    before, after = item.stash[BEFORE], process()
+    left = [f"{name}: {before[name]} → {after[name]}" for name in before if before[name] != after.get(name)]
+    assert not left, "left behind in the process: " + "; ".join(left)
+
+
+def process() -> dict[str, object]:
+    """What decides over what commands do and outlives a test."""
+    mask = os.umask(0)
+    os.umask(mask)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    found: dict[str, object] = {**environment, "$PWD": os.getcwd(), "sys.path": [*sys.path], "umask": mask}
+    found["variables"] = sorted(environment)
+    if torch := sys.modules.get("torch"):
+        found["torch"] = [torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()]
+    return found
 
 
 @pytest.fixture(autouse=True)

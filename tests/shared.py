@@ -1,16 +1,20 @@
-"""What is dear to make and only read: one worker makes it, and all others find it there."""
+"""What is dear to make and only read: one worker makes it, and all others find it there, unless they want another."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import altered
+import duckdb
 import pytest
-from conftest import CATALOG, ROOT
+import site_config
+from conftest import CATALOG, READ_BY_BUILDS, ROOT
 from filelock import FileLock
 
 from surveykit.catalog.load import load
@@ -18,32 +22,76 @@ from surveykit.database.build import build as build_database
 from surveykit.site.build import build as build_site
 from surveykit.site.pages import Page, render
 
+AROUND = (
+    ROOT / "mkdocs.yml", ROOT / "site" / "docs", ROOT / "site" / "sql" / "dist", ROOT / "CHANGELOG.md",
+    ROOT / "CITATION.cff", ROOT / "benchmarks" / "fit_error.json",
+)  # fmt: skip
+"""What the site is made from besides the catalog."""
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder of this name that `make` fills, in the first worker that asks for it; the others wait for that."""
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object], *sources: Path) -> Path:
+    """A folder of this name that `make` fills, in the first worker that asks for it; the others wait for that.
+
+    Beside it stands what it was made from. Whoever asks for it from other files or with other contents is refused, and
+    so is whoever asks in an environment that would change it.
+
+    Args:
+        sources: files and folders that `make` reads.
+    """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    folder = base / f"shared-{name}"
+    folder, record = base / f"shared-{name}", base / f"shared-{name}.made-from"
+    wanted = made_from(*sources)
     with FileLock(base / f"shared-{name}.lock"):
-        if not (folder / "done").exists():
+        if not record.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
             folder.mkdir()
             make(folder)
-            (folder / "done").touch()
+            record.write_text(made_from(*sources), encoding="utf-8")
+        found = record.read_text(encoding="utf-8")
+    assert found == wanted, f"the shared {name} was made from other things than are asked for:\n{found}\n{wanted}"
     return folder
+
+
+def made_from(*sources: Path) -> str:
+    """The digest of each source's contents, and the variables that builds read: none, or a test left them behind."""
+    environment = {name: os.environ[name] for name in READ_BY_BUILDS if name in os.environ}
+    assert not environment, f"a test before this one changed the environment of its process: {environment}"
+    return "\n".join(f"{digest(source)} {source}" for source in sources)
+
+
+def digest(source: Path) -> str:
+    """Of a file, or of all names and contents below a folder."""
+    found = hashlib.sha256()
+    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if path.is_file():
+            content = path.read_bytes()
+            found.update(f"{path.relative_to(source)}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()
+
+
+def whole(what: str, methods: Iterable[str]) -> None:
+    """Refuse what is not of the real catalog by what it holds itself: much that is tested is true of any catalog."""
+    found, wanted = sorted(methods), sorted(path.stem for path in (ROOT / "catalog" / "methods").glob("*.yaml"))
+    assert found == wanted, f"the shared {what} is of another catalog: {len(found)} methods, not {len(wanted)}"
 
 
 def database(factory: pytest.TempPathFactory) -> Path:
     """The database of the real catalog."""
-    return once(factory, "database", lambda to: build_database(load(CATALOG), to / "site.duckdb")) / "site.duckdb"
+    made = once(factory, "database", lambda to: build_database(load(CATALOG), to / "site.duckdb"), CATALOG)
+    with duckdb.connect(str(made / "site.duckdb"), read_only=True) as connection:
+        whole("database", [name for (name,) in connection.execute("SELECT id FROM method").fetchall()])
+    return made / "site.duckdb"
 
 
 def pages(factory: pytest.TempPathFactory) -> dict[str, Page]:
     """The pages of the real catalog, with nothing around them, by their paths."""
     source = database(factory)
-    folder = once(factory, "pages", lambda to: (to / "pages").write_bytes(pickle.dumps(list(render(source)))))
-    return {page.path: page for page in pickle.loads((folder / "pages").read_bytes())}
+    folder = once(factory, "pages", lambda to: (to / "pages").write_bytes(pickle.dumps(list(render(source)))), CATALOG)
+    found = {page.path: page for page in pickle.loads((folder / "pages").read_bytes())}
+    whole("pages", [Path(path).stem for path in found if re.fullmatch(r"methods/(?!index\.)[^/]+\.md", path)])
+    return found
 
 
 def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
@@ -52,27 +100,22 @@ def built(catalog: Path, folder: Path, *, offline: bool = False) -> Path:
     Args:
         offline: pages are to be opened as files.
     """
-    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    for ours, theirs in (
-        ("docs_dir: site/docs", f"docs_dir: {ROOT / 'site' / 'docs'}"),
-        ("site_dir: build/site", f"site_dir: {folder / 'html'}"),
-        ("catalog: catalog", f"catalog: {catalog}"),
-        ("project: .", f"project: {ROOT}"),
-    ):
-        assert ours in text
-        text = text.replace(ours, theirs)
-    (folder / "mkdocs.yml").write_text(text, encoding="utf-8")
-    return build_site(folder / "mkdocs.yml", strict=True, offline=offline)
+    return build_site(site_config.write(folder, catalog), strict=True, offline=offline)
 
 
 def offline_site(factory: pytest.TempPathFactory) -> Path:
     """The site of the real catalog, to be opened as files."""
-    return once(factory, "offline-site", lambda to: built(CATALOG, to, offline=True)) / "html-offline"
+    made = once(factory, "offline-site", lambda to: built(CATALOG, to, offline=True), CATALOG, *AROUND)
+    found = made / "html-offline"
+    whole("offline site", [path.stem for path in (found / "methods").glob("*.html") if path.stem != "index"])
+    return found
 
 
 def site(factory: pytest.TempPathFactory) -> Path:
     """The site of the real catalog."""
-    return once(factory, "site", lambda to: built(CATALOG, to)) / "html"
+    found = once(factory, "site", lambda to: built(CATALOG, to), CATALOG, *AROUND) / "html"
+    whole("site", [path.parent.name for path in (found / "methods").glob("*/index.html")])
+    return found
 
 
 def altered_site(factory: pytest.TempPathFactory) -> Path:
@@ -84,4 +127,5 @@ def altered_site(factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / "mkdocs.yml", folder)
         build_site(folder / "mkdocs.yml", strict=True)
 
-    return once(factory, "altered-site", make) / "build" / "site"
+    sources = (CATALOG, Path(altered.__file__), ROOT / "site" / "docs", ROOT / "mkdocs.yml")
+    return once(factory, "altered-site", make, *sources) / "build" / "site"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 import small_catalog
 import yaml
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.files import read_text
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT, locate
 from surveykit.catalog.records import Method
@@ -55,7 +59,7 @@ def test_every_file_round_trips(catalog: Catalog, record: type[Method] | type[Ba
 
 
 # JSON escapes characters beyond U+FFFF as surrogate pairs, which YAML does not have; those are left out.
-words = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=12)
+words = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | words
 trees = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4))
 
@@ -124,8 +128,11 @@ def test_bounded_in_size_and_depth(tmp_path: Path) -> None:
     assert "nested deeper" in found[0].message
     _, found = parse("[" * 100_000, "bomb.yaml")
     assert "nested deeper" in found[0].message
-    _, found = parse("a: " + "x" * 600_000, "large.yaml")
-    assert "larger than" in found[0].message
+    (tmp_path / "large.yaml").write_text("a: " + "x" * 600_000, encoding="utf-8")
+    text, problem = read_text(tmp_path / "large.yaml", "large.yaml")
+    assert text is None
+    assert problem is not None
+    assert "larger than 512 kB" in problem.message
 
 
 def test_a_broken_file_is_never_skipped(copy: Path) -> None:
@@ -134,7 +141,7 @@ def test_a_broken_file_is_never_skipped(copy: Path) -> None:
     (copy / "methods" / "latin.yaml").write_bytes(b"name: \xff")
     (copy / "survey" / "table5.csv").unlink()
     found = "\n".join(problems(copy))
-    for part in ("notes.txt: only files named <id>.yaml", "empty.yaml: the file is empty", "latin.yaml: not UTF-8",
+    for part in ("notes.txt: only files named <id>.yaml", "empty.yaml: the file is empty", "latin.yaml:1:7: not UTF-8",
                  "table5.csv: this file is missing"):  # fmt: skip
         assert part in found
 
@@ -157,3 +164,104 @@ def test_where_the_catalog_is_looked_for(copy: Path, tmp_path: Path, monkeypatch
     assert locate(str(copy)).chosen_by == "--catalog"
     with pytest.raises(SurveyError, match="is no catalog"):
         locate(str(empty))
+
+
+def _append(file: str, text: bytes) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        path = root / file
+        path.write_bytes((path.read_bytes() if path.exists() else b"") + text)
+
+    return change
+
+
+def _again(file: str, line: int) -> Callable[[Path], None]:
+    """A line of a CSV file stands twice, as after a merge."""
+
+    def change(root: Path) -> None:
+        lines = (root / file).read_bytes().splitlines(keepends=True)
+        (root / file).write_bytes(b"".join([*lines, lines[line]]))
+
+    return change
+
+
+def _edited(file: str, old: str, new: str) -> Callable[[Path], None]:
+    return lambda root: edit(root / file, old, new)
+
+
+SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a row twice": (_again("survey/table5.csv", 3), "stands twice (first on line 4)"),
+    "a label that no backbone has": (
+        _append("survey/table3.csv", b"backbone_label,dataset,microbatch\nT53b,RTE,4\n"),
+        "table3.csv:2:1: no backbone has the survey_label 'T53b'; did you mean 'T53B'?",
+    ),
+    "a model that Appendix B does not mean": (
+        _append("survey/appendix_b.csv", b"position,model,method,dataset,seed,score\n1,T5 4B,LoRA,RTE,1,2.0\n"),
+        "no backbone is called 'T5 4B'",
+    ),
+    "a number of 5,000 digits in a table": (
+        _append("survey/table3.csv", b"backbone_label,dataset,microbatch\nT53B,RTE," + b"9" * 5000 + b"\n"),
+        "is not a whole number of at most 18 digits",
+    ),
+    "a stray quote in a header": (_append("survey/prompts.csv", b'dataset,"pro"mpt\n'), "prompts.csv:1:1: not CSV"),
+    "no UTF-8 in the bibliography": (_append("papers.bib", b"\n\xff"), "not UTF-8: the byte 0xff"),
+    "no BibTeX": (_append("papers.bib", b"\n@article{x, title = {"), "not a BibTeX entry"),
+    "a control character": (_append("methods/lora.yaml", b"# \x1b[2J\n"), "the control character U+001B"),
+    "a control character, escaped": (
+        _edited("methods/lora.yaml", "name: LoRA\n", 'name: "Lo\\eRA"\n'),
+        "methods/lora.yaml:2:7: the control character U+001B is not allowed",
+    ),
+    "a whole number of 5,000 digits": (
+        _edited("backbones/t5-large.yaml", "heads: 16", f"heads: {'1' * 5000}"),
+        "a whole number has at most 18 digits",
+    ),
+    "a width of more than 32 bits": (
+        _edited("backbones/t5-large.yaml", "heads: 16", "heads: 4294967296"),
+        "heads: input should be less than or equal to 2147483647, not 4294967296",
+    ),
+    "a tower of powers": (_edited("methods/lora.yaml", "trainable: ", "trainable: (((9**8)**8)**8)**8 + "), "grows beyond 64 bits"),
+    "thousands of unknown keys": (
+        _append("methods/lora.yaml", b"".join(b"key%d: 1\n" % i for i in range(5000))),
+        "and 4,950 more problems in this file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_what_cannot_be_built_is_refused_with_its_place(copy: Path, case: str) -> None:
+    change, message = SPOILT[case]
+    change(copy)
+    found = problems(copy)
+    assert any(message in line for line in found), found[:5]
+
+
+def test_a_word_twice_in_a_list_is_refused(copy: Path) -> None:
+    path = copy / "methods" / "lora.yaml"
+    text = re.sub(r"^also_called:.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    path.write_text(text.replace("\npaper:", "\nalso_called: [Low rank, Low rank]\npaper:", 1), encoding="utf-8")
+    assert [line for line in problems(copy) if line.endswith("'Low rank' stands twice")]
+
+
+def test_a_rule_that_only_the_database_has_is_told_by_validate(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from surveykit.database import build
+
+    def fails(*_: object) -> None:
+        raise duckdb.ConstraintException("Duplicate key\n  at line 1")
+
+    monkeypatch.setattr(build, "_insert", fails)
+    with pytest.raises(CatalogError, match=r"table paper: Duplicate key$"):
+        build.check_that_it_builds(load(copy))
+
+
+@pytest.mark.parametrize("there", ["an empty folder", "a file"])
+def test_a_broken_catalog_in_the_working_directory_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    if there == "a file":
+        (tmp_path / "catalog").touch()
+    else:
+        (tmp_path / "catalog").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    with pytest.raises(SurveyError, match=r"^\./catalog: 'catalog' is no catalog"):
+        locate()
+    assert locate("bundled").folder == str(CATALOG)

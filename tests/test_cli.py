@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import pytest
 import small_catalog
 
@@ -169,18 +170,23 @@ def test_build_in_an_unwritable_place(root: str, capsys: pytest.CaptureFixture[s
     assert "cannot be written" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
+@pytest.mark.skipif(sys.platform == "win32", reason=needs.POSIX)
 def test_closed_pipe_is_quiet(root: str) -> None:
     more = f"SELECT {', '.join(f'range AS column_{i}' for i in range(20))} FROM range(9000)"  # than a pipe holds
-    command = f"{sys.executable} -m surveykit --catalog {root} query --sql '{more}' | head -1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
-    assert done.stderr == ""
-    assert done.returncode == 0
+    command = [sys.executable, "-m", "surveykit", "--catalog", root, "query", "--sql", more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert "column_0" in running.stdout.readline()
+        running.stdout.close()  # as `head -1` does
+        assert running.stderr.read() == ""
+    assert running.returncode == 0
 
 
 def test_closed_stdin_and_stdout_do_not_confuse_the_pipes(root: str) -> None:
-    command = f"{sys.executable} -m surveykit --catalog {root} query --select id --format csv <&- 2>&-"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    closes = "import os, sys; os.close(0); os.close(2); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    query = ["-m", "surveykit", "--catalog", root, "query", "--select", "id", "--format", "csv"]
+    done = subprocess.run([sys.executable, "-c", closes, *query], capture_output=True, text=True)
     assert done.stdout.split() == ["id", "full-tuning", "lora", "prefix-tuning"]
 
 
@@ -211,14 +217,14 @@ def test_reproduce_gives_its_parts_all_that_they_read(
     """It counts all methods for real, which the check does; here what is dear is left out."""
     asked: list[object] = []
 
-    def build(config: Path, *, strict: bool, offline: bool) -> Path:
-        asked.append((config, strict, offline))
+    def build(config: Path, *, catalog: Path, strict: bool, offline: bool) -> Path:
+        asked.append((config, str(catalog), strict, offline))
         return tmp_path / "site"
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("surveykit.site.build.build", build)
     monkeypatch.setattr(module("verify"), "run", lambda arguments: asked.append(arguments.summary) or 0)
     assert main(["--catalog", root, "reproduce"]) == 0
-    assert asked == [(Path("mkdocs.yml"), True, False), True]
+    assert asked == [(Path("mkdocs.yml"), root, True, False), True]
     assert (tmp_path / "build" / "surveykit.duckdb").is_file()
     assert "wrote" in capsys.readouterr().out

@@ -81,6 +81,7 @@ def test_the_page_has_every_entry_with_an_anchor(page: Page, database: Path) -> 
     text = str(page.content)
     with reading(database) as reader:
         entries = reader.all("SELECT * FROM errata")
+    assert entries
     for entry in entries:
         assert f"{{ #{entry.id} }}" in text
     assert text.count("Suggestion: ") == text.count("How it can have come about: ") == len(entries)
@@ -92,6 +93,7 @@ def test_the_letter_is_plain_and_complete(database: Path) -> None:
         text = letter(reader)
         entries = reader.all("SELECT * FROM errata WHERE weight = 'erratum' ORDER BY number")
         remarks = reader.all("SELECT * FROM errata WHERE weight = 'remark'")
+    assert entries
     assert len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) == len(entries)
     unfolded = " ".join(text.split())
     for entry in entries:
@@ -107,6 +109,7 @@ def test_the_letter_is_plain_and_complete(database: Path) -> None:
 def test_every_entry_runs_again(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with reading(database) as reader:
         entries = reader.all("SELECT * FROM errata ORDER BY number")
+    assert entries
     for entry in entries:
         program, *words = shlex.split(entry.rerun)
         assert program == "surveykit"

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import needs
 import pytest
 from conftest import CATALOG, ROOT
 from hypothesis import given
@@ -165,7 +166,9 @@ def test_scaled_memory_is_what_a_direct_trace_gives(catalog: Catalog, reader: Re
 
 
 def test_scaled_memory_is_what_was_traced_in_the_traced_setting(reader: Reader) -> None:
-    for row in recorded(reader, "t5-large"):
+    rows = recorded(reader, "t5-large")
+    assert len(rows) > 1
+    for row in rows:
         for m in reader.all(
             "SELECT * FROM memory_use WHERE configuration = ? AND backbone = 't5-large'", row.candidate.configuration
         ):
@@ -321,7 +324,7 @@ console.log(JSON.stringify(settings.map((setting) => {
 """
 
 
-@pytest.mark.skipif(NODE is None, reason="needs node")
+@pytest.mark.skipif(NODE is None, reason=needs.NODE)
 def test_the_script_says_what_python_says(reader: Reader) -> None:
     settings = [
         {"model": model, "memory": memory, "batch": batch, "length": length, "dtype": dtype, "merge": merge}

@@ -43,7 +43,7 @@ def test_refuses_everything_that_is_not_arithmetic(text: str) -> None:
         ("2*rr", "unknown symbol 'rr'; did you mean 'r'"),
         ("d // 0", "divides by zero"),
         ("9**9**9", "exponents go from 0 to 8"),
-        ("near_square(0)", "needs a positive number"),
+        ("near_square(0)", "needs a number from 1"),
         ("sqrt(d)", "calls 'sqrt'; formulas have min, max, near_square"),
     ],
 )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from test_side_networks import inputs, run
+from torch import Tensor
+from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 from surveykit.engine import Attached
+from surveykit.engine.memory import Memory
 from surveykit.engine.tiny import tiny_instance
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Stage
 from surveykit.recipes.base import Where
-from surveykit.recipes.ladder import Ladder
+from surveykit.recipes.ladder import Ladder, _norm
 from surveykit.recipes.sites import SideEdit
 
 
@@ -54,6 +58,23 @@ def test_a_ladder_of_full_width_that_reads_nothing_is_the_backbone() -> None:
             if "up" in own:
                 own["up"].copy_(torch.eye(128))
         torch.testing.assert_close(run(instance, given), before, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
+def test_the_ladders_norm_is_t5s_and_keeps_what_that_keeps(dtype: torch.dtype) -> None:
+    theirs = T5LayerNorm(24, eps=1e-6).to(dtype)
+    x = torch.randn(2, 5, 24, generator=torch.Generator().manual_seed(2)).to(dtype)
+
+    def kept(norm: Callable[[Tensor], Tensor]) -> tuple[Tensor, int]:
+        memory, read = Memory(), x.clone().requires_grad_()
+        memory.hold([theirs.weight])
+        with memory, memory.phase("forward"), memory.watch_saved():
+            found = norm(read)
+        return found, memory.saved[1].native
+
+    (found, bytes_kept), (wanted, bytes_wanted) = kept(lambda read: _norm(read, theirs.weight)), kept(theirs)
+    assert torch.equal(found, wanted)
+    assert bytes_kept == bytes_wanted > 0
 
 
 def test_a_ladder_reads_the_output_of_each_kept_block() -> None:

@@ -190,4 +190,4 @@ def test_without_torch_the_message_names_the_extra() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.returncode == 2
-    assert run.stderr == "surveykit: this needs the package torch: pip install 'surveykit[measure]'\n"
+    assert run.stderr == "surveykit: this needs the package torch: in a clone of surveykit, pip install '.[measure]'\n"

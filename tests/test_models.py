@@ -76,6 +76,28 @@ def test_a_catalogued_backbone_is_named_by_its_id(catalog: Catalog) -> None:
     assert model_named("t5-small", CATALOG).build().parameters == catalog.backbones["t5-small"].parameters
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            "quantization_config (bitsandbytes, 4 bits) is ignored",
+        ),
+        ({"quant_method": "gptq", "bits": 8}, "quantization_config (gptq, 8 bits) is ignored"),
+        ({"quant_method": "fp8"}, "quantization_config (fp8) is ignored"),
+    ],
+)
+def test_what_a_configuration_asks_in_vain_is_said(
+    asked: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, "llama") / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "quantization_config": asked}))
+    for words in (["count"], ["measure", "--batch", "1", "--length", "4"]):
+        assert main([words[0], "lora", "--model", str(config), *words[1:]]) == 0
+        assert said in capsys.readouterr().out
+    assert blueprint_of(CONFIGS["llama"]()).notes == ()
+
+
 BROKEN = {
     "{broken": "not a valid JSON",
     "[]": "model_type",

@@ -8,6 +8,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import needs
 import pytest
 import small_catalog
 
@@ -276,7 +277,7 @@ def test_processes_at_once_do_not_break_each_other(tmp_path: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write everywhere")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason=needs.NO_ROOT)
 def test_read_only_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = small_catalog.write(tmp_path / "catalog")
     locked = tmp_path / "locked"

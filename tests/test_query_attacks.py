@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import needs
 import pytest
 import small_catalog
 
@@ -318,7 +319,7 @@ def test_memory_is_bounded(root: str) -> None:
         query.ask(root, sql="SELECT list(range) FROM range(1000000000)", timeout=8)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space reliably")
+@pytest.mark.skipif(sys.platform != "linux", reason=needs.LINUX)
 def test_repeat_is_killed_even_if_the_guard_let_it_through(database: str) -> None:
     """The known hole: neither interrupt nor memory_limit stops it, the process limits do."""
     code = (

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import needs
 import pytest
 import torch
 from conftest import CATALOG
@@ -21,7 +22,7 @@ from surveykit.engine.weights import Loaded, load_tokenizer, load_weights
 
 VARIABLE = "SURVEYKIT_REAL_WEIGHTS"
 FOLDER = Path(os.environ.get(VARIABLE, ""))
-pytestmark = pytest.mark.skipif(VARIABLE not in os.environ, reason=f"{VARIABLE} names no folder with MiniLM's weights")
+pytestmark = pytest.mark.skipif(VARIABLE not in os.environ, reason=needs.REAL_WEIGHTS)
 
 PARAMETERS, BIASES, POOLER_BIAS, BUFFER = 22_713_216, 26_112, 384, 512
 

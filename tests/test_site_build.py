@@ -122,7 +122,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from surveykit.site import build as module
 
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"surveykit\[site\]"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[site\]'"):
         build(ROOT / "mkdocs.yml", strict=True)
 
 

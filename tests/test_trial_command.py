@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import CATALOG
+from limits import within
 from safetensors.torch import load_file, save_file
 from small_text_model import bert, randomise_biases, save_bert, save_tokenizer
 from transformers import BertForPreTraining, GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
@@ -213,12 +217,42 @@ def test_a_folder_that_lacks_something_is_refused(
 ) -> None:
     assert "give a folder with a config.json" in refused(["lora", "--model", str(tmp_path)], capsys)
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
-    assert "has no weights" in refused(["lora", "--model", str(tmp_path)], capsys)
+    assert "no weights there" in refused(["lora", "--model", str(tmp_path)], capsys)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes((folder / weights.name).read_bytes())
     assert "has no tokenizer" in refused(["lora", "--model", str(tmp_path)], capsys)
     weights.write_bytes(weights.read_bytes()[:5000])
-    assert "cannot be loaded" in refused(["lora", "--model", str(tmp_path)], capsys)
+    assert "it is cut off" in refused(["lora", "--model", str(tmp_path)], capsys)
+    weights.unlink()
+    os.mkfifo(weights)
+    with within(10):
+        assert "is not a regular file" in refused(["lora", "--model", str(tmp_path)], capsys)
+
+
+def test_a_damaged_file_that_is_no_part_of_the_model_does_not_matter(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model-old.safetensors").write_bytes(b"damaged")
+    assert load_weights(tmp_path).notes == load_weights(folder).notes
+
+
+def test_texts_of_any_size_and_kind_are_bounded(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "MOST_BYTES", 2**20)
+    with gzip.open(tmp_path / "large.csv.gz", "wt") as file:
+        file.write("text,label\n" + "good,yes\n" * 2**18)
+    (tmp_path / "damaged.csv.gz").write_bytes((tmp_path / "large.csv.gz").read_bytes()[:60] + b"x" * 600)
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.csv")
+    said = {
+        "large.csv.gz": "more than the 1,048,576 bytes that are read",
+        "damaged.csv.gz": "is no table of texts",
+        "endless.csv": "is not a regular file",
+        "pipe.csv": "is not a regular file",
+    }
+    for name, message in said.items():
+        with within(10):
+            assert message in refused(["lora", "--model", str(folder), "--data", str(tmp_path / name)], capsys)
 
 
 QUERY = "encoder.layer.0.attention.self.query.weight"

@@ -266,7 +266,7 @@ def test_a_damaged_file_is_2_and_in_the_table(small: Path, capsys: pytest.Captur
     for words in (["verify-backbones", "t5-small"], ["verify-params", "--backbone", "t5-small", "--quiet"]):
         assert run(*words, "--checkpoint", str(small)) == 2
         shown = capsys.readouterr()
-        assert f"surveykit: t5-small: not verified: {small}/model.safetensors: file is too small" in shown.err
+        assert f"surveykit: t5-small: not verified: {small}/model.safetensors: 0 bytes are too few" in shown.err
         assert ("not verified" in shown.out) is (words[0] == "verify-backbones")
 
 
@@ -313,5 +313,3 @@ def test_the_five_t5s_are_verified_every_week(catalog: Catalog) -> None:
     assert {catalog.backbones[name].checkpoint for name in named} == {f"google-t5/{name}" for name in named}
     [install] = [line.partition("pip install")[2] for line in workflow.splitlines() if "pip install" in line]
     assert install.replace("[measure]", "[dev]").strip() in (ROOT / "README.md").read_text(encoding="utf-8")
-    actions = {line.split()[-1] for line in workflow.splitlines() if "uses:" in line}
-    assert all(f"uses: {action}" in (ROOT / ".github/workflows/ci.yml").read_text("utf-8") for action in actions)

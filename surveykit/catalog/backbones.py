@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from surveykit.record import ID_PATTERN, Record
+from surveykit.record import ID_PATTERN, MOST, Record
 
 
 class Backbone(Record):
@@ -21,22 +21,22 @@ class Backbone(Record):
     """Where the weights are published (owner/name on the Hugging Face hub)."""
     architecture: Literal["t5", "bert", "roberta", "distilbert", "bart", "gpt2"]
     paper: str
-    d_model: int = Field(ge=1)
-    d_ff: int = Field(ge=1)
-    d_kv: int = Field(ge=1)
+    d_model: int = Field(ge=1, le=MOST)
+    d_ff: int = Field(ge=1, le=MOST)
+    d_kv: int = Field(ge=1, le=MOST)
     """Width of one attention head."""
-    heads: int = Field(ge=1)
-    encoder_layers: int = Field(ge=0)
+    heads: int = Field(ge=1, le=MOST)
+    encoder_layers: int = Field(ge=0, le=MOST)
     """0 without an encoder."""
-    decoder_layers: int = Field(ge=0)
+    decoder_layers: int = Field(ge=0, le=MOST)
     """0 without a decoder. A decoder beside an encoder has cross-attention, one alone has none."""
-    vocabulary: int = Field(ge=1)
+    vocabulary: int = Field(ge=1, le=MOST)
     """Rows of the token embedding."""
-    relative_buckets: int = Field(ge=0)
+    relative_buckets: int = Field(ge=0, le=MOST)
     """Rows of each stack's table of relative positions; 0 without."""
-    positions: int = Field(default=0, ge=0)
+    positions: int = Field(default=0, ge=0, le=MOST)
     """Rows of each stack's table of learned positions, those that are never used (RoBERTa, BART) included; 0 without."""
-    token_types: int = Field(default=0, ge=0)
+    token_types: int = Field(default=0, ge=0, le=MOST)
     """Rows of the table of token types; 0 without."""
     gated: bool
     """Whether the feed-forward has a second, gating input matrix (T5 v1.1)."""

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from surveykit.catalog.records import Paper
 from surveykit.errors import Problem
 
 
-def read_papers(path: Path, file: str) -> tuple[dict[str, Paper], list[Problem]]:
-    """Parse the bibliography; every entry that cannot be read, repeats a key or lacks a field is a problem."""
+def read_papers(text: str, file: str) -> tuple[dict[str, Paper], list[Problem]]:
+    """Parse the text of a bibliography; every entry that cannot be read, repeats a key or lacks a field is a problem."""
     import bibtexparser
     from bibtexparser.middlewares import LatexDecodingMiddleware
 
-    if not path.is_file():
-        return {}, [Problem(file, 0, 0, "the bibliography is missing")]
-    text = path.read_text(encoding="utf-8")
-    library = bibtexparser.parse_string(text, append_middleware=[LatexDecodingMiddleware()])
+    try:
+        library = bibtexparser.parse_string(text, append_middleware=[LatexDecodingMiddleware()])
+        sources = {entry.key: entry.raw for entry in bibtexparser.parse_string(text).entries}
+    except Exception as error:  # of bibtexparser and pylatexenc, which have no common one
+        return {}, [Problem(file, 0, 0, f"not BibTeX: {type(error).__name__}: {error}")]
     problems = [
         Problem(file, (block.start_line or 0) + 1, 1, f"not a BibTeX entry: {block.error}")
         for block in library.failed_blocks
     ]
-    sources = {entry.key: entry.raw for entry in bibtexparser.parse_string(text).entries}
     papers: dict[str, Paper] = {}
     for entry in library.entries:
         fields = {name.lower(): str(field.value) for name, field in entry.fields_dict.items()}
         line = (entry.start_line or 0) + 1
         missing = [name for name in ("title", "author", "year") if not fields.get(name)]
-        if missing or not re.fullmatch(r"\d{4}", fields.get("year", "")):
-            wanted = ", ".join(missing) or "a year of four digits"
+        if missing or not re.fullmatch(r"(19|20)[0-9]{2}", fields.get("year", "")):
+            wanted = ", ".join(missing) or "a year from 1900 to 2099"
             problems.append(Problem(file, line, 1, f"the entry '{entry.key}' lacks {wanted}"))
             continue
         papers[entry.key] = _paper(entry.key, fields, sources[entry.key])

@@ -77,6 +77,8 @@ class SurveyPlace(Record):
 class TableCell(Record):
     """One printed figure of Table 5: one fact per row of the file."""
 
+    identity = ("backbone_label", "row", "column")
+
     backbone_label: str
     row: str
     column: Column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
 _FIGURE = re.compile(rf"(?P<bound>[<>])?\s*(?P<low>{_NUMBER})(?:\s*-\s*(?P<high>{_NUMBER}))?")
 
 Bound = Literal["exact", "above", "below"]

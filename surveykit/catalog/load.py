@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
 
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
+from surveykit.catalog.files import read_text
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Explanation, Method, Paper, Setup
@@ -30,7 +32,7 @@ from surveykit.catalog.tables import (
 )
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
-from surveykit.errors import CatalogError, Problem, nearest
+from surveykit.errors import CatalogError, FormulaError, Problem, nearest
 from surveykit.recipes import Recipe
 from surveykit.record import Record
 
@@ -82,6 +84,10 @@ class Catalog:
         sizes = [b.id for b in self.backbones.values() if b.architecture == "t5"]
         return tuple(dict.fromkeys((*sizes, *configuration.also_on)))
 
+    def appendix_b_labels(self) -> dict[str, str]:
+        """The backbone that Appendix B means by each of its names, such as `T5 3B`."""
+        return {backbone.name.replace("-", " "): backbone.id for backbone in self.backbones.values()}
+
     def recipe(self, full_name: str) -> Recipe:
         """The recipe of method/configuration; KeyError when there is none."""
         return next(c.recipe for name, _, c in self.configurations() if name == full_name)
@@ -92,18 +98,17 @@ class _Loading:
         self.root = root
         self.problems: list[Problem] = []
         self.documents: dict[str, Document] = {}
+        self.rows: dict[int, tuple[str, int]] = {}
+        """File and line of each record of a CSV file, by the record's identity in memory."""
 
     def name(self, path: Path) -> str:
         return f"{self.root.name}/{path.relative_to(self.root).as_posix()}"
 
     def text(self, path: Path) -> str | None:
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            self.problems.append(Problem(self.name(path), 0, 0, f"not UTF-8 at byte {error.start}"))
-        except OSError as error:
-            self.problems.append(Problem(self.name(path), 0, 0, f"cannot be read: {error.strerror}"))
-        return None
+        text, problem = read_text(path, self.name(path))
+        if problem is not None:
+            self.problems.append(problem)
+        return text
 
     def folder(self, name: str, record: type[Method] | type[Backbone]) -> dict[str, Method | Backbone]:
         found: dict[str, Method | Backbone] = {}
@@ -132,6 +137,11 @@ class _Loading:
         line, column = (mark.line, mark.column) if mark else (0, 0)
         self.problems.append(Problem(f"{self.root.name}/{file}", line, column, message))
 
+    def on(self, row: Record, message: str) -> None:
+        """Report a problem of a record of a CSV file."""
+        file, line = self.rows[id(row)]
+        self.problems.append(Problem(file, line, 1, message))
+
 
 def load(root: Path, *, measured: bool = True) -> Catalog:
     """Load and check a catalog.
@@ -146,8 +156,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     loading = _Loading(root)
     methods = {k: v for k, v in loading.folder("methods", Method).items() if isinstance(v, Method)}
     backbones = {k: v for k, v in loading.folder("backbones", Backbone).items() if isinstance(v, Backbone)}
-    papers, problems = read_papers(root / "papers.bib", f"{root.name}/papers.bib")
-    loading.problems += problems
+    papers = _papers(loading, root / "papers.bib")
     table5 = _csv(loading, root / "survey" / "table5.csv", TableCell)
     survey = _survey(loading, root / "survey")
     quantities = _yaml(loading, root / "quantities.yaml", Quantities)
@@ -157,7 +166,7 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
     if quantities is None:
         raise CatalogError(loading.problems)
     found = root / "measured"
-    recorded = measured and (found / "runs.csv").is_file()
+    recorded = measured and lexists(found / "runs.csv")
     runs = _csv(loading, found / "runs.csv", Run) if recorded else []
 
     def rows(folder: str, record: type[R]) -> tuple[R, ...]:
@@ -190,15 +199,26 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
 R = TypeVar("R", bound=Record)
 
 
+def _papers(loading: _Loading, path: Path) -> dict[str, Paper]:
+    if not lexists(path):
+        loading.problems.append(Problem(loading.name(path), 0, 0, "the bibliography is missing"))
+        return {}
+    text = loading.text(path)
+    papers, problems = ({}, []) if text is None else read_papers(text, loading.name(path))
+    loading.problems += problems
+    return papers
+
+
 def _csv(loading: _Loading, path: Path, record: type[R]) -> list[R]:
-    if not path.is_file():
+    if not lexists(path):
         loading.problems.append(Problem(loading.name(path), 0, 0, "this file is missing"))
         return []
     text = loading.text(path)
     if text is None:
         return []
-    rows, problems = read_csv(text, loading.name(path), record)
+    rows, lines, problems = read_csv(text, loading.name(path), record)
     loading.problems += problems
+    loading.rows.update({id(row): (loading.name(path), line) for row, line in zip(rows, lines, strict=True)})
     return rows
 
 
@@ -207,7 +227,7 @@ def _survey(loading: _Loading, folder: Path) -> SurveyTables:
 
     def rows(name: str, record: type[R]) -> tuple[R, ...]:
         path = folder / name
-        return tuple(_csv(loading, path, record)) if path.is_file() else ()
+        return tuple(_csv(loading, path, record)) if lexists(path) else ()
 
     statements = _yaml(loading, folder / "statements.yaml", Statements)
     checks = _yaml(loading, folder / "data_checks.yaml", DataChecks)
@@ -226,7 +246,7 @@ def _survey(loading: _Loading, folder: Path) -> SurveyTables:
 
 
 def _yaml(loading: _Loading, path: Path, record: type[R]) -> R | None:
-    text = loading.text(path) if path.is_file() else None
+    text = loading.text(path) if lexists(path) else None
     if text is None:
         return None
     found, _, problems = read_yaml(text, loading.name(path), record)
@@ -243,11 +263,14 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
         if method.paper not in catalog.papers:
             hint = nearest(method.paper, catalog.papers)
             loading.at(method.id, file, ("paper",), f"papers.bib has no '{method.paper}'{hint}")
+        _once(method.id, file, ("also_called",), method.also_called, loading)
+        _once(method.id, file, ("relations",), [(r.kind, r.method) for r in method.relations], loading)
         for i, relation in enumerate(method.relations):
             if relation.method not in catalog.methods:
                 hint = nearest(relation.method, catalog.methods)
                 loading.at(method.id, file, ("relations", i, "method"), f"no method '{relation.method}'{hint}")
         for i, configuration in enumerate(method.configurations):
+            _once(method.id, file, ("configurations", i, "also_on"), configuration.also_on, loading)
             for j, claimed in enumerate(configuration.survey_rows):
                 if claimed.row not in rows:
                     path = ("configurations", i, "survey_rows", j, "row")
@@ -257,6 +280,7 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
                     hint = nearest(backbone, catalog.backbones)
                     at = ("configurations", i, "also_on", j)
                     loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
+        _check_formulas(method, catalog, loading)
         for i, explanation in enumerate(method.explanations):
             _check_explanation(explanation, ("explanations", i), method, catalog, names, loading)
         for i, cell in enumerate(method.cell_explanations):
@@ -266,6 +290,27 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
     _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
     _check_measured(catalog, loading, names)
+
+
+def _once(stem: str, file: str, at: tuple[str | int, ...], entries: Sequence[object], loading: _Loading) -> None:
+    for i, entry in enumerate(entries):
+        if entry in entries[:i]:
+            shown = " ".join(entry) if isinstance(entry, tuple) else entry
+            loading.at(stem, file, (*at, i), f"'{shown}' stands twice")
+
+
+def _check_formulas(method: Method, catalog: Catalog, loading: _Loading) -> None:
+    """Every formula has a value on every model that its configuration is counted on."""
+    for i, configuration in enumerate(method.configurations):
+        for backbone in catalog.backbones_of(configuration):
+            if backbone not in catalog.backbones:
+                continue
+            try:
+                configuration.formula.values(catalog.backbones[backbone].symbols())
+            except FormulaError as error:
+                at = ("configurations", i, "formula")
+                loading.at(method.id, f"methods/{method.id}.yaml", at, f"on {backbone}: {error}")
+                break
 
 
 def _check_explanation(
@@ -324,15 +369,16 @@ def _check_table5(catalog: Catalog, loading: _Loading, rows: set[str]) -> None:
         if claims[row] != 1:
             message = f"row '{row}' is claimed by {claims[row]} configurations; exactly one must have it in survey_rows"
             loading.problems.append(Problem(file, 0, 0, message))
-    cells = Counter((cell.backbone_label, cell.row, cell.column) for cell in catalog.table5)
-    for cell, times in sorted(cells.items()):
-        if times > 1:
-            loading.problems.append(Problem(file, 0, 0, f"the cell {' / '.join(cell)} stands {times} times"))
-    known = {b.survey_label for b in catalog.backbones.values() if b.survey_label}
-    for label in sorted({cell.backbone_label for cell in catalog.table5} - known):
-        loading.problems.append(
-            Problem(file, 0, 0, f"no backbone has the survey_label '{label}'{nearest(label, known)}")
-        )
+    labels = Counter(b.survey_label for b in catalog.backbones.values() if b.survey_label)
+    for backbone in catalog.backbones.values():
+        if backbone.survey_label and labels[backbone.survey_label] > 1:
+            message = f"another backbone has the survey_label '{backbone.survey_label}' too"
+            loading.at(backbone.id, f"backbones/{backbone.id}.yaml", ("survey_label",), message)
+    cells: tuple[TableCell | Microbatch, ...] = (*catalog.table5, *catalog.survey.table3)
+    for cell in cells:
+        if cell.backbone_label not in labels:
+            hint = nearest(cell.backbone_label, labels)
+            loading.on(cell, f"no backbone has the survey_label '{cell.backbone_label}'{hint}")
 
 
 def _check_survey(catalog: Catalog, loading: _Loading, names: set[str]) -> None:
@@ -350,6 +396,11 @@ def _check_survey(catalog: Catalog, loading: _Loading, names: set[str]) -> None:
     for printed in sorted({score.method for score in catalog.survey.appendix_b} - known):
         message = f"the method '{printed}' has no line in names.csv{nearest(printed, known)}"
         loading.problems.append(Problem(f"{folder}/appendix_b.csv", 0, 0, message))
+    printed_models = catalog.appendix_b_labels()
+    for score in catalog.survey.appendix_b:
+        if score.model not in printed_models:
+            hint = nearest(score.model, printed_models)
+            loading.on(score, f"no backbone is called '{score.model}'{hint}")
     ids = Counter([s.id for s in catalog.survey.statements] + [check.id for check in catalog.survey.data_checks])
     for repeated in sorted(name for name, times in ids.items() if times > 1):
         loading.problems.append(Problem(folder, 0, 0, f"the id '{repeated}' stands {ids[repeated]} times"))

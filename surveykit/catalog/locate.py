@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENVIRONMENT = "SURVEYKIT_CATALOG"
+BUNDLED = "bundled"
+"""Asks for the catalog that comes with the package, whatever lies in the working directory."""
 
 
 class Location:
@@ -44,20 +46,27 @@ def bundled() -> str | None:
     return None
 
 
-def locate(explicit: str | None = None) -> Location:
+def locate(explicit: str | None = None, *, chosen_by: str = "--catalog") -> Location:
     """Find the catalog.
+
+    Args:
+        explicit: its folder, where somebody chose one.
+        chosen_by: where that was said, in words.
 
     Raises:
         SurveyError: no folder qualifies, or the one that was asked for is no catalog.
     """
-    asked = [(explicit, "--catalog"), (os.environ.get(ENVIRONMENT), ENVIRONMENT)]
+    asked = [(explicit, chosen_by), (os.environ.get(ENVIRONMENT), ENVIRONMENT)]
+    if os.path.lexists("catalog"):  # a broken one must not be passed over for the bundled one without a word
+        asked.append(("catalog", "./catalog"))
     for value, origin in asked:
+        if value == BUNDLED:
+            break
+        if value and not _is_catalog(value):
+            hint = f"repair it, or choose another with --catalog ('{BUNDLED}' is the one that comes with surveykit)"
+            raise SurveyError(f"{origin}: '{value}' is no catalog, since it has no folder 'methods'; {hint}")
         if value:
-            if not _is_catalog(value):
-                raise SurveyError(f"{origin}: '{value}' is no catalog: it has no folder 'methods'")
             return Location(value, origin)
-    if _is_catalog("catalog"):
-        return Location("catalog", "./catalog")
     inside = bundled()
     if inside is not None:
         return Location(inside, "bundled with the package")

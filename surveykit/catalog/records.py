@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -128,13 +129,19 @@ class Formula(Record):
             "quantized": self.quantized or "0",
         }
 
+    def values(self, symbols: Mapping[str, int]) -> dict[str, int]:
+        """Each count by its name, on the model whose symbols these are.
+
+        Raises:
+            FormulaError: an unknown symbol, a division by zero, or a number beyond 64 bits.
+        """
+        bound = formula.bind(self.let, symbols)
+        return {name: formula.evaluate(text, bound) for name, text in self.forms().items()}
+
     @model_validator(mode="after")
     def _evaluates(self) -> Self:
-        symbols = dict.fromkeys(formula.BACKBONE_SYMBOLS, 4096)
         try:
-            bound = formula.bind(self.let, symbols)
-            for text in self.forms().values():
-                formula.evaluate(text, bound)
+            self.values(dict.fromkeys(formula.BACKBONE_SYMBOLS, 4096))
         except FormulaError as error:
             raise ValueError(str(error)) from None
         return self
@@ -176,6 +183,8 @@ class Configuration(Record):
     name: str
     default: bool
     """Whether the method's own page and columns use this one; exactly one per method."""
+    default_with_biases: bool = False
+    """Whether it is meant instead where the method alone is named and the model has biases of its own; one at most."""
     basis: Literal["paper", "library_default", "survey_text", "fitted", "variant"]
     """Where the hyper-parameters come from; `fitted`: chosen because its count is a printed figure."""
     basis_note: str = Field(min_length=10)
@@ -370,6 +379,8 @@ class Method(Record):
             raise ValueError("a method has configurations, or says in `not_instantiated` why it has none")
         if self.configurations and len(defaults) != 1:
             raise ValueError(f"exactly one configuration must be the default, not {len(defaults)}")
+        if sum(c.default_with_biases for c in self.configurations) > 1:
+            raise ValueError("only one configuration can be the default on models with biases")
         ids = [c.id for c in self.configurations]
         if len(set(ids)) != len(ids):
             raise ValueError("two configurations have the same id")
@@ -381,6 +392,10 @@ class Method(Record):
     def default(self) -> Configuration | None:
         """The default configuration; None when the method is not instantiated."""
         return next((c for c in self.configurations if c.default), None)
+
+    def default_on(self, *, biases: bool) -> Configuration | None:
+        """The configuration that is meant where the method alone is named, on a model with or without biases."""
+        return next((c for c in self.configurations if biases and c.default_with_biases), self.default)
 
 
 class Paper(Record):

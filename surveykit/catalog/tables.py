@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+import re
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from surveykit.record import Record
+from surveykit.record import MOST, Record
 
 CellStatus = Literal["printed", "blank", "missing_in_source"]
 
@@ -14,9 +15,11 @@ CellStatus = Literal["printed", "blank", "missing_in_source"]
 class Microbatch(Record):
     """A cell of Table 3, one dataset each: examples processed at once on one device."""
 
+    identity = ("backbone_label", "dataset")
+
     backbone_label: str
     dataset: str
-    microbatch: int = Field(ge=1)
+    microbatch: int = Field(ge=1, le=MOST)
 
 
 class CategoryCell(Record):
@@ -35,7 +38,9 @@ class CategoryCell(Record):
 class RawScore(Record):
     """A row of Appendix B, in printed order."""
 
-    position: int = Field(ge=1)
+    identity = ("position",)
+
+    position: int = Field(ge=1, le=MOST)
     model: str
     method: str
     dataset: str
@@ -46,15 +51,17 @@ class RawScore(Record):
 
     @model_validator(mode="after")
     def _score_is_a_number(self) -> Self:
-        if self.score is not None:
-            float(self.score)
-        if self.seed is not None and not self.seed.isdecimal():
-            raise ValueError(f"the seed '{self.seed}' is not a whole number")
+        if self.score is not None and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", self.score):
+            raise ValueError(f"the score '{self.score[:40]}' is not a number like 76.97")
+        if self.seed is not None and not re.fullmatch(r"[0-9]{1,9}", self.seed):
+            raise ValueError(f"the seed '{self.seed[:40]}' is not a whole number of at most nine digits")
         return self
 
 
 class Prompt(Record):
     """A task description of Appendix A."""
+
+    identity = ("dataset",)
 
     dataset: str
     prompt: str
@@ -62,6 +69,8 @@ class Prompt(Record):
 
 class PrintedName(Record):
     """A name under which a table speaks of a method, and why we read it so."""
+
+    identity = ("table", "printed")
 
     table: Literal["Table 1", "Table 2", "Table 4", "Table 5", "Appendix B"]
     printed: str
@@ -75,15 +84,17 @@ class PrintedName(Record):
 class Citation(Record):
     """How often a section of the survey cites a paper."""
 
+    identity = ("key", "section")
+
     key: str
     section: str
-    times: int = Field(ge=1)
+    times: int = Field(ge=1, le=MOST)
 
 
 class Said(Record):
     """A fact that stands in the survey's text rather than in a table."""
 
-    identity: ClassVar[tuple[str, ...]] = ("topic", "locator", "printed")
+    identity = ("topic", "locator", "printed")
 
     topic: str
     """What it is a fact about; places that speak of one thing share a topic."""
@@ -97,6 +108,8 @@ class Said(Record):
 
 class Missing(Record):
     """Something the survey has and the text at hand lacks."""
+
+    identity = ("what",)
 
     what: str
     locator: str
@@ -166,7 +179,7 @@ class DataCheck(Record):
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     looks_for: str = Field(min_length=10)
     sql: str
-    found: int = Field(ge=0)
+    found: int = Field(ge=0, le=MOST)
     """Rows that the query finds, as reviewed."""
     note: str = Field(min_length=10)
     """What the rows are."""

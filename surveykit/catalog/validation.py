@@ -6,18 +6,22 @@ import csv
 import inspect
 import io
 import json
+import re
 import typing
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from surveykit.catalog.yaml12 import Document, Mark, Path, parse
+from surveykit.catalog.yaml12 import MAX_DIGITS, Document, Mark, Path, parse
 from surveykit.errors import Problem, nearest
 from surveykit.record import Record
 
 R = TypeVar("R", bound=Record)
 
+MOST_PROBLEMS = 50
+"""Problems of one file that are told; the rest is counted."""
+_INT = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 _YAML11_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 
@@ -29,46 +33,73 @@ def read_yaml(text: str, file: str, record: type[R]) -> tuple[R | None, Document
     try:
         return record.model_validate_json(json.dumps(document.data)), document, []
     except ValidationError as error:
-        return None, document, [_problem(details, document, file, record) for details in _first_causes(error)]
+        causes = _first_causes(error)
+        problems = [_problem(details, document, file, record) for details in causes[:MOST_PROBLEMS]]
+        return None, document, problems + _untold(len(causes), file)
+
+
+def _untold(problems: int, file: str) -> list[Problem]:
+    more = problems - MOST_PROBLEMS
+    return [Problem(file, 0, 0, f"and {more:,} more problems in this file")] if more > 0 else []
 
 
 def _first_causes(error: ValidationError) -> list[ErrorDetails]:
     """Leave out "too short" of a list whose items were faulty: it only repeats their faults."""
     found = error.errors()
-    faulty = [details["loc"] for details in found]
-
-    def repeats(details: ErrorDetails) -> bool:
-        place = details["loc"]
-        inside = any(len(loc) > len(place) and loc[: len(place)] == place for loc in faulty)
-        return details["type"] == "too_short" and inside
-
-    return [details for details in found if not repeats(details)]
+    above = {details["loc"][:depth] for details in found for depth in range(len(details["loc"]))}
+    return [details for details in found if details["type"] != "too_short" or details["loc"] not in above]
 
 
-def read_csv(text: str, file: str, record: type[R]) -> tuple[list[R], list[Problem]]:
-    """Parse and validate a CSV file, one record per line; an empty cell is null."""
+def read_csv(text: str, file: str, record: type[R]) -> tuple[list[R], list[int], list[Problem]]:
+    """Parse and validate a CSV file, one record per line; an empty cell is null.
+
+    Returns:
+        The records, the line on which each ends, and the problems.
+    """
     rows: list[R] = []
+    lines: list[int] = []
     problems: list[Problem] = []
-    reader = csv.DictReader(io.StringIO(text), strict=True)
+    first: dict[tuple[Any, ...], int] = {}
     expected = list(record.model_fields)
-    if reader.fieldnames is None or list(reader.fieldnames) != expected:
-        return [], [Problem(file, 1, 1, f"the columns must be {','.join(expected)}")]
+    reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
+        if list(reader.fieldnames or ()) != expected:
+            return [], [], [Problem(file, 1, 1, f"the columns must be {','.join(expected)}")]
         for raw in reader:
-            cells, faults = _typed(raw, record, file, reader.line_num)
+            line = reader.line_num
+            row, faults = _row(raw, record, file, line)
             problems += faults
-            if faults:
+            if row is None:
                 continue
-            try:
-                rows.append(record.model_validate_json(json.dumps(cells)))
-            except ValidationError as error:
-                for details in error.errors():
-                    where = expected.index(str(details["loc"][0])) + 1 if details["loc"] else 1
-                    message = _message(details, (), record)
-                    problems.append(Problem(file, reader.line_num, where, message))
+            identity = tuple(getattr(row, name) for name in record.identity)
+            if identity and first.setdefault(identity, line) != line:
+                message = f"{' / '.join(map(str, identity))} stands twice (first on line {first[identity]})"
+                problems.append(Problem(file, line, 1, message))
+                continue
+            rows.append(row)
+            lines.append(line)
     except csv.Error as error:
-        problems.append(Problem(file, reader.line_num, 1, f"not CSV: {error}"))
-    return rows, problems
+        problems.append(Problem(file, max(reader.line_num, 1), 1, f"not CSV: {error}"))
+    return rows, lines, problems[:MOST_PROBLEMS] + _untold(len(problems), file)
+
+
+def _row(raw: dict[str, Any], record: type[R], file: str, line: int) -> tuple[R | None, list[Problem]]:
+    cells, faults = _typed(raw, record, file, line)
+    if faults:
+        return None, faults
+    try:
+        return record.model_validate_json(json.dumps(cells)), []
+    except ValidationError as error:
+        columns = list(record.model_fields)
+        return None, [
+            Problem(
+                file,
+                line,
+                columns.index(str(details["loc"][0])) + 1 if details["loc"] else 1,
+                _message(details, (), record),
+            )
+            for details in error.errors()
+        ]
 
 
 def _typed(raw: dict[str, Any], record: type[Record], file: str, line: int) -> tuple[dict[str, Any], list[Problem]]:
@@ -83,10 +114,11 @@ def _typed(raw: dict[str, Any], record: type[Record], file: str, line: int) -> t
             cells[name] = None
         elif not whole:
             cells[name] = text
-        elif text.isdecimal():
+        elif _INT.fullmatch(text):
             cells[name] = int(text)
         else:
-            problems.append(Problem(file, line, position, f"{name}: '{text}' is not a whole number"))
+            message = f"{name}: {_brief(text)} is not a whole number of at most {MAX_DIGITS} digits"
+            problems.append(Problem(file, line, position, message))
     return cells, problems
 
 
@@ -110,34 +142,37 @@ def _path_in(document: Document, location: tuple[int | str, ...]) -> Path:
 
 
 def _message(details: ErrorDetails, path: Path, record: type[Record]) -> str:
-    location = ".".join(str(part) for part in details["loc"])
+    location = ".".join(str(part) for part in details["loc"])[:120]
     found = details["input"]
     context = details.get("ctx", {})
     match details["type"]:
         case "extra_forbidden":
             key = str(details["loc"][-1])
             allowed = sorted(_fields_at(record, details["loc"][:-1]))
-            return f"{location}: unknown key '{key}'{nearest(key, allowed)}; allowed are {', '.join(allowed)}"
+            return f"{location}: unknown key {_brief(key)}{nearest(key, allowed)}; allowed are {', '.join(allowed)}"
         case "missing":
             return f"{location}: this key is missing"
         case "literal_error":
             allowed = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-            return (
-                f"{location}: '{found}' is not allowed{nearest(str(found), allowed)}; allowed are {', '.join(allowed)}"
-            )
+            hint = nearest(str(found), allowed)
+            return f"{location}: {_brief(found)} is not allowed{hint}; allowed are {', '.join(allowed)}"
         case "union_tag_invalid":
             allowed = [part.strip("'") for part in str(context["expected_tags"]).split(", ")]
             tag = str(context["tag"])
-            return f"{location}: unknown kind '{tag}'{nearest(tag, allowed)}; kinds are {', '.join(allowed)}"
+            return f"{location}: unknown kind {_brief(tag)}{nearest(tag, allowed)}; kinds are {', '.join(allowed)}"
         case "bool_type" if isinstance(found, str) and found.lower() in _YAML11_BOOLEANS:
             return f"{location}: '{found}' is text in YAML 1.2; write true or false"
         case "string_type" if not isinstance(found, dict | list):
-            return f"{location}: {json.dumps(found)} must be text; put it in quotes"
+            return f"{location}: {_brief(found)} must be text; put it in quotes"
         case "value_error":
             return f"{location}: {context['error']}" if location else str(context["error"])
-    shown = json.dumps(found, ensure_ascii=False, default=str)
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return f"{location}: {details['msg'][0].lower()}{details['msg'][1:]}, not {shown}"
+    return f"{location}: {details['msg'][0].lower()}{details['msg'][1:]}, not {_brief(found)}"
+
+
+def _brief(value: Any) -> str:
+    """A value as the file has it, cut where it is long."""
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fields_at(record: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:

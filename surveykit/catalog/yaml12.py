@@ -7,16 +7,20 @@ only up to the node graph; scalars are resolved by the YAML 1.2 core schema, and
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from surveykit.catalog.files import CONTROL, control_message
 from surveykit.errors import Problem
 
 MAX_BYTES = 512 * 1024
 MAX_DEPTH = 24
+MAX_DIGITS = 18
+"""Digits of a whole number; one of so many still fits the 64 bits of a database."""
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -63,7 +67,7 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        return _scalar(node)
+        return self._scalar(node, mark)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -73,6 +77,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.report(mark, "a key must be a plain word")
                 continue
+            self._refuse_control_characters(key, mark)
             if key in found:
                 first = self.keys[(*path, key)]
                 self.report(mark, f"the key '{key}' stands twice (first on line {first.line})")
@@ -81,22 +86,35 @@ class _Reader:
             found[key] = self.read(value_node, (*path, key), depth + 1)
         return found
 
-
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text: str = node.value
-    if node.style:  # quoted or block: always text
+    def _scalar(self, node: yaml.ScalarNode, mark: Mark) -> Any:
+        text: str = node.value
+        self._refuse_control_characters(text, mark)
+        if node.style:  # quoted or block: always text
+            return text
+        if _NULL.fullmatch(text):
+            return None
+        if _TRUE.fullmatch(text):
+            return True
+        if _FALSE.fullmatch(text):
+            return False
+        if _INT.fullmatch(text):
+            if len(text.lstrip("+-")) > MAX_DIGITS:
+                self.report(mark, f"a whole number has at most {MAX_DIGITS} digits")
+                return None
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            number = float(text)
+            if math.isinf(number):
+                self.report(mark, "a number too large for 64 bits")
+                return None
+            return number
         return text
-    if _NULL.fullmatch(text):
-        return None
-    if _TRUE.fullmatch(text):
-        return True
-    if _FALSE.fullmatch(text):
-        return False
-    if _INT.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+
+    def _refuse_control_characters(self, text: str, mark: Mark) -> None:
+        """An escape in double quotes can write what the file itself may not contain."""
+        found = CONTROL.search(text)
+        if found:
+            self.report(mark, control_message(found[0]))
 
 
 def parse(text: str, file: str) -> tuple[Document | None, list[Problem]]:
@@ -105,8 +123,6 @@ def parse(text: str, file: str) -> tuple[Document | None, list[Problem]]:
     Returns:
         The document (None when the text is not YAML at all) and every problem found on the way.
     """
-    if len(text.encode()) > MAX_BYTES:
-        return None, [Problem(file, 0, 0, f"larger than {MAX_BYTES // 1024} kB; a catalog file is a few kB")]
     refused = _refused_events(text, file)
     if refused:
         return None, refused
@@ -117,6 +133,8 @@ def parse(text: str, file: str) -> tuple[Document | None, list[Problem]]:
         place = error.problem_mark or error.context_mark
         line, column = (place.line + 1, place.column + 1) if place else (0, 0)
         return None, [Problem(file, line, column, f"not YAML: {error.problem or error.context}")]
+    except yaml.YAMLError as error:  # of the reader, which knows no lines
+        return None, [Problem(file, 0, 0, f"not YAML: {' '.join(str(error).split())}")]
     finally:
         loader.dispose()
     if node is None:

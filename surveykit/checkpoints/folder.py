@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import parse_local_safetensors_file_metadata
-from huggingface_hub.errors import SafetensorsParsingError
-
 from surveykit.checkpoints import pickled, safetensors
-from surveykit.checkpoints.header import File, Tensor
+from surveykit.checkpoints.header import LARGEST_JSON, File, Tensor
 from surveykit.errors import CheckpointError
+from surveykit.files import open_regular, read_bounded
 
 _POINTER = b"version https://git-lfs"
 """How a file begins that git put in place of a large one."""
@@ -32,27 +31,28 @@ class Folder:
 
     def content(self, name: str) -> bytes:
         """A small file, whole."""
-        with _readable(f"{self.name}/{name}"):
-            return (self.path / name).read_bytes()
+        where = f"{self.name}/{name}"
+        with _readable(where):
+            content = read_bounded(self.path / name, LARGEST_JSON)
+        if content is None:
+            raise CheckpointError(f"{where}: it has more than the {LARGEST_JSON:,} bytes that are read")
+        return content
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """What the header of a file of weights says."""
         path, where = self.path / name, f"{self.name}/{name}"
-        with _readable(where), path.open("rb") as file:
+        with _readable(where), open_regular(path) as file:
             start = file.read(len(_POINTER))
             if start == _POINTER:
                 raise CheckpointError(f"{where}: git left a pointer in place of the file; run git lfs pull")
             file.seek(0)
             if path.suffix != ".safetensors":
                 return pickled.tensors_of(file, where)
-            header = int.from_bytes(start[: safetensors.LENGTH], "little")
-            return safetensors.tensors_of(
-                parse_local_safetensors_file_metadata(path), where, path.stat().st_size, header
-            )
+            return safetensors.tensors_of(file, where, path.stat().st_size)
 
 
 def _file(path: Path) -> File:
-    blob = path.resolve()
+    blob = Path(os.path.realpath(path))  # which follows a loop of links no further
     sha256 = blob.name if blob.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", blob.name) else None
     return File(path.name, path.stat().st_size if path.exists() else None, sha256)
 
@@ -66,6 +66,3 @@ def _readable(where: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise CheckpointError(f"{where}: {error.strerror or error}") from error
-    # What huggingface_hub says of a header, and what it does not expect in one: no object, a shape that is no list.
-    except (SafetensorsParsingError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{where}: {safetensors.reason(error)}") from error

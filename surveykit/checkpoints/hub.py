@@ -18,7 +18,6 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
-    SafetensorsParsingError,
 )
 
 from surveykit.checkpoints import pickled, safetensors
@@ -53,11 +52,10 @@ class Hub:
         """What the header of a file of weights says."""
         where = f"{self.name}/{name}"
         with self._reached(name):
-            if name.endswith(".safetensors"):
-                found = HfApi().parse_safetensors_file_metadata(self.name, name, revision=self.revision)
-                return safetensors.tensors_of(found, where, self.files[name].size, None)
             opened = HfFileSystem().open(f"{self.name}/{name}", revision=self.revision, block_size=_BLOCK)
             with BufferedReader(cast(RawIOBase, opened), _BLOCK) as file:
+                if name.endswith(".safetensors"):
+                    return safetensors.tensors_of(file, where, self.files[name].size)
                 return pickled.tensors_of(file, where)
 
     @contextmanager
@@ -93,8 +91,6 @@ class Hub:
                 said = {401: "the token is not accepted", 403: "access is not allowed", 429: "too many requests"}
                 later = "; try again later" if status == 429 or status >= 500 else ""
                 return f"{hub} answers {status} ({said.get(status, error.response.reason_phrase)}){later}"
-            case SafetensorsParsingError():
-                return safetensors.reason(error)
             case ValueError():
                 return f"{hub} gives no answer of the hub's ({error}); is it a proxy, or the page of a login?"
             case _ if "timeout" in type(error).__name__.lower():

@@ -6,6 +6,7 @@ torch 1.6, a row of pickles and storages.
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Iterator
 from os import SEEK_END
@@ -38,8 +39,11 @@ def tensors_of(file: IO[bytes], where: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{where}: {error}") from error
     except zipfile.BadZipFile as error:
         raise CheckpointError(f"{where}: the archive is cut off or damaged ({error})") from error
-    # Whatever a damaged program does wrong: an empty stack, a missing memo, an argument of another type.
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, OverflowError) as error:
+    # Whatever a damaged program does wrong (an empty stack, a missing memo, an argument of another type), and what zipfile
+    # does not know: another version, a password.
+    except (
+        ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, OverflowError, RuntimeError, struct.error
+    ) as error:  # fmt: skip
         raise CheckpointError(f"{where}: no PyTorch file, or a damaged one ({error})") from error
 
 
@@ -49,6 +53,8 @@ def _archive(file: IO[bytes]) -> tuple[Any, dict[str, int] | None]:
         name = next((n for n in sizes if n.endswith("/data.pkl") and n.count("/") == 1), None)
         if name is None:
             raise CheckpointError("the archive holds no data.pkl, so it was not written by torch.save")
+        if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+            raise CheckpointError(f"{name} is compressed, so it was not written by torch.save")
         with archive.open(name) as program:
             state = follow(Bounded(program))
         folder = f"{name.removesuffix('.pkl')}/"

@@ -14,6 +14,8 @@ from surveykit.checkpoints.header import BYTES, Tensor, printed
 from surveykit.errors import CheckpointError
 
 LIMIT = 64 * 2**20
+STEPS = 2_000_000
+"""Instructions that are followed at most, of all pickles of a file; a state dict has about 30 for a tensor."""
 """Bytes of instructions that are read at most; a state dict has about 200 for a tensor."""
 _MARK = object()
 _NUMBERS = {
@@ -52,7 +54,12 @@ class Bounded:
     """A file of which only so much is read: what a hostile length asks for beyond that is refused, not allocated."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._left = file, LIMIT
+        self._file, self._left, self._steps = file, LIMIT, STEPS
+
+    def step(self) -> None:
+        self._steps -= 1
+        if self._steps < 0:
+            raise ValueError(f"it has more than {STEPS:,} instructions")
 
     def read(self, size: int) -> bytes:
         return self._spent(self._file.read(size) if size <= self._left else None)
@@ -82,6 +89,7 @@ def follow(program: Bounded) -> Any:
 
     argument: Any
     for opcode, argument, _ in pickletools.genops(program):  # type: ignore[arg-type]  # read and readline suffice
+        program.step()
         match opcode.name:
             case "PROTO" | "FRAME":
                 pass
@@ -125,7 +133,7 @@ def follow(program: Bounded) -> Any:
             case "GLOBAL":
                 stack.append(_named(argument.replace(" ", ".")))
             case "STACK_GLOBAL":
-                name, module = stack.pop(), stack.pop()
+                name, module = _word(stack.pop()), _word(stack.pop())
                 stack.append(_named(f"{module}.{name}"))
             case "BINPERSID":
                 stack.append(_storage(stack.pop()))
@@ -148,6 +156,13 @@ def _put(target: Any, pairs: Any) -> None:
         target[key] = value
 
 
+def _word(value: Any) -> str:
+    """Text; anything else may be a net of tuples that is larger written out than any memory."""
+    if not isinstance(value, str):
+        raise ValueError("a name that is no text")
+    return value
+
+
 def _named(name: str) -> _Global:
     if name not in _KNOWN:
         raise CheckpointError(f"its pickle names {printed(name)}, which no tensor needs; it is refused and was not run")
@@ -157,9 +172,13 @@ def _named(name: str) -> _Global:
 def _storage(given: Any) -> Storage:
     word, kind, key, _, count = given[:5]
     dtype = _STORAGES.get(kind.name)
-    if word != "storage" or not (dtype or kind.name in _UNTYPED) or type(count) is not int:
+    if not isinstance(word, str) or word != "storage" or not (dtype or kind.name in _UNTYPED) or not _is_size(count):
         raise ValueError("a storage of no known kind")
-    return Storage(str(key), count * (BYTES[dtype] if dtype else 1), dtype)
+    return Storage(_word(key), count * (BYTES[dtype] if dtype else 1), dtype)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _built(what: Any, arguments: Any) -> Any:
@@ -173,7 +192,7 @@ def _built(what: Any, arguments: Any) -> Any:
         raise ValueError(f"{what.name} makes no tensor")
     storage, offset, shape, strides = arguments[:4]
     dtype = _DTYPES[arguments[6].name] if what.name.endswith("_v3") else storage.dtype
-    if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
+    if len(shape) > 64 or len(strides) > 64 or not all(map(_is_size, (offset, *shape, *strides))):
         raise ValueError("a shape that is no row of whole numbers")
     steps = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     last = offset + steps + 1 if all(shape) else 0

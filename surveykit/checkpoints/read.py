@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from surveykit.checkpoints.header import File, Header, Tensor, printed
+from surveykit.checkpoints.header import LARGEST_JSON, File, Header, Tensor, printed
 from surveykit.errors import CheckpointError
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-LARGEST_JSON = 25_000_000
-"""Bytes of an index or a config.json that are read at most; those of T5-11B have less than a hundredth."""
 
 
 class Place(Protocol):
@@ -90,9 +88,12 @@ def _shards(place: Place, index: str) -> tuple[dict[str, Tensor], list[str]]:
         if name not in place.files:
             raise CheckpointError(f"{where}: it names {printed(name)}, which is missing")
     tensors: dict[str, Tensor] = {}
+    said_of: dict[str, set[str]] = {}
+    for tensor, shard in placed.items():
+        said_of.setdefault(str(shard), set()).add(tensor)
     for name in names:
         found = place.tensors(name)
-        said = {tensor for tensor, shard in placed.items() if shard == name}
+        said = said_of[name]
         if said != found.keys():
             lacking, beyond = sorted(said - found.keys()), sorted(found.keys() - said)
             what = (

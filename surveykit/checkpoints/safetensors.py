@@ -1,52 +1,86 @@
-"""Whether the header of a safetensors file can be true. huggingface_hub reads it, but believes what it says."""
+"""The header of a safetensors file, read as data and believed only where the file's size bears it out.
+
+Layout: eight bytes with the length of the header, the header as JSON, the tensors' bytes one after another.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-
-from huggingface_hub.errors import SafetensorsParsingError
-from huggingface_hub.utils._safetensors import SafetensorsFileMetadata
+from typing import IO, Any
 
 from surveykit.checkpoints.header import BYTES, Tensor
 from surveykit.errors import CheckpointError
 
-LENGTH = 8
-"""Bytes at the start that give the length of the header."""
+_LENGTH = 8
+LONGEST_HEADER = 25_000_000
+"""Bytes of a header that are read at most: what huggingface_hub reads; T5-11B's has a hundredth of a hundredth."""
+_ABOUT = "__metadata__"
 
 
-def tensors_of(found: SafetensorsFileMetadata, where: str, size: int | None, header: int | None) -> dict[str, Tensor]:
+def tensors_of(file: IO[bytes], where: str, size: int | None) -> dict[str, Tensor]:
     """The tensors of a file whose parts lie one after another, as long as their shapes say.
 
     Args:
+        file: opened for reading in binary, at its start.
         where: the file, for messages.
         size: bytes of the file; None where they are not known.
-        header: bytes of the header; None where they are not known, and then the file must only be large enough.
 
     Raises:
-        CheckpointError: a tensor is not as long as its shape says, lies over another, or ends beyond the file.
+        CheckpointError: the header is none, or a tensor is not as long as its shape says, lies over another, or ends
+            beyond the file.
     """
+    header, length = _header(file, where, size)
     tensors: dict[str, Tensor] = {}
     spans: list[tuple[int, int, str]] = []
-    for name, info in found.tensors.items():
-        shape, offsets = info.shape, info.data_offsets
-        if not (name.isprintable() and str(info.dtype).isprintable()):
+    for name, entry in header.items():
+        if name == _ABOUT:
+            continue
+        if not name.isprintable():
             raise CheckpointError(f"{where}: the header has control characters in the entry of {name!a}")
-        if not isinstance(shape, list) or not isinstance(info.dtype, str) or len(offsets) != 2:
-            raise CheckpointError(f"{where}: the header's entry of {name} is no tensor")
-        if not all(type(n) is int and n >= 0 for n in (*shape, *offsets)):
-            raise CheckpointError(f"{where}: {name} has a shape or place that is no row of whole numbers")
-        tensors[name] = Tensor(info.dtype, tuple(shape))
-        spans.append((*offsets, name))
+        tensors[name], span = _entry(name, entry, where)
+        spans.append((*span, name))
     _check_lengths(tensors, spans, where)
-    end = max((stop for _, stop, _ in spans), default=0)
-    if size is None:
-        return tensors
-    if header is not None and LENGTH + header + end != size:
-        said = f"the header describes {LENGTH + header + end:,} bytes, the file has {size:,}"
+    described = _LENGTH + length + max((stop for _, stop, _ in spans), default=0)
+    if size is not None and described != size:
+        said = f"the header describes {described:,} bytes, the file has {size:,}"
         raise CheckpointError(f"{where}: {said}; it is cut off or damaged")
-    if LENGTH + end > size:
-        raise CheckpointError(f"{where}: the header describes more than the {size:,} bytes of the file")
     return tensors
+
+
+def _header(file: IO[bytes], where: str, size: int | None) -> tuple[dict[str, Any], int]:
+    """The header, and its bytes."""
+    start = file.read(_LENGTH)
+    length = int.from_bytes(start, "little")
+    if len(start) < _LENGTH:
+        raise CheckpointError(f"{where}: {len(start)} bytes are too few for a safetensors file")
+    if length > LONGEST_HEADER:
+        raise CheckpointError(f"{where}: a header of {length:,} bytes; at most {LONGEST_HEADER:,} are read")
+    if size is not None and _LENGTH + length > size:
+        raise CheckpointError(
+            f"{where}: a header of {length:,} bytes is announced, the file has {size:,}; it is cut off"
+        )
+    text = file.read(length)
+    if len(text) < length:
+        raise CheckpointError(f"{where}: it ends within its header; it is cut off")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{where}: its header is no JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{where}: its header is none of safetensors: no JSON object")
+    return header, length
+
+
+def _entry(name: str, entry: Any, where: str) -> tuple[Tensor, tuple[int, int]]:
+    fields = entry if isinstance(entry, dict) else {}
+    dtype, shape, offsets = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
+    if not (isinstance(dtype, str) and dtype.isprintable() and isinstance(shape, list) and isinstance(offsets, list)):
+        raise CheckpointError(f"{where}: the header's entry of {name} is no tensor")
+    whole = all(type(number) is int and 0 <= number < 2**63 for number in (*shape, *offsets))
+    if not whole or len(offsets) != 2 or len(shape) > 64:
+        raise CheckpointError(f"{where}: {name} has a shape or place that is no row of whole numbers")
+    return Tensor(dtype, tuple(shape)), (offsets[0], offsets[1])
 
 
 def _check_lengths(tensors: Mapping[str, Tensor], spans: list[tuple[int, int, str]], where: str) -> None:
@@ -60,11 +94,3 @@ def _check_lengths(tensors: Mapping[str, Tensor], spans: list[tuple[int, int, st
         if start != expected:
             raise CheckpointError(f"{where}: {name} starts at byte {start:,}, where {expected:,} should follow")
         expected = stop
-
-
-def reason(error: Exception) -> str:
-    """Why a header could not be read, in a few words."""
-    if not isinstance(error, SafetensorsParsingError):
-        return f"its header is none of safetensors ({error})"
-    # "Failed to parse safetensors header for 'FILE' (CONTEXT): " is what the caller says better.
-    return str(error).partition("): ")[2].removesuffix(".") or str(error)

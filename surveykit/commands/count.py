@@ -56,24 +56,30 @@ def run(arguments: Namespace) -> int:
     from surveykit.catalog.locate import locate
 
     root = locate(arguments.catalog).root
-    recipes = chosen_recipes(root, arguments.method, arguments.config)
+    chosen_recipes(root, arguments.method, arguments.config)  # a wrong name is said before a model is built
     from surveykit.engine.on_model import OnModel, count_on, model_named
 
     instance = model_named(arguments.model, root).build()
+    recipes = chosen_recipes(root, arguments.method, arguments.config, biases=instance.has_biases)
     budget = _amount(arguments.trainable_budget, instance.parameters)
     found = [astuple(row) for row in count_on(instance, recipes, budget)]
-    show([field.name for field in fields(OnModel)], found, described(instance), arguments.format)
+    show(
+        [field.name for field in fields(OnModel)],
+        found,
+        [described(instance), *instance.blueprint.notes],
+        arguments.format,
+    )
     return 0 if any(row[1] is not None for row in found) else 1
 
 
-def show(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], heading: str, format: str) -> None:
-    """Rows under a line about the model; for reading, without columns that say nothing."""
+def show(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], heading: Sequence[str], format: str) -> None:
+    """Rows under a few lines about the model; for reading, without columns that say nothing."""
     from surveykit.commands.arguments import terminal_width
 
     shown = list(range(len(columns)))
     if format in ("table", "markdown"):
         shown = [i for i in shown if any(row[i] is not None for row in rows)]
-    print(heading, file=sys.stdout if format in ("table", "markdown") else sys.stderr)
+    print("\n".join(heading), file=sys.stdout if format in ("table", "markdown") else sys.stderr)
     cells = [[row[i] for i in shown] for row in rows]
     print(output.render([columns[i] for i in shown], cells, format, terminal_width()))
 

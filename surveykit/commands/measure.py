@@ -52,13 +52,14 @@ def _run_on_model(arguments: Namespace) -> int:
     if arguments.backbone or arguments.all or arguments.only:
         raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
     root = locate(arguments.catalog).root
-    recipes = chosen_recipes(root, arguments.method)
+    chosen_recipes(root, arguments.method)  # a wrong name is said before a model is built
     from surveykit.engine.on_model import CostsOnModel, loss_of, measure_on, model_named
 
     blueprint = model_named(arguments.model, root)
+    recipes = chosen_recipes(root, arguments.method, biases=blueprint.build().has_biases)
     described = f"{blueprint.name}: a step of {arguments.batch} × {arguments.length} positions; {loss_of(blueprint)}"
     rows = [astuple(r) for r in measure_on(blueprint, recipes, batch=arguments.batch, length=arguments.length)]
-    show([field.name for field in fields(CostsOnModel)], rows, described, arguments.format)
+    show([field.name for field in fields(CostsOnModel)], rows, [described, *blueprint.notes], arguments.format)
     return 0 if any(row[1] is not None for row in rows) else 1
 
 
@@ -232,6 +233,9 @@ def progress(total: int, *, quiet: bool) -> Any:
 
     try:
         from tqdm import tqdm
+
+        class Bar(tqdm):  # type: ignore[type-arg]  # generic in the stubs only
+            monitor_interval = 0  # no thread that looks after bars, and outlives them
     except ImportError as error:
         raise MissingExtra("tqdm", "measure") from error
-    return tqdm(total=total, unit="cell", disable=quiet or not sys.stderr.isatty(), leave=False, file=sys.stderr)
+    return Bar(total=total, unit="cell", disable=quiet or not sys.stderr.isatty(), leave=False, file=sys.stderr)

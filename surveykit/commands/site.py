@@ -14,12 +14,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    import os
+    from surveykit.catalog.locate import locate
+    from surveykit.site.build import build, catalog_named_by
 
-    from surveykit.catalog.locate import ENVIRONMENT
-    from surveykit.site.build import build
-
-    if arguments.catalog:  # the MkDocs plugin looks for the catalog as every command does
-        os.environ[ENVIRONMENT] = str(Path(arguments.catalog).resolve())
-    print(f"wrote {build(arguments.config, strict=True, offline=arguments.offline)}")
+    location = locate(arguments.catalog) if arguments.catalog else catalog_named_by(arguments.config)
+    site = build(arguments.config, catalog=location.root, strict=True, offline=arguments.offline)
+    print(f"wrote {site} from {location.folder} ({location.chosen_by})")
     return 0

@@ -12,8 +12,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     from surveykit.catalog.load import load
     from surveykit.catalog.locate import locate
+    from surveykit.database.build import check_that_it_builds
 
     catalog = load(locate(arguments.catalog).root)
+    check_that_it_builds(catalog)
     counts = {
         "methods": len(catalog.methods),
         "configurations": sum(1 for _ in catalog.configurations()),

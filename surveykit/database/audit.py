@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,9 @@ OF_THE_AUDIT = frozenset(
      "statements"}
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
+
+LONGEST_SECONDS = 20
+"""A query of the catalog that runs longer has failed; the bundled ones take milliseconds."""
 
 Row = tuple[Any, ...]
 
@@ -70,9 +74,16 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tup
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
     """The tables and views that a query reads, and its rows."""
     read = check_statement(connection, sql, names)
-    found = connection.execute(sql)
-    columns = [column[0] for column in found.description or []]
-    return read, [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    clock = threading.Timer(LONGEST_SECONDS, connection.interrupt)
+    clock.start()
+    try:
+        found = connection.execute(sql)
+        columns = [column[0] for column in found.description or []]
+        return read, [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    except duckdb.InterruptException:
+        raise QueryError(f"stopped after {LONGEST_SECONDS} seconds") from None
+    finally:
+        clock.cancel()
 
 
 def _json(value: object) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import binascii
 import os
+import stat
 import sys
 import time
 
@@ -173,6 +174,8 @@ def _digest(root: str) -> str:
         base = root if path.startswith(root) else _PACKAGE
         digest.update(os.fsencode(f"{os.path.relpath(path, base)}\0"))
         try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                continue  # a pipe or a device, which may never end; the loader reports it
             with open(path, "rb") as file:
                 content = file.read()
         except OSError:

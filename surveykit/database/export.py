@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 
+from surveykit.beside import beside, refuse_unless
 from surveykit.errors import SurveyError
 
 Format = Literal["csv", "json", "parquet", "duckdb"]
@@ -22,18 +24,27 @@ _STORAGE = "STORAGE_VERSION 'v1.0.0', BLOCK_SIZE 16384"
 def export(database: Path, folder: Path, format: Format) -> list[Path]:
     """Write one file per table and view (`duckdb`: the database as one file, for DuckDB `READS` and later).
 
-    Each file is written beside and renamed; rows are in the order of all their columns, so that exports can be
-    compared. Equal rows give equal bytes, save in a database, where DuckDB's own order of things varies.
+    All are written beside and then renamed, so that a folder never holds half a file, nor files of two states but for
+    the instant of renaming. Rows are in the order of all their columns, so that exports can be compared. Equal rows give
+    equal bytes, save in a database, where DuckDB's own order of things varies.
 
     Raises:
-        SurveyError: the folder or a file in it cannot be written.
+        SurveyError: the folder or a file in it cannot be written, or one of its names is taken by what is no file.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if format == "duckdb":
-            return [_database(database, folder)]
-        with duckdb.connect(str(database), read_only=True) as connection:
-            return [_table(connection, name, folder, format) for name in names(connection)]
+        with beside(folder / "export") as new:
+            if format == "duckdb":
+                _database(database, new / DATABASE)
+            else:
+                with duckdb.connect(str(database), read_only=True) as connection:
+                    for name in names(connection):
+                        _table(connection, name, new / f"{name}.{format}", format)
+            written = sorted(path.name for path in new.iterdir())
+            for name in written:
+                refuse_unless(stat.S_IFREG, folder / name)
+            for name in written:
+                os.replace(new / name, folder / name)
+            return [folder / name for name in written]
     except (OSError, duckdb.IOException) as error:
         raise SurveyError(f"{folder} cannot be written: {error}") from None
 
@@ -47,24 +58,16 @@ def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _database(database: Path, folder: Path) -> Path:
-    target, beside = folder / DATABASE, folder / f".{DATABASE}.partial"
-    beside.unlink(missing_ok=True)
+def _database(database: Path, target: Path) -> None:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"ATTACH {_quoted(database)} AS ours (READ_ONLY)")
-        connection.execute(f"ATTACH {_quoted(beside)} AS copy ({_STORAGE})")
+        connection.execute(f"ATTACH {_quoted(target)} AS copy ({_STORAGE})")
         connection.execute("COPY FROM DATABASE ours TO copy")
         connection.execute("DETACH copy")
-    os.replace(beside, target)
-    return target
 
 
-def _table(connection: duckdb.DuckDBPyConnection, name: str, folder: Path, format: Format) -> Path:
-    target = folder / f"{name}.{format}"
-    beside = folder / f".{name}.partial"
-    connection.execute(f"COPY (SELECT * FROM {name} ORDER BY ALL) TO {_quoted(beside)} ({_OPTIONS[format]})")
-    os.replace(beside, target)
-    return target
+def _table(connection: duckdb.DuckDBPyConnection, name: str, target: Path, format: Format) -> None:
+    connection.execute(f"COPY (SELECT * FROM {name} ORDER BY ALL) TO {_quoted(target)} ({_OPTIONS[format]})")
 
 
 def _quoted(path: Path) -> str:

@@ -27,7 +27,7 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
             for i, c in enumerate(survey.table6, start=1)
         ],
     )
-    labels = {b.name.replace("-", " "): b.id for b in catalog.backbones.values()}  # `T5 3B` in Appendix B
+    labels = catalog.appendix_b_labels()
     yield (
         "raw_score",
         [(s.position, labels[s.model], s.model, s.method, s.dataset, s.seed, s.score) for s in survey.appendix_b],

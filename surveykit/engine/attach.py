@@ -104,6 +104,9 @@ class Attached:
                 if group not in groups:
                     groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
                     self.container.append(groups[group])
+                elif groups[group].shapes != common:
+                    one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"
+                    raise RecipeError(one)
                 part.share(groups[group])
             if name:
                 pretrained = slot.module._parameters[name]
@@ -147,12 +150,35 @@ class Attached:
         if self.stage.train_everything:
             yield from self.instance.pretrained
         for where in self.stage.train:
-            for slot in self._slots(where, "training"):
-                for module in slot.held():
-                    if where.parameters == "all":
-                        yield from module.parameters()
-                    elif (bias := module._parameters.get("bias")) is not None:
-                        yield bias
+            slots = self._slots(where, "training")
+            self._all_found(where, slots)
+            yield from self._parameters(where, slots)
+
+    def _parameters(self, where: Where, slots: Sequence[Slot]) -> Iterator[nn.Parameter]:
+        """What of some places is trained; all biases are also those of layers between the places."""
+        modules = [module for slot in slots for module in slot.held()]
+        if where.parameters == "all":
+            yield from (parameter for module in modules for parameter in module.parameters())
+            return
+        if where.every_layer:
+            modules += self.instance.unplaced
+        biases = (module._parameters.get("bias") for module in modules)
+        yield from (bias for bias in biases if bias is not None)
+
+    def _all_found(self, where: Where, slots: Sequence[Slot]) -> None:
+        """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""
+        chosen: tuple[str, Sequence[Slot]] | None = None
+        if where.parameters == "all" and where.everywhere and "norm" in where.roles:
+            chosen = "norms", [slot for slot in slots if slot.place.role == "norm"]
+        elif where.parameters == "bias" and where.every_layer:
+            chosen = "biases", slots
+        if chosen is None:
+            return
+        kind, walked = chosen[0], self.instance.walked[chosen[0]]
+        placed = sum({id(p): p.numel() for p in self._parameters(where, chosen[1])}.values())
+        if placed != walked:
+            both = f"by their places {kind} have {placed:,} parameters, by a walk over all modules {walked:,}"
+            raise RecipeError(f"{self.instance.name}: {both}, so that we count neither; please report this model")
 
     def _maskable(self) -> list[nn.Parameter]:
         assert self.stage.mask is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -67,6 +68,23 @@ def _from_hub(source: str) -> Path:
         raise SurveyError(f"the hub has no configuration of '{source}': {in_a_line(error)}") from error
     except Exception as error:  # of the transport, which differs between versions
         raise SurveyError(f"'{source}' is no folder here and the hub cannot be reached; {instead}") from error
+
+
+def notes_on(config: PreTrainedConfig) -> tuple[str, ...]:
+    """What of a configuration our figures leave out, a plain sentence each."""
+    asked = getattr(config, "quantization_config", None)
+    if not asked:
+        return ()
+    said = asked if isinstance(asked, Mapping) else vars(asked)
+    bits = next((bits for name, bits in _BITS.items() if said.get(name)), said.get("bits"))
+    words = [str(said[name])[:20] for name in ("quant_method",) if said.get(name)]
+    words += [f"{bits} bits"] if isinstance(bits, int) else []
+    which = f" ({', '.join(words)})" if words else ""
+    return (f"its quantization_config{which} is ignored: every weight is taken at full width, 2 or 4 bytes a number",)
+
+
+_BITS = {"load_in_4bit": 4, "load_in_8bit": 8}
+"""What bitsandbytes calls the widths of weights."""
 
 
 def in_a_line(error: BaseException) -> str:

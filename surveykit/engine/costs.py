@@ -22,6 +22,7 @@ from surveykit.engine.optimizers import optimizer_for
 from surveykit.engine.tracing import StepTrace, trace_step
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
+from surveykit.recipes.sites import InputEdit
 
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
 """Layers of each stack at which a recipe that treats them alike is traced."""
@@ -79,9 +80,9 @@ class Costs:
     def training(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> TrainingCost:
         """A training step of a stage with the optimizer's state live, on so many sequences of so many positions; targets
         have `target_length`, where there is a decoder behind an encoder."""
-        inputs = _inputs(self.blueprint, batch, length, target_length)
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
+            inputs = _inputs(instance, stage, batch, length, target_length)
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
@@ -109,9 +110,9 @@ class Costs:
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
-        inputs = _inputs(self.blueprint, 1, INFERENCE_LENGTH, TARGET_LENGTH)
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
+            inputs = _inputs(instance, stage, 1, INFERENCE_LENGTH, TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
@@ -168,11 +169,22 @@ class Costs:
         return found
 
 
-def _inputs(blueprint: Blueprint, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
-    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else."""
-    most = getattr(blueprint.config, "max_position_embeddings", None) or length
-    if length > most:
-        raise RecipeError(f"{blueprint.name} has {most} positions, fewer than the {length} to trace")
+def _inputs(instance: Instance, stage: Stage, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
+    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else.
+
+    Raises:
+        RecipeError: the model has fewer positions than these and the stage's prompts take.
+    """
+    blueprint = instance.blueprint
+    for side, most in instance.positions.items():
+        text = target_length if side == "decoder" and not blueprint.causal else length
+        inputs = [slot.place for slot in instance.slots if slot.place.sublayer == f"{side}.input"]
+        prompts = [edit for edit in stage.edits if isinstance(edit, InputEdit)]
+        prompt = sum(e.positions_added() for e in prompts if any(map(blueprint.meant(e.where).matches, inputs)))
+        if text + prompt > most:
+            taken = f"a prompt of {prompt} and a text of {text} take {text + prompt}"
+            few = taken if prompt else f"fewer than the {text} to trace"
+            raise RecipeError(f"{blueprint.name} has {most} positions, {few}")
     ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
     if blueprint.encoder_only:
         return {"input_ids": ids}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -169,13 +170,24 @@ def _word(value: bool) -> str:
 
 def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Record]:
     """All that can be found in one process for cells of one configuration: costs and memory, or trials. For worker processes."""
-    torch.set_num_threads(1)
     on_backbones = [cell for cell in cells if cell.backbone]
-    rows = [row for found in trace(catalog, on_backbones) for row in found]
-    return [*rows, *trials(catalog, [cell for cell in cells if not cell.backbone])]
+    with _one_thread():
+        rows = [row for found in trace(catalog, on_backbones) for row in found]
+        return [*rows, *trials(catalog, [cell for cell in cells if not cell.backbone])]
 
 
 def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
     """The counts of cells, in one process. For worker processes."""
+    with _one_thread():
+        return list(measure(catalog, cells))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for torch, as each worker process has one core; where there is one group, it is the caller's process."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    return list(measure(catalog, cells))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

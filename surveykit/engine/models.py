@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
-from surveykit.engine.configs import in_a_line, open_config
+from surveykit.engine.configs import in_a_line, notes_on, open_config
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
-from surveykit.engine.slots import Slot, find, slots_of
-from surveykit.errors import SurveyError, nearest
+from surveykit.engine.slots import Slot, find, positions_of, slots_of, unplaced
+from surveykit.engine.walk import bias_parameters, norm_parameters
+from surveykit.errors import RecipeError, SurveyError, nearest
 from surveykit.recipes import Where
 
 
@@ -30,6 +32,11 @@ class Blueprint:
     config: PreTrainedConfig
     model_class: type[PreTrainedModel]
     family: Family
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever reads a figure of this model has to know, a plain sentence each; mostly none."""
+        return notes_on(self.config)
 
     @property
     def causal(self) -> bool:
@@ -67,15 +74,21 @@ class Blueprint:
     @property
     def layers_alike(self) -> bool:
         """Whether every block of a stack is built alike, as far as the configuration says."""
-        return len({*(getattr(self.config, "layer_types", None) or ())}) <= 1
+        return all(len({*map(str, kinds)}) == 1 for kinds in self._by_layer().values())
+
+    def _by_layer(self) -> dict[str, list[Any]]:
+        """What the configuration says of each block apart: the kind of its attention, for instance."""
+        depths = {*self.depths.values()}
+        said = {name: value for name, value in vars(self.config).items() if isinstance(value, list | tuple)}
+        return {name: list(value) for name, value in said.items() if "layer" in name and len(value) in depths}
 
     def cut(self, depth: int) -> Blueprint:
         """The same with stacks of so many blocks."""
-        config = copy.deepcopy(self.config)
+        config, by_layer = copy.deepcopy(self.config), self._by_layer()
         for name in {"num_hidden_layers", *_depth_names(self).values()}:
             setattr(config, name, depth)
-        if getattr(config, "layer_types", None):
-            config.layer_types = (config.layer_types * depth)[:depth]
+        for name, kinds in by_layer.items():
+            setattr(config, name, (kinds * depth)[:depth])
         return replace(self, config=config)
 
     def build(self, *, device: str = "meta", seed: int = 0) -> Instance:
@@ -84,22 +97,38 @@ class Blueprint:
         Raises:
             SurveyError: transformers cannot build it, or its modules are not where its family has them.
         """
+        separate = self.config.tie_word_embeddings is False
+        model = self._made(device, seed)
+        if separate:
+            _untie(model)
+        model.eval()
+        try:
+            return Instance(self, model)
+        except SurveyError as error:
+            raise SurveyError(f"{self.name}: {error}") from None
+
+    def one_block(self) -> PreTrainedModel:
+        """The model without weights, with one block if it can be made so: what its blocks have in them.
+
+        Raises:
+            SurveyError: transformers cannot build it.
+        """
+        try:
+            return self.cut(1)._made("meta", 0)
+        except (SurveyError, AttributeError, TypeError, ValueError):  # we changed that configuration: it blames nobody
+            return self._made("meta", 0)
+
+    def _made(self, device: str, seed: int) -> PreTrainedModel:
         config = copy.deepcopy(self.config)
-        separate = config.tie_word_embeddings is False
         if len(self.family.sides) == 2:  # its stacks share one table in any case, and for transformers this is the same
             config.tie_word_embeddings = True
-        try:
-            with torch.random.fork_rng(devices=[]), torch.device(device):
-                torch.manual_seed(seed)
-                model = self.model_class(config)
-                if separate:
-                    _untie(model)
-        except Exception as error:  # whatever a model makes of an unfit configuration
-            raise SurveyError(
-                f"{self.name}: transformers cannot build this configuration: {in_a_line(error)}"
-            ) from error
-        model.eval()
-        return Instance(self, model)
+        with torch.random.fork_rng(devices=[]), torch.device(device):
+            torch.manual_seed(seed)
+            try:
+                return self.model_class(config)
+            except Exception as error:  # whatever a model makes of an unfit configuration
+                what = f"transformers cannot build {self.model_class.__name__} from this configuration"
+                raise SurveyError(f"{self.name}: {what}: {in_a_line(error)}") from error
 
 
 class Instance:
@@ -113,6 +142,10 @@ class Instance:
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
         self.slots: tuple[Slot, ...] = tuple(slots_of(blueprint.family, model))
+        self.positions = positions_of(blueprint.family, model)
+        self.unplaced = tuple(unplaced(blueprint.family, model, self.slots))
+        self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, blueprint.family.head)}
+        """Parameters of all norms, and of all biases in front of the head, without a look at slots."""
         for parameter in self.pretrained:
             parameter.requires_grad_(False)
 
@@ -125,11 +158,27 @@ class Instance:
         """Of the bare backbone, each once."""
         return sum(parameter.numel() for parameter in self.pretrained)
 
+    @property
+    def has_biases(self) -> bool:
+        """Whether anything in front of the head has a bias."""
+        return self.walked["biases"] > 0
+
     def run(self, inputs: Mapping[str, Tensor]) -> Any:
-        """One forward pass: what transformers' model returns."""
+        """One forward pass: what transformers' model returns.
+
+        Raises:
+            RecipeError: the model's own code stops. What stops in ours is raised as it is.
+        """
         further = {} if self.blueprint.encoder_only else {"use_cache": False}
-        with _without_values() if self.pretrained[0].is_meta else nullcontext():
-            return self.model(**inputs, **further)
+        meta = self.pretrained[0].is_meta
+        try:
+            with _without_values() if meta else nullcontext():
+                return self.model(**inputs, **further)
+        except Exception as error:
+            if not _is_transformers(error):
+                raise
+            where = f"{type(self.model).__name__}{', which has no weights here,' if meta else ''}"
+            raise RecipeError(f"{self.name} does not run: {where} stops with: {in_a_line(error)}") from error
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
@@ -164,15 +213,16 @@ def blueprint_of(source: PreTrainedConfig | str, *, name: str | None = None) -> 
         family = FAMILIES[config.model_type]
         return Blueprint(name, config, _class_of(config, family.sides), family)
     supported = f"supported are {', '.join(sorted(FAMILIES))}, and decoders that name their modules as Llama does"
+    parts = sorted(config.sub_configs)
+    if "text_config" in parts or (parts and not hasattr(config, "num_hidden_layers")):
+        alone = "; to count its text part alone, give text_config as a config.json" if "text_config" in parts else ""
+        joined = f"models of several parts ({', '.join(parts)}) are not supported"
+        raise SurveyError(f"{name}: {joined}, as '{config.model_type}' is{alone}")
     if getattr(config, "is_encoder_decoder", False) or not _class_name(config, frozenset({"decoder"})):
         close = nearest(config.model_type, FAMILIES, 0.8)
         raise SurveyError(f"{name}: models of type '{config.model_type}' are not supported{close}; {supported}")
     found = Blueprint(name, config, _class_of(config, frozenset({"decoder"})), LLAMA)
-    try:
-        with torch.device("meta"):
-            base = found.cut(1).model_class(found.cut(1).config).base_model
-    except Exception as error:
-        raise SurveyError(f"{name}: transformers cannot build this configuration: {in_a_line(error)}") from error
+    base = cast(nn.Module, found.one_block().base_model)
     missing = [path for path in NEEDED if find(base, f"{LLAMA.stacks[0].blocks}.0.{path}") is None]
     if missing:
         where = f"models of type '{config.model_type}' are not supported: their blocks have no {missing[0]}"
@@ -193,11 +243,14 @@ def instance_of(source: PreTrainedConfig | str, *, device: str = "meta", seed: i
 
 
 def _class_of(config: PreTrainedConfig, sides: frozenset[Side]) -> type[PreTrainedModel]:
-    for name in (*(config.architectures or ()), _class_name(config, sides)):
-        found = getattr(transformers, name, None) if name else None
+    for name in config.architectures or ():
+        found = getattr(transformers, name, None)
         if getattr(found, "config_class", None) is type(config):
             return cast(type[PreTrainedModel], found)
-    raise SurveyError(f"transformers has no model for configurations of type '{config.model_type}'")
+    natural = getattr(transformers, _class_name(config, sides) or "", None)
+    if natural is None:
+        raise SurveyError(f"transformers has no model for configurations of type '{config.model_type}'")
+    return cast(type[PreTrainedModel], natural)
 
 
 def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
@@ -211,6 +264,14 @@ def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
         names = auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
     found = names.get(config.model_type)
     return found if isinstance(found, str) or found is None else str(found[0])
+
+
+def _is_transformers(error: BaseException) -> bool:
+    """Whether transformers' code raised it, or called what did of torch's: the last that is of neither torch nor Python."""
+    frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    packages = [name.partition(".")[0] for name in frames]
+    ours = [package for package in packages if package in ("transformers", "surveykit")]
+    return bool(ours) and ours[-1] == "transformers"
 
 
 @contextmanager
@@ -234,7 +295,10 @@ def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
     for stack in blueprint.family.stacks:
         further = ("num_decoder_layers",) if both and stack.side == "decoder" else ()
         candidates = (*((f"{stack.side}_layers",) if both else ()), *further, "num_hidden_layers")
-        names[stack.side] = next(name for name in candidates if hasattr(config, name))
+        said = next((name for name in candidates if hasattr(config, name)), None)
+        if said is None:
+            raise SurveyError(f"{blueprint.name}: its configuration does not say how many blocks it has")
+        names[stack.side] = said
     return names
 
 

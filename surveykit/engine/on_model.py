@@ -121,10 +121,6 @@ def measure_on(
         except RecipeError as error:
             yield CostsOnModel(name, *(None,) * 12, reason=str(error))
             continue
-        except RuntimeError as error:  # of torch: what this model computes cannot be traced without values
-            traced = f"{blueprint.name} cannot be traced without weights: {' '.join(str(error).split())[:200]}"
-            yield CostsOnModel(name, *(None,) * 12, reason=traced)
-            continue
         last = steps[-1]
         yield CostsOnModel(
             configuration=name,

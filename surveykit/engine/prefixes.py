@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -60,30 +61,36 @@ def _attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    position_bias: Tensor | None = None,
-    softcap: float | None = None,
-    **_: Any,
+    **further: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Softmax attention in which every query also sees the module's prefix, without position bias or mask."""
+    """The model's own eager attention, with longer keys and values where the module has a prefix: every query sees it,
+    without position bias or mask. What is computed and kept for backward is the model's own affair."""
     prefix: _Prefix | None = getattr(module, _MARK, None)
-    length = 0
     if prefix is not None:
         before = key.shape[-2]
         key, value = prefix.extend(key, value)
         length = key.shape[-2] - before
-    shared = query.shape[1] // key.shape[1]
-    if shared > 1:  # several heads of queries read one head of keys
-        key, value = (states.repeat_interleave(shared, dim=1) for states in (key, value))
-    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if softcap is not None:
-        scores = (scores / softcap).tanh() * softcap
-    for bias in (position_bias, attention_mask):
-        if bias is not None:
-            scores = scores + functional.pad(bias, (length, 0))
-    weights = functional.dropout(scores.softmax(dim=-1), p=dropout, training=module.training)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
+        attention_mask = _lengthened(attention_mask, length)
+        if further.get("position_bias") is not None:
+            further["position_bias"] = _lengthened(further["position_bias"], length)
+    if getattr(module, "reorder_and_upcast_attn", False):  # GPT-2's other eager attention, a method
+        found: tuple[Tensor, Tensor] = module._upcast_and_reordered_attn(query, key, value, attention_mask)  # type: ignore[operator]
+        return found
+    return _own_attention(type(module))(module, query, key, value, attention_mask, **further)
+
+
+def _lengthened(added: Tensor | None, length: int) -> Tensor | None:
+    """What is added to the scores, (…, queries, keys), with zeros for a prefix of this length."""
+    return None if added is None else functional.pad(added, (length, 0))
+
+
+def _own_attention(kind: type[nn.Module]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """What the modules of a class run where the attention implementation is `eager`: a function beside the class."""
+    home = next(parent.__module__ for parent in kind.__mro__ if "forward" in vars(parent))
+    found: Callable[..., tuple[Tensor, Tensor]] | None = getattr(sys.modules[home], "eager_attention_forward", None)
+    if found is None:
+        raise RecipeError(f"{kind.__name__} attends in its own way, which has no room for a prefix")
+    return found
 
 
 AttentionInterface.register(NAME, _attention)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import torch
+
 from surveykit.engine.tasks import Task, task_of
 from surveykit.engine.texts import Example
 from surveykit.engine.trial import Setting, Trial, trial
@@ -82,10 +84,11 @@ class RealWeights:
         self, folder: Path, examples: Sequence[Example], *, steps: int, batch: int, length: int,
         rates: tuple[float, ...] = RATES,
     ) -> None:  # fmt: skip
-        loaded = load_weights(folder)
+        with torch.random.fork_rng(devices=()):  # layers draw values when they are made, before theirs are loaded
+            loaded = load_weights(folder)
+            tokenizer = load_tokenizer(folder, loaded.instance)
+            self.task: Task = task_of(loaded.instance, tokenizer, examples, batch=batch, steps=steps, length=length)
         self.instance = loaded.instance
-        tokenizer = load_tokenizer(folder, loaded.instance)
-        self.task: Task = task_of(loaded.instance, tokenizer, examples, batch=batch, steps=steps, length=length)
         self.notes = loaded.notes
         self.setting = Setting(
             lambda: copy.deepcopy(loaded.instance), self.task.batches, self.task.held_out, self.task.objective, steps,
@@ -111,8 +114,6 @@ class RealWeights:
             return _row(name, trial(recipe, self.setting))
         except RecipeError as error:
             return Row(name, "refused", str(error))
-        except (IndexError, RuntimeError) as error:  # of torch: more positions than the model has, most often
-            return Row(name, "refused", f"the model does not run with it: {' '.join(str(error).split())[:200]}")
 
 
 def _row(name: str, found: Trial) -> Row:

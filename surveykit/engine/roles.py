@@ -24,6 +24,8 @@ class Group:
     reads: str
     """The module whose input is what the sublayer reads; of an attention, the one that attends."""
     roles: Mapping[Role, tuple[str, ...]]
+    """Norms need no path: all of a block are found by their class. A path says to which sublayer one belongs, where its
+    name does not."""
     whole: bool = True
     """Whether that module is the whole sublayer. If not, its last matrix gives the output, before dropout."""
     fused: tuple[Role, ...] = ()
@@ -42,6 +44,8 @@ class Stack:
     """Norms behind the last block."""
     input_norms: tuple[str, ...] = ()
     """Norms of the embeddings."""
+    positions: str | None = None
+    """The table of its absolute positions, which ends; without one a stack reads texts of any length."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,14 @@ _BART_FEED_FORWARD = _feed_forward("fc1", "fc1", "fc2", "final_layer_norm", whol
 
 def _bart_stack(side: Side, sublayers: Mapping[Inside, Group]) -> Stack:
     norms = ((f"{side}.layer_norm", f"{side}.final_layer_norm"), (f"{side}.layernorm_embedding",))
-    return Stack(side, side, f"{side}.layers", {**sublayers, "feed_forward": _BART_FEED_FORWARD}, *norms)
+    return Stack(
+        side,
+        side,
+        f"{side}.layers",
+        {**sublayers, "feed_forward": _BART_FEED_FORWARD},
+        *norms,
+        f"{side}.embed_positions",
+    )
 
 
 _BART_SELF: Mapping[Inside, Group] = {"self": _bart_attention("self_attn")}
@@ -149,7 +160,9 @@ _OPT = Family(("decoder.embed_tokens", "decoder.embed_positions"), (_bart_stack(
 def _bert(attention: Group, feed_forward: Group, stack: str = "encoder") -> Family:
     tables = tuple(f"embeddings.{name}_embeddings" for name in ("word", "position", "token_type"))
     sublayers: dict[Inside, Group] = {"self": attention, "feed_forward": feed_forward}
-    found = Stack("encoder", stack, f"{stack}.layer", sublayers, input_norms=("embeddings.LayerNorm",))
+    found = Stack(
+        "encoder", stack, f"{stack}.layer", sublayers, input_norms=("embeddings.LayerNorm",), positions=tables[1]
+    )
     return Family(tables, (found,), "pooler.dense")
 
 
@@ -170,16 +183,22 @@ _DISTILBERT = _bert(
 
 
 def _decoder(
-    attention: Group, feed_forward: Group, *, embeddings: tuple[str, ...], blocks: str, norms: tuple[str, ...]
+    attention: Group,
+    feed_forward: Group,
+    *,
+    embeddings: tuple[str, ...],
+    blocks: str,
+    norms: tuple[str, ...],
+    positions: str | None = None,
 ) -> Family:
     sublayers: dict[Inside, Group] = {"self": attention, "feed_forward": feed_forward}
-    return Family(embeddings, (Stack("decoder", "", blocks, sublayers, norms),))
+    return Family(embeddings, (Stack("decoder", "", blocks, sublayers, norms, positions=positions),))
 
 
 _GPT2 = _decoder(
     _fused("attn", "c_attn", "c_proj", "ln_1"),
     _feed_forward("mlp", "mlp.c_fc", "mlp.c_proj", "ln_2"),
-    embeddings=("wte", "wpe"), blocks="h", norms=("ln_f",),
+    embeddings=("wte", "wpe"), blocks="h", norms=("ln_f",), positions="wpe",
 )  # fmt: skip
 _GPT_NEOX = _decoder(
     _fused("attention", "query_key_value", "dense", "input_layernorm"),
@@ -187,8 +206,7 @@ _GPT_NEOX = _decoder(
     embeddings=("embed_in",), blocks="layers", norms=("final_layer_norm",),
 )  # fmt: skip
 _PHI = _decoder(
-    _attention("self_attn", "q_proj k_proj v_proj dense", "input_layernorm", "self_attn.q_layernorm",
-               "self_attn.k_layernorm"),
+    _attention("self_attn", "q_proj k_proj v_proj dense", "input_layernorm"),
     _feed_forward("mlp", "mlp.fc1", "mlp.fc2"),
     embeddings=("embed_tokens",), blocks="layers", norms=("final_layernorm",),
 )  # fmt: skip
@@ -196,8 +214,7 @@ _PHI = _decoder(
 
 def _llama(self_norms: str, feed_forward_norms: str) -> Family:
     return _decoder(
-        _attention("self_attn", "q_proj k_proj v_proj o_proj", *self_norms.split(), "self_attn.q_norm",
-                   "self_attn.k_norm"),
+        _attention("self_attn", "q_proj k_proj v_proj o_proj", *self_norms.split()),
         _feed_forward("mlp", "mlp.up_proj", "mlp.down_proj", *feed_forward_norms.split(), gate="mlp.gate_proj"),
         embeddings=("embed_tokens",), blocks="layers", norms=("norm",),
     )  # fmt: skip

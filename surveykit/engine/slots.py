@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from surveykit.engine.roles import Family, Group, Stack
+from surveykit.engine.roles import Family, Group, Inside, Side, Stack
 from surveykit.errors import SurveyError
 from surveykit.recipes import Place, Role, Sublayer
 from surveykit.recipes.base import LINEAR_ROLES, Site
@@ -70,18 +70,48 @@ def slots_of(family: Family, model: PreTrainedModel) -> Iterator[Slot]:
     stacks = [stack for stack in family.stacks if find(base, stack.blocks) is not None]
     if not stacks:
         raise SurveyError(f"{type(model).__name__} has no {family.stacks[0].blocks}, where its family has its blocks")
-    outer = _widths(base, stacks[0], stacks[0].sublayers["self"], model.config)
+    first = _blocks(base, stacks[0])[0]
+    outer = _widths(first, stacks[0], stacks[0].sublayers["self"], model.config)
     for path in family.embeddings:
         if (table := find(base, path)) is not None:
             yield _slot(table, "embedding", "outside", outer)
     if (head := _head(family, model)) is not None:
         yield _slot(head, "head", "outside", outer)
+    placed: set[int] = set()
     for stack in stacks:
         for slot in _stack(base, stack, family, model.config):
             if slot.place.role == "input":  # a prompt stands among the embeddings, which some models widen behind them
                 width = cast(nn.Embedding, model.get_input_embeddings()).embedding_dim
                 slot = replace(slot, place=replace(slot.place, d_model=width))
+            placed.add(id(slot.module))
             yield slot
+    for module in base.modules():
+        if is_norm(module) and id(module) not in placed:
+            yield _slot(module, "norm", "outside", outer)
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module normalizes, whatever its model calls it: it has no parts, and its class has the word in its name."""
+    return "norm" in type(module).__name__.lower() and next(module.children(), None) is None
+
+
+def positions_of(family: Family, model: PreTrainedModel) -> dict[Side, int]:
+    """How many positions each stack can read; stacks that read texts of any length are left out."""
+    found: dict[Side, int] = {}
+    for stack in family.stacks:
+        table = find(cast(nn.Module, model.base_model), stack.positions) if stack.positions else None
+        if isinstance(table, nn.Embedding):
+            # RoBERTa begins to count behind the position of padding; BART and OPT leave out rows that they say.
+            unused = int(getattr(table, "offset", 0)) or (-1 if table.padding_idx is None else table.padding_idx) + 1
+            found[stack.side] = table.num_embeddings - unused
+    return found
+
+
+def unplaced(family: Family, model: PreTrainedModel, slots: Iterable[Slot]) -> Iterator[nn.Module]:
+    """Modules in front of the head that are in no place, and no part of what is."""
+    seen = {id(part) for slot in slots if slot.place.role != "input" for held in slot.held() for part in held.modules()}
+    seen |= {id(_head(family, model))}
+    yield from (module for module in cast(nn.Module, model.base_model).modules() if id(module) not in seen)
 
 
 def find(base: nn.Module, path: str) -> nn.Module | None:
@@ -100,28 +130,58 @@ def _head(family: Family, model: PreTrainedModel) -> nn.Module | None:
 
 
 def _stack(base: nn.Module, stack: Stack, family: Family, config: Any) -> Iterator[Slot]:
-    side, blocks = stack.side, tuple(base.get_submodule(stack.blocks).children())
-    depth, own = len(blocks), _widths(base, stack, stack.sublayers["self"], config)
+    side, blocks = stack.side, _blocks(base, stack)
+    depth, norms = len(blocks), [_norms(block, stack) for block in blocks]
+    own = [_widths(block, stack, stack.sublayers["self"], config) for block in blocks]
     inputs: Sublayer = "encoder.input" if side == "encoder" else "decoder.input"
     final: Sublayer = "encoder.final" if side == "encoder" else "decoder.final"
     unable: Mapping[Site, str] = {} if family.side_networks else {"side": "side networks are built like T5's stacks"}
-    top = _slot(base.get_submodule(stack.path), "input", inputs, own, 0, depth)
+    top = _slot(base.get_submodule(stack.path), "input", inputs, own[0], 0, depth)
     yield replace(top, blocks=blocks, unable=unable)
     for name, group in stack.sublayers.items():
-        widths = _widths(base, stack, group, config) if name == "cross" else own
+        sublayer = cast(Sublayer, f"{side}.{name}")
         for i, block in enumerate(blocks):
-            yield from _group(block, group, cast(Sublayer, f"{side}.{name}"), widths, i, depth)
+            widths = _widths(block, stack, group, config) if name == "cross" else own[i]
+            for norm in norms[i][name]:
+                yield _slot(norm, "norm", sublayer, widths, i, depth)
+            yield from _group(block, group, sublayer, widths, i, depth)
     for path, sublayer in (
         (path, place) for place, paths in ((inputs, stack.input_norms), (final, stack.norms)) for path in paths
     ):
-        if (norm := find(base, path)) is not None:
-            yield _slot(norm, "norm", sublayer, own)
+        if (outer := find(base, path)) is not None:
+            yield _slot(outer, "norm", sublayer, own[0])
+
+
+def _blocks(base: nn.Module, stack: Stack) -> tuple[nn.Module, ...]:
+    blocks = tuple(base.get_submodule(stack.blocks).children())
+    if not blocks:
+        raise SurveyError(f"the {stack.side} has no blocks")
+    return blocks
+
+
+def _norms(block: nn.Module, stack: Stack) -> dict[Inside, list[nn.Module]]:
+    """Every norm of a block by the sublayer it belongs to, which its family says, or else the name it has there."""
+    said = {
+        id(find(block, path)): name
+        for name, group in stack.sublayers.items() for path in group.roles.get("norm", ())
+    }  # fmt: skip
+    found: dict[Inside, list[nn.Module]] = {name: [] for name in stack.sublayers}
+    for path, module in block.named_modules():
+        if is_norm(module):
+            fed = any(word in path for word in _FEED_FORWARD)
+            found[said.get(id(module), "feed_forward" if fed else "self")].append(module)
+    return found
+
+
+_FEED_FORWARD = ("feed_forward", "feedforward", "ffn", "mlp")
+"""What stands in the names of norms around a feed-forward."""
 
 
 def _group(
     block: nn.Module, group: Group, sublayer: Sublayer, widths: _Widths, layer: int, depth: int
 ) -> Iterator[Slot]:
-    found = [(r, m) for r, paths in group.roles.items() for path in paths if (m := find(block, path)) is not None]
+    named = [(role, path) for role, paths in group.roles.items() if role != "norm" for path in paths]
+    found = [(role, there) for role, path in named if (there := find(block, path)) is not None]
     modules: dict[Role, nn.Module] = dict(found)
     reads = find(block, group.reads)
     last: Role = "feed_forward_out" if "feed_forward_out" in group.roles else "attention_output"
@@ -131,31 +191,25 @@ def _group(
             f"block {layer} of the {sublayer.partition('.')[0]} has no {missing}, where its family has it"
         )
     kind: Role = "feed_forward" if last == "feed_forward_out" else "attention"
-    for role, module in found:
-        if role == "norm":
-            yield _slot(module, role, sublayer, widths, layer, depth)
     whole = _slot(reads if group.whole else modules[last], kind, sublayer, widths, layer, depth)
     inside = () if group.whole else tuple(m for r, m in found if r in LINEAR_ROLES)
     yield replace(whole, reads=reads, inside=inside)
     for role, module in found:
-        if role != "norm":
-            slot = _slot(module, role, sublayer, widths, layer, depth)
-            if role in group.fused:  # its part of the outputs is its own, the matrix is not
-                width = widths.inner if role == "query" else widths.keys
-                slot = replace(slot, place=replace(slot.place, fan_out=width), fused=group.fused)
-            yield slot
+        slot = _slot(module, role, sublayer, widths, layer, depth)
+        if role in group.fused:  # its part of the outputs is its own, the matrix is not
+            width = widths.inner if role == "query" else widths.keys
+            slot = replace(slot, place=replace(slot.place, fan_out=width), fused=group.fused)
+        yield slot
 
 
-def _widths(base: nn.Module, stack: Stack, group: Group, config: Any) -> _Widths:
-    block = next(base.get_submodule(stack.blocks).children(), None)
-    if block is None:
-        raise SurveyError(f"the {stack.side} has no blocks")
+def _widths(block: nn.Module, stack: Stack, group: Group, config: Any) -> _Widths:
+    """Of one block: others may be wider."""
 
     def sides(role: Role, of: Group = group) -> tuple[int, int]:
         path = of.roles[role][0]
         module = find(block, path)
         if module is None:
-            raise SurveyError(f"the blocks of the {stack.side} have no {path}, where their family has it")
+            raise SurveyError(f"a block of the {stack.side} has no {path}, where its family has it")
         return linear_widths(module)
 
     inner, d_model = sides("attention_output")
@@ -171,7 +225,7 @@ def _slot(module: nn.Module, role: Role, sublayer: Sublayer, widths: _Widths, la
     if role in LINEAR_ROLES or role == "head":
         fan_in, fan_out = linear_widths(module)
     else:
-        fan_in = fan_out = shape[-1] if role == "norm" else widths.d_model
+        fan_in = fan_out = shape[-1] if role == "norm" and shape else widths.d_model
     return Slot(
         Place(
             role, sublayer, layer, layers, fan_in, fan_out, widths.d_model, widths.inner, widths.heads, widths.d_ff,

@@ -5,19 +5,30 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase, BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
 from random import Random
-from typing import TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from surveykit.errors import SurveyError, nearest
+from surveykit.files import open_regular
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BUNDLED = Path(__file__).parent / "reviews.tsv"
 """Sentences of praise and complaint, written for this project."""
 COLUMNS = ("text", "label")
 _LONGEST_FIELD = 1 << 20
-_OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
+MOST_BYTES = 1 << 28
+"""Bytes of text that are read at most, unpacked: a small packed file may unpack to any size."""
+_UNPACKERS: Mapping[str, Callable[[BinaryIO], BufferedIOBase]] = {
+    ".bz2": bz2.BZ2File,
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, only: Sequence[str] = (
             found = tuple(_rows(path, file, columns))
     except FileNotFoundError:
         raise SurveyError(f"there is no file {path}") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise SurveyError(f"{path} is no table of texts: {error}") from error
     absent = [label for label in only if label not in {example.label for example in found}]
     if absent:
@@ -58,14 +69,36 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, only: Sequence[str] = (
 
 
 def _open(path: Path) -> TextIO:
-    packed = path.suffix in _OPENERS
-    opener = _OPENERS[path.suffix] if packed else open
-    opened: TextIO = opener(path, "rt", encoding="utf-8-sig", newline="")
-    return opened
+    file = open_regular(path)
+    unpacked = _UNPACKERS[path.suffix](file) if path.suffix in _UNPACKERS else file
+    return TextIOWrapper(BufferedReader(_Bounded(unpacked, file)), encoding="utf-8-sig", newline="")
+
+
+class _Bounded(RawIOBase):
+    """So many bytes of a file, and an error where there are more."""
+
+    def __init__(self, unpacked: BufferedIOBase | BinaryIO, file: BinaryIO) -> None:
+        self._file, self._below, self._left = unpacked, file, MOST_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        found = self._file.read(memoryview(buffer).nbytes)
+        self._left -= len(found)
+        if self._left < 0:
+            raise OSError(f"it has more than the {MOST_BYTES:,} bytes that are read")
+        memoryview(buffer)[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self._file.close()
+        self._below.close()
+        super().close()
 
 
 def _rows(path: Path, file: TextIO, columns: tuple[str, str]) -> Iterator[Example]:
-    first = file.readline()
+    first = file.readline(_LONGEST_FIELD)
     if not first.strip():
         raise SurveyError(f"{path} is empty; it needs a header with the columns {' and '.join(columns)}")
     separator = "\t" if "\t" in first else ","

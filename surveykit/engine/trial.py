@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
 
+from surveykit.beside import temporary
 from surveykit.engine import movement, saving
 from surveykit.engine.attach import Attached
 from surveykit.engine.counts import Counts, count
@@ -132,8 +131,8 @@ def _trial(recipe: Recipe, setting: Setting) -> Trial:
     wanted = _outputs(instance, setting)
     stage, kept = saving.saved(attached)
     shared = saving.shared_names(attached, kept)
-    with TemporaryDirectory() as folder:
-        files = saving.write(Path(folder), stage, kept, shared)
+    with temporary("trial") as folder:
+        files = saving.write(folder, stage, kept, shared)
         file_bytes = [file.stat().st_size for file in files]
         with saving.restore(fresh := setting.fresh(), *saving.read(*files)):
             reloaded = difference(_outputs(fresh, setting), wanted)

@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as library_logging
 
+from surveykit.checkpoints import Header, read
 from surveykit.engine.models import Instance, blueprint_of
 from surveykit.errors import SurveyError
 
-WEIGHTS = (
-    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"
-)  # fmt: skip
-"""What transformers looks for in a folder."""
 _SHOWN = 3
 
 
@@ -41,9 +37,9 @@ def load_weights(folder: Path) -> Loaded:
     """
     if not folder.is_dir():
         raise SurveyError(f"there is no folder {folder}; real weights are read from a folder, not from the hub")
+    _refuse_special_files(folder)
     blueprint = blueprint_of(str(folder))
-    if not any((folder / name).is_file() for name in WEIGHTS):
-        raise SurveyError(f"{folder} has no weights: {WEIGHTS[0]} or {WEIGHTS[2]}, or the index of their parts")
+    header = read(str(folder))  # a damaged or hostile file of weights goes no further
     try:
         with _quietly():
             model, report = blueprint.model_class.from_pretrained(
@@ -59,7 +55,14 @@ def load_weights(folder: Path) -> Loaded:
     foreign = {name for name in unexpected if _is_of_another_head(name, model, unexpected)}
     _refuse(folder, "no part of the model", unexpected - foreign)
     model.eval()
-    return Loaded(Instance(blueprint, model), tuple(_notes(unread, foreign, _ignored(folder, model))))
+    return Loaded(Instance(blueprint, model), tuple(_notes(unread, foreign, _ignored(header, model))))
+
+
+def _refuse_special_files(folder: Path) -> None:
+    """transformers opens what it finds by name, and would wait for a pipe or read a device for ever."""
+    for path in sorted(folder.iterdir()):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise SurveyError(f"{path} is not a regular file; remove it, or give another folder")
 
 
 def load_tokenizer(folder: Path, instance: Instance) -> PreTrainedTokenizerBase:
@@ -105,19 +108,15 @@ def _refuse(folder: Path, what: str, names: Iterable[object]) -> None:
         raise SurveyError(f"{folder}: its weights do not fit: {what}: {', '.join(found[:_SHOWN])}{more}")
 
 
-def _ignored(folder: Path, model: PreTrainedModel) -> set[str]:
-    """Tensors of safetensors files that the model says it does not need, or makes itself: buffers, old leftovers."""
-    found: set[str] = set()
-    for file in sorted(folder.glob("model*.safetensors")):
-        with safe_open(file, framework="pt") as opened:
-            found.update(opened.keys())
+def _ignored(header: Header, model: PreTrainedModel) -> set[str]:
+    """Tensors of the file that the model says it does not need, or makes itself: buffers, old leftovers."""
     patterns = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]
     made = {name.removeprefix(f"{model.base_model_prefix}.") for name, _ in model.named_buffers()} - {
         *model.state_dict()
     }
     return {
         name
-        for name in found
+        for name in header.tensors
         if name.removeprefix(f"{model.base_model_prefix}.") in made or any(one.search(name) for one in patterns)
     }
 

@@ -10,7 +10,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.fit.candidates import Candidate, Question
 from surveykit.fit.evidence import evidence, mean_error_percent
-from surveykit.fit.predict import Unable, Watch, chosen, opened, predictions, with_evidence
+from surveykit.fit.predict import Unable, Watch, chosen, has_biases, opened, predictions, with_evidence
 from surveykit.fit.ranking import Choice, rank
 
 
@@ -50,8 +50,9 @@ def will_it_fit(
         SurveyError: a name is not known, or the model cannot be built.
         MissingExtra: torch or transformers is not installed.
     """
-    wanted = chosen(catalog, methods, every=every)
+    chosen(catalog, methods, every=every)  # a wrong name is said before a model is opened
     model = opened(catalog, source)
+    wanted = chosen(catalog, methods, every=every, biases=has_biases(model))
     with reading(database) as reader:
         question = replace(question, error_percent=mean_error_percent(reader))
         outcomes = list(predictions(catalog, model, question, wanted, watch))

@@ -74,9 +74,6 @@ class Predictor:
             fitting = self._batch_that_fits(configuration, parts)
         except SurveyError as error:
             return Unable(configuration, str(error))
-        except RuntimeError as error:  # of torch: what this model computes cannot be traced without values
-            reason = f"cannot be traced without weights: {' '.join(str(error).split())[:200]}"
-            return Unable(configuration, reason)
         bare = inference.bare_flops
         return Candidate(
             configuration=configuration,
@@ -193,8 +190,19 @@ def with_evidence(candidate: Candidate, evidence: Mapping[str, Evidence]) -> Can
     return replace(candidate, evidence=evidence.get(candidate.configuration, Evidence()))
 
 
-def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool) -> list[str]:
+def has_biases(model: Model) -> bool:
+    """Whether a model has biases of its own, which the default configuration of some methods depends on."""
+    if isinstance(model, Backbone):
+        symbols = model.symbols()
+        return symbols["B"] + symbols["Bn"] > 0
+    return model.build().has_biases
+
+
+def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool, biases: bool = False) -> list[str]:
     """Configurations of the named methods, or all: the default ones, or every one; a configuration may be named itself.
+
+    Args:
+        biases: whether the model that they are for has any.
 
     Raises:
         SurveyError: a name is not in the catalog.
@@ -207,6 +215,6 @@ def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool) -> l
     return [
         name
         for name, method, configuration in everything
-        if (not methods and (every or configuration.default))
-        or (methods and (name in methods or (method.id in methods and (every or configuration.default))))
+        if (methods and name in methods)
+        or ((not methods or method.id in methods) and (every or configuration is method.default_on(biases=biases)))
     ]

@@ -64,6 +64,16 @@ class Where(Record):
             raise ValueError("a span is (start, end, of) with 0 <= start < end <= of")
         return self
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether the roles are meant wherever they are."""
+        return self.sublayers is None and self.layers is None and self.span is None
+
+    @property
+    def every_layer(self) -> bool:
+        """Whether every linear layer and norm is meant."""
+        return self.everywhere and {*self.roles} >= LINEAR_ROLES | {"norm"}
+
     def words(self) -> str:
         """Roles and sublayers, for messages."""
         roles = ", ".join(role.replace("_", " ") for role in self.roles)

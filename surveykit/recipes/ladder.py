@@ -118,7 +118,9 @@ class Ladder(SideEdit):
 
 
 def _norm(x: Tensor, weight: Tensor) -> Tensor:
-    return x * (x.square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt() * weight
+    """T5's norm of the last dimension, with its 32-bit copy of narrower numbers."""
+    scaled: Tensor = x * (x.float().square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt()
+    return weight * scaled.type_as(weight)
 
 
 def _attend(

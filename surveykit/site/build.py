@@ -1,20 +1,33 @@
-"""The static site, built in this process."""
+"""The static site, built in this process, which is left as it was found."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from surveykit.beside import new_folder
 from surveykit.errors import MissingExtra, SurveyError
 
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+
+    from surveykit.catalog.locate import Location
+    from surveykit.site.plugin import SurveykitPlugin
+
 _NEEDED = {"mkdocs": "mkdocs-material", "material": "mkdocs-material", "jinja2": "jinja2", "matplotlib": "matplotlib"}
+_SILENCE = "NO_MKDOCS_2_WARNING"
 
 
-def build(config_file: Path, *, strict: bool, offline: bool = False) -> Path:
-    """Build the site that a mkdocs.yml describes.
+def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offline: bool = False) -> Path:
+    """Build the site that a mkdocs.yml describes. It replaces the old one when it is complete, and not before.
 
     Args:
+        catalog: the catalog's folder; without it the one that `catalog_named_by` finds.
         strict: warnings, such as a broken link, are errors.
         offline: pages lead to files, not to folders, and need no web server; beside the other site, in `…-offline`.
 
@@ -24,34 +37,98 @@ def build(config_file: Path, *, strict: bool, offline: bool = False) -> Path:
     Raises:
         MissingExtra: MkDocs, its theme or matplotlib is not installed.
         CatalogError: the catalog is invalid.
-        SurveyError: there is no such file, or MkDocs refuses it.
+        SurveyError: there is no such file, MkDocs refuses it, or the site cannot be written.
     """
+    with _loaded(config_file, strict=strict) as config:
+        from mkdocs.commands.build import build as build_site
+
+        plugin = _plugin(config, config_file)
+        plugin.given = catalog
+        if offline:
+            config.site_dir += "-offline"
+            plugin.config.offline = True
+        site = Path(config.site_dir)
+        config.plugins.on_startup(command="build", dirty=False)
+        try:
+            with new_folder(site) as beside:
+                config.site_dir = str(beside)
+                build_site(config)
+        except OSError as error:
+            raise SurveyError(f"{site} cannot be written: {error}") from None
+        finally:
+            config.plugins.on_shutdown()
+        return site
+
+
+def catalog_named_by(config_file: Path) -> Location:
+    """The catalog that the site of a mkdocs.yml shows when none is passed: SURVEYKIT_CATALOG, or what the file says.
+
+    Raises:
+        MissingExtra: MkDocs, its theme or matplotlib is not installed.
+        SurveyError: there is no such file, MkDocs refuses it, or no catalog is where it says.
+    """
+    with _loaded(config_file, strict=True) as config:
+        return _plugin(config, config_file).location(config)
+
+
+@contextmanager
+def _loaded(config_file: Path, *, strict: bool) -> Iterator[MkDocsConfig]:
+    """The configuration in a mkdocs.yml. What MkDocs refuses meanwhile is an error of this package, with what it said."""
     if not config_file.is_file():
         raise SurveyError(
             f"there is no {config_file}: run this in a clone of the repository, or name its mkdocs.yml with --config"
         )
-    # Material announces at each build that MkDocs 2 will not suit it; pages here do not depend on either.
-    os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
     for module, package in _NEEDED.items():
         if find_spec(module) is None:
             raise MissingExtra(package, "site")
-    from mkdocs.commands.build import build as build_site
-    from mkdocs.config import load_config
-    from mkdocs.exceptions import Abort, MkDocsException
+    with _announcing_nothing(), _what_mkdocs_says() as said:
+        from mkdocs.config import load_config
+        from mkdocs.exceptions import Abort, MkDocsException
 
-    try:
-        config = load_config(str(config_file), strict=strict)
-        if offline:
-            config.site_dir += "-offline"
-            config.plugins["surveykit"].config.offline = True
-        config.plugins.on_startup(command="build", dirty=False)
         try:
-            build_site(config)
-        finally:
-            config.plugins.on_shutdown()
-    except (Abort, MkDocsException) as error:
-        raise _ours(error) or SurveyError(f"the site was not built: {str(error).strip()}") from None
-    return Path(config.site_dir)
+            yield load_config(str(config_file), strict=strict)
+        except (Abort, MkDocsException) as error:
+            reasons = "\n".join(dict.fromkeys([*said, str(error).strip()]))
+            raise _ours(error) or SurveyError(f"the site was not built: {reasons}") from None
+
+
+@contextmanager
+def _announcing_nothing() -> Iterator[None]:
+    """Without Material's announcement that MkDocs 2 will not suit it (pages here do not depend on either), which is
+    silenced by a variable that Material itself sets, and leaves, for all that this process starts later."""
+    before = os.environ.get(_SILENCE)
+    os.environ[_SILENCE] = before or "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_SILENCE, None)
+        else:
+            os.environ[_SILENCE] = before
+
+
+@contextmanager
+def _what_mkdocs_says() -> Iterator[list[str]]:
+    """Its warnings and errors while it works, which it logs, and of which its exceptions have the number only."""
+    said: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logger, handler = logging.getLogger("mkdocs"), Kept(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+
+
+def _plugin(config: MkDocsConfig, config_file: Path) -> SurveykitPlugin:
+    if "surveykit" not in config.plugins:
+        raise SurveyError(f"{config_file} does not list the plugin 'surveykit': no page would come from the catalog")
+    plugin: SurveykitPlugin = config.plugins["surveykit"]
+    return plugin
 
 
 def _ours(error: BaseException | None) -> SurveyError | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from surveykit.beside import temporary
 from surveykit.database.export import DATABASE, READS, export
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
@@ -31,16 +31,16 @@ def data_files(database: Path) -> Files:
 
     All but the database are equal in every byte for equal rows.
     """
-    with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
+    with temporary("downloads") as folder:
         found = {
             f"{FOLDER}/{path.name}": path.read_bytes()
             for format in ("csv", "parquet")
-            for path in export(database, Path(folder) / format, format)
+            for path in export(database, folder / format, format)
         }
         found[CHECKSUMS] = "".join(
             f"{hashlib.sha256(content).hexdigest()}  {Path(path).name}\n" for path, content in sorted(found.items())
         ).encode()
-        (whole,) = export(database, Path(folder), "duckdb")
+        (whole,) = export(database, folder, "duckdb")
         found[f"{FOLDER}/{DATABASE}"] = whole.read_bytes()
     found[f"{FOLDER}/{DATABASE}.gz"] = gzip.compress(found[f"{FOLDER}/{DATABASE}"], mtime=0)
     return found

@@ -6,7 +6,6 @@ import html
 import os
 import posixpath
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
+from surveykit.beside import temporary
 from surveykit.catalog.load import load
-from surveykit.catalog.locate import ENVIRONMENT, locate
+from surveykit.catalog.locate import ENVIRONMENT, Location, locate
 from surveykit.database.build import build as build_database
 from surveykit.errors import SurveyError
 from surveykit.site.pages import Page, fill, live_texts, render
@@ -36,7 +36,7 @@ class SurveykitConfig(Config):  # type: ignore[misc]
     """Options in mkdocs.yml."""
 
     catalog = config_options.Optional(config_options.Type(str))
-    """Folder of the catalog, from the place of mkdocs.yml; the environment variable SURVEYKIT_CATALOG comes first."""
+    """Folder of the catalog, from the place of mkdocs.yml; `--catalog` and the environment variable SURVEYKIT_CATALOG come first."""
     project = config_options.Type(str, default=".")
     """Folder with CHANGELOG.md, CITATION.cff and site/sql/dist, from the place of mkdocs.yml. Each may be missing."""
     repository = config_options.Optional(config_options.Type(str))
@@ -50,6 +50,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        self.given: Path | None = None
+        """The catalog that whoever builds the site passed; it comes before all that is written elsewhere."""
         self.root = Path()
         self.pages: list[Page] = []
         self.live: dict[str, str] = {}
@@ -60,13 +62,22 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
     def repository(self) -> str | None:
         return self.config.repository.rstrip("/") if self.config.repository else None
 
+    def location(self, config: MkDocsConfig) -> Location:
+        """The catalog of the site: the one that was passed, SURVEYKIT_CATALOG, or the one that mkdocs.yml names."""
+        if self.given is not None:
+            return locate(str(self.given))
+        if self.config.catalog is None or os.environ.get(ENVIRONMENT):
+            return locate()
+        file = Path(config.config_file_path or ".").resolve()
+        return locate(str(file.parent / self.config.catalog), chosen_by=str(file))
+
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Render everything before MkDocs empties the old site, so that an invalid catalog leaves it in place."""
         base = Path(config.config_file_path or ".").resolve().parent
         try:
-            self.root = locate(_chosen(self.config.catalog, base)).root
-            with tempfile.TemporaryDirectory(prefix="surveykit-") as folder:
-                database = Path(folder) / "site.duckdb"
+            self.root = self.location(config).root
+            with temporary("site") as folder:
+                database = folder / "site.duckdb"
                 build_database(load(self.root), database)
                 docs = Path(config.docs_dir)
                 by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
@@ -153,12 +164,6 @@ def _without_server(config: MkDocsConfig) -> None:
     config.extra_javascript = [script for script in config.extra_javascript if getattr(script, "type", "") != "module"]
     config.extra_css.append(OFFLINE_STYLES)
     config.theme.static_templates -= {"404.html", SITEMAP}  # who opens files asks for none that is missing
-
-
-def _chosen(option: str | None, base: Path) -> str | None:
-    if option is None or os.environ.get(ENVIRONMENT):
-        return None
-    return str(base / option)
 
 
 def _below(path: Path, base: Path) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 
 from browser.harness import CHROMIUM, DRIVER, Browser, served, started
@@ -28,9 +29,9 @@ def address(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
     """Chromium, started once."""
-    pytest.importorskip("selenium.webdriver", reason="the package selenium is not installed")
+    pytest.importorskip("selenium.webdriver", reason=needs.SELENIUM)
     if CHROMIUM is None or DRIVER is None:
-        pytest.skip("Chromium and its driver are not installed")
+        pytest.skip(needs.CHROMIUM)
     with started() as found:
         yield found
 

@@ -10,6 +10,7 @@ import io
 from pathlib import Path
 from urllib.parse import quote
 
+import needs
 import pytest
 from conftest import CATALOG, ROOT
 
@@ -18,7 +19,7 @@ from surveykit.cli import main
 from surveykit.database.questions import QUESTIONS
 
 DIST = ROOT / "site" / "sql" / "dist"
-pytestmark = pytest.mark.skipif(not (DIST / "engine.json").is_file(), reason="the engine of site/sql was not built")
+pytestmark = pytest.mark.skipif(not (DIST / "engine.json").is_file(), reason=needs.SQL_ENGINE)
 RUN, TEXT, STATUS, ERROR = "#sql-run", "#sql-text", "#sql-status", "#sql-error"
 
 
@@ -194,5 +195,5 @@ def test_the_packed_engine_is_what_npm_has() -> None:
 
     modules = DIST.parent / "node_modules" / "@duckdb" / "duckdb-wasm" / "dist"
     if not Path(modules).is_dir():
-        pytest.skip("the packages of site/sql are not here")
+        pytest.skip(needs.SQL_ENGINE)
     assert gzip.decompress((DIST / "duckdb-eh.wasm.gz").read_bytes()) == (modules / "duckdb-eh.wasm").read_bytes()

