@@ -94,6 +94,8 @@ class Citation(Record):
 class Said(Record):
     """A fact that stands in the survey's text rather than in a table."""
 
+    identity = ("topic", "locator", "printed")
+
     topic: str
     """What it is a fact about; places that speak of one thing share a topic."""
     locator: str
