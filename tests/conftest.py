@@ -94,7 +94,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """What a test or a fixture leaves behind in the process would decide over tests after it, in some orders only."""
     yield
     before, after = item.stash[BEFORE], process()
-    left = [f"{name}: {before[name]} → {after[name]}" for name in before if before[name] != after.get(name)]
+    if "torch" not in before:  # it was imported meanwhile
+        after.pop("torch", None)
+    differs = sorted(name for name in before | after if before.get(name) != after.get(name))
+    left = [f"{name}: {before.get(name)} → {after.get(name)}" for name in differs]
     assert not left, "left behind in the process: " + "; ".join(left)
 
 
@@ -104,7 +107,6 @@ def process() -> dict[str, object]:
     os.umask(mask)
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     found: dict[str, object] = {**environment, "$PWD": os.getcwd(), "sys.path": [*sys.path], "umask": mask}
-    found["variables"] = sorted(environment)
     if torch := sys.modules.get("torch"):
         found["torch"] = [torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()]
     return found
