@@ -34,6 +34,7 @@ READ_BY_BUILDS = ("SURVEYKIT_CATALOG", "SITE_URL", "SOURCE_DATE_EPOCH")
 # What a user may have set for the program, which tests set for themselves.
 for variable in (*READ_BY_BUILDS, "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
     os.environ.pop(variable, None)
+os.environ["NO_MKDOCS_2_WARNING"] = "true"  # which Material sets, once it is imported, in whichever test that is
 for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked directly
     os.environ[variable] = "127.0.0.1,localhost"
 
