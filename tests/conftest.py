@@ -34,13 +34,14 @@ READ_BY_BUILDS = ("SURVEYKIT_CATALOG", "SITE_URL", "SOURCE_DATE_EPOCH")
 # What a user may have set for the program, which tests set for themselves.
 for variable in (*READ_BY_BUILDS, "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
     os.environ.pop(variable, None)
-os.environ["NO_MKDOCS_2_WARNING"] = "true"  # which Material sets, once it is imported, in whichever test that is
 for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked directly
     os.environ[variable] = "127.0.0.1,localhost"
 
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"
 SKIPPED = "surveykit/skipped"
+OF_OTHERS = ("PYTEST_CURRENT_TEST", "NO_MKDOCS_2_WARNING", "TORCHINDUCTOR_CACHE_DIR")
+"""Variables that pytest sets, and Material and torch when they are first imported, in whichever test that is."""
 BEFORE = pytest.StashKey[dict[str, object]]()
 SEED = int(os.environ.get("SURVEYKIT_TEST_SEED", "0"))
 # The same examples each time, and no judgement of how quick the machine is.
@@ -106,7 +107,7 @@ def process() -> dict[str, object]:
     """What decides over what commands do and outlives a test."""
     mask = os.umask(0)
     os.umask(mask)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    environment = {name: value for name, value in os.environ.items() if name not in OF_OTHERS}
     found: dict[str, object] = {**environment, "$PWD": os.getcwd(), "sys.path": [*sys.path], "umask": mask}
     if torch := sys.modules.get("torch"):
         found["torch"] = [torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()]
