@@ -131,6 +131,8 @@ def _from_hub(source: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
     instead = "give a folder with a config.json, or such a file"
+    if not source.isprintable():
+        raise SurveyError(f"'{in_a_line(source)}' is no folder, file, or name on the hub; {instead}")
     if source.count("/") > 1 or source.endswith(".json") or source.startswith((".", "/", "~")):
         raise SurveyError(f"there is no file or folder '{source}'; {instead}")
     try:
@@ -151,7 +153,8 @@ def _from_hub(source: str) -> Path:
     except HfHubHTTPError as error:
         raise SurveyError(f"the hub has no configuration of '{source}': {in_a_line(error)}") from error
     except Exception as error:  # of the transport, which differs between versions
-        raise SurveyError(f"'{source}' is no folder here and the hub cannot be reached; {instead}") from error
+        why = f"the hub cannot be reached ({type(error).__name__}: {in_a_line(error)})"
+        raise SurveyError(f"'{source}' is no folder here and {why}; {instead}") from error
 
 
 def notes_on(config: PreTrainedConfig) -> tuple[str, ...]:
