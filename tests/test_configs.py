@@ -166,7 +166,7 @@ def test_mutants_of_configurations_are_counted_or_refused_in_a_line(tmp_path: Pa
 def test_a_prompt_takes_positions_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "prompt-tuning", "--model", "bert-base", "--batch", "1", "--length", "512"]) == 1
     said = capsys.readouterr().out
-    assert "bert-base has 512 positions, a prompt of 100 and a text of 512 take 612" in said
+    assert "the model has 512 positions, and a prompt of 100 and a text of 512 take 612" in said
     assert "without weights" not in said
 
 

@@ -99,12 +99,12 @@ def test_what_a_configuration_asks_in_vain_is_said(
 
 
 BROKEN = {
-    "{broken": "not a valid JSON",
+    "{broken": "config.json is not valid JSON",
     "[]": "model_type",
     "{}": "model_type",
     '{"model_type": "nope"}': "does not recognize this architecture",
     '{"model_type": "llama", "hidden_size": "x"}': "hidden_size",
-    '{"model_type": "opt", "hidden_size": 30, "num_attention_heads": 7}': "transformers cannot build this configuration",
+    '{"model_type": "opt", "hidden_size": 30, "num_attention_heads": 7}': "transformers cannot build OPTForCausalLM from this",
     '{"model_type": "falcon"}': "blocks have no self_attn.q_proj; supported are bart, bert",
     '{"model_type": "vit"}': "models of type 'vit' are not supported",
     '{"model_type": "llama", "num_hidden_layers": 0}': "no blocks",

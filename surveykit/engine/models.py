@@ -19,7 +19,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
 from surveykit.engine.configs import in_a_line, notes_on, open_config
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
-from surveykit.engine.slots import Slot, find, positions_of, slots_of, unplaced
+from surveykit.engine.slots import Slot, find, slots_of, unplaced
 from surveykit.engine.walk import bias_parameters, norm_parameters
 from surveykit.errors import RecipeError, SurveyError, nearest
 from surveykit.recipes import Where
@@ -153,7 +153,6 @@ class Instance:
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
         self.slots: tuple[Slot, ...] = tuple(slots_of(blueprint.family, model))
-        self.positions = positions_of(blueprint.family, model)
         self.unplaced = tuple(unplaced(blueprint.family, model, self.slots))
         self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, blueprint.family.head)}
         """Parameters of all norms, and of all biases in front of the head, without a look at slots."""
