@@ -216,5 +216,5 @@ def test_a_fault_of_ours_is_not_said_of_the_network() -> None:
     asked.name = "owner/model"
     with pytest.raises(ValueError, match="needs a positive number"), asked._reached():
         near_square_factor(0)
-    with pytest.raises(CheckpointError, match="owner/model: .* gives no answer of the hub's"), asked._reached():
+    with pytest.raises(CheckpointError, match=r"owner/model: .* gives no answer of the hub's"), asked._reached():
         json.loads("<html>")

@@ -55,9 +55,9 @@ def test_what_stands_in_the_place_of_a_file_is_not_read(tmp_path: Path) -> None:
     with large.open("wb") as file:
         file.truncate(LARGEST_FILE + 1)
     for one in (fifo, device, folder):
-        assert "is no regular file" in refused(one.parent)
+        assert "is not a regular file" in refused(one.parent)
     assert "Too many levels of symbolic links" in refused(loop.parent)
-    assert "link to a file that is not there" in refused(dangling.parent)
+    assert "No such file" in refused(dangling.parent)
     assert f"may have {LARGEST_FILE:,} bytes" in refused(large.parent)
     assert refused(empty.parent) == f"{empty.parent} has no config.json"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +11,7 @@ from typing import Any, cast
 from transformers import PreTrainedConfig
 
 from surveykit.errors import SurveyError
+from surveykit.files import read_bounded
 
 LARGEST_FILE = 10_000_000
 """Bytes of a config.json."""
@@ -43,27 +43,16 @@ def _here(source: str) -> Path | None:
     """The file that a path means; None where there is nothing.
 
     Raises:
-        SurveyError: there is something, which is no configuration.
+        SurveyError: it is a folder without a configuration, or an adapter's.
     """
     path = Path(source)
-    try:
-        if path.is_dir():
-            path = path / "config.json"
-            if not os.path.lexists(path):
-                raise SurveyError(f"{source} has no config.json{_adapter(path.with_name(_ADAPTER))}")
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        if os.path.lexists(path):
-            raise SurveyError(f"{path} is a link to a file that is not there") from None
-        return None
-    except (OSError, ValueError) as error:  # too long a name, a loop of links, no permission, a zero byte
-        reason = getattr(error, "strerror", None) or error
-        raise SurveyError(f"{in_a_line(source)} cannot be read: {reason}") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise SurveyError(f"{path} is no regular file")
-    if path.name == _ADAPTER:
+    if os.path.isdir(path):
+        path = path / "config.json"
+        if not os.path.lexists(path):
+            raise SurveyError(f"{source} has no config.json{_adapter(path.with_name(_ADAPTER))}")
+    elif path.name == _ADAPTER and os.path.lexists(path):
         raise SurveyError(f"{source} is no configuration of a model{_adapter(path)}")
-    return path
+    return path if os.path.lexists(path) else None
 
 
 _ADAPTER = "adapter_config.json"
@@ -85,13 +74,13 @@ def _read(path: Path, source: str) -> dict[str, Any]:
         SurveyError: it is too large, no JSON, no configuration, or asks for too much.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise SurveyError(f"{source}: a config.json may have {LARGEST_FILE:,} bytes; this one has more")
-        raw = json.loads(content)
+        content = read_bounded(path, LARGEST_FILE)
     except OSError as error:
         raise SurveyError(f"{path} cannot be read: {error.strerror or error}") from None
+    if content is None:
+        raise SurveyError(f"{source}: a config.json may have {LARGEST_FILE:,} bytes; this one has more")
+    try:
+        raw = json.loads(content)
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, numbers or nesting beyond all use
         raise SurveyError(f"{source}: {path.name} is not valid JSON: {in_a_line(error)}") from None
     if not isinstance(raw, dict):
