@@ -9,7 +9,7 @@ import yaml
 
 REAL = Path(__file__).parent.parent / "catalog"
 HOSTILE = "</title><script>alert(1)</script> [x](javascript:alert(1)) | a | {: onclick=alert(1) } `c` *b* &lt;i&gt; \" ' ![y](z)"
-HOSTILE_SQL = f"SELECT true AS holds, 1.25 AS mean -- ``` ```` </code></pre>{HOSTILE}\n\n\n-- ~~~\n-- ??? note"
+HOSTILE_SQL = f"SELECT count(*) > 0 AS holds, 1.25 AS mean FROM method -- ``` ```` </code></pre>{HOSTILE}\n\n\n-- ~~~\n-- ??? note"
 TAKES_THE_TITLE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 """Markup that a browser would show to have run."""
 
@@ -73,7 +73,7 @@ def _hostile_statements(root: Path) -> None:
         _statement("some-hold", "depends_on_reading", True, False),
         _statement("open", "not_checkable"),
     ]
-    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}"}
+    check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}", "innocent": f"# by chance {HOSTILE}"}
     quoted = HOSTILE.replace("'", "''")
     checks = [
         {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
@@ -88,10 +88,11 @@ def _statement(identifier: str, status: str, *answers: bool) -> dict[str, object
     readings = [
         {
             "reading": f"{HOSTILE} is one of the fair readings",
-            "sql": HOSTILE_SQL.replace("true", str(answer).lower(), 1),
+            "sql": HOSTILE_SQL if answer else HOSTILE_SQL.replace(">", "<", 1),
         }
         for answer in answers
     ]
     note = f"# a note\n\n    {HOSTILE}"
     found = {"id": identifier, "locator": f"Section 1 {HOSTILE}", "says": f"??? note {HOSTILE}", "status": status}
+    found |= {"headline": f"{HOSTILE}."} | ({"innocent": note} if status == "contradicted" else {})
     return found | ({"readings": readings, "note": note} if readings else {"reason": note})

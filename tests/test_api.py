@@ -30,6 +30,7 @@ from surveykit.site.llms import llms
 from surveykit.site.surroundings import Surroundings, found
 
 API = "api/v1/"
+METHODS = sorted(path.stem for path in (CATALOG / "methods").glob("*.yaml"))
 Json = dict[str, Any]
 
 
@@ -88,7 +89,8 @@ def schema_of(path: str, api: Json) -> Json:
 
 def test_every_file_conforms_to_its_schema(api: Json) -> None:
     checked = [path for path in api if not path.startswith("schema/")]
-    assert len(checked) == len(RESOURCES) + 1 + 45
+    assert {path for path in checked if path.startswith("methods/")} == {f"methods/{name}.json" for name in METHODS}
+    assert len(checked) == len(RESOURCES) + 1 + len(METHODS)
     for path in checked:
         assert not list(faults(api[path], schema_of(path, api))), path
         if "$schema" in api[path]:
@@ -257,7 +259,7 @@ def test_llms_txt_maps_the_site(database: Path) -> None:
     assert [line for line in lines if line.startswith("## ")] == ["## Pages", "## Data", "## Methods", "## Optional"]
     assert "65 of 90 printed figures match" in text
     links = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): .", text, re.MULTILINE)
-    assert len(links) == len([line for line in lines if line.startswith("- ")]) > 45
+    assert len(links) == len([line for line in lines if line.startswith("- ")]) > len(METHODS)
     assert re.findall(r"^- \[[^\]]+\]\(([^)]+)\): .", absolute, re.MULTILINE) == [
         f"https://example.org/a/{link}" for link in links
     ]

@@ -17,7 +17,10 @@ import pytest
 from conftest import CATALOG, ROOT
 from loopback_hub import COMMIT, Hub, serve, sha256_of
 
+import surveykit.checkpoints.hub as checkpoint_hub
+from surveykit.arithmetic import near_square_factor
 from surveykit.catalog.load import Catalog
+from surveykit.errors import CheckpointError
 
 T5 = ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b")
 READ = """
@@ -206,3 +209,12 @@ def test_one_that_cannot_be_read_is_never_passed_over(hub: Hub, tmp_path: Path) 
     assert [row["verdict"] for row in json.loads(run.stdout)] == ["matches", "not verified"]
     [line] = run.stderr.splitlines()
     assert line.startswith("surveykit: t5-base: not verified: google-t5/t5-base/model.safetensors: it is gated")
+
+
+def test_a_fault_of_ours_is_not_said_of_the_network() -> None:
+    asked = object.__new__(checkpoint_hub.Hub)
+    asked.name = "owner/model"
+    with pytest.raises(ValueError, match="needs a positive number"), asked._reached():
+        near_square_factor(0)
+    with pytest.raises(CheckpointError, match=r"owner/model: .* gives no answer of the hub's"), asked._reached():
+        json.loads("<html>")

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's worked example is real: one module and one file of the catalog make a method that is measured."""
+"""CONTRIBUTING's promises are kept: its examples, done as it says on a copy of the project, pass what the project tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import CATALOG, ROOT
+
+PARTS = ("surveykit", "catalog", "site/docs", "tests", ".github", ".ci", "examples", "benchmarks", "constraints.txt",
+         "mkdocs.yml", "pyproject.toml", "CITATION.cff", ".pre-commit-hooks.yaml")  # fmt: skip
+PAPER = """
+@article{doe2026example,
+  title = {An Example of a Paper},
+  author = {Doe, Jane},
+  year = {2026},
+  url = {https://arxiv.org/abs/2601.00001}
+}
+"""
+ON_THE_WHOLE_CATALOG = [
+    "test_api.py",
+    "test_survey_data.py",
+    "test_pseudo_code.py",
+    "test_project.py",
+    "test_snippets.py",
+]
+"""Tests of how much there is, of every method's texts, and of files that are made from the rest."""
 
 
 def blocks(language: str) -> list[str]:
@@ -19,31 +39,81 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", example, re.DOTALL)
 
 
-def rows(catalog: Path, shelf: str) -> list[dict[str, str]]:
-    text = (catalog / "measured" / shelf / "example-method.csv").read_text(encoding="utf-8")
+def template() -> str:
+    text = (CATALOG / "README.md").read_text(encoding="utf-8").partition("<!-- template:")[2]
+    return str(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+
+
+def put(text: str, start: str, end: str, new: str) -> str:
+    """The text with other lines from one up to another."""
+    assert text.count(f"\n{start}") == text.count(f"\n{end}") == 1
+    return text[: text.index(f"\n{start}") + 1] + new + text[text.index(f"\n{end}") + 1 :]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with the template's method, which brings a paper, and the example of a kind with a method of it."""
+    folder = tmp_path_factory.mktemp("contributed")
+    for part in (*PARTS, *(path.name for path in ROOT.glob("*.md"))):
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, folder / part)
+    with (folder / "catalog" / "papers.bib").open("a", encoding="utf-8") as papers:
+        papers.write(PAPER)
+    method = template()
+    assert "paper: hu2022lora" in method
+    recipe, words = blocks("yaml")
+    of_the_kind = put(put(method, "    recipe:", "explanations:", recipe), "pseudocode:", "configurations:", words)
+    for name, text in (
+        ("example-method", method.replace("paper: hu2022lora", "paper: doe2026example")),
+        ("example-kind", of_the_kind.replace("example-method", "example-kind").replace("[EM]", "[]")),
+    ):
+        (folder / "catalog" / "methods" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "surveykit" / "recipes" / "steering.py").write_text(blocks("python")[0], encoding="utf-8")
+    return folder
+
+
+def python(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the copy, on the copy's own code."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SURVEYKIT_"))}
+    environment = {**kept, "PYTHONPATH": str(copy), "SURVEYKIT_CACHE": str(copy / "cache")}
+    return subprocess.run([sys.executable, *words], env=environment, cwd=copy, capture_output=True, text=True)
+
+
+def surveykit(copy: Path, *words: str) -> str:
+    done = python(copy, "-m", "surveykit", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rows(copy: Path, shelf: str, method: str) -> list[dict[str, str]]:
+    text = (copy / "catalog" / "measured" / shelf / f"{method}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 
-def test_a_new_kind_is_one_module(tmp_path: Path) -> None:
-    package, catalog = tmp_path / "surveykit", tmp_path / "catalog"
-    shutil.copytree(ROOT / "surveykit", package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(CATALOG, catalog)
-    (package / "recipes" / "steering.py").write_text(blocks("python")[0], encoding="utf-8")
-    template = (CATALOG / "README.md").read_text(encoding="utf-8").partition("<!-- template:")[2]
-    method = re.findall(r"```yaml\n(.*?)```", template, re.DOTALL)[0]
-    head, rest = method.split("    recipe:", 1)
-    tail = rest[rest.index("explanations:") :]
-    written = head + blocks("yaml")[0] + tail
-    (catalog / "methods" / "example-method.yaml").write_text(written, encoding="utf-8")
-    command = [sys.executable, "-m", "surveykit", "--catalog", str(catalog), "measure", "example-method", "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SURVEYKIT_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [*command, "--backbone", "t5-small"], env=environment, cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    (count,) = rows(catalog, "counts")
+def test_what_contributing_says_to_do_is_enough(copy: Path) -> None:
+    """The steps for a method and for a kind, in their order; then what the project tests of its whole catalog."""
+    steps = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for step in (
+        "surveykit validate",
+        "surveykit schema",
+        "surveykit measure example-method",
+        "surveykit verify-params",
+    ):
+        assert step in steps
+    methods = len(list((CATALOG / "methods").glob("*.yaml")))
+    assert f"valid: {methods + 2} methods" in surveykit(copy, "validate")
+    surveykit(copy, "schema")
+    for method in ("example-method", "example-kind"):
+        surveykit(copy, "measure", method, "--backbone", "t5-small", "--quiet")
+        surveykit(copy, "verify-params", "--method", method, "--backbone", "t5-small", "--quiet")
+    (count,) = rows(copy, "counts", "example-kind")
     assert (count["trainable"], count["update_rank"]) == (str(2 * 18 * 512), "1")
-    (cost,) = rows(catalog, "costs")
+    (cost,) = rows(copy, "costs", "example-kind")
     assert (cost["overhead_unmerged"], cost["overhead_merged"]) == ("linear", "none")
-    (trial,) = rows(catalog, "trials")
+    (trial,) = rows(copy, "trials", "example-kind")
     assert (trial["merge"], trial["restored"], trial["loss_falls"], trial["rank"]) == ("exact", "yes", "yes", "1")
+    tests = [f"tests/{name}" for name in ON_THE_WHOLE_CATALOG]
+    done = python(copy, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", "--tb=short", *tests)
+    assert done.returncode == 0, done.stdout[-5000:]

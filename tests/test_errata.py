@@ -30,15 +30,23 @@ def page(pages: dict[str, Page]) -> Page:
 def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog: Catalog) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute("SELECT kind, id, locator FROM errata ORDER BY number").fetchall()
+        remarks = connection.execute("SELECT id FROM errata WHERE weight = 'remark' ORDER BY number").fetchall()
         numbers = connection.execute("SELECT list(number ORDER BY number) FROM errata").fetchone()
+    contradicted = [s for s in catalog.survey.statements if s.status == "contradicted"]
     assert [i for kind, i, _ in rows if kind == "sentence"] == [
-        s.id for s in catalog.survey.statements if s.status == "contradicted"
+        s.id for s in sorted(contradicted, key=lambda s: s.remark is not None)
     ]
     assert [locator for kind, _, locator in rows if kind == "figure"] == ["Table 5, T53B, Pfeiffer, params_percent"]
-    explained = sum(
-        1 for m in catalog.methods.values() for e in m.cell_explanations if e.cause == "source_inconsistent"
-    )
-    assert len([kind for kind, *_ in rows if kind == "cell"]) == explained > 0
+    # One observation is one entry, in however many columns of a row it is seen.
+    explained = {
+        (m.id, e.table)
+        for m in catalog.methods.values()
+        for e in m.cell_explanations
+        if e.cause == "source_inconsistent"
+    }
+    assert len([kind for kind, *_ in rows if kind == "cell"]) == len(explained) > 0
+    small = [s.id for s in contradicted if s.remark is not None]
+    assert [i for (i,) in remarks] == [*small, "pfeiffer-t5-3b-params-percent", "table-2-far"]
     assert numbers == (list(range(1, len(rows) + 1)),)
     assert len({i for _, i, _ in rows}) == len(rows)
 
@@ -60,7 +68,7 @@ def test_what_is_contradicted_no_longer_leaves_the_errata(tmp_path: Path) -> Non
     path = copy / "survey" / "statements.yaml"
     known = yaml.safe_load(path.read_text(encoding="utf-8"))
     entry = next(s for s in known["statements"] if s["id"] == "table-2-methods")
-    entry["readings"] = [{"reading": "always", "sql": "SELECT true AS holds"}]
+    entry["readings"] = [{"reading": "always", "sql": "SELECT count(*) > 0 AS holds FROM table2"}]
     path.write_text(yaml.safe_dump(known, allow_unicode=True), encoding="utf-8")
     build_database(load(copy), tmp_path / "x.duckdb")
     with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as connection:
@@ -76,21 +84,24 @@ def test_the_page_has_every_entry_with_an_anchor(page: Page, database: Path) -> 
     assert entries
     for entry in entries:
         assert f"{{ #{entry.id} }}" in text
-    assert text.count("Suggestion: ") == len(entries)
+    assert text.count("Suggestion: ") == text.count("How it can have come about: ") == len(entries)
     assert text.count("```sql") == len(entries)
 
 
 def test_the_letter_is_plain_and_complete(database: Path) -> None:
     with reading(database) as reader:
         text = letter(reader)
-        entries = reader.all("SELECT * FROM errata ORDER BY number")
+        entries = reader.all("SELECT * FROM errata WHERE weight = 'erratum' ORDER BY number")
+        remarks = reader.all("SELECT * FROM errata WHERE weight = 'remark'")
     assert entries
     assert len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) == len(entries)
     unfolded = " ".join(text.split())
     for entry in entries:
-        for said in (entry.finding, entry.correction or NO_CORRECTION, entry.printed or entry.says):
+        for said in (entry.finding, entry.innocent, entry.correction or NO_CORRECTION, entry.printed or entry.says):
             assert " ".join(said.split()) in unfolded
         assert f"- to run it again: `{entry.rerun}`\n" in text
+    for remark in remarks:
+        assert " ".join(remark.finding.split()) not in unfolded
     assert "&#" not in text
     assert all(len(line) <= 100 or "`" in line or line.startswith("## ") for line in text.splitlines())
 

@@ -134,6 +134,26 @@ def faults(page: str, text: str, known: dict[tuple[str, str], Expected]) -> Iter
                 yield True, f"{page}, {method}#{place[2] if place else ''}: {fault}" if fault else ""
 
 
+@pytest.mark.parametrize(
+    ("said", "tip", "fault"),
+    [
+        ("judged 0.4809 % (x/b on BERT)", "", ""),
+        ("judged 0.4809 %", "x/b on BERT", ""),
+        ("measured 23.1910 % (x/b on BERT)", "", "judged ('0.4809',), not"),
+        ("judged 0.4809 % (x/b on T5)", "", "does not name it"),
+    ],
+)
+def test_the_walk_sees_a_verdict_beside_another_figure(said: str, tip: str, fault: str) -> None:
+    known = {("x", "table2-trainable-percent"): Expected("match", ("0.4809",), ("x/b", "BERT"))}
+    badge = (
+        f'<a href="../methods/x/#table2-trainable-percent"><span class="outcome match" title="{tip}">match</span></a>'
+    )
+    page = f"<table><tr><td>Trainable</td><td>claimed 0.5<br>{said} {badge}</td></tr></table>"
+    ((identified, found),) = faults("compare/index.html", page, known)
+    assert identified
+    assert (fault in found) if fault else not found
+
+
 def test_every_verdict_of_a_page_is_of_the_figure_beside_it(site: Path, database: Path) -> None:
     known = expected(database)
     seen = 0

@@ -21,7 +21,7 @@ from surveykit.engine import costs, count, instance_of, open_config
 from surveykit.engine.costs import Costs
 from surveykit.engine.models import blueprint_of
 from surveykit.engine.on_model import model_named
-from surveykit.errors import SurveyError
+from surveykit.errors import RecipeError, SurveyError
 
 
 def written(folder: Path, family: str) -> Path:
@@ -99,12 +99,12 @@ def test_what_a_configuration_asks_in_vain_is_said(
 
 
 BROKEN = {
-    "{broken": "not a valid JSON",
+    "{broken": "config.json is not valid JSON",
     "[]": "model_type",
     "{}": "model_type",
     '{"model_type": "nope"}': "does not recognize this architecture",
     '{"model_type": "llama", "hidden_size": "x"}': "hidden_size",
-    '{"model_type": "opt", "hidden_size": 30, "num_attention_heads": 7}': "transformers cannot build this configuration",
+    '{"model_type": "opt", "hidden_size": 30, "num_attention_heads": 7}': "transformers cannot build OPTForCausalLM from this",
     '{"model_type": "falcon"}': "blocks have no self_attn.q_proj; supported are bart, bert",
     '{"model_type": "vit"}': "models of type 'vit' are not supported",
     '{"model_type": "llama", "num_hidden_layers": 0}': "no blocks",
@@ -204,19 +204,33 @@ def test_more_positions_than_a_model_has_are_refused(catalog: Catalog) -> None:
         Costs(blueprint_of(CONFIGS["gpt2"]())).training(catalog.recipe("ln-tuning/norms").stages[-1], 1, 301)
 
 
-def test_only_a_table_of_positions_bounds_the_length(catalog: Catalog) -> None:
-    """Rotary and relative positions have none, whatever the configuration calls the most; RoBERTa's first two are not used."""
-    config = CONFIGS["llama"]()
-    assert config.max_position_embeddings
-    norms = catalog.recipe("ln-tuning/norms").stages[-1]
-    longer = config.max_position_embeddings + 8
-    assert Costs(blueprint_of(config)).training(norms, 1, longer).memory["bfloat16"].peak > 0
-    assert blueprint_of(config).build().positions == {}
-    roberta = CONFIGS["roberta"]()
-    usable = roberta.max_position_embeddings - roberta.pad_token_id - 1
-    assert blueprint_of(roberta).build().positions == {"encoder": usable}
-    with pytest.raises(SurveyError, match=f"has {usable} positions, fewer than the {usable + 1} to trace"):
-        Costs(blueprint_of(roberta)).training(norms, 1, usable + 1)
+def test_positions_are_counted_where_they_have_a_table(catalog: Catalog) -> None:
+    """RoBERTa's begin behind that of padding; Llama rotates any number."""
+    found = {family: [s.positions for s in instance_of(CONFIGS[family]()).slots if s.blocks] for family in CONFIGS}
+    assert (found["bert"], found["roberta"], found["bart"]) == ([302], [301], [300, 300])
+    assert (found["opt"], found["gpt2"], found["pegasus"]) == ([300], [300], [300, 300])
+    assert (found["llama"], found["t5"], found["gpt_neox"]) == ([None], [None, None], [None])
+    Costs(blueprint_of(CONFIGS["llama"]())).training(catalog.recipe("ln-tuning/norms").stages[-1], 1, 301)
+
+
+def test_what_stops_in_our_code_is_not_said_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hook of ours inside the model, and of a layer of the model's own."""
+    instance = instance_of(CONFIGS["bert"](), device="cpu")
+    ids = {"input_ids": torch.ones(1, 4, dtype=torch.long)}
+
+    def ours(module: Any, args: Any) -> None:
+        raise KeyError("ours")
+
+    ours.__globals__["__name__"], before = "surveykit.engine.hooks", ours.__globals__["__name__"]
+    handle = instance.blocks[0][1].register_forward_pre_hook(ours)
+    try:
+        with pytest.raises(KeyError, match="ours"):
+            instance.run(ids)
+    finally:
+        handle.remove()
+        ours.__globals__["__name__"] = before
+    with pytest.raises(RecipeError, match="bert does not run: BertModel stops with: index out of range"):
+        instance.run({"input_ids": torch.full((1, 4), 1000)})
 
 
 @pytest.mark.parametrize("family", [*DECODERS, *ENCODERS])

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import site_config
 import small_catalog
 from altered import copied
 from conftest import ROOT
@@ -15,7 +16,7 @@ from shared import built
 from surveykit.catalog.load import load
 from surveykit.errors import CatalogError, MissingExtra, SurveyError
 from surveykit.site import numbers
-from surveykit.site.build import build
+from surveykit.site.build import build, catalog_named_by
 from surveykit.site.pages import Page, fill, live_texts, write
 from surveykit.site.plugin import MOST_IN_NAVIGATION, _navigation
 
@@ -94,6 +95,47 @@ def test_mkdocs_itself_says_what_is_wrong(tmp_path: Path) -> None:
     config.plugins["surveykit"].config["catalog"] = str(catalog)
     with pytest.raises(PluginError, match=r"lora\.yaml"):
         config.plugins.on_config(config)
+
+
+def test_the_catalog_that_is_passed_comes_first_then_the_variable_then_mkdocs_yml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mkdocs.config import load_config
+
+    written, chosen, passed = (
+        small_catalog.write(tmp_path / name / "catalog") for name in ("written", "chosen", "passed")
+    )
+    file = site_config.write(tmp_path, written)
+    config = load_config(str(file))
+    plugin = config.plugins["surveykit"]
+    for location in (plugin.location(config), catalog_named_by(file)):
+        assert (location.root, location.chosen_by) == (written, str(file))
+    monkeypatch.setenv("SURVEYKIT_CATALOG", str(chosen))
+    for location in (plugin.location(config), catalog_named_by(file)):
+        assert (location.root, location.chosen_by) == (chosen, "SURVEYKIT_CATALOG")
+    plugin.given = passed
+    assert plugin.location(config).root == passed
+
+
+def test_a_wrong_mkdocs_yml_is_named(tmp_path: Path) -> None:
+    file = site_config.write(tmp_path, tmp_path / "nothing")
+    with pytest.raises(SurveyError, match=f"^{file}: '.*nothing' is no catalog"):
+        build(file, strict=True)
+    (tmp_path / "docs").mkdir()
+    file.write_text("site_name: none\n", encoding="utf-8")
+    with pytest.raises(SurveyError, match=f"{file} does not list the plugin 'surveykit'"):
+        catalog_named_by(file)
+
+
+def test_what_mkdocs_warns_of_is_said_and_not_only_counted(tmp_path: Path) -> None:
+    catalog = small_catalog.write(tmp_path / "catalog")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "about.md").write_text("[gone](nowhere.md)\n", encoding="utf-8")
+    file = tmp_path / "mkdocs.yml"
+    file.write_text("site_name: small\nplugins: [surveykit: {catalog: catalog}]\n", encoding="utf-8")
+    with pytest.raises(SurveyError) as caught:
+        build(file, catalog=catalog, strict=True)
+    assert "about.md: there is no page 'nowhere.md'" in str(caught.value)
 
 
 def test_serving_watches_the_catalog(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from conftest import CATALOG
 from shared import offline_site
 
 from surveykit.cli import main
@@ -46,7 +47,8 @@ def test_the_calculator_is_kept_and_the_console_is_not(pages: dict[Path, str]) -
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[bool] = []
 
-    def build(config: Path, *, strict: bool, offline: bool) -> Path:
+    def build(config: Path, *, catalog: Path, strict: bool, offline: bool) -> Path:
+        assert catalog == CATALOG
         asked.append(offline)
         return Path("somewhere")
 

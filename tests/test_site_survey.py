@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from altered import HOSTILE
+from conftest import ROOT
 from page_html import Html, internal_links, read
 
+from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.site import markdown, numbers
 from surveykit.site.markdown import escape, slug
@@ -148,6 +150,28 @@ def test_statements_stand_with_their_readings(audited: dict[str, Html]) -> None:
     assert "surveykit audit --id none-holds" in page.text()
     assert page.text().count(f"??? note {HOSTILE}") == 4
     assert sum(tag == "details" for tag, _ in page.elements) == 3
+
+
+def test_a_statement_is_headed_by_what_was_found(pages: dict[str, Page], catalog: Catalog) -> None:
+    """The heading is the finding, where the sentence stands comes after it, and a contradiction is explained fairly."""
+    text = str(pages["survey/statements.md"].content)
+    for statement in catalog.survey.statements:
+        assert f"### {escape(statement.headline)} {{ #statement-{statement.id} }}" in text
+        assert f" {escape(statement.locator)}: {escape(statement.says)}" in text
+        assert statement.innocent is None or f"How it can have come about: {escape(statement.innocent)}" in text
+
+
+def test_no_text_says_by_hand_how_many_statements_there_are() -> None:
+    """Their numbers are counted where they are shown."""
+    texts = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "site").rglob("*.md"),
+        *ROOT.glob("surveykit/site/**/*.j2"),
+    ]
+    counted = re.compile(r"\b\d+ (of \d+ )?(checked |contradicted )?(statements|sentences of the survey)")
+    assert len(texts) > 20
+    assert [path.name for path in texts if counted.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_data_check_shows_its_first_rows(audited: dict[str, Html]) -> None:

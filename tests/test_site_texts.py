@@ -66,9 +66,12 @@ def test_discrepancies_hold_every_difference(html: dict[str, Html], database: Pa
 
 def test_the_first_page_says_what_was_found(html: dict[str, Html], database: Path) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
-        found = connection.execute("SELECT figures, match, fits_another_setup, unresolved FROM summary").fetchone()
+        found = connection.execute(
+            "SELECT figures, match, fits_another_setup, unresolved, rows, rows_match FROM summary"
+        ).fetchone()
     assert found is not None
     text = html["index.html"].text()
-    assert f"Of {found[0]} parameter figures in the survey's Table 5, {found[1]} match our counts." in text
+    assert f"Of {found[4]} rows of the survey's Table 5, {found[5]} match our counts in both parameter figures" in text
+    assert f"of {found[0]} figures, {found[1]} match." in text
     assert f"{found[2]} differ and match the count of another configuration" in text
     assert f"{found[3]} remain" in text

@@ -118,6 +118,7 @@ HOLDS = """
   - id: made-up
     locator: nowhere, for a test
     says: There are as many rows as there are rows.
+    headline: There are as many rows as methods.
     status: {status}
     note: A note for the test.
     readings:
@@ -140,6 +141,10 @@ HOLDS = """
         ("holds", "SELECT true AS holds FROM method", 1, "must give one row"),
         ("holds", "SELECT true AS holds FROM read_csv('x.csv')", 1, "no table macro 'read_csv'"),
         ("holds", "DROP TABLE method", 1, "only one SELECT is allowed"),
+        ("holds", "SELECT round(100 * 78 / 139) = 56 AS holds", 1, "no data could decide it"),
+        ("holds", "SELECT count(*) = 1 AS holds FROM statement", 1, "no data could decide it"),
+        ("holds", "SELECT count(*) = 5 AS holds FROM range(5)", 1, "no data could decide it"),
+        ("holds", "SELECT bool_or(id::INTEGER = 1) AS holds FROM method", 1, "Could not convert string"),
     ],
 )
 def test_a_statement_is_held_to_its_reviewed_status(
@@ -158,6 +163,7 @@ def test_a_data_check_is_held_to_its_reviewed_count(small: Path, capsys: pytest.
     text = (
         "checks:\n  - id: tunings\n    looks_for: methods with such a name\n"
         "    sql: SELECT id FROM method WHERE id LIKE '%-tuning' ORDER BY 1\n    found: {}\n    note: For a test.\n"
+        "    innocent: A name like another.\n"
     )
     (small / "survey" / "data_checks.yaml").write_text(text.format(2), encoding="utf-8")
     (small / "survey" / "statements.yaml").write_text("statements: []\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from surveykit.engine import Attached, Instance
 from surveykit.engine.memory import Bytes
 from surveykit.engine.tiny import tiny_backbone as backbone
 from surveykit.engine.tracing import PHASES, adamw, dropout_as_on_cuda, trace_step
+from surveykit.errors import RecipeError
 from surveykit.recipes import Stage
 
 
@@ -186,7 +187,7 @@ def test_dropout_keeps_one_byte_and_is_put_back_after_an_error() -> None:
         fail()
     assert functional.dropout is original
     instance = model_for(backbone())
-    with pytest.raises(ValueError, match="input_ids"):
+    with pytest.raises(RecipeError, match="input_ids"):
         trace_step(instance, {"nonsense": torch.ones(1, device="meta")})
     assert functional.dropout is original
     assert not any(module._forward_pre_hooks for module in instance.model.modules())

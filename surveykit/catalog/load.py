@@ -27,6 +27,7 @@ from surveykit.catalog.tables import (
     PrintedName,
     Prompt,
     RawScore,
+    Said,
     Statement,
     Statements,
 )
@@ -51,6 +52,7 @@ class SurveyTables:
     names: tuple[PrintedName, ...]
     citations: tuple[Citation, ...]
     missing: tuple[Missing, ...]
+    said: tuple[Said, ...]
     statements: tuple[Statement, ...]
     data_checks: tuple[DataCheck, ...]
 
@@ -238,6 +240,7 @@ def _survey(loading: _Loading, folder: Path) -> SurveyTables:
         names=rows("names.csv", PrintedName),
         citations=rows("citations.csv", Citation),
         missing=rows("missing.csv", Missing),
+        said=rows("said.csv", Said),
         statements=statements.statements if statements else (),
         data_checks=checks.checks if checks else (),
     )

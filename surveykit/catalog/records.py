@@ -242,12 +242,18 @@ class Explanation(Record):
     cause: Cause
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
+    innocent: str = Field(min_length=20)
+    """How the printed figures can have come about without anybody's fault, and what speaks against our reading."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
     fits_setup: str | None = None
     """A configuration (method/configuration) that gives the printed figures exactly."""
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them; three at least where the cause is unresolved."""
     correction: str | None = None
     """What could be printed instead, where figures contradict each other: a suggestion to the survey's authors."""
+    remark: str | None = Field(default=None, min_length=10)
+    """Why figures that contradict each other are a mere remark and no erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _has_evidence(self) -> Self:
@@ -260,6 +266,8 @@ class Explanation(Record):
             raise ValueError(
                 f"the cause {self.cause} needs {'no' if self.fits_setup else 'a'} configuration in fits_setup"
             )
+        if self.remark is not None and self.cause != "source_inconsistent":
+            raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")
         if len({quoted.backbone for quoted in self.figures}) != len(self.figures):
             raise ValueError("a backbone stands twice in `figures`")
         return self
@@ -303,8 +311,18 @@ class CellExplanation(Record):
     cause: CellCause
     text: str = Field(min_length=20)
     """The reason, worded as what was found."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the cell can have come about without anybody's fault; needed where figures contradict each other."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
     fits_setup: Setup | None = None
     """What gives the printed cell; needed by the causes that claim that something does."""
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> Self:
+        if self.cause == "source_inconsistent" and self.innocent is None:
+            raise ValueError("say in `innocent` how the cell can have come about without anybody's fault")
+        return self
 
     @model_validator(mode="after")
     def _names_what_it_claims(self) -> Self:

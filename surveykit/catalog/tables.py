@@ -91,6 +91,21 @@ class Citation(Record):
     times: int = Field(ge=1, le=MOST)
 
 
+class Said(Record):
+    """A fact that stands in the survey's text rather than in a table."""
+
+    identity = ("topic", "locator", "printed")
+
+    topic: str
+    """What it is a fact about; places that speak of one thing share a topic."""
+    locator: str
+    """Where it stands. A place may have several lines of one topic, like the rates of a sweep."""
+    printed: str
+    """As printed: a figure, or a few words."""
+    value: str | None = Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$")
+    """A figure as a number, in units; null for words."""
+
+
 class Missing(Record):
     """Something the survey has and the text at hand lacks."""
 
@@ -118,6 +133,8 @@ class Statement(Record):
     locator: str = Field(min_length=5)
     says: str = Field(min_length=10)
     """What the sentence says, in our words."""
+    headline: str = Field(min_length=15, max_length=160, pattern=r"^[^\n]*\.$")
+    """What was found, in one plain sentence: the heading of its entry, and why it has its status."""
     readings: tuple[Reading, ...] = ()
     status: AuditStatus
     """As reviewed; the check fails when the readings give another."""
@@ -127,9 +144,22 @@ class Statement(Record):
     """Why it cannot be checked."""
     correction: str | None = None
     """What the sentence could say instead: a suggestion to its authors."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the sentence can have come about without anybody's fault; needed where it is contradicted."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the note derives beyond those of the readings."""
+    remark: str | None = Field(default=None, min_length=10)
+    """Why a contradiction is a mere remark and no erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if (self.innocent is None) == (self.status == "contradicted"):
+            raise ValueError(
+                "a contradicted statement, and no other, says in `innocent` how the sentence can have come about"
+                " without anybody's fault"
+            )
+        if self.remark is not None and self.status != "contradicted":
+            raise ValueError("only a contradicted statement can be a mere remark")
         if self.correction is not None and self.status != "contradicted":
             raise ValueError("a correction is suggested for a contradicted statement only")
         if (self.status == "not_checkable") != (not self.readings) or (self.reason is None) != bool(self.readings):
@@ -152,7 +182,17 @@ class DataCheck(Record):
     found: int = Field(ge=0, le=MOST)
     """Rows that the query finds, as reviewed."""
     note: str = Field(min_length=10)
-    """What the rows mean, worded fairly."""
+    """What the rows are."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the rows can have come about without anybody's fault; needed where there are any."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the texts derive beyond the check's own rows."""
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> Self:
+        if self.found and self.innocent is None:
+            raise ValueError("say in `innocent` how the rows can have come about without anybody's fault")
+        return self
 
 
 class DataChecks(Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
@@ -67,6 +68,9 @@ class Hub:
             raise
         # This is the border to a network: whatever comes from there, a user gets one line and no traceback.
         except Exception as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            if frame.f_globals.get("__name__", "").startswith("surveykit."):
+                raise  # a fault of ours, and no word about the network
             where = f"{self.name}/{file}" if file else self.name
             raise CheckpointError(f"{where}: {self._reason(error)}") from error
 

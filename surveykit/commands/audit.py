@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> int:
             columns, rows = reader.listing("SELECT id, found, looks_for, note FROM data_audit ORDER BY position")
         else:
             columns, rows = reader.listing(
-                "SELECT id, status, readings, says, locator FROM statements ORDER BY position"
+                "SELECT id, status, readings, headline, says, locator FROM statements ORDER BY position"
             )
             rows = [row for row in rows if not arguments.status or row[1] in arguments.status]
         found = findings(reader)

@@ -20,6 +20,12 @@ ROWS_KEPT = 200
 LONGEST_SECONDS = 20
 """A query of the catalog that runs longer has failed; the bundled ones take milliseconds."""
 
+OF_THE_AUDIT = frozenset(
+    {"data_audit", "data_check", "data_check_result", "errata", "statement", "statement_reading", "statement_result",
+     "statements"}
+)  # fmt: skip
+"""Tables and views that hold what we say of the survey, not what it prints or what was measured."""
+
 Row = tuple[Any, ...]
 
 
@@ -46,9 +52,11 @@ def _reading(
 ) -> tuple[bool | None, str | None, str | None]:
     """Whether it holds, its figures as JSON, and its error."""
     try:
-        rows = _rows(connection, sql, names)
+        read, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
         return None, None, str(error)
+    if not read - OF_THE_AUDIT:
+        return None, None, "the query reads no table of the survey or of measurements, so no data could decide it"
     if len(rows) != 1 or not isinstance(rows[0].get("holds"), bool):
         return None, None, "the query must give one row with a column `holds` that is true or false"
     figures = {name: value for name, value in rows[0].items() if name != "holds"}
@@ -57,20 +65,21 @@ def _reading(
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[int | None, str | None, str | None]:
     try:
-        rows = _rows(connection, sql, names)
+        _, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
         return None, None, str(error)
     return len(rows), _json(rows[:ROWS_KEPT]), None
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> list[dict[str, Any]]:
-    check_statement(connection, sql, names)
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
+    """The tables and views that a query reads, and its rows."""
+    read = check_statement(connection, sql, names)
     clock = threading.Timer(LONGEST_SECONDS, connection.interrupt)
     clock.start()
     try:
         found = connection.execute(sql)
         columns = [column[0] for column in found.description or []]
-        return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+        return read, [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
     except duckdb.InterruptException:
         raise QueryError(f"stopped after {LONGEST_SECONDS} seconds") from None
     finally:

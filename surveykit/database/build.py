@@ -168,7 +168,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "explanation",
         [
-            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction)
+            (m.id, i, e.row, e.cause, e.text, e.fits_setup, e.correction, e.innocent, e.evidence, e.remark)
             for m in methods
             for i, e in enumerate(m.explanations)
         ],
@@ -186,6 +186,14 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield (
         "explanation_tried",
         [(m.id, i, name) for m in methods for i, e in enumerate(m.explanations) for name in sorted(set(e.tried))],
+    )
+    yield (
+        "cell_explanation",
+        [
+            (m.id, e.table, e.column, e.printed, e.cause, e.text, e.innocent, e.evidence)
+            for m in methods
+            for e in m.cell_explanations
+        ],
     )
     yield from survey_tables(catalog)
     yield from verdict_tables(catalog)

@@ -157,8 +157,8 @@ Names = tuple[frozenset[str], frozenset[str]]
 """Tables and views, and table macros, that a statement may read."""
 
 
-def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, names: Names | None = None) -> None:
-    """Check that a text is one SELECT on our tables.
+def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, names: Names | None = None) -> frozenset[str]:
+    """Check that a text is one SELECT on our tables, and say which it reads.
 
     Args:
         names: what `readable` gives, where many statements are checked: listing functions takes longer than the check.
@@ -169,6 +169,7 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, names: Name
     tables, macros = readable(connection) if names is None else names
     checker = guard.Guard(tables, macros, allowed.STATEMENT_FUNCTIONS, whole=True)
     checker.check(_parse(connection, sql, "--sql")["node"])
+    return frozenset(checker.read)
 
 
 def readable(connection: duckdb.DuckDBPyConnection) -> Names:

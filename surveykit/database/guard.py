@@ -48,6 +48,8 @@ class Guard:
         self.operators = allowed.STATEMENT_OPERATORS if whole else allowed.OPERATORS
         self.aggregates = False
         """Set when a function that sums rows up was met."""
+        self.read: set[str] = set()
+        """Tables, views and table macros of ours that FROM mentions."""
 
     def check(self, tree: object, scope: frozenset[str] = frozenset()) -> None:
         """Walk a part of a tree; `scope` holds the names that WITH defines around it.
@@ -99,6 +101,7 @@ class Guard:
             name = str(node["table_name"]).lower()
             if _qualified(node) or name not in self.tables | scope:
                 raise QueryError(f"no table or view '{_path(node, name)}'{nearest(name, self.tables | scope)}")
+            self.read |= {name} - scope
         elif node["type"] == "TABLE_FUNCTION":
             function = node["function"]
             assert isinstance(function, dict)
@@ -106,6 +109,7 @@ class Guard:
             known = self.macros | allowed.TABLE_FUNCTIONS
             if _qualified(function) or name not in known:
                 raise QueryError(f"no table macro '{_path(function, name)}'{nearest(name, known)}")
+            self.read |= {name} & self.macros
             for part in ("filter", "order_bys", "arguments"):
                 self.check(function.get(part), scope)
             node["function"] = None  # its name is checked; it is no scalar function

@@ -390,6 +390,9 @@ CREATE TABLE explanation (
     text VARCHAR NOT NULL,
     fits_setup VARCHAR REFERENCES configuration (id),
     correction VARCHAR,
+    innocent VARCHAR NOT NULL,
+    evidence VARCHAR,
+    remark VARCHAR,
     PRIMARY KEY (method, position),
     CHECK (cause <> 'unresolved' OR fits_setup IS NULL)
 );
@@ -401,6 +404,30 @@ COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
 COMMENT ON COLUMN explanation.text IS 'The reason, worded as what was found';
 COMMENT ON COLUMN explanation.fits_setup IS 'A configuration that gives the printed figures exactly';
 COMMENT ON COLUMN explanation.correction IS 'What could be printed instead; NULL where nothing is suggested';
+COMMENT ON COLUMN explanation.innocent IS 'How the figures can have come about without anybody''s fault';
+COMMENT ON COLUMN explanation.evidence IS 'A SELECT of one row whose values are the figures that the text derives';
+COMMENT ON COLUMN explanation.remark IS 'Why figures that contradict each other are a mere remark and no erratum; NULL where they are one';
+
+CREATE TABLE cell_explanation (
+    method VARCHAR NOT NULL REFERENCES method (id),
+    table_number INTEGER NOT NULL CHECK (table_number IN (1, 2)),
+    column_name VARCHAR NOT NULL,
+    printed VARCHAR NOT NULL,
+    cause VARCHAR NOT NULL,
+    text VARCHAR NOT NULL,
+    innocent VARCHAR,
+    evidence VARCHAR,
+    PRIMARY KEY (method, table_number, column_name)
+);
+COMMENT ON TABLE cell_explanation IS 'Reviewed reasons why a cell of Tables 1 and 2 and what we measure differ';
+COMMENT ON COLUMN cell_explanation.method IS 'Method';
+COMMENT ON COLUMN cell_explanation.table_number IS 'Number of the table';
+COMMENT ON COLUMN cell_explanation.column_name IS 'Column';
+COMMENT ON COLUMN cell_explanation.printed IS 'The cell, as printed';
+COMMENT ON COLUMN cell_explanation.cause IS 'Kind of cause, or unresolved';
+COMMENT ON COLUMN cell_explanation.text IS 'The reason, worded as what was found';
+COMMENT ON COLUMN cell_explanation.innocent IS 'How the cell can have come about without anybody''s fault';
+COMMENT ON COLUMN cell_explanation.evidence IS 'A SELECT of one row whose values are the figures that the text derives';
 
 CREATE TABLE explanation_figure (
     method VARCHAR NOT NULL,
@@ -783,25 +810,46 @@ COMMENT ON COLUMN missing_in_source.what IS 'What is missing';
 COMMENT ON COLUMN missing_in_source.locator IS 'Where it would stand';
 COMMENT ON COLUMN missing_in_source.reason IS 'What the text at hand has instead';
 
+CREATE TABLE said (
+    topic VARCHAR NOT NULL,
+    locator VARCHAR NOT NULL,
+    printed VARCHAR NOT NULL,
+    value DOUBLE,
+    PRIMARY KEY (topic, locator, printed)
+);
+COMMENT ON TABLE said IS 'Facts that stand in the survey''s text rather than in a table';
+COMMENT ON COLUMN said.topic IS 'What it is a fact about';
+COMMENT ON COLUMN said.locator IS 'Where it stands';
+COMMENT ON COLUMN said.printed IS 'As printed: a figure, or a few words';
+COMMENT ON COLUMN said.value IS 'A figure as a number, in units; NULL for words';
+
 CREATE TABLE statement (
     position INTEGER NOT NULL,
     id VARCHAR PRIMARY KEY,
     locator VARCHAR NOT NULL,
     says VARCHAR NOT NULL,
+    headline VARCHAR NOT NULL,
     status VARCHAR NOT NULL CHECK (status IN ('holds', 'contradicted', 'depends_on_reading', 'not_checkable')),
     note VARCHAR,
     reason VARCHAR,
-    correction VARCHAR
+    correction VARCHAR,
+    innocent VARCHAR,
+    evidence VARCHAR,
+    remark VARCHAR
 );
 COMMENT ON TABLE statement IS 'Sentences of the survey that its own tables can confirm or contradict';
 COMMENT ON COLUMN statement.position IS 'Order, from 1';
 COMMENT ON COLUMN statement.id IS 'Identifier';
 COMMENT ON COLUMN statement.locator IS 'Where the sentence stands';
 COMMENT ON COLUMN statement.says IS 'What it says, in our words';
+COMMENT ON COLUMN statement.headline IS 'What was found, in one sentence';
 COMMENT ON COLUMN statement.status IS 'Status as reviewed';
 COMMENT ON COLUMN statement.note IS 'Reviewed note with the figures';
 COMMENT ON COLUMN statement.reason IS 'Why it cannot be checked; NULL when it can';
 COMMENT ON COLUMN statement.correction IS 'What the sentence could say instead; NULL where nothing is suggested';
+COMMENT ON COLUMN statement.innocent IS 'How a contradicted sentence can have come about without anybody''s fault';
+COMMENT ON COLUMN statement.evidence IS 'A SELECT of one row whose values are the figures that the note derives beyond those of the readings';
+COMMENT ON COLUMN statement.remark IS 'Why a contradiction is a mere remark and no erratum; NULL where it is one';
 
 CREATE TABLE statement_reading (
     statement VARCHAR NOT NULL REFERENCES statement (id),
@@ -822,7 +870,9 @@ CREATE TABLE data_check (
     looks_for VARCHAR NOT NULL,
     sql VARCHAR NOT NULL,
     found INTEGER NOT NULL,
-    note VARCHAR NOT NULL
+    note VARCHAR NOT NULL,
+    innocent VARCHAR,
+    evidence VARCHAR
 );
 COMMENT ON TABLE data_check IS 'Queries that look for suspicious data in the survey''s raw results';
 COMMENT ON COLUMN data_check.position IS 'Order, from 1';
@@ -830,7 +880,9 @@ COMMENT ON COLUMN data_check.id IS 'Identifier';
 COMMENT ON COLUMN data_check.looks_for IS 'What the query looks for';
 COMMENT ON COLUMN data_check.sql IS 'A SELECT whose rows are what it finds';
 COMMENT ON COLUMN data_check.found IS 'Rows it finds, as reviewed';
-COMMENT ON COLUMN data_check.note IS 'What the rows mean';
+COMMENT ON COLUMN data_check.note IS 'What the rows are';
+COMMENT ON COLUMN data_check.innocent IS 'How they can have come about without anybody''s fault; NULL where there are none';
+COMMENT ON COLUMN data_check.evidence IS 'A SELECT of one row whose values are the figures that the texts derive beyond the rows';
 
 CREATE TABLE statement_result (
     statement VARCHAR NOT NULL,

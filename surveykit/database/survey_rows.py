@@ -34,10 +34,24 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     )
     yield "prompt", [(p.dataset, p.prompt) for p in survey.prompts]
     yield "missing_in_source", [(m.what, m.locator, m.reason) for m in survey.missing]
+    yield "said", [(s.topic, s.locator, s.printed, s.value and float(s.value)) for s in survey.said]
     yield (
         "statement",
         [
-            (i, s.id, s.locator, s.says, s.status, s.note, s.reason, s.correction)
+            (
+                i,
+                s.id,
+                s.locator,
+                s.says,
+                s.headline,
+                s.status,
+                s.note,
+                s.reason,
+                s.correction,
+                s.innocent,
+                s.evidence,
+                s.remark,
+            )
             for i, s in enumerate(survey.statements, start=1)
         ],
     )
@@ -47,5 +61,8 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     )
     yield (
         "data_check",
-        [(i, c.id, c.looks_for, c.sql, c.found, c.note) for i, c in enumerate(survey.data_checks, start=1)],
+        [
+            (i, c.id, c.looks_for, c.sql, c.found, c.note, c.innocent, c.evidence)
+            for i, c in enumerate(survey.data_checks, start=1)
+        ],
     )

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from transformers import PreTrainedConfig
 
 from surveykit.errors import SurveyError
+from surveykit.files import read_bounded
+
+LARGEST_FILE = 10_000_000
+"""Bytes of a config.json."""
+LARGEST_NUMBERS = {"layer": 1_000, "label": 100_000}
+"""What a whole number may be at most, by a word in its name: so many layers or labels are made, one after another."""
 
 
 def open_config(source: str) -> PreTrainedConfig:
     """The configuration of a folder, a config.json, or a model of the Hugging Face hub. Never runs code that it names.
 
     Raises:
-        SurveyError: it cannot be reached or read, or is of no model that transformers knows.
+        SurveyError: it cannot be reached or read, is of no model that transformers knows, or asks for too much.
     """
     from transformers import AutoConfig
 
-    path = Path(source)
-    if path.is_dir():
-        path = path / "config.json"
-    if not path.exists():
-        path = _from_hub(source)
+    path = _here(source) or _from_hub(source)
+    raw = _read(path, source)
     try:
-        raw, _ = PreTrainedConfig.get_config_dict(path)
         config = cast(PreTrainedConfig, AutoConfig.from_pretrained(path, trust_remote_code=False))
-    except Exception as error:  # of several libraries: JSON, types of fields, unknown models
+    except Exception as error:  # of several libraries: types of fields, unknown models
         raise SurveyError(f"{source} has no configuration that transformers can read: {in_a_line(error)}") from error
     if raw.get("tie_word_embeddings") is False:
         config.tie_word_embeddings = False  # T5, mT5 and UMT5 forget it while they are read
@@ -35,9 +39,78 @@ def open_config(source: str) -> PreTrainedConfig:
     return config
 
 
+def _here(source: str) -> Path | None:
+    """The file that a path means; None where there is nothing.
+
+    Raises:
+        SurveyError: it is a folder without a configuration, or an adapter's.
+    """
+    path = Path(source)
+    if os.path.isdir(path):
+        path = path / "config.json"
+        if not os.path.lexists(path):
+            raise SurveyError(f"{source} has no config.json{_adapter(path.with_name(_ADAPTER))}")
+    elif path.name == _ADAPTER and os.path.lexists(path):
+        raise SurveyError(f"{source} is no configuration of a model{_adapter(path)}")
+    return path if os.path.lexists(path) else None
+
+
+_ADAPTER = "adapter_config.json"
+
+
+def _adapter(path: Path) -> str:
+    """For a message, of an adapter without its model: which model it is for."""
+    if not path.is_file():
+        return ""
+    base = _read(path, str(path)).get("base_model_name_or_path")
+    named = f", {in_a_line(base)}" if isinstance(base, str) and base else ""
+    return f": {_ADAPTER} is that of an adapter; give the model that it was trained on{named}"
+
+
+def _read(path: Path, source: str) -> dict[str, Any]:
+    """What a file says, checked for what would take memory or time without end.
+
+    Raises:
+        SurveyError: it is too large, no JSON, no configuration, or asks for too much.
+    """
+    try:
+        content = read_bounded(path, LARGEST_FILE)
+    except OSError as error:
+        raise SurveyError(f"{path} cannot be read: {error.strerror or error}") from None
+    if content is None:
+        raise SurveyError(f"{source}: a config.json may have {LARGEST_FILE:,} bytes; this one has more")
+    try:
+        raw = json.loads(content)
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, numbers or nesting beyond all use
+        raise SurveyError(f"{source}: {path.name} is not valid JSON: {in_a_line(error)}") from None
+    if not isinstance(raw, dict):
+        raise SurveyError(f"{source}: {path.name} is no object with a model_type")
+    _check(raw, f"{source}: {path.name}")
+    return raw
+
+
+def _check(raw: dict[str, Any], where: str) -> None:
+    named = raw.get("architectures")
+    if named is not None and not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+        raise SurveyError(f"{where}: architectures is no list of names")
+    if not isinstance(kind := raw.get("model_type", ""), str) or not kind.isprintable():
+        raise SurveyError(f"{where}: model_type is no name")
+    left: list[Any] = [raw]
+    while left:
+        match left.pop():
+            case dict() as inner:
+                for name, value in inner.items():
+                    most = next((most for word, most in LARGEST_NUMBERS.items() if word in name), None)
+                    if most is not None and isinstance(value, int | float) and value > most:
+                        raise SurveyError(f"{where}: {in_a_line(name)} may be {most:,} at most, not {value:,}")
+                    left.append(value)
+            case list() as inner:
+                left += inner
+
+
 def _called(source: str, path: Path) -> str:
     """A name for messages: that on the hub, or of the folder or file."""
-    if not Path(source).exists():
+    if not os.path.exists(source):
         return source
     return path.resolve().parent.name if path.name == "config.json" else path.stem
 
@@ -47,6 +120,8 @@ def _from_hub(source: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
     instead = "give a folder with a config.json, or such a file"
+    if not source.isprintable():
+        raise SurveyError(f"'{in_a_line(source)}' is no folder, file, or name on the hub; {instead}")
     if source.count("/") > 1 or source.endswith(".json") or source.startswith((".", "/", "~")):
         raise SurveyError(f"there is no file or folder '{source}'; {instead}")
     try:
@@ -67,7 +142,8 @@ def _from_hub(source: str) -> Path:
     except HfHubHTTPError as error:
         raise SurveyError(f"the hub has no configuration of '{source}': {in_a_line(error)}") from error
     except Exception as error:  # of the transport, which differs between versions
-        raise SurveyError(f"'{source}' is no folder here and the hub cannot be reached; {instead}") from error
+        why = f"the hub cannot be reached ({type(error).__name__}: {in_a_line(error)})"
+        raise SurveyError(f"'{source}' is no folder here and {why}; {instead}") from error
 
 
 def notes_on(config: PreTrainedConfig) -> tuple[str, ...]:
@@ -75,9 +151,9 @@ def notes_on(config: PreTrainedConfig) -> tuple[str, ...]:
     asked = getattr(config, "quantization_config", None)
     if not asked:
         return ()
-    said = asked if isinstance(asked, Mapping) else vars(asked)
+    said = asked if isinstance(asked, Mapping) else getattr(asked, "__dict__", {})
     bits = next((bits for name, bits in _BITS.items() if said.get(name)), said.get("bits"))
-    words = [str(said[name])[:20] for name in ("quant_method",) if said.get(name)]
+    words = [in_a_line(said["quant_method"])] if said.get("quant_method") else []
     words += [f"{bits} bits"] if isinstance(bits, int) else []
     which = f" ({', '.join(words)})" if words else ""
     return (f"its quantization_config{which} is ignored: every weight is taken at full width, 2 or 4 bytes a number",)
@@ -87,6 +163,7 @@ _BITS = {"load_in_4bit": 4, "load_in_8bit": 8}
 """What bitsandbytes calls the widths of weights."""
 
 
-def in_a_line(error: BaseException) -> str:
-    """What an error of a library says, for a message of one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def in_a_line(said: object) -> str:
+    """What an error of a library or a file says, for a message of one line: at most 200 characters, all printable."""
+    line = " ".join(str(said).split())[:200] or type(said).__name__
+    return line if line.isprintable() else ascii(line)[1:-1]

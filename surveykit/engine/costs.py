@@ -22,7 +22,6 @@ from surveykit.engine.optimizers import optimizer_for
 from surveykit.engine.tracing import StepTrace, trace_step
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
-from surveykit.recipes.sites import InputEdit
 
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
 """Layers of each stack at which a recipe that treats them alike is traced."""
@@ -82,7 +81,7 @@ class Costs:
         have `target_length`, where there is a decoder behind an encoder."""
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
-            inputs = _inputs(instance, stage, batch, length, target_length)
+            inputs = _inputs(instance, batch, length, target_length)
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
@@ -112,7 +111,7 @@ class Costs:
         stage = recipe.stages[-1]
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            inputs = _inputs(instance, stage, 1, INFERENCE_LENGTH, TARGET_LENGTH)
+            inputs = _inputs(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
@@ -169,22 +168,18 @@ class Costs:
         return found
 
 
-def _inputs(instance: Instance, stage: Stage, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
+def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
     """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else.
 
     Raises:
-        RecipeError: the model has fewer positions than these and the stage's prompts take.
+        RecipeError: the model has fewer positions. Those that a prompt takes are its own to look after.
     """
     blueprint = instance.blueprint
-    for side, most in instance.positions.items():
-        text = target_length if side == "decoder" and not blueprint.causal else length
-        inputs = [slot.place for slot in instance.slots if slot.place.sublayer == f"{side}.input"]
-        prompts = [edit for edit in stage.edits if isinstance(edit, InputEdit)]
-        prompt = sum(e.positions_added() for e in prompts if any(map(blueprint.meant(e.where).matches, inputs)))
-        if text + prompt > most:
-            taken = f"a prompt of {prompt} and a text of {text} take {text + prompt}"
-            few = taken if prompt else f"fewer than the {text} to trace"
-            raise RecipeError(f"{blueprint.name} has {most} positions, {few}")
+    for slot in instance.slots:
+        target = slot.place.sublayer == "decoder.input" and not blueprint.causal
+        needed = target_length if target else length
+        if slot.positions is not None and needed > slot.positions:
+            raise RecipeError(f"{blueprint.name} has {slot.positions} positions, fewer than the {needed} to trace")
     ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
     if blueprint.encoder_only:
         return {"input_ids": ids}

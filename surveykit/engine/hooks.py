@@ -16,7 +16,7 @@ from surveykit.engine.parts import Part
 from surveykit.engine.prefixes import prepend_keys_and_values
 from surveykit.engine.side import run_beside
 from surveykit.engine.slots import Slot
-from surveykit.recipes import Edit, Place
+from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
 
@@ -60,7 +60,7 @@ class Placed:
 def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
     """Hook every placed edit on the model; the handles undo it."""
     handles: list[RemovableHandle] = []
-    prompts: list[tuple[InputEdit, Place, Part]] = []
+    prompts: list[tuple[InputEdit, Slot, Part]] = []
     prefixes: list[tuple[KeyValueEdit, Slot, Part]] = []
     parameters: list[Replaced] = []
     sides: dict[int, tuple[SideEdit, list[tuple[Slot, Part]]]] = {}
@@ -78,7 +78,7 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
         elif isinstance(edit, KeyValueEdit):
             prefixes.append((edit, slot, part))
         elif isinstance(edit, InputEdit):
-            prompts.append((edit, slot.place, part))
+            prompts.append((edit, slot, part))
         elif isinstance(edit, SideEdit):
             sides.setdefault(id(edit), (edit, []))[1].append((slot, part))
     if prefixes:

@@ -8,19 +8,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from time import perf_counter
 from typing import Any, cast
 
 import torch
 import transformers
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
 from surveykit.engine.configs import in_a_line, notes_on, open_config
 from surveykit.engine.roles import FAMILIES, LLAMA, NEEDED, Family, Side
-from surveykit.engine.slots import Slot, find, positions_of, slots_of, unplaced
+from surveykit.engine.slots import Slot, find, slots_of, unplaced
 from surveykit.engine.walk import bias_parameters, norm_parameters
 from surveykit.errors import RecipeError, SurveyError, nearest
 from surveykit.recipes import Where
+
+BUILT_WITHIN = 30.0
+"""Seconds. On two slow cores, the largest model of the hub takes two."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,12 @@ class Blueprint:
             _untie(model)
         model.eval()
         try:
-            return Instance(self, model)
+            instance = Instance(self, model)
         except SurveyError as error:
             raise SurveyError(f"{self.name}: {error}") from None
+        if not instance.parameters:
+            raise SurveyError(f"{self.name}: a model of this configuration has no parameters")
+        return instance
 
     def one_block(self) -> PreTrainedModel:
         """The model without weights, with one block if it can be made so: what its blocks have in them.
@@ -120,12 +128,15 @@ class Blueprint:
 
     def _made(self, device: str, seed: int) -> PreTrainedModel:
         config = copy.deepcopy(self.config)
+        config.return_dict = True  # what we read of an output has a name
         if len(self.family.sides) == 2:  # its stacks share one table in any case, and for transformers this is the same
             config.tie_word_embeddings = True
-        with torch.random.fork_rng(devices=[]), torch.device(device):
+        with torch.random.fork_rng(devices=[]), torch.device(device), _within(BUILT_WITHIN, self.name):
             torch.manual_seed(seed)
             try:
                 return self.model_class(config)
+            except SurveyError:
+                raise
             except Exception as error:  # whatever a model makes of an unfit configuration
                 what = f"transformers cannot build {self.model_class.__name__} from this configuration"
                 raise SurveyError(f"{self.name}: {what}: {in_a_line(error)}") from error
@@ -142,7 +153,6 @@ class Instance:
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
         self.slots: tuple[Slot, ...] = tuple(slots_of(blueprint.family, model))
-        self.positions = positions_of(blueprint.family, model)
         self.unplaced = tuple(unplaced(blueprint.family, model, self.slots))
         self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, blueprint.family.head)}
         """Parameters of all norms, and of all biases in front of the head, without a look at slots."""
@@ -211,6 +221,10 @@ def blueprint_of(source: PreTrainedConfig | str, *, name: str | None = None) -> 
     name = name or config.name_or_path or config.model_type
     if config.model_type in FAMILIES:
         family = FAMILIES[config.model_type]
+        if config.is_encoder_decoder and len(family.sides) == 1:
+            raise SurveyError(
+                f"{name}: is_encoder_decoder is true, and models of type '{config.model_type}' are not that"
+            )
         return Blueprint(name, config, _class_of(config, family.sides), family)
     supported = f"supported are {', '.join(sorted(FAMILIES))}, and decoders that name their modules as Llama does"
     parts = sorted(config.sub_configs)
@@ -267,11 +281,21 @@ def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
 
 
 def _is_transformers(error: BaseException) -> bool:
-    """Whether transformers' code raised it, or called what did of torch's: the last that is of neither torch nor Python."""
-    frames = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
-    packages = [name.partition(".")[0] for name in frames]
-    ours = [package for package in packages if package in ("transformers", "surveykit")]
-    return bool(ours) and ours[-1] == "transformers"
+    """Whether transformers' code raised it, or called what did of torch's."""
+    last = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+        package = module.partition(".")[0]
+        if package in ("transformers", "surveykit") and (module, frame.f_code.co_name) not in _HANDED_ON:
+            last = package
+    return last == "transformers"
+
+
+_HANDED_ON = {
+    ("surveykit.engine.tracing", "dropout"), ("surveykit.engine.replay", "run"),
+    ("surveykit.engine.memory", "__torch_dispatch__"), ("surveykit.engine.inference", "__torch_dispatch__"),
+}  # fmt: skip
+"""Functions that stand between the model and torch while it is traced, and call what the model called."""
 
 
 @contextmanager
@@ -300,6 +324,22 @@ def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
             raise SurveyError(f"{blueprint.name}: its configuration does not say how many blocks it has")
         names[stack.side] = said
     return names
+
+
+@contextmanager
+def _within(seconds: float, name: str) -> Iterator[None]:
+    """Stop the making of a model that takes longer; torch calls us for each of its modules."""
+    end = perf_counter() + seconds
+
+    def watch(*_: Any) -> None:
+        if perf_counter() > end:
+            raise SurveyError(f"{name}: its model has so many parts that it is not built within {seconds:.0f} seconds")
+
+    handle = register_module_module_registration_hook(watch)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _untie(model: PreTrainedModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -72,7 +73,7 @@ def model_named(source: str, catalog: Path) -> Blueprint:
     Raises:
         SurveyError: there is none, or it is not supported.
     """
-    if not Path(source).exists():
+    if not os.path.exists(source):
         record = catalogued_backbone(catalog, source)
         if record is not None:
             return blueprint(record)

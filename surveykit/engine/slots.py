@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from surveykit.engine.roles import Family, Group, Inside, Side, Stack
+from surveykit.engine.roles import Family, Group, Inside, Stack
 from surveykit.errors import SurveyError
 from surveykit.recipes import Place, Role, Sublayer
 from surveykit.recipes.base import LINEAR_ROLES, Site
@@ -29,6 +29,8 @@ class Slot:
     """Of a sublayer that is no module of its own: its matrices."""
     blocks: tuple[nn.Module, ...] = ()
     """The blocks of a stack, where the module is one."""
+    positions: int | None = None
+    """How many positions a stack can read; None where texts may have any length."""
     unable: Mapping[Site, str] = field(default_factory=dict)
     """Sites whose edits do not fit here, each with the reason."""
     fused: tuple[Role, ...] = ()
@@ -95,16 +97,13 @@ def is_norm(module: nn.Module) -> bool:
     return "norm" in type(module).__name__.lower() and next(module.children(), None) is None
 
 
-def positions_of(family: Family, model: PreTrainedModel) -> dict[Side, int]:
-    """How many positions each stack can read; stacks that read texts of any length are left out."""
-    found: dict[Side, int] = {}
-    for stack in family.stacks:
-        table = find(cast(nn.Module, model.base_model), stack.positions) if stack.positions else None
-        if isinstance(table, nn.Embedding):
-            # RoBERTa begins to count behind the position of padding; BART and OPT leave out rows that they say.
-            unused = int(getattr(table, "offset", 0)) or (-1 if table.padding_idx is None else table.padding_idx) + 1
-            found[stack.side] = table.num_embeddings - unused
-    return found
+def _positions(base: nn.Module, stack: Stack) -> int | None:
+    table = find(base, stack.positions) if stack.positions else None
+    if not isinstance(table, nn.Embedding):
+        return None
+    # RoBERTa begins to count behind the position of padding; BART and OPT leave out rows that they say.
+    unused = int(getattr(table, "offset", 0)) or (-1 if table.padding_idx is None else table.padding_idx) + 1
+    return table.num_embeddings - unused
 
 
 def unplaced(family: Family, model: PreTrainedModel, slots: Iterable[Slot]) -> Iterator[nn.Module]:
@@ -137,7 +136,7 @@ def _stack(base: nn.Module, stack: Stack, family: Family, config: Any) -> Iterat
     final: Sublayer = "encoder.final" if side == "encoder" else "decoder.final"
     unable: Mapping[Site, str] = {} if family.side_networks else {"side": "side networks are built like T5's stacks"}
     top = _slot(base.get_submodule(stack.path), "input", inputs, own[0], 0, depth)
-    yield replace(top, blocks=blocks, unable=unable)
+    yield replace(top, blocks=blocks, unable=unable, positions=_positions(base, stack))
     for name, group in stack.sublayers.items():
         sublayer = cast(Sublayer, f"{side}.{name}")
         for i, block in enumerate(blocks):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from surveykit.catalog.backbones import Backbone
@@ -121,12 +120,13 @@ def opened(catalog: Catalog, source: str) -> Model:
         SurveyError: there is no such model, or it is of no kind that is known.
         MissingExtra: torch or transformers is not installed.
     """
+    import os
     from importlib.util import find_spec
 
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise MissingExtra(package, "measure")
-    if source in catalog.backbones and not Path(source).exists():
+    if source in catalog.backbones and not os.path.exists(source):
         return catalog.backbones[source]  # a worker builds it: this process needs no torch
     from surveykit.engine.models import blueprint_of
 

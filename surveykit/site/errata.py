@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
-from textwrap import fill, indent
+from textwrap import fill
 from typing import Any
-
-from markupsafe import Markup
 
 from surveykit import __version__
 from surveykit.database.reading import Reader
 from surveykit.output import shown
-from surveykit.site.markdown import code, fence
+from surveykit.site.markdown import code, folded
 from surveykit.site.words import COLUMNS, words
 
 ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
-KINDS = {
-    "sentence": "Sentences that the survey's own tables, or another sentence, contradict",
-    "figure": "Figures of Table 5 that do not match the count beside them",
-    "cell": "Cells of Tables 1 and 2 that seem to be in another unit",
+WEIGHTS = {"erratum": "Errata", "remark": "Remarks"}
+MEANINGS = {
+    "erratum": "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may"
+    " rely on.",
+    "remark": "Small things, and observations that rest on a paper which we have not read. They are not in the letter.",
 }
 _WIDTH = 100
 
 
-def _entries(reader: Reader) -> list[Any]:
-    found = reader.all("SELECT * FROM errata ORDER BY number")
+def _entries(reader: Reader, *weights: str) -> list[Any]:
+    found = reader.all("SELECT * FROM errata WHERE list_contains(?, weight) ORDER BY number", list(weights))
     for e in found:
         e.where = _where(reader, e)
         e.suggestion = e.correction or NO_CORRECTION
@@ -36,11 +35,8 @@ def _entries(reader: Reader) -> list[Any]:
 
 def _where(reader: Reader, e: Any) -> str:
     """The place; columns and backbones are named as a reader of the survey knows them."""
-    if e.kind == "sentence":
+    if e.kind != "figure":
         return str(e.locator)
-    if e.kind == "cell":
-        place, _, column = e.locator.rpartition(", ")
-        return f"{place}, {words(column, COLUMNS)}"
     v = reader.one(
         "SELECT v.row_label, v.column_name, b.name FROM verdict v JOIN backbone b ON b.id = v.backbone WHERE locator = ?",
         e.locator,
@@ -66,14 +62,18 @@ def _figures(text: str | None) -> str:
 
 def errata_context(reader: Reader) -> dict[str, Any]:
     """What the page of errata shows."""
-    entries = _entries(reader)
+    entries = _entries(reader, *WEIGHTS)
     for e in entries:
         e.command = code(e.rerun) if e.kind == "sentence" else None
         e.readings = _result(reader, e)
         title = "Its queries" if e.kind == "sentence" else "The query"
-        e.query = Markup(f'??? note "{title}"\n\n' + indent(fence(e.sql, "sql"), "    "))
+        e.query = folded(title, e.sql)
     return {
-        "groups": [(KINDS[kind], list(group)) for kind, group in groupby(entries, key=lambda e: e.kind)],
+        "groups": [
+            (WEIGHTS[weight], MEANINGS[weight], list(group))
+            for weight, group in groupby(entries, key=lambda e: str(e.weight))
+        ],
+        "errata": [e for e in entries if e.weight == "erratum"],
         "entries": entries,
         "letter": LETTER,
         "open": reader.one("SELECT unresolved, fits_another_setup FROM summary"),
@@ -81,15 +81,15 @@ def errata_context(reader: Reader) -> dict[str, Any]:
 
 
 def letter(reader: Reader) -> str:
-    """All entries as plain text that is also Markdown, ready to be sent."""
-    entries = _entries(reader)
+    """The errata, without the remarks, as plain text that is also Markdown, ready to be sent."""
+    entries = _entries(reader, "erratum")
     date = reader.one("SELECT max(date) AS newest FROM run").newest
     parts = [
         "# Suggested errata for arXiv 2303.15647v2",
         _filled(
             "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and puts each to its "
             f"own tables. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
-            "place, what stands there, what stands elsewhere, and, where we have a suggestion, what could stand there instead. "
+            "place, what stands there, what stands elsewhere, how that can have come about, and what could stand there instead. "
             "A suggestion takes the tables as they are; it does not say that they are right and the sentence is wrong, and "
             "none speaks of the experiments themselves. We read version 2 as text, from "
             "which some figures and formulas are missing; where our reading is at fault, please tell us."
@@ -103,6 +103,7 @@ def letter(reader: Reader) -> str:
                 _item(text)
                 for text in (
                     said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
+                    f"how it can have come about: {e.innocent}",
                     f"suggestion: {e.suggestion}",
                 )
             ) + f"\n- to run it again: `{e.rerun}`",

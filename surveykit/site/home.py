@@ -81,7 +81,8 @@ def _telling(reader: Reader) -> list[Markup]:
     """Of each cause the difference that is largest as a factor; three of them."""
     largest: dict[str, Any] = {}
     for v in reader.all(
-        "SELECT v.*, c.value_min, b.name AS backbone_name, m.trainable, e.position FROM verdict v"
+        "SELECT v.*, c.value_min, b.name AS backbone_name, m.trainable, e.position,"
+        " (SELECT name FROM configuration WHERE id = v.configuration) AS setup FROM verdict v"
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " JOIN measurement m ON m.configuration = v.configuration AND m.backbone = v.backbone"
         " JOIN explanation_figure f ON f.method = v.method AND f.backbone = v.backbone AND f.column_name = v.column_name"
@@ -102,7 +103,8 @@ def _sentence(reader: Reader, v: Any) -> Markup:
     more = f"{numbers.factor(v.ratio)} fewer" if v.ratio >= 1 else f"{numbers.factor(1 / v.ratio)} as many"
     name = link(f"{v.row_label} on {v.backbone_name}", place, HOME)
     printed = escape(
-        f"the table prints {v.printed} million trainable parameters; the method has {numbers.count(v.trainable)} there,"
+        f"the table prints {v.printed} million trainable parameters; for the setup that the row is read as, {v.setup}, we"
+        f" count {numbers.count(v.trainable)},"
     )
     counted = escape(f"{more}. The printed figure matches the count of")
     return Markup(f"**{name}**: {printed} {counted} {setup_link(reader, v.fits_setup, HOME)}.")

@@ -10,6 +10,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from textwrap import indent
 from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup
@@ -61,6 +62,11 @@ def fence(text: str, language: str = "") -> Markup:
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     mark = "`" * max(3, longest + 1)
     return Markup(f"{mark}{language}\n{shown}\n{mark}")
+
+
+def folded(title: str, sql: str) -> Markup:
+    """A query in a block that opens; the title is ours."""
+    return Markup(f'??? note "{title}"\n\n' + indent(fence(sql, "sql"), "    "))
 
 
 def span(text: object, kind: str, *, identifier: str | None = None, title: str | None = None) -> Markup:

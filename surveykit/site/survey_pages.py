@@ -12,7 +12,7 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.judged import judged_figure, word_badge
-from surveykit.site.markdown import Cell, escape, joined, link, slug, span, table
+from surveykit.site.markdown import Cell, escape, folded, joined, link, slug, span, table
 from surveykit.site.measured_pages import MEMORY, memory_anchor
 from surveykit.site.verdict_tables import (
     COLUMNS,
@@ -150,6 +150,8 @@ def _entries(reader: Reader) -> Iterator[Any]:
             cause=first.cause,
             cause_words=words(first.cause, CAUSES) if first.cause not in (None, "unresolved") else None,
             text=first.explanation,
+            innocent=first.innocent,
+            evidence=first.evidence and folded("The query behind these figures", first.evidence),
             setup_link=setup_link(reader, first.fits_setup, DISCREPANCIES) if first.fits_setup else None,
             table=_figures(reader, [row for row, _ in pairs], first.fits_setup),
             tried=tried_table(reader, DISCREPANCIES, first.method, first.position)

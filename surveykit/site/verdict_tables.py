@@ -32,7 +32,7 @@ def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
     """Rows of Table 5 with both verdicts: backbone, name, row_label, method, configuration and, by column, `cells`."""
     found: dict[tuple[str, str], Any] = {}
     sql = (
-        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position FROM verdict v"
+        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position, e.innocent, e.evidence FROM verdict v"
         " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
         " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
         "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"

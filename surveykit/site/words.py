@@ -39,7 +39,7 @@ CAUSES = {
     "other_configuration": "other hyper-parameters",
     "library_default": "a library's default",
     "other_module_set": "another set of modules",
-    "other_row": "the figures of another method",
+    "other_row": "fits another method",
     "stored_not_trained": "stored parameters, not trained ones",
     "other_backbone": "another backbone",
     "other_definition": "another definition",

@@ -7,6 +7,7 @@ SELECT
     data_check.found AS found_reviewed,
     data_check_result.found,
     data_check.note,
+    data_check.innocent,
     data_check.sql,
     data_check_result.rows,
     data_check_result.error
@@ -18,7 +19,8 @@ COMMENT ON COLUMN data_audit.id IS 'Identifier';
 COMMENT ON COLUMN data_audit.looks_for IS 'What the query looks for';
 COMMENT ON COLUMN data_audit.found_reviewed IS 'Rows, as reviewed';
 COMMENT ON COLUMN data_audit.found IS 'Rows that it finds; NULL when the query failed';
-COMMENT ON COLUMN data_audit.note IS 'What the rows mean';
+COMMENT ON COLUMN data_audit.note IS 'What the rows are';
+COMMENT ON COLUMN data_audit.innocent IS 'How they can have come about without anybody''s fault';
 COMMENT ON COLUMN data_audit.sql IS 'The query';
 COMMENT ON COLUMN data_audit.rows IS 'The rows, as a JSON list of objects';
 COMMENT ON COLUMN data_audit.error IS 'Why the query failed; NULL when it did not';

@@ -32,10 +32,14 @@ SELECT
     differing.outcome,
     differing.cause,
     differing.explanation,
+    reviewed.innocent,
     differing.fits_setup,
     other_setup.trainable AS fits_setup_trainable
 FROM differing
 JOIN table5 ON table5.backbone = differing.backbone AND table5.row_label = differing.row_label
+LEFT JOIN explanation AS reviewed
+    ON reviewed.method = differing.method AND reviewed.row_label = differing.row_label
+    AND reviewed.text = differing.explanation
 LEFT JOIN measurement AS other_setup
     ON other_setup.configuration = differing.fits_setup AND other_setup.backbone = differing.backbone;
 COMMENT ON VIEW discrepancies IS 'Rows of Table 5 whose printed parameter figures differ from ours, with the reviewed reason';
@@ -53,5 +57,6 @@ COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: the same i
 COMMENT ON COLUMN discrepancies.outcome IS 'fits_another_setup, inconsistent, unresolved or unexplained';
 COMMENT ON COLUMN discrepancies.cause IS 'Kind of cause';
 COMMENT ON COLUMN discrepancies.explanation IS 'The reason, worded as what was found';
+COMMENT ON COLUMN discrepancies.innocent IS 'How the figures can have come about without anybody''s fault';
 COMMENT ON COLUMN discrepancies.fits_setup IS 'Another configuration, whose count equals the printed figures';
 COMMENT ON COLUMN discrepancies.fits_setup_trainable IS 'What that configuration trains on this backbone, measured';

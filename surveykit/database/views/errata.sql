@@ -1,4 +1,5 @@
--- errata: what in the survey contradicts the survey itself, one numbered entry each, with the query to run again.
+-- errata: what in the survey contradicts the survey itself, one numbered entry each, with the query to run again. Errata
+-- matter to a reader of the survey; remarks are small, or rest on a paper that we have not read.
 CREATE VIEW errata AS
 WITH queries AS (
     SELECT statement, string_agg('-- ' || reading || chr(10) || trim(sql, chr(10) || ' '), chr(10) || chr(10) ORDER BY position) AS sql
@@ -7,6 +8,7 @@ WITH queries AS (
 ),
 sentences AS (
     SELECT
+        statement.remark,
         1 AS part,
         statements.position AS place,
         'sentence' AS kind,
@@ -15,6 +17,7 @@ sentences AS (
         CAST(NULL AS VARCHAR) AS printed,
         statements.says,
         statements.note AS finding,
+        statement.innocent,
         statement.correction,
         'surveykit audit --id ' || statements.id AS rerun,
         queries.sql
@@ -25,6 +28,7 @@ sentences AS (
 ),
 figures AS (
     SELECT
+        explanation.remark,
         2 AS part,
         row_number() OVER (ORDER BY verdict.locator) AS place,
         'figure' AS kind,
@@ -34,6 +38,7 @@ figures AS (
         verdict.printed,
         CAST(NULL AS VARCHAR) AS says,
         verdict.explanation AS finding,
+        explanation.innocent,
         explanation.correction,
         'SELECT row_label, backbone, column_name, printed, measured, verdict FROM verdict WHERE row_label = '''
             || replace(verdict.row_label, '''', '''''') || ''' AND backbone = ''' || verdict.backbone
@@ -45,21 +50,28 @@ figures AS (
         AND figure.printed = verdict.printed
     WHERE verdict.outcome = 'inconsistent'
 ),
+-- The tables' percentages were made in the methods' papers, so what we see in a row of them is a remark, once for the row.
 cells AS (
     SELECT
+        'It rests on the paper of the method, which we have not read.' AS remark,
         3 AS part,
-        row_number() OVER (ORDER BY locator, method) AS place,
+        row_number() OVER (ORDER BY table_number, row_label, method) AS place,
         'cell' AS kind,
-        'table-' || table_number || '-' || method || '-' || replace(column_name, '_', '-') AS id,
-        locator,
-        printed,
+        'table-' || table_number || '-' || method AS id,
+        'Table ' || table_number || ', row ' || row_label AS locator,
+        string_agg(DISTINCT cell_verdict.printed, ', ') AS printed,
         CAST(NULL AS VARCHAR) AS says,
-        explanation AS finding,
+        string_agg(cell_explanation.text, ' ' ORDER BY claimed) AS finding,
+        string_agg(cell_explanation.innocent, ' ' ORDER BY claimed) AS innocent,
         CAST(NULL AS VARCHAR) AS correction,
-        'SELECT locator, printed, measured, sense, reason FROM cell_verdict WHERE locator = '''
-            || replace(locator, '''', '''''') || '''' AS sql
-    FROM cell_verdict
-    WHERE cause = 'source_inconsistent'
+        'SELECT locator, printed, measured, sense, reason FROM cell_verdict WHERE method = ''' || method
+            || ''' AND cause = ''source_inconsistent''' AS sql
+    FROM (
+        SELECT *, list_position(['trainable_percent', 'changed_percent'], column_name) AS claimed FROM cell_verdict
+    ) AS cell_verdict
+    JOIN cell_explanation USING (method, table_number, column_name)
+    WHERE cell_verdict.cause = 'source_inconsistent'
+    GROUP BY table_number, row_label, method
 ),
 quoted AS (
     SELECT *, 'surveykit query --sql "' || sql || '"' AS rerun FROM figures
@@ -67,25 +79,31 @@ quoted AS (
     SELECT *, 'surveykit query --sql "' || sql || '"' AS rerun FROM cells
 )
 SELECT
-    row_number() OVER (ORDER BY part, place, id) AS number,
+    row_number() OVER (ORDER BY remark IS NOT NULL, part, place, id) AS number,
+    if(remark IS NULL, 'erratum', 'remark') AS weight,
     kind,
     id,
     locator,
     printed,
     says,
     finding,
+    innocent,
     correction,
+    remark,
     rerun,
     sql
 FROM (SELECT * FROM sentences UNION ALL BY NAME SELECT * FROM quoted);
 COMMENT ON VIEW errata IS 'What in the survey contradicts the survey itself, to be sent to its authors';
-COMMENT ON COLUMN errata.number IS 'Order, from 1';
-COMMENT ON COLUMN errata.kind IS 'sentence, figure (of Table 5) or cell (of Tables 1 and 2)';
+COMMENT ON COLUMN errata.number IS 'Order, from 1: errata, then remarks, each by place';
+COMMENT ON COLUMN errata.weight IS 'erratum (matters to a reader of the survey, stands in the letter) or remark';
+COMMENT ON COLUMN errata.kind IS 'sentence, figure (of Table 5) or cell (a row of Tables 1 and 2)';
 COMMENT ON COLUMN errata.id IS 'Identifier, which stays when entries come and go';
 COMMENT ON COLUMN errata.locator IS 'Where it stands';
 COMMENT ON COLUMN errata.printed IS 'The figure or cell, as printed; NULL for a sentence';
 COMMENT ON COLUMN errata.says IS 'What the sentence says, in our words; NULL for a figure or cell';
 COMMENT ON COLUMN errata.finding IS 'What the survey prints elsewhere, or what follows from it';
+COMMENT ON COLUMN errata.innocent IS 'How it can have come about without anybody''s fault';
 COMMENT ON COLUMN errata.correction IS 'What could stand there instead; NULL where nothing is suggested';
+COMMENT ON COLUMN errata.remark IS 'What makes a remark small or uncertain; NULL for an erratum';
 COMMENT ON COLUMN errata.rerun IS 'The command that shows it again';
 COMMENT ON COLUMN errata.sql IS 'Its queries';

@@ -5,6 +5,7 @@ SELECT
     statement.id,
     statement.locator,
     statement.says,
+    statement.headline,
     statement.status AS status_reviewed,
     CASE
         WHEN count(statement_reading.position) = 0 THEN 'not_checkable'
@@ -15,7 +16,8 @@ SELECT
     END AS status,
     count(statement_reading.position) AS readings,
     statement.note,
-    statement.reason
+    statement.reason,
+    statement.innocent
 FROM statement
 LEFT JOIN statement_reading ON statement_reading.statement = statement.id
 LEFT JOIN statement_result
@@ -26,8 +28,10 @@ COMMENT ON COLUMN statements.position IS 'Order, from 1';
 COMMENT ON COLUMN statements.id IS 'Identifier';
 COMMENT ON COLUMN statements.locator IS 'Where the sentence stands';
 COMMENT ON COLUMN statements.says IS 'What it says, in our words';
+COMMENT ON COLUMN statements.headline IS 'What was found, in one sentence';
 COMMENT ON COLUMN statements.status_reviewed IS 'Status as reviewed';
 COMMENT ON COLUMN statements.status IS 'holds (every reading), contradicted (none), depends_on_reading, not_checkable, or failed';
 COMMENT ON COLUMN statements.readings IS 'Number of readings';
 COMMENT ON COLUMN statements.note IS 'Reviewed note with the figures';
 COMMENT ON COLUMN statements.reason IS 'Why it cannot be checked; NULL when it can';
+COMMENT ON COLUMN statements.innocent IS 'How a contradicted sentence can have come about without anybody''s fault';

@@ -1,0 +1,73 @@
+"""How tests are run: what is skipped says how to get what is missing, and what a test leaves behind fails it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import needs
+import pytest
+from conftest import ROOT
+
+TESTS = ROOT / "tests"
+SKIPS = {"skip", "skipif", "importorskip"}
+
+
+def reasons(path: Path) -> list[str]:
+    """What each call that skips gives as its reason, as it is written."""
+    found = []
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in SKIPS:
+            given = [word.value for word in call.keywords if word.arg == "reason"] or call.args[:1]
+            found.append(ast.unparse(given[0]))
+    return found
+
+
+def test_every_skip_says_how_to_get_what_is_missing() -> None:
+    found = {path.name: reasons(path) for path in TESTS.rglob("*.py")}
+    written = {reason for all_of_one in found.values() for reason in all_of_one}
+    assert {"needs.CHROMIUM", "needs.NODE"} < written <= {f"needs.{name}" for name in vars(needs) if name.isupper()}
+    for name in (name for name in vars(needs) if name.isupper()):
+        assert getattr(needs, name).startswith("need "), "the line reads: skipped: 12 need …"
+
+
+def run(tmp_path: Path, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(TESTS)]), "PATH": path or kept["PATH"]}
+    command = [sys.executable, "-m", "pytest", "-n0", "-o", f"cache_dir={tmp_path / 'cache'}", *words]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_last_lines_name_what_was_skipped_and_it_can_be_run_alone(tmp_path: Path) -> None:
+    browser = "tests/browser/test_accessible.py::test_the_first_key_skips_to_the_content"
+    files = [browser, "tests/test_formula.py"]
+    done = run(tmp_path, *files, path=str(tmp_path))
+    assert done.returncode == 0, done.stdout
+    *_, named, totals = done.stdout.splitlines()
+    assert named == f"skipped: 1 {needs.CHROMIUM}"
+    assert " passed, 1 skipped" in totals
+    again = run(tmp_path, "--skipped-before", "--collect-only", "-q", *files)
+    assert [line for line in again.stdout.splitlines() if "::" in line] == [browser]
+
+
+@pytest.mark.parametrize(
+    ("left", "named"),
+    [
+        ("os.environ['SURVEYKIT_CATALOG'] = 'x'", "SURVEYKIT_CATALOG"),
+        ("os.environ.pop('HOME')", "HOME"),
+        ("os.chdir('/')", "$PWD"),
+        ("sys.path.append('x')", "sys.path"),
+        ("os.umask(0o77)", "umask"),
+        ("import torch; torch.set_grad_enabled(False)", "torch"),
+    ],
+)
+def test_a_test_that_leaves_something_behind_fails(tmp_path: Path, left: str, named: str) -> None:
+    first = "import torch\n" if "torch" in left else ""
+    (tmp_path / "test_it.py").write_text(f"import os, sys\n{first}def test_it() -> None:\n    {left}\n")
+    done = run(tmp_path, "-p", "conftest", "-c", os.devnull, "--rootdir", str(tmp_path), str(tmp_path / "test_it.py"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"left behind in the process: {named}" in done.stdout
+    assert "1 passed, 1 error" in done.stdout
