@@ -16,11 +16,14 @@ from conftest import CATALOG
 from small_models import CONFIGS
 
 from surveykit.catalog.chosen import chosen_recipes
+from surveykit.catalog.load import Catalog
 from surveykit.cli import main
+from surveykit.engine import build
 from surveykit.engine.configs import LARGEST_FILE
 from surveykit.engine.models import blueprint_of
 from surveykit.engine.on_model import count_on, measure_on
 from surveykit.errors import SurveyError
+from surveykit.fit.predict import chosen, has_biases
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +180,12 @@ def test_bitfit_trains_the_biases_that_are_there_and_adds_them_where_there_are_n
         assert main(["count", "bitfit", "--model", model, "--format", "json"]) == 0
         [row] = json.loads(capsys.readouterr().out)
         assert (row["configuration"], row["trainable"]) == (f"bitfit/{configuration}", trainable)
+
+
+def test_fit_means_the_same_bitfit(catalog: Catalog) -> None:
+    for model, configuration in (("bert-base", "bitfit/native"), ("t5-small", "bitfit/added-linear")):
+        biases = has_biases(catalog.backbones[model])
+        assert biases is build(catalog.backbones[model]).has_biases
+        assert chosen(catalog, ["bitfit"], every=False, biases=biases) == [configuration]
+        assert len(chosen(catalog, None, every=False, biases=biases)) == len(catalog.methods)
+    assert chosen(catalog, ["bitfit/added-linear"], every=False, biases=True) == ["bitfit/added-linear"]
