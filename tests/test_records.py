@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import typing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,6 +198,25 @@ def test_what_cannot_be_built_is_refused(
 
 
 VALUES = ("", "0", "1", "7" * 18, "9" * 18, "10" + "0" * 17, "lora", "t5-large", "2026-02-28", "none", "yes", "0" * 16)
+
+
+@pytest.mark.parametrize("file", SHELF_FILES)
+def test_the_largest_figures_fit_into_every_view(copy: Path, file: str) -> None:
+    record = resealed.RECORDS[file.split("/")[0]]
+    numbers = [name for name in record.figures() if int in typing.get_args(record.model_fields[name].annotation)]
+
+    def enlarge(row: resealed.Row) -> None:
+        row |= {name: str(10**16) for name in numbers if row[name]}
+
+    assert resealed.change(copy / "measured" / file, enlarge)
+    with duckdb.connect() as connection:
+        fill(connection, load(copy))
+        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        assert len(views) > 5
+        for (view,) in views:
+            connection.execute(f"SELECT * FROM {view}").fetchall()
+    assert resealed.change(copy / "measured" / file, lambda row: row.update({numbers[0]: str(10**16 + 1)}))
+    assert any("less than or equal to 10000000000000000" in p.message for p in problems(copy))
 
 
 def test_whatever_is_sealed_and_loads_can_be_built(whole: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import resealed
 import site_config
 import small_catalog
-from conftest import CATALOG
+from conftest import CATALOG, ROOT
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import cell_of, cells
@@ -266,3 +266,17 @@ def test_a_page_says_what_was_measured_again_for_its_build(database: Path, pages
         f"at commit <code>{'1' * 40}</code> with surveykit 0.1.0, Python 3.11, PyTorch 2.13.0 and transformers 5.23.0."
         in words
     )
+
+
+def test_the_readme_says_how_large_the_sample_is_and_what_it_meets(catalog: Catalog) -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    chance = 100 * SAMPLE / sample(catalog, SAMPLE, "x").among
+    assert f"a sample of {SAMPLE} of them, another one with each commit, is measured now" in text
+    assert f"A single false one is met with a chance of {chance:.0f} % each time" in text
+
+
+def test_a_workflow_measures_everything_each_week() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "measured.yml").read_text(encoding="utf-8")
+    assert "schedule:" in workflow
+    assert "surveykit verify --sample all" in workflow
+    assert "surveykit verify --summary --seed" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from surveykit.record import Record
 
-Count = Annotated[int | None, Field(ge=0, le=10**18)]
-"""A number that was found: far below what 64 bits hold, so that percentages and sums of it fit too."""
+Count = Annotated[int | None, Field(ge=0, le=10**16)]
+"""A number that was found: far below what 64 bits hold, so that a hundred times as much does too, as percentages need."""
 Whole = Annotated[int, Field(ge=1, le=10**9)]
 """A number that was chosen, such as a batch."""
 Dtype = Literal["bfloat16", "float32"]
