@@ -46,7 +46,7 @@ WORK = """
     if __name__ == "__main__":
         sys.path.insert(0, str(Path(__file__).parent))
         try:
-            for task, result in in_processes(make, (sys.argv[1],), [0, 1, 2, 3], 2):
+            for task, result in in_processes(make, (sys.argv[1],), [0, 1, 2, 3][: int(sys.argv[2])], int(sys.argv[3])):
                 print("done", task, flush=True)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
@@ -96,12 +96,14 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-@pytest.fixture
-def working(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
-    """Two workers in the midst of a minute's work each, one task done and one not begun."""
+@pytest.fixture(params=[(4, 2), (3, 3)], ids=["a task waits", "a worker waits"])
+def working(
+    request: pytest.FixtureRequest, tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> subprocess.Popen[str]:
+    """Two workers in the midst of a minute's work each, one task done; another not begun, or a worker without one."""
     script = tmp_path / "work.py"
     script.write_text(textwrap.dedent(WORK), encoding="utf-8")
-    process = start(script, tmp_path)
+    process = start(script, tmp_path, *request.param)
     assert wait_for(lambda: (tmp_path / "1").exists() and (tmp_path / "2").exists(), 60)
     return process
 
@@ -122,6 +124,17 @@ def test_an_interrupt_of_the_parent_alone_ends_all_too(working: subprocess.Popen
     told, errors = working.communicate(timeout=SOON * PATIENCE)
     assert (working.returncode, told, errors) == (130, "done 0\ninterrupted\n", "")
     assert not alive(working.pid)
+
+
+def test_ctrl_c_is_for_the_parent_alone(working: subprocess.Popen[str]) -> None:
+    """A worker that took it for its own would print where it was."""
+    workers = [pid for pid in alive(working.pid) if pid != working.pid]
+    for pid in workers:
+        os.kill(pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert set(workers) <= set(alive(working.pid))
+    os.kill(working.pid, signal.SIGINT)
+    assert working.communicate(timeout=SOON * PATIENCE) == ("done 0\ninterrupted\n", "")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
