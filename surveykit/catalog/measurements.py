@@ -26,6 +26,8 @@ class Recorded(Record):
 
     nullable: ClassVar[tuple[str, ...]] = ()
     """Fields that may be null where something was found. Where nothing was, all figures are, and there is a reason."""
+    rounded: ClassVar[tuple[str, ...]] = ()
+    """Figures over which the last bit of a floating-point number decides, so that processors differ in them a little."""
 
     @classmethod
     def values_of(cls) -> list[str]:
@@ -221,6 +223,7 @@ class TrialRow(Recorded):
 
     identity = ("configuration",)
     nullable = ("loss_falls", "stray", "obstacle")
+    rounded = ("changed_trained",)  # an entry that a step moves by less than its last bit has not changed
 
     configuration: str
     status: Literal["run", "refused"]
