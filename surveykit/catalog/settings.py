@@ -10,9 +10,8 @@ from surveykit.catalog.measurements import Dtype
 if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
 
-CENTRAL_LENGTH = 256
 BAND_LENGTHS = (128, 512)
-"""Positions of the encoder's input: the declared setting, and the others that show whether an answer depends on it."""
+"""Positions of the encoder's input, besides those of the setting that is judged: they show whether an answer depends on it."""
 TARGET_LENGTH = 8
 """Positions of the decoder's input."""
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
@@ -43,8 +42,9 @@ def settings_of(catalog: Catalog, configuration: str, backbone: str) -> Settings
     """
     found = catalog.configuration(configuration)
     in_table5 = bool(found.survey_rows) and catalog.backbones[backbone].survey_label is not None
-    lengths = (CENTRAL_LENGTH, *BAND_LENGTHS) if found.default or in_table5 else (CENTRAL_LENGTH,)
-    return Settings(_batch_of(catalog, backbone), lengths)
+    judged = catalog.quantities.judging.length
+    lengths = dict.fromkeys((judged, *BAND_LENGTHS)) if found.default or in_table5 else (judged,)
+    return Settings(_batch_of(catalog, backbone), tuple(lengths))
 
 
 def _batch_of(catalog: Catalog, backbone: str) -> int:

@@ -268,10 +268,9 @@ def _measured(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     for shelf in SHELVES:
         rows = shelf.rows(catalog)
         now = {cell: current_key(catalog, cell, shelf.measure) for cell in {cell_of(row) for row in rows}}
-        yield (
-            tables[shelf.folder],
-            [(*(getattr(row, name) for name in row.values_of()), row.key != now[cell_of(row)]) for row in rows],
-        )
+        names = [*shelf.record.values_of(), *(("backward",) if shelf.folder == "costs" else ())]
+        found = [(*(getattr(row, name) for name in names), row.key != now[cell_of(row)]) for row in rows]
+        yield tables[shelf.folder], found
 
 
 def _formula_values(catalog: Catalog) -> Iterator[Row]:
