@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
+from functools import cache
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.measurements import Recorded
+from surveykit.catalog.shelves import SHELVES
+
 REAL = Path(__file__).parent.parent / "catalog"
-SHELVES = ("counts", "costs", "memory", "trials")
 
 
 def write(methods: int, folder: Path) -> Path:
@@ -45,11 +50,24 @@ def _copy(method: dict[str, Any], number: int, name: str, paper: str) -> str:
 
 
 def _copy_measured(catalog: Path, original: str, name: str) -> None:
+    """What is recorded of a method as what is recorded of its copy."""
     for shelf in SHELVES:
-        measured = REAL / "measured" / shelf / f"{original}.csv"
-        if measured.is_file():
-            text = measured.read_text(encoding="utf-8").replace(f"\n{original}/", f"\n{name}/")
-            (catalog / "measured" / shelf / f"{name}.csv").write_text(text, encoding="utf-8")
+        rows = [row for row in shelf.rows(_real()) if row.configuration.startswith(f"{original}/")]
+        if rows:
+            with (catalog / "measured" / shelf.folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(shelf.record.model_fields), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(_renamed(row, name).model_dump() for row in rows)
+
+
+@cache
+def _real() -> Catalog:
+    return load(REAL)
+
+
+def _renamed(row: Recorded, name: str) -> Recorded:
+    values = {field: getattr(row, field) for field in row.values_of()}
+    return type(row).model_validate(values | {"configuration": f"{name}/{values['configuration'].partition('/')[2]}"})
 
 
 def _entries(text: str) -> list[tuple[str, str]]:

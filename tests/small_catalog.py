@@ -9,8 +9,8 @@ from pathlib import Path
 
 from surveykit import formula
 from surveykit.catalog.load import load
-from surveykit.catalog.measurements import Measurement
-from surveykit.catalog.staleness import key
+from surveykit.catalog.measured import Cell, current_key, record
+from surveykit.catalog.measurements import Measurement, Run
 
 REAL = Path(__file__).parent.parent / "catalog"
 METHODS = ("full-tuning", "lora", "prefix-tuning")
@@ -57,11 +57,8 @@ def _write_papers(root: Path) -> None:
 
 def _write_counts(root: Path) -> None:
     catalog = load(root, measured=False)
-    counts = root / "measured" / "counts"
-    counts.mkdir(parents=True)
-    fields = tuple(Measurement.model_fields)
-    rows: dict[str, list[list[object]]] = {name: [list(fields)] for name in METHODS}
-    for name, method, configuration in catalog.configurations():
+    rows = []
+    for name, _, configuration in catalog.configurations():
         for backbone in catalog.backbones.values():
             written = configuration.formula
             symbols = formula.bind(written.let, backbone.symbols())
@@ -69,12 +66,8 @@ def _write_counts(root: Path) -> None:
             cell = {
                 "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **values,
                 "stored_bytes": 4 * values["stored"], "provenance": "config",
-                "key": key(configuration.recipe, backbone), "run": RUN,
+                "key": current_key(catalog, Cell(backbone.id, name)), "run": RUN,
             }  # fmt: skip
-            rows[method.id].append([cell.get(field, "") for field in fields])
-    for name, lines in rows.items():
-        with (counts / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(lines)
-    (root / "measured" / "runs.csv").write_text(
-        f"run,date,surveykit,python,torch,transformers\n{RUN},2026-01-02,0.1.0,3.11.7,2.13.0,5.23.0\n", encoding="utf-8"
-    )
+            rows.append(Measurement.model_validate({field: cell.get(field) for field in Measurement.values_of()}))
+    versions = {"surveykit": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "transformers": "5.23.0"}
+    record(catalog, rows, Run.model_validate({"run": RUN, "date": "2026-01-02", **versions}))

@@ -146,11 +146,6 @@ def test_a_broken_file_is_never_skipped(copy: Path) -> None:
         assert part in found
 
 
-def test_a_measurement_of_nothing_is_a_problem(copy: Path) -> None:
-    edit(copy / "measured" / "counts" / "lora.csv", "lora/qv-r8,t5-large", "lora/qv-r9,t5-large")
-    assert any("'lora/qv-r9', which is not in the catalog; run surveykit measure" in line for line in problems(copy))
-
-
 def test_where_the_catalog_is_looked_for(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     empty = tmp_path / "empty"

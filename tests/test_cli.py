@@ -209,22 +209,3 @@ def test_runs_as_a_module_from_any_folder(tmp_path: Path) -> None:
     for _ in ("the database is built", "it is there"):
         done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
         assert done.stdout.split() == ["id", "full-tuning", "lora", "prefix-tuning"], done.stderr
-
-
-def test_reproduce_gives_its_parts_all_that_they_read(
-    monkeypatch: pytest.MonkeyPatch, root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It counts all methods for real, which the check does; here what is dear is left out."""
-    asked: list[object] = []
-
-    def build(config: Path, *, catalog: Path, strict: bool, offline: bool) -> Path:
-        asked.append((config, str(catalog), strict, offline))
-        return tmp_path / "site"
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("surveykit.site.build.build", build)
-    monkeypatch.setattr(module("verify"), "run", lambda arguments: asked.append(arguments.summary) or 0)
-    assert main(["--catalog", root, "reproduce"]) == 0
-    assert asked == [(Path("mkdocs.yml"), root, True, False), True]
-    assert (tmp_path / "build" / "surveykit.duckdb").is_file()
-    assert "wrote" in capsys.readouterr().out

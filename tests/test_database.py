@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 import small_catalog
+from conftest import CATALOG
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.database import fields
-from surveykit.database.build import build
+from surveykit.database.build import build, fill
 from surveykit.errors import QueryError, SurveyError
 
 
@@ -141,6 +143,22 @@ def test_table5_and_summary_agree(connection: duckdb.DuckDBPyConnection) -> None
 
 def test_formulas_and_staleness(connection: duckdb.DuckDBPyConnection) -> None:
     assert rows(connection, "SELECT DISTINCT formulas_agree, is_stale FROM measured") == [(True, False)]
+
+
+def test_costs_of_another_batch_are_stale(tmp_path: Path) -> None:
+    """The batch is the survey's Table 3's: nothing of the engine or of a recipe changes with it."""
+    root = Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+    table3 = root / "survey" / "table3.csv"
+    text = table3.read_text(encoding="utf-8")
+    assert "T53B,RTE,4" in text
+    table3.write_text(text.replace("T53B,RTE,4", "T53B,RTE,1"), encoding="utf-8")
+    with duckdb.connect() as connection:
+        fill(connection, load(root))
+        stale = rows(connection, "SELECT DISTINCT backbone FROM method_on_backbone WHERE is_stale")
+        for table in ("cost", "memory_use"):
+            assert rows(connection, f"SELECT DISTINCT backbone FROM {table} WHERE is_stale") == [("t5-3b",)]
+        assert stale == [("t5-3b",)]
+        assert not rows(connection, "SELECT * FROM measurement WHERE is_stale")
 
 
 def test_a_changed_recipe_is_stale(tmp_path: Path) -> None:

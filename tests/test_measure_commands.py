@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import resealed
 import small_catalog
 from conftest import CATALOG, ROOT
 
 from surveykit.catalog.load import load
 from surveykit.catalog.measured import stale
 from surveykit.cli import main
-from surveykit.engine import measure as engine_measure
+from surveykit.engine import measure_counts
 
 
 @pytest.fixture
@@ -74,21 +75,19 @@ def test_an_edited_recipe_is_measured_again_and_nothing_else(copy: Path, capsys:
     assert main(["--catalog", str(copy), "measure", "--only", "counts"]) == 0
     assert "measured 6 counts" in capsys.readouterr().out  # five T5s and the backbone of the paper
     after = files(copy / "measured")
-    assert {name for name in after if after[name] != before[name]} == {"lora.csv"}
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed - {"runs.csv"} == {"lora.csv"}  # where this environment recorded before, its day is another one now
     assert "lora/qv-r8,t5-large,counted,,4718592," in after["lora.csv"].decode()
     assert not list((copy / "measured").rglob("*.partial"))
-
-
-def test_prose_makes_nothing_stale(copy: Path) -> None:
-    edit(copy / "methods" / "lora.yaml", "idea: >-\n", "idea: >-\n  Another first sentence.\n")
-    edit(copy / "backbones" / "t5-large.yaml", "name: T5-Large", "name: T5 large")
-    assert not stale(load(copy))
 
 
 def test_a_removed_configuration_leaves_the_records(small: Path) -> None:
     before = figures(small / "measured")
     (small / "measured" / "counts" / "prefix-tuning.csv").unlink()
-    edit(small / "measured" / "counts" / "lora.csv", "lora/qv-r8,t5-large", "lora/gone,t5-large")
+    resealed.change(
+        small / "measured" / "counts" / "lora.csv", lambda row: row.update(configuration="lora/gone"),
+        where=lambda row: (row["configuration"], row["backbone"]) == ("lora/qv-r8", "t5-large"),
+    )  # fmt: skip
     assert main(["--catalog", str(small), "measure", "--quiet", "--only", "counts"]) == 0
     assert figures(small / "measured") == before
 
@@ -96,7 +95,7 @@ def test_a_removed_configuration_leaves_the_records(small: Path) -> None:
 def test_an_interrupted_run_keeps_what_it_found(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = Path(shutil.copytree(small, tmp_path / "copy" / "catalog"))
     shutil.rmtree(copy / "measured")
-    count, calls = engine_measure.count, []
+    count, calls = measure_counts.count, []
 
     def interrupted(*arguments: object) -> object:
         calls.append(arguments)
@@ -104,7 +103,7 @@ def test_an_interrupted_run_keeps_what_it_found(small: Path, tmp_path: Path, mon
             raise KeyboardInterrupt
         return count(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(engine_measure, "count", interrupted)
+    monkeypatch.setattr(measure_counts, "count", interrupted)
     assert main(["--catalog", str(copy), "measure", "--quiet", "--only", "counts"]) == 130
     monkeypatch.undo()
     assert len(load(copy).measurements) == 7
@@ -132,8 +131,6 @@ def test_a_recipe_that_does_not_fit_is_recorded_with_its_reason(copy: Path, caps
         ("methods/lora.yaml", "trainable: 2*A*r*(d + I)", "trainable: 2*A*r*(d + d)",
          "formula: lora/qv-r8 on t5-11b: the formula of trainable gives 2,359,296, the model has 20,054,016"),
         ("methods/lora.yaml", "rank: 8", "rank: 9", "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,296"),
-        ("measured/counts/lora.csv", "lora/qv-r8,t5-large,counted,,2359296", "lora/qv-r8,t5-large,counted,,2359297",
-         "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,297, but measures 2,359,296"),
         ("methods/lora.yaml", "fits_setup: lora/self-attention-qv-r8", "fits_setup: lora/qv-r8",
          "explanation: Table 5, LoRa (q and v) on t5-3b, params_millions: printed 3.93: lora/qv-r8 does not give it"),
     ],
@@ -143,6 +140,16 @@ def test_verify_fails_with_the_place_and_what_was_found(
 ) -> None:
     edit(copy / file, old, new)
     assert main(["--catalog", str(copy), "verify-params", "--method", "lora"]) == 1
+    assert finding in capsys.readouterr().err
+
+
+def test_verify_fails_where_a_record_was_forged(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resealed.change(
+        copy / "measured" / "counts" / "lora.csv", lambda row: row.update(trainable="2359297"),
+        where=lambda row: (row["configuration"], row["backbone"]) == ("lora/qv-r8", "t5-large"),
+    )  # fmt: skip
+    assert main(["--catalog", str(copy), "verify-params", "--method", "lora"]) == 1
+    finding = "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,297, but measures 2,359,296"
     assert finding in capsys.readouterr().err
 
 

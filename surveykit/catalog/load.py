@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from surveykit.catalog.files import read_text
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
+from surveykit.catalog.shelves import Reading, measured_fields
 from surveykit.catalog.tables import (
     CategoryCell,
     Citation,
@@ -85,13 +86,17 @@ class Catalog:
         sizes = [b.id for b in self.backbones.values() if b.architecture == "t5"]
         return tuple(dict.fromkeys((*sizes, *configuration.also_on)))
 
+    def configuration(self, full_name: str) -> Configuration:
+        """The configuration called method/configuration; StopIteration when there is none."""
+        return next(c for name, _, c in self.configurations() if name == full_name)
+
     def appendix_b_labels(self) -> dict[str, str]:
         """The backbone that Appendix B means by each of its names, such as `T5 3B`."""
         return {backbone.name.replace("-", " "): backbone.id for backbone in self.backbones.values()}
 
     def recipe(self, full_name: str) -> Recipe:
-        """The recipe of method/configuration; KeyError when there is none."""
-        return next(c.recipe for name, _, c in self.configurations() if name == full_name)
+        """Its recipe."""
+        return self.configuration(full_name).recipe
 
 
 class _Loading:
@@ -144,12 +149,13 @@ class _Loading:
         self.problems.append(Problem(file, line, 1, message))
 
 
-def load(root: Path, *, measured: bool = True) -> Catalog:
+def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = None) -> Catalog:
     """Load and check a catalog.
 
     Args:
         root: the folder with `methods`, `backbones`, `survey`, `measured`, `papers.bib` and `quantities.yaml`.
         measured: also read what `surveykit measure` wrote.
+        left_out: where it is given, what `surveykit measure` wrote and is at fault is left out, and why is added here.
 
     Raises:
         CatalogError: with every problem of every file.
@@ -166,14 +172,6 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
         loading.problems.append(Problem(f"{root.name}/quantities.yaml", 0, 0, message))
     if quantities is None:
         raise CatalogError(loading.problems)
-    found = root / "measured"
-    recorded = measured and lexists(found / "runs.csv")
-    runs = _csv(loading, found / "runs.csv", Run) if recorded else []
-
-    def rows(folder: str, record: type[R]) -> tuple[R, ...]:
-        files = sorted((found / folder).glob("*.csv")) if recorded else []
-        return tuple(row for path in files for row in _csv(loading, path, record))
-
     catalog = Catalog(
         root=root,
         methods=methods,
@@ -182,16 +180,20 @@ def load(root: Path, *, measured: bool = True) -> Catalog:
         table5=tuple(table5),
         survey=survey,
         quantities=quantities,
-        measurements=rows("counts", Measurement),
-        costs=rows("costs", Cost),
-        memory=rows("memory", MemoryUse),
-        trials=rows("trials", TrialRow),
-        runs={run.run: run for run in runs},
+        measurements=(),
+        costs=(),
+        memory=(),
+        trials=(),
+        runs={},
     )
     if not methods:
         loading.problems.append(Problem(f"{root.name}/methods", 0, 0, "there is no method"))
     if not loading.problems:  # relations between files make sense only once each file does
         _check_relations(catalog, loading)
+    if measured:
+        reading = Reading(root)
+        catalog = replace(catalog, **measured_fields(catalog, reading, related=not loading.problems))
+        (loading.problems if left_out is None else left_out).extend(reading.problems)
     if loading.problems:
         raise CatalogError(loading.problems)
     return catalog
@@ -287,7 +289,6 @@ def _check_relations(catalog: Catalog, loading: _Loading) -> None:
     _check_table5(catalog, loading, rows)
     _check_survey(catalog, loading, names)
     _check_papers(catalog, loading)
-    _check_measured(catalog, loading, names)
 
 
 def _once(stem: str, file: str, at: tuple[str | int, ...], entries: Sequence[object], loading: _Loading) -> None:
@@ -373,23 +374,3 @@ def _check_papers(catalog: Catalog, loading: _Loading) -> None:
         loading.problems.append(Problem(file, 0, 0, f"'{key}' is cited nowhere"))
     if SURVEY_KEY not in catalog.papers:
         loading.problems.append(Problem(file, 0, 0, f"the survey itself, '{SURVEY_KEY}', is missing"))
-
-
-def _check_measured(catalog: Catalog, loading: _Loading, names: set[str]) -> None:
-    seen: Counter[tuple[str, str]] = Counter()
-    for m in catalog.measurements:
-        file = f"{catalog.root.name}/measured/counts/{m.configuration.split('/')[0]}.csv"
-        seen[m.configuration, m.backbone] += 1
-        again = "; run surveykit measure"
-        if m.configuration not in names:
-            loading.problems.append(
-                Problem(file, 0, 0, f"measures '{m.configuration}', which is not in the catalog{again}")
-            )
-        if m.backbone not in catalog.backbones:
-            loading.problems.append(
-                Problem(file, 0, 0, f"measures on '{m.backbone}', which is not in the catalog{again}")
-            )
-        if m.run not in catalog.runs:
-            loading.problems.append(Problem(file, 0, 0, f"names the run '{m.run}', which runs.csv lacks{again}"))
-        if seen[m.configuration, m.backbone] == 2:
-            loading.problems.append(Problem(file, 0, 0, f"measures {m.configuration} on {m.backbone} twice{again}"))

@@ -1,4 +1,5 @@
-"""catalog/measured: what the engine found, written so that a diff shows only what changed."""
+"""catalog/measured: what there is to measure, what of it is stale, and what was found written so that a diff shows only
+what changed."""
 
 from __future__ import annotations
 
@@ -7,15 +8,18 @@ import hashlib
 import io
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
+from surveykit.catalog.lock import alone_in
+from surveykit.catalog.measurements import Recorded, Run
+from surveykit.catalog.settings import settings_of
+from surveykit.catalog.shelves import RUNS, SHELVES, Reading, Shelf, method_of, read_rows, read_runs
 from surveykit.catalog.staleness import Measure, key
-from surveykit.record import Record
 
 
 @dataclass(frozen=True, order=True)
@@ -27,33 +31,15 @@ class Cell:
 
     @property
     def method(self) -> str:
-        return self.configuration.split("/")[0]
+        return method_of(self.configuration)
+
+    def __str__(self) -> str:
+        return f"{self.configuration} on {self.backbone}" if self.backbone else self.configuration
 
 
-@dataclass(frozen=True)
-class Shelf:
-    """A folder of catalog/measured: one file per method, one kind of row."""
-
-    folder: str
-    measure: Measure
-    record: type[Record]
-    identity: tuple[str, ...]
-    """Fields that tell rows apart; their values order the file."""
-
-
-COUNTS = Shelf("counts", "counts", Measurement, ("configuration", "backbone"))
-COSTS = Shelf("costs", "costs", Cost, ("configuration", "backbone"))
-MEMORY = Shelf("memory", "costs", MemoryUse, ("configuration", "backbone", "length", "dtype"))
-TRIALS = Shelf("trials", "trials", TrialRow, ("configuration",))
-SHELVES = (COUNTS, COSTS, MEMORY, TRIALS)
-
-
-def recorded(catalog: Catalog, shelf: Shelf) -> tuple[Any, ...]:
-    """The rows of a shelf."""
-    rows: Mapping[str, tuple[Any, ...]] = {
-        "counts": catalog.measurements, "costs": catalog.costs, "memory": catalog.memory, "trials": catalog.trials,
-    }  # fmt: skip
-    return rows[shelf.folder]
+def cell_of(row: Any) -> Cell:
+    """The cell that a row speaks of."""
+    return Cell(getattr(row, "backbone", ""), row.configuration)
 
 
 def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
@@ -70,26 +56,37 @@ def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
 
 
 def current_key(catalog: Catalog, cell: Cell, measure: Measure = "counts") -> str:
+    """The key of what would be measured now. Raises as `staleness.key`."""
     backbone = catalog.backbones[cell.backbone] if cell.backbone else None
-    return key(catalog.recipe(cell.configuration), backbone, measure)
+    settings = settings_of(catalog, cell.configuration, cell.backbone) if measure == "costs" else None
+    return key(catalog.recipe(cell.configuration), backbone, measure, settings)
 
 
 def stale(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
-    """The cells whose recorded measurement is missing or speaks of another recipe, engine or backbone."""
-    shelves = [shelf for shelf in SHELVES if shelf.measure == measure]
+    """The cells whose recorded measurement is missing, in part too, or was made with another recipe, backbone, setting
+    or code."""
     keys: dict[Cell, set[str]] = defaultdict(set)
-    complete: dict[Cell, set[str]] = defaultdict(set)
-    for shelf in shelves:
-        for row in recorded(catalog, shelf):
-            cell = Cell(getattr(row, "backbone", ""), row.configuration)
-            keys[cell].add(row.key)
-            complete[cell].add(shelf.folder)
-    wanted = {shelf.folder for shelf in shelves}
-    return [
-        cell
-        for cell in cells(catalog, measure)
-        if keys.get(cell) != {current_key(catalog, cell, measure)} or complete[cell] != wanted
-    ]
+    known: dict[Cell, set[Any]] = defaultdict(set)
+    for shelf in SHELVES:
+        for row in shelf.rows(catalog) if shelf.measure == measure else ():
+            keys[cell_of(row)].add(row.key)
+            known[cell_of(row)].add(_row_in(row, shelf))
+
+    def current(cell: Cell) -> bool:
+        return keys.get(cell) == {current_key(catalog, cell, measure)} and known[cell] == _rows_wanted(
+            catalog, cell, measure
+        )
+
+    return [cell for cell in cells(catalog, measure) if not current(cell)]
+
+
+def _row_in(row: Any, shelf: Shelf) -> object:
+    memory = shelf.folder == "memory"
+    return (row.batch, row.length, row.target_length, row.dtype) if memory else shelf.folder
+
+
+def _rows_wanted(catalog: Catalog, cell: Cell, measure: Measure) -> set[Any]:
+    return {measure, *(settings_of(catalog, cell.configuration, cell.backbone).rows() if measure == "costs" else ())}
 
 
 def run_name(surveykit: str, python: str, torch: str, transformers: str) -> str:
@@ -97,66 +94,107 @@ def run_name(surveykit: str, python: str, torch: str, transformers: str) -> str:
     return hashlib.sha256("\n".join((surveykit, python, torch, transformers)).encode()).hexdigest()[:8]
 
 
-def record(catalog: Catalog, fresh: Iterable[Record], run: Run) -> list[Path]:
-    """Merge fresh rows into the files of a catalog and drop what the catalog no longer has.
+def record(catalog: Catalog, fresh: Iterable[Recorded], run: Run) -> list[Path]:
+    """Merge rows that were just measured into the files as they are now, whoever wrote there meanwhile.
 
-    A cell that was measured anew loses all rows that it had on the same shelf.
+    A cell that was measured anew loses all rows that it had on the same shelf. The run is written before the rows that
+    name it, and each file beside and renamed: whenever this is cut off, what is there can be read.
 
     Returns:
-        The files that changed. Each is written beside and renamed, so none is ever half-written.
+        The files that changed.
+
+    Raises:
+        SurveyError: the folder cannot be written.
     """
     rows = list(fresh)
-    changed: list[Path] = []
-    used: set[str] = set()
-    for shelf in SHELVES:
-        new = [row for row in rows if isinstance(row, shelf.record)]
-        changed += _write_shelf(catalog, shelf, new, used)
-    runs = sorted((r for r in {**catalog.runs, run.run: catalog.runs.get(run.run, run)}.values()), key=lambda r: r.run)
-    runs_file = catalog.root / "measured" / "runs.csv"
-    if _write(runs_file, Run, [r for r in runs if r.run in used]):
-        changed.append(runs_file)
-    return changed
+    folder = catalog.root / "measured"
+    with alone_in(folder):
+        new: dict[Path, str] = {}
+        for shelf in SHELVES:
+            own = [row for row in rows if isinstance(row, shelf.record)]
+            for method in sorted({cell_of(row).method for row in own}):
+                path = folder / shelf.folder / f"{method}.csv"
+                added = [row for row in own if cell_of(row).method == method]
+                text = _merged(catalog, shelf, path, added)
+                if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
+                    new[path] = text
+        if not new:
+            return []
+        runs = {known.run: known for known in read_runs(folder, Reading(catalog.root))} | {run.run: run}
+        ordered = [runs[name] for name in sorted(runs)]
+        changed = _write(folder / RUNS, _text(Run, ordered))
+        return [*changed, *(path for at, text in new.items() for path in _write(at, text))]
 
 
-def _write_shelf(catalog: Catalog, shelf: Shelf, new: list[Any], used: set[str]) -> list[Path]:
-    if not new and not recorded(catalog, shelf):
-        return []  # nothing is known of this shelf; what lies there stays
-    wanted = set(cells(catalog, shelf.measure))
-    measured = {_cell(row) for row in new}
-    kept = [row for row in recorded(catalog, shelf) if _cell(row) in wanted and _cell(row) not in measured]
-    rank = {b.id: i for i, b in enumerate(sorted(catalog.backbones.values(), key=lambda b: b.parameters))}
+def _merged(catalog: Catalog, shelf: Shelf, path: Path, added: list[Any]) -> str:
+    measured = {cell_of(row) for row in added}
+    there = read_rows(path, shelf.record, Reading(catalog.root)) if path.exists() else None
+    kept = [row for row, _ in there or () if cell_of(row) not in measured]
+    return _text(shelf.record, sorted([*kept, *added], key=_order(catalog, shelf)))
+
+
+def _order(catalog: Catalog, shelf: Shelf) -> Callable[[Any], tuple[Any, ...]]:
+    """Rows stand by configuration, then by the size of the backbone."""
+    sizes = sorted(catalog.backbones.values(), key=lambda b: b.parameters)
+    rank = {backbone.id: position for position, backbone in enumerate(sizes)}
 
     def place(row: Any) -> tuple[Any, ...]:
-        return tuple(rank[getattr(row, n)] if n == "backbone" else getattr(row, n) for n in shelf.identity)
+        values = {name: getattr(row, name) for name in shelf.record.identity}
+        return tuple((rank.get(v, len(rank)), v) if name == "backbone" else v for name, v in values.items())
 
-    by_method: dict[str, list[Any]] = defaultdict(list)
-    for row in sorted([*kept, *(row for row in new if _cell(row) in wanted)], key=place):
-        by_method[row.configuration.split("/")[0]].append(row)
-        used.add(row.run)
-    folder = catalog.root / "measured" / shelf.folder
-    if by_method:
-        folder.mkdir(parents=True, exist_ok=True)
-    changed = [path for m, rows in by_method.items() if _write(path := folder / f"{m}.csv", shelf.record, rows)]
-    for path in folder.glob("*.csv"):
-        if path.stem not in by_method:
-            path.unlink()
-            changed.append(path)
+    return place
+
+
+def tidy(catalog: Catalog) -> list[Path]:
+    """Drop rows of what is no longer in the catalog, runs that no row names, and what killed runs left behind.
+
+    Returns:
+        The files that changed. Raises as `record`.
+    """
+    folder = catalog.root / "measured"
+    if not folder.is_dir():
+        return []
+    changed: list[Path] = []
+    used: set[str] = set()
+    with alone_in(folder):
+        for path in folder.rglob("*.partial"):
+            path.unlink(missing_ok=True)
+        for shelf in SHELVES:
+            wanted = set(cells(catalog, shelf.measure))
+            for path in sorted((folder / shelf.folder).glob("*.csv")):
+                there = read_rows(path, shelf.record, Reading(catalog.root))
+                if there is None:
+                    continue  # it cannot be read, which the loader tells
+                # Somebody else may have added a method since this catalog was loaded, and have measured it.
+                foreign = path.stem not in catalog.methods and (catalog.root / "methods" / f"{path.stem}.yaml").exists()
+                kept: list[Any] = [row for row, _ in there if foreign or cell_of(row) in wanted]
+                used |= {row.run for row in kept}
+                if kept:
+                    changed += _write(path, _text(shelf.record, kept))
+                else:
+                    path.unlink()
+                    changed.append(path)
+        runs = [run for run in read_runs(folder, Reading(catalog.root)) if run.run in used]  # last: rows name them
+        if used or (folder / RUNS).exists():
+            changed += _write(folder / RUNS, _text(Run, runs))
     return changed
 
 
-def _cell(row: Any) -> Cell:
-    return Cell(getattr(row, "backbone", ""), row.configuration)
-
-
-def _write(path: Path, record: type[Record], rows: Iterable[Record]) -> bool:
+def _text(record: type[Recorded], rows: Iterable[Recorded]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(record.model_fields), lineterminator="\n")
     writer.writeheader()
     writer.writerows(row.model_dump() for row in rows)
-    content = text.getvalue()
-    if path.is_file() and path.read_text(encoding="utf-8") == content:
-        return False
+    return text.getvalue()
+
+
+def _write(path: Path, content: str) -> list[Path]:
+    """The file, where it changed."""
+    with suppress(OSError, UnicodeDecodeError):
+        if path.read_text(encoding="utf-8") == content:
+            return []
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".csv.partial")
     beside.write_text(content, encoding="utf-8")
     os.replace(beside, path)
-    return True
+    return [path]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from surveykit.catalog.measured import Cell
     from surveykit.catalog.measurements import Measurement
     from surveykit.catalog.staleness import Measure
+    from surveykit.errors import Problem
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -67,7 +68,7 @@ def _run_on_catalog(arguments: Namespace) -> int:
     from time import perf_counter
 
     from surveykit.catalog.locate import locate
-    from surveykit.catalog.measured import cells, stale
+    from surveykit.catalog.measured import cells, stale, tidy
 
     catalog = load_for_measuring(locate(arguments.catalog).root)
     started, todo = perf_counter(), {}
@@ -78,6 +79,7 @@ def _run_on_catalog(arguments: Namespace) -> int:
         outdated = set(wanted) if arguments.all else set(stale(catalog, measure))
         todo[measure] = [cell for cell in wanted if cell in outdated]
     if not any(todo.values()):
+        tidy(catalog)
         print("nothing to measure: everything recorded is current")
         return 0
     fresh, changed = _measure_and_record(catalog, todo, quiet=arguments.quiet)
@@ -100,22 +102,26 @@ def _measure_and_record(
     catalog: Catalog, todo: Mapping[Measure, list[Cell]], *, quiet: bool
 ) -> tuple[list[Any], list[Path]]:
     """Measure, and write what was found after each configuration, so that an interrupted run loses nothing and resumes."""
-    from surveykit.catalog.measured import record
+    from surveykit.catalog.measured import record, tidy
     from surveykit.engine.measure import this_run
 
+    run = this_run()
+    counts: list[Any] = []
     fresh: list[Any] = []
     changed: set[Path] = set()
     try:
-        fresh += measured(catalog, todo.get("counts", []), quiet=quiet)
-        for rows in _together(catalog, [*todo.get("costs", []), *todo.get("trials", [])], quiet=quiet):
-            fresh += rows
-            changed.update(record(catalog, fresh, this_run()))
+        for one in measured(catalog, todo.get("counts", []), quiet=quiet):
+            counts.append(one)
     finally:
-        changed.update(record(catalog, fresh, this_run()))
-    return fresh, sorted(changed)
+        changed.update(record(catalog, counts, run))
+    for rows in costs_and_trials(catalog, [*todo.get("costs", []), *todo.get("trials", [])], quiet=quiet):
+        changed.update(record(catalog, rows, run))
+        fresh += rows
+    changed.update(tidy(catalog))
+    return [*counts, *fresh], sorted(changed)
 
 
-def _together(catalog: Catalog, wanted: list[Cell], *, quiet: bool) -> Iterator[list[Any]]:
+def costs_and_trials(catalog: Catalog, wanted: Iterable[Cell], *, quiet: bool) -> Iterator[list[Any]]:
     """Costs and trials, the cells of one configuration after another, on all processors."""
     from surveykit.engine.measure import together
 
@@ -130,42 +136,39 @@ def _in_processes(
     found: Callable[[Catalog, Sequence[Cell]], list[Any]], catalog: Catalog, groups: list[list[Cell]], *, quiet: bool
 ) -> Iterator[list[Any]]:
     """What is found for each group of cells, in the order in which it comes."""
-    import multiprocessing
     import os
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from functools import partial
+
+    from surveykit.processes import in_processes
 
     workers = min(os.cpu_count() or 1, len(groups))
-    if workers == 1:
-        for cells in groups:
-            yield found(catalog, cells)
-        return
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    every = sum(map(len, groups))
-    with progress(every, quiet=quiet) as bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
-        # The largest first, so that no long one is left for the end.
-        ordered = sorted(groups, key=len, reverse=True)
-        running = {pool.submit(found, catalog, cells): len(cells) for cells in ordered}
-        try:
-            for done in as_completed(running):
-                bar.update(running[done])
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    ordered = sorted(groups, key=len, reverse=True)  # the largest first, so that no long one is left for the end
+    with progress(sum(map(len, groups)), quiet=quiet) as bar:
+        done: Iterator[tuple[list[Cell], list[Any]]]
+        if workers == 1:
+            done = ((cells, found(catalog, cells)) for cells in ordered)
+        else:
+            done = in_processes(partial, (found, catalog), ordered, workers)
+        for cells, rows in done:
+            bar.update(len(cells))
+            yield rows
 
 
 def load_for_measuring(root: Path) -> Catalog:
-    """The catalog; where only catalog/measured is at fault, the catalog without it, to be measured anew."""
+    """The catalog without those rows of catalog/measured that are at fault, which are to be measured anew."""
     from surveykit.catalog.load import load
-    from surveykit.errors import CatalogError
 
-    try:
-        return load(root)
-    except CatalogError as error:
-        if not all("/measured/" in problem.file for problem in error.problems):
-            raise
-        print(f"surveykit: measuring everything again, since {error}", file=sys.stderr)
-        return load(root, measured=False)
+    faults: list[Problem] = []
+    catalog = load(root, left_out=faults)
+    for fault in faults[:MOST_FAULTS]:
+        print(f"surveykit: not used: {fault}", file=sys.stderr)
+    if len(faults) > MOST_FAULTS:
+        print(f"surveykit: not used: {len(faults) - MOST_FAULTS:,} more lines of {root}/measured", file=sys.stderr)
+    return catalog
+
+
+MOST_FAULTS = 10
+"""Faults of catalog/measured that are shown; the rest is counted."""
 
 
 def select(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from surveykit import output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surveykit.verify import WholeReport
+    from surveykit.catalog.load import Catalog
+    from surveykit.verify import Checked, WholeReport
 
 COLUMNS = ("table", "row", "column", "printed", "measured", "verdict", "cause", "configuration", "backbone", "reason")
 SHOWN = ("table", "row", "column", "printed", "measured", "verdict", "cause")
@@ -17,7 +18,8 @@ SHOWN = ("table", "row", "column", "printed", "measured", "verdict", "cause")
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
-        "Counts are measured now; costs and trials are those that `surveykit measure` recorded, and must be current. "
+        "All counts are measured now. Costs and trials are those that `surveykit measure` recorded; they must be current, "
+        "and a sample of them, another one with each commit, is measured now and must be as recorded. "
         "exit codes: 0 every difference is explained; 1 findings, listed on standard error; 2 wrong usage or invalid catalog"
     )
     parser.add_argument(
@@ -26,20 +28,61 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--verdict", metavar="WORD", action="append", help="show only this verdict; may be repeated")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
     parser.add_argument("--summary", action="store_true", help="print only the lines that count the verdicts")
+    add_sample(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_sample(parser: ArgumentParser) -> None:
+    """Arguments that say which recorded costs and trials are measured again."""
+    from surveykit.verify.again import SAMPLE
+
+    parser.add_argument(
+        "--sample", type=_size, default=SAMPLE, metavar="N|all",
+        help="how many recorded costs and trials to measure again (default: %(default)s, some 20 seconds)",
+    )  # fmt: skip
+    parser.add_argument("--seed", metavar="TEXT", help="draw that sample by this (default: the commit)")
+
+
+def _size(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise ArgumentTypeError(f"a whole number, or all; not '{text}'")
+    return int(text)
 
 
 def run(arguments: Namespace) -> int:
     from surveykit.catalog.load import load
     from surveykit.catalog.locate import locate
-    from surveykit.catalog.measured import cells
-    from surveykit.commands.measure import measured
-    from surveykit.verify import verify_whole
 
-    catalog = load(locate(arguments.catalog).root)
-    report = verify_whole(catalog, measured(catalog, cells(catalog), quiet=arguments.quiet))
+    report, _ = check(load(locate(arguments.catalog).root), arguments)
     show(report, arguments)
     return 0 if report.passed else 1
+
+
+def check(catalog: Catalog, arguments: Namespace) -> tuple[WholeReport, Checked]:
+    """Measure all counts and a sample of the rest, judge everything, and say what was measured."""
+    from datetime import date
+
+    from surveykit.catalog.measured import cells
+    from surveykit.commands.measure import costs_and_trials, measured
+    from surveykit.verify import Checked, sample, verify_whole
+    from surveykit.verify.again import commit_of, seed_of
+
+    drawn = sample(catalog, arguments.sample, arguments.seed or seed_of(catalog.root))
+    counts = list(measured(catalog, cells(catalog), quiet=arguments.quiet))
+    again = [row for rows in costs_and_trials(catalog, drawn.cells, quiet=arguments.quiet) for row in rows]
+    from surveykit.engine.measure import this_run
+
+    run = this_run()
+    report = verify_whole(catalog, counts, again, run)
+    print(drawn.sentence(), file=sys.stderr)
+    versions = {name: getattr(run, name) for name in ("surveykit", "python", "torch", "transformers")}
+    checked = Checked(
+        date=date.today().isoformat(), commit=commit_of(catalog.root), counts=len(counts), sampled=len(drawn.cells),
+        recorded=drawn.among, seed=drawn.seed, **versions,
+    )  # fmt: skip
+    return report, checked
 
 
 def show(report: WholeReport, arguments: Namespace) -> None:

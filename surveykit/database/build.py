@@ -15,9 +15,9 @@ from surveykit.catalog.claims import OVERHEAD_PRINTED
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.matched import is_matched
-from surveykit.catalog.measurements import COUNTS
+from surveykit.catalog.measured import cell_of, current_key
 from surveykit.catalog.records import Method
-from surveykit.catalog.staleness import key
+from surveykit.catalog.shelves import SHELVES
 from surveykit.database import audit
 from surveykit.database.survey_rows import survey_tables
 from surveykit.database.verdict_rows import verdict_tables
@@ -160,10 +160,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     )
     yield "claim", [*(row for m in methods for row in _method_claims(m)), *_table5_claims(catalog)]
     yield "run", [(r.run, r.date, r.surveykit, r.python, r.torch, r.transformers) for r in catalog.runs.values()]
-    yield "measurement", _measurements(catalog)
-    yield "cost", [(*c.model_dump().values(), c.backward) for c in catalog.costs]
-    yield "memory_use", [tuple(row.model_dump().values()) for row in catalog.memory]
-    yield "trial", [tuple(row.model_dump().values()) for row in catalog.trials]
+    yield from _measured(catalog)
     yield "formula_value", _formula_values(catalog)
     yield (
         "explanation",
@@ -265,14 +262,15 @@ def _figure(printed: str | None) -> tuple[Decimal | None, Decimal | None, int | 
     return figure.low, figure.high, figure.decimals, figure.bound
 
 
-def _measurements(catalog: Catalog) -> Iterator[Row]:
-    configurations = {name: c for name, _, c in catalog.configurations()}
-    for m in catalog.measurements:
-        now = key(configurations[m.configuration].recipe, catalog.backbones[m.backbone])
-        yield (
-            m.configuration, m.backbone, m.status, m.reason, *(getattr(m, name) for name in COUNTS),
-            m.provenance, m.key, m.run, m.key != now,
-        )  # fmt: skip
+def _measured(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
+    """What was measured, each row with whether what it rests on has changed since."""
+    tables = {"counts": "measurement", "costs": "cost", "memory": "memory_use", "trials": "trial"}
+    for shelf in SHELVES:
+        rows = shelf.rows(catalog)
+        now = {cell: current_key(catalog, cell, shelf.measure) for cell in {cell_of(row) for row in rows}}
+        names = [*shelf.record.values_of(), *(("backward",) if shelf.folder == "costs" else ())]
+        found = [(*(getattr(row, name) for name in names), row.key != now[cell_of(row)]) for row in rows]
+        yield tables[shelf.folder], found
 
 
 def _formula_values(catalog: Catalog) -> Iterator[Row]:

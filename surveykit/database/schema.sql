@@ -347,9 +347,9 @@ COMMENT ON COLUMN measurement.update_rank IS 'Largest rank of the change of a pr
 COMMENT ON COLUMN measurement.optimizer_state IS 'Numbers that the optimizer keeps, in the stage in which they are most';
 COMMENT ON COLUMN measurement.quantized IS 'Pretrained numbers that the last stage holds in few bits';
 COMMENT ON COLUMN measurement.provenance IS 'What the backbone was built from';
-COMMENT ON COLUMN measurement.key IS 'Staleness key: recipe, sources of the engine, backbone';
+COMMENT ON COLUMN measurement.key IS 'Staleness key: recipe, backbone, code';
 COMMENT ON COLUMN measurement.run IS 'The run that found it';
-COMMENT ON COLUMN measurement.is_stale IS 'Whether recipe, engine or backbone changed since';
+COMMENT ON COLUMN measurement.is_stale IS 'Whether recipe, backbone or code changed since';
 
 CREATE TABLE formula_value (
     configuration VARCHAR NOT NULL REFERENCES configuration (id),
@@ -515,6 +515,7 @@ CREATE TABLE cost (
     key VARCHAR NOT NULL,
     run VARCHAR NOT NULL REFERENCES run (run),
     backward VARCHAR,
+    is_stale BOOLEAN NOT NULL,
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE cost IS 'Where backward runs and what inference costs; the files in catalog/measured/costs';
@@ -543,6 +544,7 @@ COMMENT ON COLUMN cost.overhead_unmerged IS 'Kinds of overhead with edits beside
 COMMENT ON COLUMN cost.overhead_merged IS 'overhead_merged';
 COMMENT ON COLUMN cost.key IS 'key';
 COMMENT ON COLUMN cost.run IS 'The run that found it';
+COMMENT ON COLUMN cost.is_stale IS 'Whether recipe, backbone, settings or code changed since';
 
 CREATE TABLE memory_use (
     configuration VARCHAR NOT NULL REFERENCES configuration (id),
@@ -561,6 +563,7 @@ CREATE TABLE memory_use (
     saved BIGINT,
     key VARCHAR NOT NULL,
     run VARCHAR NOT NULL REFERENCES run (run),
+    is_stale BOOLEAN NOT NULL,
     PRIMARY KEY (configuration, backbone, length, dtype)
 );
 COMMENT ON TABLE memory_use IS 'Predicted peak memory of training; the files in catalog/measured/memory';
@@ -580,6 +583,7 @@ COMMENT ON COLUMN memory_use.optimizer IS 'optimizer';
 COMMENT ON COLUMN memory_use.saved IS 'Activations kept for backward';
 COMMENT ON COLUMN memory_use.key IS 'key';
 COMMENT ON COLUMN memory_use.run IS 'The run that found it';
+COMMENT ON COLUMN memory_use.is_stale IS 'Whether recipe, backbone, settings or code changed since';
 
 CREATE TABLE trial (
     configuration VARCHAR NOT NULL REFERENCES configuration (id),
@@ -598,6 +602,7 @@ CREATE TABLE trial (
     rank BIGINT,
     key VARCHAR NOT NULL,
     run VARCHAR NOT NULL REFERENCES run (run),
+    is_stale BOOLEAN NOT NULL,
     PRIMARY KEY (configuration)
 );
 COMMENT ON TABLE trial IS 'What each configuration did when it was trained on a tiny T5; the files in catalog/measured/trials';
@@ -617,6 +622,7 @@ COMMENT ON COLUMN trial.update_rank IS 'Rank of the change by the count';
 COMMENT ON COLUMN trial.rank IS '… by singular values, after the random update';
 COMMENT ON COLUMN trial.key IS 'key';
 COMMENT ON COLUMN trial.run IS 'The run that found it';
+COMMENT ON COLUMN trial.is_stale IS 'Whether recipe, backbone, settings or code changed since';
 
 CREATE TABLE cell_verdict (
     locator VARCHAR NOT NULL,

@@ -11,6 +11,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, Parts, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
+from surveykit.processes import in_processes
 
 if TYPE_CHECKING:
     from surveykit.engine.models import Blueprint
@@ -153,40 +154,14 @@ def predictions(
             yield predictor.predict(name)
             watch(name)
         return
-    yield from _in_processes(catalog, model, question, configurations, watch, workers)
+    for name, outcome in in_processes(_predict, (catalog, model, question), configurations, workers):
+        yield outcome
+        watch(name)
 
 
-def _in_processes(
-    catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch, workers: int
-) -> Iterator[Outcome]:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, context, _start, (catalog, model, question)) as pool:
-        running = [pool.submit(_predict, name) for name in configurations]
-        try:
-            for done in as_completed(running):
-                outcome = done.result()
-                yield outcome
-                watch(outcome.configuration)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_predictor: Predictor | None = None
-"""Of a worker process."""
-
-
-def _start(catalog: Catalog, model: Model, question: Question) -> None:
-    global _predictor
-    _predictor = Predictor(catalog, model, question)
-
-
-def _predict(configuration: str) -> Outcome:
-    assert _predictor is not None, "the worker was not started"
-    return _predictor.predict(configuration)
+def _predict(catalog: Catalog, model: Model, question: Question) -> Callable[[str], Outcome]:
+    """The work of a worker process."""
+    return Predictor(catalog, model, question).predict
 
 
 def size_and_biases(model: Model) -> tuple[int, bool]:

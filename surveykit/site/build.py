@@ -18,18 +18,27 @@ if TYPE_CHECKING:
 
     from surveykit.catalog.locate import Location
     from surveykit.site.plugin import SurveykitPlugin
+    from surveykit.verify import Checked
 
 _NEEDED = {"mkdocs": "mkdocs-material", "material": "mkdocs-material", "jinja2": "jinja2", "matplotlib": "matplotlib"}
 _SILENCE = "NO_MKDOCS_2_WARNING"
 
 
-def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offline: bool = False) -> Path:
+def build(
+    config_file: Path,
+    *,
+    catalog: Path | None = None,
+    strict: bool,
+    offline: bool = False,
+    checked: Checked | None = None,
+) -> Path:
     """Build the site that a mkdocs.yml describes. It replaces the old one when it is complete, and not before.
 
     Args:
         catalog: the catalog's folder; without it the one that `catalog_named_by` finds.
         strict: warnings, such as a broken link, are errors.
         offline: pages lead to files, not to folders, and need no web server; beside the other site, in `…-offline`.
+        checked: what was measured again for this build, which a page says; without it the page says that nothing was.
 
     Returns:
         The folder with the site.
@@ -44,6 +53,7 @@ def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offli
 
         plugin = _plugin(config, config_file)
         plugin.given = catalog
+        plugin.checked = checked
         if offline:
             config.site_dir += "-offline"
             plugin.config.offline = True
@@ -60,15 +70,17 @@ def build(config_file: Path, *, catalog: Path | None = None, strict: bool, offli
         return site
 
 
-def catalog_named_by(config_file: Path) -> Location:
-    """The catalog that the site of a mkdocs.yml shows when none is passed: SURVEYKIT_CATALOG, or what the file says.
+def catalog_named_by(config_file: Path, given: str | None = None) -> Location:
+    """The catalog that the site of a mkdocs.yml shows: the one given, SURVEYKIT_CATALOG, or what the file says.
 
     Raises:
         MissingExtra: MkDocs, its theme or matplotlib is not installed.
         SurveyError: there is no such file, MkDocs refuses it, or no catalog is where it says.
     """
     with _loaded(config_file, strict=True) as config:
-        return _plugin(config, config_file).location(config)
+        plugin = _plugin(config, config_file)
+        plugin.given = Path(given) if given else None
+        return plugin.location(config)
 
 
 @contextmanager

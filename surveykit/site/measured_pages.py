@@ -157,7 +157,36 @@ def coverage_context(reader: Reader) -> dict[str, Any]:
         "methods": len(rows),
         "instantiated": sum(1 for m in rows if m[4] != "0"),
         "verdicts": [(word_badge(w.verdict), w.n, VERDICTS[w.verdict][1], w.searched) for w in words_of],
+        "runs": _runs(reader),
     }
+
+
+def _runs(reader: Reader) -> Markup:
+    """Where the records come from: each environment, with the day on which it last changed one."""
+    rows: list[list[Cell]] = [
+        [str(r.date), f"{r.counts}", f"{r.costs}", f"{r.trials}", r.surveykit, r.python, r.torch, r.transformers]
+        for r in reader.all(_RUNS_SQL)
+    ]
+    heads = [
+        "Last changed",
+        "Counted",
+        "Costs traced",
+        "Run on a tiny T5",
+        "surveykit",
+        "Python",
+        "PyTorch",
+        "transformers",
+    ]
+    return table(heads, rows, "lrrrllll")
+
+
+_RUNS_SQL = """
+SELECT run.*,
+    (SELECT count(*) FROM measurement m WHERE m.run = run.run) AS counts,
+    (SELECT count(*) FROM cost c WHERE c.run = run.run) AS costs,
+    (SELECT count(*) FROM trial t WHERE t.run = run.run) AS trials
+FROM run ORDER BY run.date, run.run
+"""
 
 
 _COVERAGE_SQL = """

@@ -115,7 +115,7 @@ def _prose(
     )
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     for page in SURVEY_PAGES:
-        context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn}
+        context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
         yield _page(page.path, page.template, context, page.title, page.source)
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
     yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")

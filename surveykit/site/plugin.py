@@ -24,6 +24,7 @@ from surveykit.database.build import build as build_database
 from surveykit.errors import SurveyError
 from surveykit.site.pages import Page, fill, live_texts, render
 from surveykit.site.surroundings import found
+from surveykit.verify import Checked
 
 SITEMAP = "sitemap.xml"
 SMALL_ICONS = "svg { max-width: 2rem; max-height: 2rem }"
@@ -52,6 +53,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         super().__init__()
         self.given: Path | None = None
         """The catalog that whoever builds the site passed; it comes before all that is written elsewhere."""
+        self.checked: Checked | None = None
+        """What whoever builds the site measured again."""
         self.root = Path()
         self.pages: list[Page] = []
         self.live: dict[str, str] = {}
@@ -87,6 +90,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                     repository=self.repository,
                     catalog=_below(self.root, base),
                     offline=self.config.offline,
+                    checked=self.checked,
                 )
                 self.pages = list(render(database, by_hand, around))
                 self.live = live_texts(database, self.repository)

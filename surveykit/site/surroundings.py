@@ -8,6 +8,7 @@ from pathlib import Path
 from surveykit.fit.accuracy import Accuracy
 from surveykit.record import Record
 from surveykit.site.sources import Sources
+from surveykit.verify import Checked
 
 REPOSITORY = "https://github.com/surveykit/surveykit"
 
@@ -41,6 +42,8 @@ class Surroundings(Record):
     engine: Engine | None = None
     accuracy: Accuracy | None = None
     """What benchmarks/fit_error.json says of the calculator of memory."""
+    checked: Checked | None = None
+    """What was measured again for this build, and found as recorded."""
     offline: bool = False
     """Whether pages are opened as files, where no engine can run."""
     address: str | None = None
@@ -57,18 +60,21 @@ def found(
     repository: str | None = None,
     catalog: str | None = None,
     offline: bool = False,
+    checked: Checked | None = None,
 ) -> Surroundings:
     """The surroundings in a clone of the repository.
 
     Args:
         catalog: the catalog's folder in the repository; None where it lies elsewhere.
         offline: whether the site is opened as files.
+        checked: what was measured again for this build.
     """
     return Surroundings(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
         engine=None if offline else _engine(base / "site" / "sql" / "dist"),
         accuracy=_accuracy(base / "benchmarks" / "fit_error.json"),
+        checked=checked,
         offline=offline,
         address=f"{address.rstrip('/')}/" if address else None,
         repository=repository or REPOSITORY,

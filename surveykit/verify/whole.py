@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import stale
-from surveykit.catalog.measurements import Measurement
+from surveykit.catalog.measurements import Measurement, Recorded, Run
 from surveykit.catalog.staleness import Measure
+from surveykit.verify.again import differences
 from surveykit.verify.cells import TableVerdict, judge_cells
 from surveykit.verify.checks import Report, verify
 from surveykit.verify.evidence import Evidence
@@ -58,14 +59,22 @@ def cell_sentence(cells: Iterable[TableVerdict]) -> str:
     return f"Tables 1 and 2: {len(cells)} cells: {'; '.join(parts)}."
 
 
-def verify_whole(catalog: Catalog, fresh: Iterable[Measurement]) -> WholeReport:
-    """Judge every cell. Counts are fresh; costs and trials are those recorded, which must be current."""
+def verify_whole(
+    catalog: Catalog, fresh: Iterable[Measurement], again: Iterable[Recorded] = (), run: Run | None = None
+) -> WholeReport:
+    """Judge every cell. Counts are fresh; costs and trials are those recorded, which must be current.
+
+    Args:
+        again: costs, memory and trials that were measured again, and must be as recorded.
+        run: the environment that measured them.
+    """
     fresh = tuple(fresh)
     parameters = verify(catalog, fresh)
     evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory)
     cells = judge_cells(evidence)
     explained = check_cell_explanations(evidence, cells)
     findings = [*parameters.findings, *_cells(cells), *explained, *_stale(catalog), *_trials(catalog)]
+    findings += differences(catalog, again, run)
     return WholeReport(parameters, cells, predictions(catalog), tuple(sorted(findings)))
 
 
@@ -79,10 +88,10 @@ def _cells(cells: Iterable[TableVerdict]) -> Iterator[Finding]:
 def _stale(catalog: Catalog) -> Iterator[Finding]:
     for measure in _RECORDED:
         for cell in stale(catalog, measure):
-            where = f"{cell.configuration} on {cell.backbone}" if cell.backbone else cell.configuration
-            yield Finding(
-                "stale", where, f"its {measure} are missing or of another recipe or engine; run surveykit measure"
+            message = (
+                f"its {measure} are missing or of another recipe, backbone, setting or code; run surveykit measure"
             )
+            yield Finding("stale", str(cell), message)
 
 
 def _trials(catalog: Catalog) -> Iterator[Finding]:

@@ -51,6 +51,6 @@ COMMENT ON COLUMN measured.formula_added IS 'New parameters by the closed form';
 COMMENT ON COLUMN measured.formula_stored IS 'Numbers to keep by the closed form';
 COMMENT ON COLUMN measured.formulas_agree IS 'Whether all three closed forms give the measured counts';
 COMMENT ON COLUMN measured.provenance IS 'What the backbone was built from';
-COMMENT ON COLUMN measured.is_stale IS 'Whether recipe, engine or backbone changed since';
+COMMENT ON COLUMN measured.is_stale IS 'Whether recipe, backbone or code changed since';
 COMMENT ON COLUMN measured.run IS 'The run that found it';
 COMMENT ON COLUMN measured.date IS 'Date of that run';

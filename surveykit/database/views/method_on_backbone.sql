@@ -54,7 +54,9 @@ cells AS (
     GROUP BY method
 ),
 declared AS (  -- the setting in which memory is judged, with each backbone's batch
-    SELECT memory_use.configuration, memory_use.backbone, memory_use.peak FROM memory_use JOIN judging USING (length, dtype)
+    SELECT memory_use.configuration, memory_use.backbone, memory_use.peak, memory_use.is_stale
+    FROM memory_use
+    JOIN judging USING (length, dtype)
 ),
 matched AS (  -- the smallest id, where a method has more than one
     SELECT configuration.method, measurement.backbone,
@@ -127,7 +129,9 @@ SELECT
     coalesce(cells.cells_match, 0) AS cells_match,
     coalesce(cells.cells_found_by_search, 0) AS cells_found_by_search,
     coalesce(cells.cells_differ, 0) AS cells_differ,
-    measurement.is_stale,
+    measurement.is_stale OR coalesce(cost.is_stale, false) OR coalesce(memory.is_stale, false)
+        OR coalesce(full_cost.is_stale, false) OR coalesce(full_memory.is_stale, false) OR coalesce(trial.is_stale, false)
+        AS is_stale,
     coalesce(judged.figures_match, 0) AS figures_match,
     coalesce(judged.figures_differ, 0) AS figures_differ,
     column_of.type_source,
@@ -216,7 +220,7 @@ COMMENT ON COLUMN method_on_backbone.merges IS 'Whether a trial merged it: exact
 COMMENT ON COLUMN method_on_backbone.cells_match IS 'Cells of Tables 1 and 2 that match or lie in range';
 COMMENT ON COLUMN method_on_backbone.cells_found_by_search IS 'Of these, cells that another configuration, base model or sense than the default one gives';
 COMMENT ON COLUMN method_on_backbone.cells_differ IS 'Cells of Tables 1 and 2 that differ, differ in part or lie out of range';
-COMMENT ON COLUMN method_on_backbone.is_stale IS 'Whether recipe, engine or backbone changed since the measurement';
+COMMENT ON COLUMN method_on_backbone.is_stale IS 'Whether what one of its figures rests on (recipe, backbone, settings, code) changed since';
 COMMENT ON COLUMN method_on_backbone.figures_match IS 'Printed parameter figures of Table 5 that match ours';
 COMMENT ON COLUMN method_on_backbone.figures_differ IS 'Printed parameter figures of Table 5 that differ from ours';
 COMMENT ON COLUMN method_on_backbone.type_source IS 'Where type comes from';

@@ -58,7 +58,7 @@ COMMENT ON COLUMN methods.merges IS 'Whether a trial merged it: exact, partly or
 COMMENT ON COLUMN methods.cells_match IS 'Cells of Tables 1 and 2 that match or lie in range';
 COMMENT ON COLUMN methods.cells_found_by_search IS 'Of these, cells that another configuration, base model or sense than the default one gives';
 COMMENT ON COLUMN methods.cells_differ IS 'Cells of Tables 1 and 2 that differ, differ in part or lie out of range';
-COMMENT ON COLUMN methods.is_stale IS 'Whether recipe, engine or backbone changed since the measurement';
+COMMENT ON COLUMN methods.is_stale IS 'Whether what one of its figures rests on (recipe, backbone, settings, code) changed since';
 COMMENT ON COLUMN methods.figures_match IS 'Printed parameter figures of Table 5 that match ours';
 COMMENT ON COLUMN methods.figures_differ IS 'Printed parameter figures of Table 5 that differ from ours';
 COMMENT ON COLUMN methods.type_source IS 'Where type comes from';

@@ -1,0 +1,138 @@
+"""The folders of catalog/measured and their files: which there are, how they are read, and what their rows must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os.path import lexists
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surveykit.catalog.files import read_text
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
+from surveykit.catalog.staleness import Measure
+from surveykit.catalog.validation import read_csv
+from surveykit.errors import Problem
+
+if TYPE_CHECKING:
+    from surveykit.catalog.load import Catalog
+
+AGAIN = "; run surveykit measure"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of catalog/measured: one file per method, one kind of row."""
+
+    folder: str
+    measure: Measure
+    record: type[Recorded]
+    field: str
+    """The field of a Catalog with its rows."""
+
+    def rows(self, catalog: Catalog) -> tuple[Any, ...]:
+        """Its rows in a catalog that was loaded."""
+        found: tuple[Any, ...] = getattr(catalog, self.field)
+        return found
+
+
+SHELVES = (
+    Shelf("counts", "counts", Measurement, "measurements"),
+    Shelf("costs", "costs", Cost, "costs"),
+    Shelf("memory", "costs", MemoryUse, "memory"),
+    Shelf("trials", "trials", TrialRow, "trials"),
+)
+RUNS = "runs.csv"
+
+
+@dataclass
+class Reading:
+    """Files of a catalog that are read, and the problems that were met."""
+
+    root: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def name(self, path: Path) -> str:
+        """What a file is called in a problem."""
+        return f"{self.root.name}/{path.relative_to(self.root).as_posix()}"
+
+    def text(self, path: Path) -> str | None:
+        """The text of a file; None, with a problem, where it cannot be read."""
+        text, problem = read_text(path, self.name(path))
+        if problem is not None:
+            self.problems.append(problem._replace(message=problem.message + AGAIN))
+        return text
+
+
+def method_of(configuration: str) -> str:
+    """The method of method/configuration."""
+    return configuration.partition("/")[0]
+
+
+def measured_fields(catalog: Catalog, reading: Reading, *, related: bool) -> dict[str, Any]:
+    """The fields of a Catalog that come from its folder `measured`. A row at fault is left out, and its problem told.
+
+    Args:
+        catalog: the rest of it.
+        reading: takes the problems.
+        related: whether the rest is sound, so that rows can be put to it.
+    """
+    folder = catalog.root / "measured"
+    runs = {run.run: run for run in read_runs(folder, reading)}
+    found = {shelf: list(_rows_on(folder, shelf, reading)) for shelf in SHELVES}
+    named = {row.run for rows in found.values() for row, _ in rows}
+    if not named <= runs.keys():  # perhaps it was written just now, with its rows
+        runs |= {run.run: run for run in read_runs(folder, Reading(reading.root))}
+    if related:
+        names = {name for name, _, _ in catalog.configurations()}
+        for shelf, rows in found.items():
+            found[shelf] = [row for row in rows if _is_related(row, catalog, names, runs, reading)]
+    return {"runs": runs, **{shelf.field: tuple(row for row, _ in rows) for shelf, rows in found.items()}}
+
+
+def _rows_on(folder: Path, shelf: Shelf, reading: Reading) -> Iterator[tuple[Any, Problem]]:
+    for path in sorted((folder / shelf.folder).glob("*.csv")):
+        yield from read_rows(path, shelf.record, reading) or ()
+
+
+def read_rows(path: Path, record: type[Recorded], reading: Reading) -> list[tuple[Any, Problem]] | None:
+    """The sound rows of a file, each with its place, to which a message can be added; None where it cannot be read.
+
+    A row stands in the file of its method.
+    """
+    text, name = reading.text(path), reading.name(path)
+    if text is None:
+        return None
+    rows, lines, problems = read_csv(text, name, record)
+    reading.problems += [p._replace(message=p.message + AGAIN) if p.line == 1 else p for p in problems]
+    found = []
+    for row, line in zip(rows, lines, strict=True):
+        place = Problem(name, line, 1, "")
+        if record is not Run and method_of(row.configuration) != path.stem:  # type: ignore[attr-defined]
+            message = f"'{row.configuration}' does not belong in this file{AGAIN}"  # type: ignore[attr-defined]
+            reading.problems.append(place._replace(message=message))
+        else:
+            found.append((row, place))
+    return found
+
+
+def read_runs(folder: Path, reading: Reading) -> list[Run]:
+    """What runs.csv says; nothing where it is missing, which is a problem only for rows that name a run."""
+    path = folder / RUNS
+    return [run for run, _ in read_rows(path, Run, reading) or ()] if lexists(path) else []
+
+
+def _is_related(
+    found: tuple[Any, Problem], catalog: Catalog, names: set[str], runs: dict[str, Run], reading: Reading
+) -> bool:
+    """Whether what a row speaks of is there; else that is a problem."""
+    row, place = found
+    faults = []
+    if row.configuration not in names:
+        faults.append(f"measures '{row.configuration}', which is not in the catalog")
+    if getattr(row, "backbone", None) not in (None, *catalog.backbones):
+        faults.append(f"measures on '{row.backbone}', which is not in the catalog")
+    if row.run not in runs:
+        faults.append(f"names the run '{row.run}', which {RUNS} lacks")
+    reading.problems += [place._replace(message=fault + AGAIN) for fault in faults]
+    return not faults

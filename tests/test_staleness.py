@@ -1,0 +1,228 @@
+"""What makes a recorded measurement stale: each thing changed in a copy, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import CATALOG, ROOT
+
+import surveykit.catalog.staleness as staleness
+from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.measured import Cell, cells, current_key, stale
+from surveykit.catalog.shelves import method_of
+from surveykit.catalog.sources import Sources
+from surveykit.catalog.staleness import ENTRIES, Measure
+from surveykit.errors import SurveyError
+
+MEASURES: tuple[Measure, ...] = ("counts", "costs", "trials")
+Edit = Callable[[Path], object]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of what measurements may rest on."""
+    package = tmp_path / "surveykit"
+    for folder in ("engine", "recipes", "catalog", "verify", "fit"):
+        shutil.copytree(ROOT / "surveykit" / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (ROOT / "surveykit").glob("*.py"):
+        shutil.copy(path, package)
+    return package
+
+
+@pytest.fixture
+def stale_in(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, package: Path) -> Iterator[Callable[[], dict[str, set[str]]]]:  # fmt: skip
+    """The methods whose key is another one with the code of the copy, by measure."""
+    before = {m: {c: current_key(catalog, c, m) for c in _cells(catalog, m)} for m in MEASURES}
+
+    def changed() -> dict[str, set[str]]:
+        monkeypatch.setattr(staleness, "SOURCES", Sources(package))
+        staleness._code.cache_clear()
+        return {
+            m: {method_of(c.configuration) for c, key in before[m].items() if current_key(catalog, c, m) != key}
+            for m in MEASURES
+        }
+
+    yield changed
+    staleness._code.cache_clear()
+
+
+def _cells(catalog: Catalog, measure: Measure) -> list[Cell]:
+    """A cell of each configuration: code decides over all backbones alike."""
+    return list({cell.configuration: cell for cell in cells(catalog, measure)}.values())
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path.name} no longer contains {old!r}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def append(module: str, text: str) -> Edit:
+    def change(package: Path) -> None:
+        with (package / module).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    return change
+
+
+def respelt(package: Path) -> None:
+    """Every module of the engine with another first docstring, comments, and blank lines."""
+    for path in (package / "engine").glob("*.py"):
+        text = re.sub(r'\A"""', '"""Said otherwise. ', path.read_text(encoding="utf-8"))
+        text = re.sub(r"\n\n\n", "\n\n\n# a remark\n\n\n", text)
+        path.write_text(text.replace("from surveykit.errors import (", "from surveykit.errors import(  # so"), "utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        append("engine/attach.py", "\n# a remark\n"),
+        append("engine/attach.py", '\n"""A string that nothing reads."""\n'),
+        respelt,
+        append("engine/real.py", "\nX = 1\n"),
+        append("engine/on_model.py", "\nX = 1\n"),
+        append("catalog/load.py", "\nX = 1\n"),
+        append("catalog/staleness.py", "\nX = 1\n"),
+        append("verify/cells.py", "\nX = 1\n"),
+        append("__init__.py", '\nX = "another version"\n'),
+        append("recipes/ladder.py", '\n# a remark\n'),
+    ],
+)  # fmt: skip
+def test_what_changes_no_result_makes_nothing_stale(
+    package: Path, stale_in: Callable[[], dict[str, set[str]]], change: Edit
+) -> None:
+    change(package)
+    assert stale_in() == {"counts": set(), "costs": set(), "trials": set()}
+
+
+@pytest.mark.parametrize(
+    ("module", "depend"),
+    [
+        ("engine/attach.py", {"counts", "costs", "trials"}),
+        ("engine/measure_counts.py", {"counts"}),
+        ("engine/memory.py", {"costs"}),
+        ("engine/flops.py", {"costs"}),
+        ("engine/measure_costs.py", {"costs"}),
+        ("engine/saving.py", {"trials"}),
+        ("engine/tiny.py", {"trials"}),
+        ("engine/objectives.py", {"costs", "trials"}),
+        ("engine/__init__.py", {"counts", "costs", "trials"}),
+        ("catalog/backbones.py", {"counts", "costs", "trials"}),
+        ("recipes/base.py", {"counts", "costs", "trials"}),
+        ("record.py", {"counts", "costs", "trials"}),
+    ],
+)
+def test_a_statement_makes_all_that_depends_on_it_stale(
+    package: Path, stale_in: Callable[[], dict[str, set[str]]], catalog: Catalog, module: str, depend: set[str]
+) -> None:
+    append(module, "\nX = 1\n")(package)
+    every = set(catalog.methods)
+    assert stale_in() == {m: every if m in depend else set() for m in MEASURES}
+
+
+def test_of_the_kinds_of_edits_only_those_count_that_a_recipe_uses(
+    package: Path, stale_in: Callable[[], dict[str, set[str]]], catalog: Catalog
+) -> None:
+    append("recipes/soft_prompt.py", "\nX = 1\n")(package)
+    found = stale_in()
+    # intrinsic_prompt is another kind, which builds on it
+    users = {
+        name for name, method in catalog.methods.items() for c in method.configurations for s in c.recipe.stages
+        for e in s.edits if type(e).__module__.endswith((".soft_prompt", ".intrinsic_prompt"))
+    }  # fmt: skip
+    assert {"prompt-tuning", "ipt"} <= users < set(catalog.methods)
+    assert found == dict.fromkeys(MEASURES, users)
+
+
+def test_a_module_that_is_gone_is_an_error(package: Path, stale_in: Callable[[], dict[str, set[str]]]) -> None:
+    (package / "engine" / "parts.py").rename(package / "engine" / "pieces.py")
+    with pytest.raises(SurveyError, match=r"names the module surveykit\.engine\.parts, which does not exist"):
+        stale_in()
+
+
+def test_a_module_taken_from_its_package_that_is_gone_is_an_error(
+    package: Path, stale_in: Callable[[], dict[str, set[str]]]
+) -> None:
+    assert "from surveykit.engine import movement, saving" in (package / "engine" / "trial.py").read_text()
+    (package / "engine" / "movement.py").rename(package / "engine" / "moves.py")
+    with pytest.raises(SurveyError, match=r"engine\.trial takes 'movement' from surveykit\.engine, which has no such"):
+        stale_in()
+
+
+def test_an_entry_that_is_gone_is_an_error(package: Path, stale_in: Callable[[], dict[str, set[str]]]) -> None:
+    (package / "engine" / "measure_costs.py").rename(package / "engine" / "tracing_costs.py")
+    with pytest.raises(SurveyError, match=r"names the module surveykit\.engine\.measure_costs, which does not exist"):
+        stale_in()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_what_is_followed_is_what_python_loads(measure: Measure) -> None:
+    """Kinds of edits are loaded by name, all of them; keys have those that a recipe uses."""
+    code = f"import {', '.join(ENTRIES[measure])}, sys; print(*sys.modules, sep='\\n')"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {name for name in run.stdout.split() if name.startswith("surveykit.")}
+    followed = set(staleness.SOURCES.reached(ENTRIES[measure]))
+    assert followed <= loaded
+    more = loaded - followed
+    assert all(name.startswith("surveykit.recipes.") or name == "surveykit.arithmetic" for name in more), more
+
+
+def test_no_module_that_is_followed_loads_another_by_name() -> None:
+    followed = {name for measure in MEASURES for name in staleness.SOURCES.reached(ENTRIES[measure])}
+    by_name = [
+        name for name in followed - {"surveykit.recipes"}
+        if "importlib" in staleness.SOURCES._module(name, "a test").path.read_text(encoding="utf-8")
+    ]  # fmt: skip
+    assert not by_name
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
+
+
+def test_another_batch_makes_costs_stale_and_nothing_else(copy: Path) -> None:
+    before = {m: set(stale(load(copy), m)) for m in MEASURES}
+    edit(copy / "survey" / "table3.csv", "T53B,RTE,4", "T53B,RTE,1")
+    found = {m: set(stale(load(copy), m)) - before[m] for m in MEASURES}
+    assert not found["counts"]
+    assert not found["trials"]
+    assert {cell.backbone for cell in found["costs"]} == {"t5-3b"}
+    assert len(found["costs"]) == len(list(load(copy).configurations()))
+
+
+def test_another_length_makes_costs_stale_and_nothing_else(copy: Path) -> None:
+    """The default configuration of a method is traced at more lengths than others."""
+    before = {m: set(stale(load(copy), m)) for m in MEASURES}
+    text = (copy / "methods" / "bitfit.yaml").read_text(encoding="utf-8")
+    swapped = re.sub(
+        r"default: (true|false)", lambda m: f"default: {'false' if m[1] == 'true' else 'true'}", text, count=2
+    )
+    (copy / "methods" / "bitfit.yaml").write_text(swapped, encoding="utf-8")
+    found = {m: set(stale(load(copy), m)) - before[m] for m in MEASURES}
+    assert not found["counts"]
+    assert not found["trials"]
+    assert {method_of(cell.configuration) for cell in found["costs"]} == {"bitfit"}
+
+
+def test_a_row_of_memory_that_is_gone_makes_its_costs_stale(copy: Path) -> None:
+    before = set(stale(load(copy), "costs"))
+    path = copy / "measured" / "memory" / "lora.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    gone = next(line for line in lines if line.startswith("lora/qv-r8,t5-3b,") and ",512," in line)
+    path.write_text("".join(line for line in lines if line != gone), encoding="utf-8")
+    found = set(stale(load(copy), "costs")) - before
+    assert [str(cell) for cell in found] == ["lora/qv-r8 on t5-3b"]
+
+
+def test_prose_makes_nothing_stale(copy: Path) -> None:
+    before = {m: stale(load(copy), m) for m in MEASURES}
+    edit(copy / "methods" / "lora.yaml", "idea: >-\n", "idea: >-\n  Another first sentence.\n")
+    edit(copy / "backbones" / "t5-large.yaml", "parameters_source: >-\n", "parameters_source: >-\n  As before:\n")
+    assert {m: stale(load(copy), m) for m in MEASURES} == before
