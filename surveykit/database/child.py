@@ -5,8 +5,8 @@ time, and DuckDB cannot always be interrupted. So the whole of DuckDB lives in t
 memory and processor time and which its parent kills when the wall clock runs out. It imports nothing but duckdb, json
 and the guard.
 
-Protocol: one line `ready` on stdout once DuckDB is imported; then one JSON job on stdin; then one line of
-JSON on stdout. An answer is `{"columns", "types", "rows"}` (with `--evidence` also `"evidence"`) or `{"error", "kind"}`, where
+Protocol: one line `ready` on stdout once DuckDB is imported; then one line with a JSON job on stdin, which the parent
+keeps open as long as it waits; then one line of JSON on stdout. An answer is `{"columns", "types", "rows"}` (with `--evidence` also `"evidence"`) or `{"error", "kind"}`, where
 kind is `query` (the user's mistake), `bound` (a limit was reached), `stale` (written by another version of DuckDB) or
 `unreadable` (no such file, or none that DuckDB can open).
 """
@@ -17,24 +17,24 @@ import json
 import os
 import re
 import sys
+from _thread import start_new_thread  # threading itself would delay every query
 
 import duckdb
 
 from surveykit.database import allowed, guard
+from surveykit.database.connection import connect
 from surveykit.errors import QueryError, nearest
 
-_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
-    "access_mode": "READ_ONLY",
-    "enable_external_access": "false",
+_LOCKED_DOWN = {
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
     "allow_community_extensions": "false",
     "python_enable_replacements": "false",
     "python_scan_all_frames": "false",
     "memory_limit": "256MB",
-    "max_temp_directory_size": "0KB",
     "threads": "1",
 }
+_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?", re.IGNORECASE)
 _MAX_EXPRESSION_DEPTH = 200
 _ROWS_AT_ONCE = 500
 _EVIDENCE = (
@@ -57,13 +57,21 @@ def main() -> None:
     os.dup2(2, 1)
     channel.write("ready\n")
     channel.flush()
-    text = sys.stdin.read()
+    text = sys.stdin.readline()
     if not text:
         return  # the parent found a mistake of its own and needs no answer
+    start_new_thread(_end_with_parent, ())
     job = json.loads(text)
     limit(job["memory_bytes"], job["seconds"])
     channel.write(json.dumps(answer(job), default=_plain) + "\n")
     channel.flush()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, however it came, and go with it: nobody would read the answer."""
+    while os.read(0, 1):
+        continue
+    os._exit(1)
 
 
 def limit(memory_bytes: int, seconds: float) -> None:
@@ -96,7 +104,12 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
             return _error("bound", str(error))
         except RecursionError:
             return _error("query", "the query is nested too deeply")
-        except (KeyError, TypeError, AttributeError, AssertionError):  # a tree of a form that the guard does not know
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            AssertionError,
+        ):  # a tree of a form that the guard does not know
             return _error("query", f"DuckDB {duckdb.__version__} parses this into a form that cannot be checked")
         except (MemoryError, duckdb.Error) as error:
             if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "bad_alloc" in str(error):
@@ -106,7 +119,8 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
 
 def open_locked(database: str) -> duckdb.DuckDBPyConnection:
     """Open a database so that a query can neither write nor reach anything outside, nor change that."""
-    connection = duckdb.connect(database, read_only=True, config=_LOCKED_DOWN)
+    connection = connect(database, read_only=True, more=_LOCKED_DOWN)
+    connection.execute("SET enable_external_access = false")  # once off it forbids to name the folder for spilling
     connection.execute(f"SET max_expression_depth = {_MAX_EXPRESSION_DEPTH}")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET lock_configuration = true")
@@ -115,18 +129,20 @@ def open_locked(database: str) -> duckdb.DuckDBPyConnection:
 
 def _run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str, Any]:
     if job["sql"] is not None:
-        check_statement(connection, job["sql"])
+        asked = _EXPLAIN.match(job["sql"])
+        check_statement(connection, job["sql"][asked.end() :] if asked else job["sql"])
         return _fetch(connection, job["sql"], [], job)
     if job["backbone"] is not None:
         _check_backbone(connection, job["backbone"])
     found = _fetch(connection, compose(connection, job), _values(job), job)
     if job["evidence"]:
-        ids = connection.execute(compose(connection, {**job, "select": "id"}), _values(job)).fetchall()
-        facts: dict[str, list[Any]] = {method: [] for (method,) in ids}
+        ids = [row[-1] for row in found["rows"]]
+        found |= {key: found[key][:-1] for key in ("columns", "types")} | {"rows": [row[:-1] for row in found["rows"]]}
+        facts: dict[str, list[Any]] = {method: [] for method in ids}
         for method, *fact in connection.execute(_EVIDENCE, [job["evidence"]]).fetchall():
             if method in facts:
                 facts[method].append(fact)
-        found["evidence"] = list(facts.items())
+        found["evidence"] = [(method, facts[method]) for method in ids]
     return found
 
 
@@ -137,17 +153,24 @@ def _values(job: dict[str, Any]) -> list[str]:
 def compose(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> str:
     """Put the checked parts of a query on methods together. Each part must be complete in itself."""
     columns, condition, order = job["select"], job["condition"], job["order_by"]
-    selecting = guard.Guard(functions=allowed.CONDITION_FUNCTIONS | allowed.AGGREGATES, stars=True)
-    _check_part(connection, selecting, "--select", f"SELECT\n{columns}\n", _is_list)
+    selecting = guard.Guard(functions=allowed.SELECT_FUNCTIONS, stars=True)
+    node = _check_part(connection, selecting, "--select", f"SELECT\n{columns}\n", _is_list)
+    if job["evidence"]:
+        if node["modifiers"] or selecting.aggregates:
+            raise QueryError("--evidence needs one row for each method: select columns, not DISTINCT, sums or counts")
+        columns += "\n, id"
     statement = f"SELECT\n{columns}\nFROM {'methods' if job['backbone'] is None else 'methods_on(?)'}\n"
     if condition is not None:
         _check_part(connection, guard.Guard(), "the condition", f"SELECT (\n{condition}\n)", _is_single)
         statement += f"WHERE (\n{condition}\n)\n"
     if order is not None:
         _check_part(connection, selecting, "--order-by", f"SELECT 1 ORDER BY\n{order}\n", _is_order)
+    if selecting.aggregates:
+        statement += "GROUP BY ALL\n"
+    if order is not None:
         statement += f"ORDER BY\n{order}\n"
-    elif not selecting.aggregates:
-        statement += "ORDER BY id\n"
+    else:
+        statement += "ORDER BY ALL\n" if selecting.aggregates or node["modifiers"] else "ORDER BY id\n"
     if job["limit"] is not None:
         statement += f"LIMIT {int(job['limit'])}"
     return statement
@@ -182,7 +205,8 @@ def readable(connection: duckdb.DuckDBPyConnection) -> Names:
     return tables, frozenset(name for name, kind in rows if kind == "macro")
 
 
-def _check_part(connection: duckdb.DuckDBPyConnection, checker: guard.Guard, where: str, text: str, shape: Any) -> None:
+def _check_part(connection: duckdb.DuckDBPyConnection, checker: guard.Guard, where: str, text: str, shape: Any) -> Any:
+    """Check one part of a query; return its parse tree."""
     node = _parse(connection, text, where)["node"]
     bare = {"FROM": node.get("from_table", {}).get("type") != "EMPTY"} | {
         name: bool(node.get(key))
@@ -197,6 +221,7 @@ def _check_part(connection: duckdb.DuckDBPyConnection, checker: guard.Guard, whe
         more = f" and cannot contain {extra[0]}" if extra else ""
         raise QueryError(f"{where} must be {_SHAPES[shape]}{more}; pass a whole SELECT with --sql")
     checker.check([node["select_list"], node["modifiers"]])
+    return node
 
 
 def _is_single(node: dict[str, Any]) -> bool:
@@ -204,7 +229,7 @@ def _is_single(node: dict[str, Any]) -> bool:
 
 
 def _is_list(node: dict[str, Any]) -> bool:
-    return not node["modifiers"]
+    return all(part["type"] == "DISTINCT_MODIFIER" and not part["distinct_on_targets"] for part in node["modifiers"])
 
 
 def _is_order(node: dict[str, Any]) -> bool:
@@ -225,7 +250,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, text: str, where: str) -> Any:
         if "expression depth" in message:
             raise QueryError(f"{where} is nested deeper than {_MAX_EXPRESSION_DEPTH} levels")
         if tree.get("error_type") == "not implemented":
-            raise QueryError(f"{where}: only one SELECT is allowed")
+            raise QueryError(f"{where}: only one SELECT is allowed; {guard.FIELDS}")
         raise QueryError(f"{where}: {message}")
     if len(tree["statements"]) != 1:
         raise QueryError(f"{where}: only one statement is allowed, not {len(tree['statements'])}")
@@ -243,6 +268,10 @@ def _fetch(
         rows += chunk
         if len(rows) > job["max_rows"]:
             raise BoundError(f"the result has more than {job['max_rows']:,} rows; add a LIMIT or raise --max-rows")
+        if len(rows) * len(description) > job["max_values"]:
+            raise BoundError(
+                f"the result has more than {job['max_values']:,} values; add a LIMIT, select less, or take surveykit export"
+            )
         size += len(json.dumps(chunk, default=_plain))
         if size > job["max_bytes"]:
             raise BoundError(f"the result is larger than {job['max_bytes'] >> 20} MB; select less")
@@ -268,12 +297,15 @@ def _explain(connection: duckdb.DuckDBPyConnection, job: dict[str, Any], error: 
     if missing is None:
         return message
     name = missing[1]
-    query = "SELECT DISTINCT column_name FROM duckdb_columns() WHERE NOT internal"
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
     if job["sql"] is None:
         query += " AND table_name = 'methods'"
-    columns = sorted(row[0] for row in connection.execute(query).fetchall())
-    hint = nearest(name, columns) or f"; text is written in single quotes, '{name}'"
-    return f"no column '{name}'{hint} (surveykit fields lists them all)"
+    columns = connection.execute(query).fetchall()
+    owners = sorted(table for table, column in columns if column.lower() == name.lower())
+    if owners:  # only a whole statement chooses its tables
+        return f"no column '{name}' in the tables of this query; {' and '.join(owners[:3])} {'have' if owners[1:] else 'has'} it"
+    hint = nearest(name, {column for _, column in columns}) or f"; text is written in single quotes, '{name}'"
+    return f"no column '{name}'{hint} (surveykit fields TABLE lists them all)"
 
 
 def _first_line(error: Exception) -> str:

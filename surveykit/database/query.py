@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 DEFAULT_BACKBONE = "t5-large"
 DEFAULT_SELECT = "id, name, type, disk, ram, bp, overhead, trainable_measured, trainable_percent_measured"
 MAX_ROWS = 10_000
-MAX_BYTES = 64 << 20
+# What may be printed takes seconds to write as a table; the largest view has 36,000 values in 0.4 MB.
+MAX_VALUES = 250_000
+MAX_BYTES = 8 << 20
 MEMORY_BYTES = 1 << 30
 TIMEOUT_SECONDS = 10.0
 _START_SECONDS = 60.0
@@ -82,9 +84,9 @@ class Worker:
             if not read.next(_START_SECONDS):
                 raise SurveyError("the query process did not start; is duckdb installed for this Python?")
             try:
-                with open(self._jobs, "w", encoding="utf-8") as jobs:
-                    self._jobs = -1
-                    jobs.write(json.dumps(job))
+                # The pipe stays open: that it closes tells the child that nobody waits any more.
+                with open(self._jobs, "w", encoding="utf-8", closefd=False) as jobs:
+                    jobs.write(json.dumps(job) + "\n")
             except BrokenPipeError:
                 pass  # the child died; there will be no answer
             line = read.next(seconds)
@@ -102,12 +104,11 @@ class Worker:
         """End the child, whatever it does."""
         if self._process is None:
             return
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-        for end in (self._answers, self._jobs):
-            if end >= 0:
-                os.close(end)
+        process, self._process = self._process, None
+        process.kill()
+        process.wait()
+        os.close(self._answers)
+        os.close(self._jobs)
 
 
 class _Lines:
@@ -194,6 +195,12 @@ def prepare() -> None:
         _prepared.append(Worker())
 
 
+def dismiss() -> None:
+    """End a process that `prepare` started and that nobody asked."""
+    while _prepared:
+        _prepared.pop().close()
+
+
 def _take() -> Worker:
     return _prepared.pop() if _prepared else Worker()
 
@@ -230,7 +237,7 @@ def ask(
     """
     job: dict[str, Any] = {
         "sql": sql, "condition": condition, "select": select, "order_by": order_by, "limit": limit,
-        "backbone": backbone, "max_rows": max_rows, "max_bytes": MAX_BYTES,
+        "backbone": backbone, "max_rows": max_rows, "max_values": MAX_VALUES, "max_bytes": MAX_BYTES,
         "memory_bytes": MEMORY_BYTES, "seconds": timeout,
         "evidence": (backbone or DEFAULT_BACKBONE) if evidence else None,
     }  # fmt: skip
