@@ -7,8 +7,8 @@ and the guard.
 
 Protocol: one line `ready` on stdout once DuckDB is imported; then one line with a JSON job on stdin, which the parent
 keeps open as long as it waits; then one line of JSON on stdout. An answer is `{"columns", "types", "rows"}` (with `--evidence` also `"evidence"`) or `{"error", "kind"}`, where
-kind is `query` (the user's mistake), `bound` (a limit was reached), `stale` (written by another version of DuckDB) or
-`unreadable` (no such file, or none that DuckDB can open).
+kind is `query` (the user's mistake), `bound` (a limit was reached), `stale` (written by another version of DuckDB),
+`unreadable` (no such file, or none that DuckDB can open) or `fault` (ours).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import json
 import os
 import re
 import sys
+import traceback
 from _thread import start_new_thread  # threading itself would delay every query
+from contextlib import contextmanager
 
 import duckdb
 
@@ -44,6 +46,7 @@ _EVIDENCE = (
 # Annotations only; importing typing would cost as much as opening the database.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -63,7 +66,13 @@ def main() -> None:
     start_new_thread(_end_with_parent, ())
     job = json.loads(text)
     limit(job["memory_bytes"], job["seconds"])
-    channel.write(json.dumps(answer(job), default=_plain) + "\n")
+    try:
+        text = json.dumps(answer(job), default=_plain)
+    except MemoryError:
+        text = json.dumps(_out_of_memory(job))
+    except Exception:  # a fault of ours: the parent says so, with these frames
+        text = json.dumps(_error("fault", traceback.format_exc()))
+    channel.write(text + "\n")
     channel.flush()
 
 
@@ -104,17 +113,14 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
             return _error("bound", str(error))
         except RecursionError:
             return _error("query", "the query is nested too deeply")
-        except (
-            LookupError,
-            TypeError,
-            AttributeError,
-            AssertionError,
-        ):  # a tree of a form that the guard does not know
-            return _error("query", f"DuckDB {duckdb.__version__} parses this into a form that cannot be checked")
         except (MemoryError, duckdb.Error) as error:
             if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "bad_alloc" in str(error):
-                return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
+                return _out_of_memory(job)
             return _error("query", _explain(connection, job, error))
+
+
+def _out_of_memory(job: dict[str, Any]) -> dict[str, Any]:
+    return _error("bound", f"the query needs more than {job['memory_bytes'] >> 20} MB of memory")
 
 
 def open_locked(database: str) -> duckdb.DuckDBPyConnection:
@@ -191,7 +197,8 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str, names: Name
     """
     tables, macros = readable(connection) if names is None else names
     checker = guard.Guard(tables, macros, allowed.STATEMENT_FUNCTIONS, whole=True)
-    checker.check(_parse(connection, sql, "--sql")["node"])
+    with _known_form():
+        checker.check(_parse(connection, sql, "--sql")["node"])
 
 
 def readable(connection: duckdb.DuckDBPyConnection) -> Names:
@@ -207,7 +214,14 @@ def readable(connection: duckdb.DuckDBPyConnection) -> Names:
 
 def _check_part(connection: duckdb.DuckDBPyConnection, checker: guard.Guard, where: str, text: str, shape: Any) -> Any:
     """Check one part of a query; return its parse tree."""
-    node = _parse(connection, text, where)["node"]
+    with _known_form():
+        node = _parse(connection, text, where)["node"]
+        _check_shape(node, where, shape)
+        checker.check([node["select_list"], node["modifiers"]])
+    return node
+
+
+def _check_shape(node: dict[str, Any], where: str, shape: Any) -> None:
     bare = {"FROM": node.get("from_table", {}).get("type") != "EMPTY"} | {
         name: bool(node.get(key))
         for name, key in (
@@ -220,8 +234,16 @@ def _check_part(connection: duckdb.DuckDBPyConnection, checker: guard.Guard, whe
     if not plain or extra or node.get("aggregate_handling") != "STANDARD_HANDLING" or not shape(node):
         more = f" and cannot contain {extra[0]}" if extra else ""
         raise QueryError(f"{where} must be {_SHAPES[shape]}{more}; pass a whole SELECT with --sql")
-    checker.check([node["select_list"], node["modifiers"]])
-    return node
+
+
+@contextmanager
+def _known_form() -> Iterator[None]:
+    """A parse tree of a form that the guard does not know is refused."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, AssertionError):
+        message = f"DuckDB {duckdb.__version__} parses this into a form that cannot be checked; write it in another way"
+        raise QueryError(message) from None
 
 
 def _is_single(node: dict[str, Any]) -> bool:

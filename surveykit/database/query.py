@@ -253,6 +253,8 @@ def ask(
             worker = Worker()
     finally:
         worker.close()
+    if found.get("kind") == "fault":
+        raise RuntimeError(f"in the query process: {found['error']}")
     if "error" in found:
         raise QueryError(found["error"])
     result = Result(found["columns"], found["types"], found["rows"])
