@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
+class Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: once that has passed through code which a library runs by itself, Python ends its
+    own process with the signal, whatever the exit code is."""
+
+
 class Interruption:
-    """Inside its `with`, both signals raise KeyboardInterrupt, and `exit_code` tells afterwards whether one came.
+    """Inside its `with`, both signals raise Interrupted, and `exit_code` tells afterwards whether one came.
 
     A library that is interrupted in the middle may raise something else, or go on as if nothing had been: what counts
     is that the signal came. Handlers that others have set are left alone, and so are threads, which get no signals.
@@ -40,7 +45,7 @@ class Interruption:
         if self.came:
             os._exit(self.exit_code)  # asked twice: no more tidying up, the next run does it
         self._number = number
-        raise KeyboardInterrupt
+        raise Interrupted
 
     @property
     def came(self) -> bool:
