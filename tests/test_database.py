@@ -8,10 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 import small_catalog
+from conftest import ROOT
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.database import fields
 from surveykit.database.build import build
+from surveykit.database.connection import connect
 from surveykit.errors import QueryError, SurveyError
 
 
@@ -178,3 +180,23 @@ def test_fields_of_a_table(database: Path) -> None:
     assert listed[0] == ("id", "VARCHAR", "Name of its file in catalog/backbones")
     with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
         fields.columns(str(database), "backbon")
+
+
+def test_there_is_one_way_to_open_a_database() -> None:
+    """The one that cannot write beside the database; see the next test."""
+    opening = [
+        path for path in (ROOT / "surveykit").rglob("*.py") if "duckdb.connect(" in path.read_text(encoding="utf-8")
+    ]
+    assert [path.name for path in opening] == ["connection.py"]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_no_connection_moves_data_to_the_disk(in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where DuckDB would put what it moves out of a database in memory
+    settings = {"memory_limit": "64MB", "threads": 1}
+    with (
+        connect(more=settings) if in_memory else connect(tmp_path / "x.duckdb", more=settings) as connection,
+        pytest.raises(duckdb.OutOfMemoryException),
+    ):
+        connection.execute("SELECT count(DISTINCT range) FROM range(20000000)").fetchall()
+    assert [path.name for path in tmp_path.rglob("*")] in ([], ["x.duckdb"])
