@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,3 +201,27 @@ def test_no_connection_moves_data_to_the_disk(in_memory: bool, tmp_path: Path, m
     ):
         connection.execute("SELECT count(DISTINCT range) FROM range(20000000)").fetchall()
     assert [path.name for path in tmp_path.rglob("*")] in ([], ["x.duckdb"])
+
+
+def test_comments_say_more_than_the_name(connection: duckdb.DuckDBPyConnection) -> None:
+    """What `surveykit fields` prints: a sentence of its own for each column, with the unit where it is no plain number."""
+    units = {"bytes": "byte", "percent": "percent|%", "gb": "GB", "flops": "FLOP|float", "seconds": "second"}
+    filling = {"its", "the", "of", "a", "an", "identifier", "printed", "as"}
+
+    def words(text: str) -> set[str]:
+        return {word.rstrip("s") for word in re.findall("[a-z]+", text.lower().replace("_", " "))}
+
+    columns = connection.execute(
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall()
+    wrong = []
+    for table, column, kind, comment in columns:
+        if not comment or not words(comment) - filling - words(column):
+            wrong.append((table, column, "says nothing more than the name", comment))
+        if comment and re.match(r"…|\.\.\.|(measured: )?the same", comment, re.IGNORECASE):
+            wrong.append((table, column, "cannot be read by itself", comment))
+        for part in column.split("_") if kind not in ("VARCHAR", "BOOLEAN") else ():
+            if not re.search(units.get(part, ""), comment or "", re.IGNORECASE):
+                wrong.append((table, column, "has no unit", comment))
+    assert not wrong
+    assert len(columns) > 500

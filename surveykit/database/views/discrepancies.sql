@@ -39,17 +39,17 @@ JOIN table5 ON table5.backbone = differing.backbone AND table5.row_label = diffe
 LEFT JOIN measurement AS reproduction
     ON reproduction.configuration = differing.reproduced_by AND reproduction.backbone = differing.backbone;
 COMMENT ON VIEW discrepancies IS 'Rows of Table 5 whose printed parameter figures differ from ours, with the reviewed reason';
-COMMENT ON COLUMN discrepancies.backbone IS 'Backbone';
-COMMENT ON COLUMN discrepancies.row_label IS 'Label of the row';
-COMMENT ON COLUMN discrepancies.method IS 'Method';
+COMMENT ON COLUMN discrepancies.backbone IS 'Id of the base model, as in backbone.id';
+COMMENT ON COLUMN discrepancies.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN discrepancies.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN discrepancies.configuration IS 'Configuration that the row is read as';
 COMMENT ON COLUMN discrepancies.params_millions_printed IS 'Parameters in millions, as printed';
 COMMENT ON COLUMN discrepancies.params_percent_printed IS 'Parameters in percent, as printed';
 COMMENT ON COLUMN discrepancies.millions_differ IS 'Whether the millions differ';
 COMMENT ON COLUMN discrepancies.percent_differs IS 'Whether the percent differ';
 COMMENT ON COLUMN discrepancies.trainable_measured IS 'Measured: parameters that the optimizer holds';
-COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: the same in millions';
-COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: the same in percent of the bare backbone';
+COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: trainable parameters in millions';
+COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: trainable parameters in percent of the base model''s';
 COMMENT ON COLUMN discrepancies.outcome IS 'reproduced, inconsistent, unresolved or unexplained';
 COMMENT ON COLUMN discrepancies.cause IS 'Kind of cause';
 COMMENT ON COLUMN discrepancies.explanation IS 'The reason, worded as what was found';

@@ -13,9 +13,9 @@ JOIN printed_name ON printed_name.table_label = 'Appendix B' AND printed_name.pr
 JOIN (SELECT DISTINCT backbone, model FROM appendix_b) AS appendix_b ON appendix_b.backbone = table4_readings.backbone
 WHERE table4_readings.position = 1;
 COMMENT ON VIEW table4_recomputed IS 'The survey''s Table 4, recomputed from Appendix B';
-COMMENT ON COLUMN table4_recomputed.method_id IS 'Method';
+COMMENT ON COLUMN table4_recomputed.method_id IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN table4_recomputed.method IS 'Its name in Appendix B';
-COMMENT ON COLUMN table4_recomputed.backbone IS 'Backbone';
+COMMENT ON COLUMN table4_recomputed.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN table4_recomputed.model IS 'Its name in Appendix B';
 COMMENT ON COLUMN table4_recomputed.datasets IS 'Datasets that have a score';
 COMMENT ON COLUMN table4_recomputed.score_mean IS 'Mean over the four datasets of the mean over seeds; NULL where one lacks a score';
