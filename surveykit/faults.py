@@ -27,7 +27,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 def environment_reason(error: BaseException) -> str | None:
     """Why the environment cannot do it, in one line; None when the exception says nothing of the kind."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":  # DuckDB's
         return "not enough memory"
     if isinstance(error, OSError) and error.errno in _REFUSALS and error.strerror:
         files = [str(name) for name in (error.filename, error.filename2) if name is not None]

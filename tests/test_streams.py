@@ -9,7 +9,6 @@ import shlex
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ import small_catalog
 
 from surveykit import output
 from surveykit.cli import main
-from surveykit.database import cache, query
+from surveykit.database import cache
 from surveykit.errors import SurveyError
 from surveykit.streams import Messages, Output, on_one_line, visible
 
@@ -30,16 +29,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(small_catalog.write(tmp_path_factory.mktemp("streamed") / "catalog"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, root: str) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv(cache.ENVIRONMENT, str(tmp_path_factory.getbasetemp() / "cache-of-streams"))
-        query.ask(root, sql="SELECT 1")
-        yield
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, root: str) -> None:
+    monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path_factory.getbasetemp() / "cache-of-streams"))
+    cache.current_file(root)
 
 
-def run(root: str, words: str, redirected: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    command = f'"{sys.executable}" -m surveykit --catalog "{root}" {words} {redirected}'
+def run(
+    root: str, words: str, redirected: str = "", before: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    command = f'{before} "{sys.executable}" -m surveykit --catalog "{root}" {words} {redirected}'
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, timeout=60, encoding="utf-8",
         env={**os.environ, **environment},
@@ -101,6 +100,30 @@ def test_cache_that_cannot_be_written(root: str, tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
+@pytest.mark.parametrize("blocks", [1, 64, 400])
+@pytest.mark.parametrize(
+    "words",
+    ["query", "build --output x.duckdb", "export csv --format csv", "export one --format duckdb",
+     "export pq --format parquet", "schema --output schema"],
+)  # fmt: skip
+def test_a_full_disk(root: str, words: str, blocks: int, tmp_path: Path) -> None:
+    """As far as one can be had without one: no file may be larger than so many blocks of 1024 bytes."""
+    own = {} if words.startswith("export") else {cache.ENVIRONMENT: str(tmp_path / "cache")}
+    (out := tmp_path / "out").mkdir()
+    done = run(root, f"{words} | cat; exit ${{PIPESTATUS[0]}}", before=f"cd '{out}'; ulimit -f {blocks};", **own)
+    if done.returncode == 0:  # all its files are smaller
+        assert blocks > 1
+        assert words.startswith(("export", "schema"))
+        return
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("surveykit: ")
+    assert "File too large" in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+    assert words.startswith("schema") or not list(out.glob("*/*")) + list(out.glob("*.duckdb"))
+
+
 @pytest.mark.parametrize("format", output.FORMATS)
 def test_what_a_terminal_obeys_is_shown(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", written := io.StringIO())
@@ -142,9 +165,10 @@ def test_a_full_disk_while_printing() -> None:
     print("x", file=Messages(Full()))  # nobody can be told
 
 
-COMMANDS = ["show lora", "compare lora full-tuning prefix-tuning", "fields", "fields methods", "query", "audit",
-            "query --evidence", "verify", "verify --table 5", "query --sql 'FROM configuration'",
-            "query --sql 'FROM method'"]  # fmt: skip
+COMMANDS = [
+    "show lora", "compare lora full-tuning prefix-tuning", "fields", "fields methods", "query", "query --evidence",
+    "audit", "query --sql 'FROM configuration'", "query --sql 'FROM method'",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -155,10 +179,16 @@ def test_nothing_is_wider_than_the_terminal(
     """But single words, which stay whole to be copied."""
     monkeypatch.setenv("COLUMNS", str(width))
     main(["--catalog", root, *shlex.split(words)])
-    lines = capsys.readouterr().out.splitlines()
-    wide = [line for line in lines if len(line) > width and " " in line.strip()]
-    assert lines
-    assert not wide, wide[:3]
+    assert too_wide(capsys.readouterr().out, width) == []
+
+
+def test_a_heading_above_a_table_is_no_wider(root: str) -> None:
+    assert too_wide(run(root, "verify --table 5", COLUMNS="40").stdout, 40) == []
+
+
+def too_wide(text: str, width: int) -> list[str]:
+    assert text
+    return [line for line in text.splitlines() if len(line) > width and " " in line.strip()]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such terminals there")

@@ -18,7 +18,7 @@ from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Method
 from surveykit.catalog.staleness import key
 from surveykit.database import audit
-from surveykit.database.connection import connect
+from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.database.survey_rows import survey_tables
 from surveykit.database.verdict_rows import verdict_tables
 from surveykit.errors import CatalogError, Problem, SurveyError
@@ -42,8 +42,8 @@ def build(catalog: Catalog, path: Path) -> None:
     try:
         with new_file(path) as beside, connect(beside) as connection:
             fill(connection, catalog)
-    except (OSError, duckdb.IOException) as error:
-        raise SurveyError(f"the database {path} cannot be written: {error}") from None
+    except CANNOT_WRITE as error:
+        raise SurveyError(f"the database {path} cannot be written: {' '.join(str(error).split())}") from None
 
 
 def check_that_it_builds(catalog: Catalog) -> None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     Setting = str | bool | int | float | list[str]
 
+CANNOT_WRITE = (OSError, duckdb.IOException, duckdb.FatalException, duckdb.TransactionException)
+"""What is raised where a file cannot be written; the last two, where a disk is full at the end of a transaction."""
 _NO_SPILLING: dict[str, Setting] = {"temp_directory": ""}
 """Without a folder for it DuckDB cannot move data out of memory to the disk; `max_temp_directory_size` does not stop it."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 import duckdb
 
 from surveykit.beside import beside, refuse_unless
-from surveykit.database.connection import connect
+from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.errors import SurveyError
 
 Format = Literal["csv", "json", "parquet", "duckdb"]
@@ -46,8 +46,8 @@ def export(database: Path, folder: Path, format: Format) -> list[Path]:
             for name in written:
                 os.replace(new / name, folder / name)
             return [folder / name for name in written]
-    except (OSError, duckdb.IOException) as error:
-        raise SurveyError(f"{folder} cannot be written: {error}") from None
+    except CANNOT_WRITE as error:
+        raise SurveyError(f"{folder} cannot be written: {' '.join(str(error).split())}") from None
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
