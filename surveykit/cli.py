@@ -10,7 +10,7 @@ import sys
 
 from surveykit.errors import CatalogError, SurveyError
 from surveykit.interruption import Interruption
-from surveykit.streams import Standard, on_one_line
+from surveykit.streams import ReaderGone, Standard, on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ def _run(words: Sequence[str], streams: Standard) -> int:
     try:
         from surveykit.commands.arguments import module, parser, terminal_width
 
-        arguments = parser(COMMANDS, words).parse_args(words)
+        try:
+            arguments = parser(COMMANDS, words).parse_args(words)
+        except SystemExit as stop:  # 0 after --help, 2 after a mistake
+            return stop.code if isinstance(stop.code, int) else 2
         streams.expect(getattr(arguments, "format", None), terminal_width)
         return module(arguments.command).run(arguments)
-    except SystemExit as stop:  # argparse: 0 after --help, 2 after a mistake
-        return stop.code if isinstance(stop.code, int) else 2
     finally:
         if asking:
             query.dismiss()
@@ -79,7 +80,7 @@ def _run(words: Sequence[str], streams: Standard) -> int:
 
 def _explained(error: BaseException, words: Sequence[str]) -> int:
     """Say what went wrong; return the exit code."""
-    if isinstance(error, SystemExit):  # the reader has gone before the end
+    if isinstance(error, ReaderGone):  # it has seen enough
         return 0
     if isinstance(error, SurveyError):
         problems = error.problems if isinstance(error, CatalogError) else ()

@@ -49,6 +49,10 @@ def _spelled(text: str, encoding: str) -> str:
     return text.translate(_SPELLED).encode(encoding, "backslashreplace").decode(encoding)
 
 
+class ReaderGone(BaseException):
+    """Who read standard output has closed it, as `head` does."""
+
+
 class Output:
     """Standard output of one command.
 
@@ -71,7 +75,7 @@ class Output:
 
         Raises:
             SurveyError: the disk is full, or the encoding lacks a character and the format has nothing for it.
-            SystemExit: the reader has gone.
+            ReaderGone: nobody reads any more.
         """
         if self._format in _FOR_READING:
             text = visible(text)
@@ -107,7 +111,7 @@ class Output:
     def _give_up(self, error: OSError) -> None:
         _point_nowhere(self._stream)
         if isinstance(error, BrokenPipeError):
-            raise SystemExit(0) from None  # the reader has seen enough
+            raise ReaderGone from None
         raise SurveyError(f"standard output cannot be written: {error.strerror or error}") from None
 
 
