@@ -1,14 +1,16 @@
 """The command line: `surveykit COMMAND …`.
 
-Exit codes: 0 fine; 1 findings (a figure that drifted, a file that is out of date); 2 wrong usage or invalid catalog.
+Exit codes: 0 fine; 1 findings (a figure that drifted, a file that is out of date); 2 wrong usage, invalid catalog, or an
+environment that cannot do it; 70 a fault of surveykit itself; 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 
-from surveykit.errors import SurveyError
+from surveykit.errors import CatalogError, SurveyError
+from surveykit.interruption import Interruption
+from surveykit.streams import ReaderGone, Standard, on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,25 +44,55 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if "query" in words and not {"-h", "--help"} & set(words):
+    with Standard() as streams, Interruption() as interruption:
+        try:
+            code = _run(words, streams)
+            if sys.stdout is not None:  # closed, after --help
+                sys.stdout.flush()
+            if not interruption.came:
+                return code
+        except BaseException as error:
+            if not interruption.came and not isinstance(error, KeyboardInterrupt):
+                return _explained(error, words)
+        print(f"surveykit: {interruption.word}", file=sys.stderr)
+        return interruption.exit_code
+
+
+def _run(words: Sequence[str], streams: Standard) -> int:
+    asking = "query" in words and not {"-h", "--help"} & set(words)
+    if asking:
         from surveykit.database import query
 
         query.prepare()  # its child process imports DuckDB while this one reads the command line
-    from surveykit.commands.arguments import module, parser
-
     try:
-        arguments = parser(COMMANDS, words).parse_args(words)
-        code = module(arguments.command).run(arguments)
-        sys.stdout.flush()
-        return code
-    except SystemExit as stop:  # argparse: 0 after --help, 2 after a mistake
-        return stop.code if isinstance(stop.code, int) else 2
-    except SurveyError as error:
-        print(f"surveykit: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader has seen enough. Point stdout elsewhere, or Python complains once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from surveykit.commands.arguments import module, parser, terminal_width
+
+        try:
+            arguments = parser(COMMANDS, words).parse_args(words)
+        except SystemExit as stop:  # 0 after --help, 2 after a mistake
+            return stop.code if isinstance(stop.code, int) else 2
+        streams.expect(getattr(arguments, "format", None), terminal_width)
+        return module(arguments.command).run(arguments)
+    finally:
+        if asking:
+            query.dismiss()
+
+
+def _explained(error: BaseException, words: Sequence[str]) -> int:
+    """Say what went wrong; return the exit code."""
+    if isinstance(error, ReaderGone):  # it has seen enough
         return 0
+    if isinstance(error, SurveyError):
+        problems = error.problems if isinstance(error, CatalogError) else ()
+        head = str(error).partition("\n")[0] if problems else str(error)
+        lines = [on_one_line(str(line)) for line in (head, *problems)]
+        print("surveykit:", "\n".join(lines), file=sys.stderr)
+        return 2
+    from surveykit import faults
+
+    reason = faults.environment_reason(error)
+    if reason is not None:
+        print("surveykit:", on_one_line(reason), file=sys.stderr)
+        return 2
+    print("surveykit:", faults.report(error, words), file=sys.stderr)
+    return faults.EXIT_CODE

@@ -74,7 +74,7 @@ class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
 
 
 def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
-    """Return ``; did you mean 'x'?`` for the closest allowed word, or an empty string.
+    """Return ``; did you mean 'x'?`` for the closest other word that is allowed, or an empty string.
 
     `cutoff` is how alike the two must be, from 0 to 1.
     """
@@ -82,5 +82,6 @@ def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
 
     if len(word) > 80:  # no slip of the fingers, and slow to compare
         return ""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=cutoff)
+    others = [other for other in allowed if other != word]
+    close = difflib.get_close_matches(word, others, n=1, cutoff=cutoff)
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from surveykit.streams import visible
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "markdown")
 _NARROWEST = 12
 """Characters that a wrapped column keeps at least."""
+_LONGEST_WORD = 24
+"""Characters of words that are not broken."""
 
 
 def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, width: int | None = None) -> str:
@@ -19,8 +23,8 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, w
     reading: they round to four significant digits and group the digits of counts.
 
     Args:
-        width: characters that a table may take, None for any number. A table that cannot be so narrow is written as
-            one block per row.
+        width: characters that a line of a table may have, None for any number. A table that cannot be so narrow is
+            written as one block per row.
     """
     if format == "json":
         return _json(columns, rows)
@@ -40,10 +44,10 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, str):
-        return value
+        return visible(value).expandtabs(4)
     if _is_number(value):
         return _significant(float(value))
-    return str(value)
+    return visible(str(value))
 
 
 def _significant(value: float) -> str:
@@ -85,9 +89,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | N
     if cells and width is not None:
         fitting = _wrapped(columns, cells, width)
         if fitting is None:
-            return _blocks(columns, cells)
+            return _blocks(columns, cells, width)
         cells = fitting
-    lines = [[text.splitlines() or [""] for text in row] for row in cells]
+    lines = [[text.split("\n") for text in row] for row in cells]
     widths = [
         max(len(name), *(len(line) for row in lines for line in row[i])) if lines else len(name)
         for i, name in enumerate(columns)
@@ -111,26 +115,45 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int | N
 def _wrapped(columns: Sequence[str], cells: list[list[str]], width: int) -> list[list[str]] | None:
     """Break the widest texts into lines until the table fits; None when it cannot."""
     widths = [
-        max(len(name), *(len(line) for row in cells for line in (row[i].splitlines() or [""])))
-        for i, name in enumerate(columns)
+        max(len(name), *(len(line) for row in cells for line in row[i].split("\n"))) for i, name in enumerate(columns)
     ]
-    least = [max(len(name), min(widths[i], _NARROWEST)) for i, name in enumerate(columns)]
+    words = [max((len(word) for row in cells for word in row[i].split()), default=0) for i in range(len(columns))]
+    least = [
+        max(len(name), min(widths[i], max(_NARROWEST, min(words[i], _LONGEST_WORD)))) for i, name in enumerate(columns)
+    ]
     between = 2 * (len(columns) - 1)
     if sum(least) + between > width:
         return None
     while sum(widths) + between > width:
         widest = max(range(len(widths)), key=lambda i: widths[i] - least[i])
         widths[widest] = max(least[widest], widths[widest] - (sum(widths) + between - width))
+    return [[_filled(text, widths[i]) for i, text in enumerate(row)] for row in cells]
+
+
+def _filled(text: str, width: int) -> str:
+    """A text with lines of at most so many characters, each indented as it was."""
+    if all(len(line) <= width for line in text.split("\n")):
+        return text
     from textwrap import fill
 
-    return [[fill(text, widths[i]) if len(text) > widths[i] else text for i, text in enumerate(row)] for row in cells]
+    filled = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())][: width // 2]
+        filled.append(fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent))
+    return "\n".join(filled)
 
 
-def _blocks(columns: Sequence[str], cells: list[list[str]]) -> str:
+def _blocks(columns: Sequence[str], cells: list[list[str]], width: int) -> str:
+    """Each row as one line for each column, its name and its value, with the value's other lines below each other."""
     longest = max(len(name) for name in columns)
-    return "\n\n".join(
-        "\n".join(f"{name.ljust(longest)}  {text}" for name, text in zip(columns, row, strict=True)) for row in cells
-    )
+    beside = longest + 2 + _NARROWEST <= width  # else the value begins on the line below the name
+    indent = " " * (longest + 2 if beside else min(2, width - 1))
+
+    def line(name: str, text: str) -> str:
+        value = _filled(text, max(1, width - len(indent))).replace("\n", f"\n{indent}")
+        return f"{name.ljust(longest)}  {value}" if beside else f"{_filled(name, max(1, width))}\n{indent}{value}"
+
+    return "\n\n".join("\n".join(line(name, text) for name, text in zip(columns, row, strict=True)) for row in cells)
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

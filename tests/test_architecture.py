@@ -12,8 +12,9 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "surveykit"
 # A part may import only parts named before it; `verify` needs records only, so the database may hold verdicts.
-ORDER = ["errors", "beside", "files", "record", "arithmetic", "ranks", "formula", "output", "processes", "recipes", "catalog", "checkpoints", "verify", "engine",
-         "database", "fit", "survey", "site", "commands", "cli"]  # fmt: skip
+ORDER = ["errors", "streams", "interruption", "faults", "beside", "files", "record", "arithmetic", "ranks", "formula",
+         "output", "processes", "recipes", "catalog", "checkpoints", "verify", "engine", "database", "fit", "survey", "site",
+         "commands", "cli"]  # fmt: skip
 TORCH_FREE_HEAVY = ("torch", "transformers", "peft", "pandas", "matplotlib", "mkdocs")
 
 

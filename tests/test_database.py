@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import duckdb
 import pytest
 import small_catalog
-from conftest import CATALOG
+from conftest import CATALOG, ROOT
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.database import fields
 from surveykit.database.build import build, fill
+from surveykit.database.connection import connect
 from surveykit.errors import QueryError, SurveyError
 
 
@@ -196,3 +198,47 @@ def test_fields_of_a_table(database: Path) -> None:
     assert listed[0] == ("id", "VARCHAR", "Name of its file in catalog/backbones")
     with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
         fields.columns(str(database), "backbon")
+
+
+def test_there_is_one_way_to_open_a_database() -> None:
+    """The one that cannot write beside the database; see the next test."""
+    opening = [
+        path for path in (ROOT / "surveykit").rglob("*.py") if "duckdb.connect(" in path.read_text(encoding="utf-8")
+    ]
+    assert [path.name for path in opening] == ["connection.py"]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_no_connection_moves_data_to_the_disk(in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where DuckDB would put what it moves out of a database in memory
+    settings = {"memory_limit": "64MB", "threads": 1}
+    with (
+        connect(more=settings) if in_memory else connect(tmp_path / "x.duckdb", more=settings) as connection,
+        pytest.raises(duckdb.OutOfMemoryException),
+    ):
+        connection.execute("SELECT count(DISTINCT range) FROM range(20000000)").fetchall()
+    assert [path.name for path in tmp_path.rglob("*")] in ([], ["x.duckdb"])
+
+
+def test_comments_say_more_than_the_name(connection: duckdb.DuckDBPyConnection) -> None:
+    """What `surveykit fields` prints: a sentence of its own for each column, with the unit where it is no plain number."""
+    units = {"bytes": "byte", "percent": "percent|%", "gb": "GB", "flops": "FLOP|float", "seconds": "second"}
+    filling = {"its", "the", "of", "a", "an", "identifier", "printed", "as"}
+
+    def words(text: str) -> set[str]:
+        return {word.rstrip("s") for word in re.findall("[a-z]+", text.lower().replace("_", " "))}
+
+    columns = connection.execute(
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall()
+    wrong = []
+    for table, column, kind, comment in columns:
+        if not comment or not words(comment) - filling - words(column):
+            wrong.append((table, column, "says nothing more than the name", comment))
+        if comment and re.match(r"…|\.\.\.|(measured: )?the same", comment, re.IGNORECASE):
+            wrong.append((table, column, "cannot be read by itself", comment))
+        for part in column.split("_") if kind not in ("VARCHAR", "BOOLEAN") else ():
+            if not re.search(units.get(part, ""), comment or "", re.IGNORECASE):
+                wrong.append((table, column, "has no unit", comment))
+    assert not wrong
+    assert len(columns) > 500

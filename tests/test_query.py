@@ -13,7 +13,7 @@ import pytest
 import small_catalog
 
 import surveykit
-from surveykit import output
+from surveykit import beside, output
 from surveykit.database import cache, query
 from surveykit.errors import CatalogError, QueryError, SurveyError
 
@@ -83,7 +83,7 @@ def test_statements(root: str, sql: str) -> None:
     [
         ({"condition": "typ = 'R'"}, "no column 'typ'; did you mean 'type'"),
         ({"condition": 'type = "R"'}, "no column 'R'; text is written in single quotes, 'R'"),
-        ({"condition": "lowr(name) = 'x'"}, "the function 'lowr' is not allowed; did you mean 'lower'"),
+        ({"condition": "lowr(name) = 'x'"}, "queries have no function 'lowr'; did you mean 'lower'"),
         ({"select": "id, overheads"}, "no column 'overheads'; did you mean 'overhead'"),
         ({"order_by": "trainable_mesured"}, "did you mean 'trainable_measured'"),
         ({"backbone": "t5-larg"}, "no backbone 't5-larg'; did you mean 't5-large'"),
@@ -175,7 +175,9 @@ def test_narrow_tables_wrap_and_then_turn_into_blocks() -> None:
     rows = [["lora", "a rather long sentence that has to be broken somewhere"]]
     wrapped = output.render(["id", "idea"], rows, "table", 40)
     assert max(map(len, wrapped.splitlines())) <= 40
-    assert output.render(["id", "idea"], rows, "table", 8).splitlines()[0] == "id    lora"
+    block = output.render(["id", "idea"], rows, "table", 8).splitlines()
+    assert block[:2] == ["id", "  lora"]
+    assert max(map(len, block)) <= 8
 
 
 def test_no_rows_still_have_columns() -> None:
@@ -322,3 +324,42 @@ def test_from_python(root: str) -> None:
     assert surveykit.__all__ == sorted(surveykit.__all__)
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         surveykit.laod  # noqa: B018
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the next run, also where nothing has to be built."""
+    monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "cache"))
+    root = small_catalog.write(tmp_path / "catalog")
+    database = cache.current(root)
+    own = database.parent
+    old, young = own / f"{'0' * 16}-1.9.0.duckdb.tmp", own / f"{database.name}.tmp"
+    for folder in (old, young):  # of queries of earlier versions, which moved data out of memory
+        folder.mkdir()
+        (folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"x" * 1000)
+    os.utime(old, (1, 1))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for process in (dead.pid, os.getpid()):
+        (own / f".x.duckdb.surveykit-{process}-{beside._host()}.abc.partial").mkdir()
+    (own / f"{'1' * 16}-2.0.0.duckdb").write_bytes(b"of a former state")
+    (own / f".manifest.{dead.pid}.partial").write_bytes(b"of an earlier version")
+    os.utime(own / f".manifest.{dead.pid}.partial", (1, 1))
+    assert cache.current(root) == database
+    mine = f".x.duckdb.surveykit-{os.getpid()}-{beside._host()}.abc.partial"
+    assert {path.name for path in own.iterdir()} - {"manifest"} == {database.name, young.name, mine}
+
+
+def test_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_KEPT_CATALOGS", 3)
+    old = [tmp_path / "cache" / f"old-{n:08x}" for n in range(5)]
+    for number, folder in enumerate(old):
+        folder.mkdir(parents=True)
+        os.utime(folder, (number, number))
+    foreign = tmp_path / "cache" / "mine"
+    foreign.mkdir()
+    os.utime(foreign, (1, 1))
+    young = tmp_path / "cache" / "young-01234567"
+    young.mkdir()
+    own = cache.current(small_catalog.write(tmp_path / "catalog")).parent
+    assert set((tmp_path / "cache").iterdir()) == {own, young, old[4], foreign}

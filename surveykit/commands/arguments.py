@@ -22,7 +22,10 @@ if TYPE_CHECKING:
         def run(self, arguments: argparse.Namespace) -> int: ...
 
 
-EXIT_CODES = "exit codes: 0 fine, 1 findings, 2 wrong usage or invalid catalog"
+EXIT_CODES = (
+    "exit codes: 0 fine, 1 findings, 2 wrong usage or invalid catalog,\n"
+    "or the environment cannot do it; 70 a fault of surveykit itself, 130 interrupted"
+)
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -77,7 +80,10 @@ def module(name: str) -> Command:
 
 
 def terminal_width() -> int | None:
-    """Characters in a line of the terminal; None when the output goes elsewhere."""
+    """Characters in a line: `COLUMNS` where it is set, else those of the terminal; None when the output goes elsewhere."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError, AttributeError):

@@ -19,6 +19,7 @@ from surveykit.catalog.measured import cell_of, current_key
 from surveykit.catalog.records import Method
 from surveykit.catalog.shelves import SHELVES
 from surveykit.database import audit
+from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.database.survey_rows import survey_tables
 from surveykit.database.verdict_rows import verdict_tables
 from surveykit.errors import CatalogError, Problem, SurveyError
@@ -40,10 +41,10 @@ def build(catalog: Catalog, path: Path) -> None:
         FormulaError: a formula has no value on one of the backbones.
     """
     try:
-        with new_file(path) as beside, duckdb.connect(str(beside)) as connection:
+        with new_file(path) as beside, connect(beside) as connection:
             fill(connection, catalog)
-    except (OSError, duckdb.IOException) as error:
-        raise SurveyError(f"the database {path} cannot be written: {error}") from None
+    except CANNOT_WRITE as error:
+        raise SurveyError(f"the database {path} cannot be written: {' '.join(str(error).split())}") from None
 
 
 def check_that_it_builds(catalog: Catalog) -> None:
@@ -52,7 +53,7 @@ def check_that_it_builds(catalog: Catalog) -> None:
     Raises:
         CatalogError: the files make no database.
     """
-    with duckdb.connect() as connection:
+    with connect() as connection:
         fill(connection, catalog)
 
 

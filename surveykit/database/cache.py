@@ -8,6 +8,8 @@ DuckDB. When the manifest differs, contents are hashed; when those differ as wel
         <hash of contents>-<DuckDB>.duckdb
 
 The folder is `SURVEYKIT_CACHE`, or `surveykit` in the place where the platform keeps caches. All of it may be deleted.
+It stays small: each catalog has one database, what killed processes left is removed by the next one that finds it, and
+of catalogs only those that were built last are kept.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ _SOURCES = (
 )
 _SETTLED_NS = 2_000_000_000
 _ABANDONED_SECONDS = 3600
+_KEPT_CATALOGS = 20
+_DAY = 86_400
 
 
 def folder() -> str:
@@ -77,11 +81,13 @@ def current_file(root: str, *, rebuild: bool = False) -> str:
         if not rebuild:
             known = _read_manifest(own, state)
             if known is not None:
+                _remove_others(own, known)
                 return known
         database = _find_or_build(root, own, rebuild=rebuild)
         if _state(root) == state:  # else a file changed meanwhile, and the database may hold half of the change
             _write_manifest(own, state, database)
             _remove_others(own, database)
+            _remove_old_catalogs(own)
             return database
     raise SurveyError(f"the catalog {root} keeps changing while it is read; try again")
 
@@ -148,12 +154,17 @@ def _write_manifest(own: str, state: str, database: str) -> None:
     newest = max((int(line.split(" ", 2)[1]) for line in state.splitlines()[1:] if line[0] != "-"), default=0)
     if time.time_ns() - newest < _SETTLED_NS:
         return  # a file this young may change again without a change of size or time; hash contents once more
-    beside = os.path.join(own, f".manifest.{os.getpid()}.partial")
+    from pathlib import Path
+
+    from surveykit.beside import new_file
+
     try:
-        with open(beside, "w", encoding="utf-8", errors="surrogateescape") as file:
+        with (
+            new_file(Path(own, "manifest")) as beside,
+            beside.open("w", encoding="utf-8", errors="surrogateescape") as file,
+        ):
             file.write(f"{os.path.basename(database)}\n{state}")
-        os.replace(beside, os.path.join(own, "manifest"))
-    except OSError:
+    except (OSError, SurveyError):
         pass  # the next start is slower, no more
 
 
@@ -212,12 +223,41 @@ def _unwritable(own: str, reason: str) -> str:
 
 
 def _remove_others(own: str, database: str) -> None:
-    """Remove databases of earlier states. One that another process is about to open makes it ask again."""
-    for name in os.listdir(own):
-        path = os.path.join(own, name)
+    """Remove databases of earlier states, and what killed processes left. Nothing else is ever in this folder.
+
+    A database that another process is about to open makes it ask again. Data that an earlier version moved out of
+    memory may belong to a query that still runs, which takes an hour at most.
+    """
+    kept = {"manifest", os.path.basename(database)}
+    others = [entry for entry in os.scandir(own) if entry.name not in kept]
+    if not others:
+        return
+    import shutil
+    from pathlib import Path
+
+    from surveykit.beside import sweep
+
+    sweep(Path(own))
+    for entry in others:
         try:
-            abandoned = name.endswith(".partial") and time.time() - os.stat(path).st_mtime > _ABANDONED_SECONDS
-            if abandoned or (name.endswith(".duckdb") and path != database):
-                os.unlink(path)
+            age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+            if entry.name.endswith((".duckdb", ".wal")) or age > _ABANDONED_SECONDS:
+                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
         except OSError:
             continue  # gone already, or open on a platform that keeps open files
+
+
+def _remove_old_catalogs(own: str) -> None:
+    """Remove the databases of catalogs that were built longest ago; a day old at least, for somebody may be reading."""
+    import re
+    import shutil
+
+    others = [
+        entry
+        for entry in os.scandir(os.path.dirname(own))
+        if entry.path != own and re.fullmatch(r"[\w-]*-[0-9a-f]{8}", entry.name) and entry.is_dir(follow_symlinks=False)
+    ]
+    newest_first = sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True)
+    for entry in newest_first[_KEPT_CATALOGS - 1 :]:
+        if time.time() - entry.stat().st_mtime > _DAY:
+            shutil.rmtree(entry.path, ignore_errors=True)

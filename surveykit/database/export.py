@@ -10,6 +10,7 @@ from typing import Literal
 import duckdb
 
 from surveykit.beside import beside, refuse_unless
+from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.errors import SurveyError
 
 Format = Literal["csv", "json", "parquet", "duckdb"]
@@ -36,7 +37,7 @@ def export(database: Path, folder: Path, format: Format) -> list[Path]:
             if format == "duckdb":
                 _database(database, new / DATABASE)
             else:
-                with duckdb.connect(str(database), read_only=True) as connection:
+                with connect(database, read_only=True) as connection:
                     for name in names(connection):
                         _table(connection, name, new / f"{name}.{format}", format)
             written = sorted(path.name for path in new.iterdir())
@@ -45,8 +46,8 @@ def export(database: Path, folder: Path, format: Format) -> list[Path]:
             for name in written:
                 os.replace(new / name, folder / name)
             return [folder / name for name in written]
-    except (OSError, duckdb.IOException) as error:
-        raise SurveyError(f"{folder} cannot be written: {error}") from None
+    except CANNOT_WRITE as error:
+        raise SurveyError(f"{folder} cannot be written: {' '.join(str(error).split())}") from None
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -59,7 +60,7 @@ def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _database(database: Path, target: Path) -> None:
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with connect(more={"threads": 1}) as connection:
         connection.execute(f"ATTACH {_quoted(database)} AS ours (READ_ONLY)")
         connection.execute(f"ATTACH {_quoted(target)} AS copy ({_STORAGE})")
         connection.execute("COPY FROM DATABASE ours TO copy")

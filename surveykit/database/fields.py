@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
-
+from surveykit.database.connection import connect
 from surveykit.errors import QueryError, nearest
 
 Listing = tuple[list[str], list[tuple[Any, ...]]]
@@ -13,7 +12,7 @@ Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 def tables(database: str) -> Listing:
     """Every table, view and macro: name, kind, comment. Views first, for they are made for reading."""
-    with duckdb.connect(database, read_only=True) as connection:
+    with connect(database, read_only=True) as connection:
         rows = connection.execute("""
             SELECT view_name AS name, 'view' AS kind, comment FROM duckdb_views() WHERE NOT internal
             UNION ALL
@@ -32,7 +31,7 @@ def columns(database: str, table: str) -> Listing:
     Raises:
         QueryError: there is no such table; the nearest is named.
     """
-    with duckdb.connect(database, read_only=True) as connection:
+    with connect(database, read_only=True) as connection:
         rows = connection.execute(
             "SELECT column_name, data_type, comment FROM duckdb_columns() "
             "WHERE NOT internal AND table_name = ? ORDER BY column_index",

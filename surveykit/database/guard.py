@@ -29,7 +29,7 @@ class Guard:
         self,
         tables: frozenset[str] = frozenset(),
         macros: frozenset[str] = frozenset(),
-        functions: frozenset[str] = allowed.CONDITION_FUNCTIONS,
+        functions: frozenset[str] = allowed.FUNCTIONS,
         *,
         whole: bool = False,
         stars: bool = False,
@@ -74,6 +74,9 @@ class Guard:
             scope = self._query(node, scope)
         elif kind in allowed.TABLE_NODES and "alias" in node:
             self._table(node, scope)
+        elif kind == "SHOW_REF" and self.whole:
+            if node["show_type"] not in allowed.DESCRIPTIONS or not node["query"]:
+                raise QueryError(f"SHOW, and DESCRIBE without a table, are not allowed; {FIELDS}")
         elif "type" in node and kind not in allowed.OTHER_NODES:
             raise QueryError(f"{_word(kind)} is not allowed in a query")
         for name, part in node.items():
@@ -99,16 +102,20 @@ class Guard:
             raise QueryError("a condition cannot name tables; pass a whole SELECT with --sql")
         if node["type"] == "BASE_TABLE":
             name = str(node["table_name"]).lower()
-            if _qualified(node) or name not in self.tables | scope:
-                raise QueryError(f"no table or view '{_path(node, name)}'{nearest(name, self.tables | scope)}")
+            known = self.tables if _is_in_main(node) else frozenset() if _qualified(node) else self.tables | scope
+            if name not in known:
+                raise QueryError(
+                    f"no table or view '{_path(node, name)}'{_instead(_path(node, name), self.tables | scope)}"
+                )
             self.read |= {name} - scope
         elif node["type"] == "TABLE_FUNCTION":
             function = node["function"]
             assert isinstance(function, dict)
             name = str(function["function_name"]).lower()
             known = self.macros | allowed.TABLE_FUNCTIONS
-            if _qualified(function) or name not in known:
-                raise QueryError(f"no table macro '{_path(function, name)}'{nearest(name, known)}")
+            _refuse_for_a_reason(name)
+            if name not in known or (_qualified(function) and not (_is_in_main(function) and name in self.macros)):
+                raise QueryError(f"no table macro '{_path(function, name)}'{_instead(name, known)}")
             self.read |= {name} & self.macros
             for part in ("filter", "order_bys", "arguments"):
                 self.check(function.get(part), scope)
@@ -119,27 +126,41 @@ class Guard:
         if kind not in self.classes:
             raise QueryError(f"{_word(kind)} is not allowed here{_HINTS.get(kind, '')}")
         if kind in ("FUNCTION", "WINDOW"):
-            name = str(node["function_name"]).lower()
-            if _qualified(node) or name not in self.functions:
-                close = nearest(name, (f for f in self.functions if f.isidentifier()), cutoff=0.7)
-                raise QueryError(f"the function '{_path(node, name)}' is not allowed{close}")
-            self.aggregates |= name in allowed.AGGREGATES
+            self._function(node, kind)
         elif kind == "OPERATOR" and node["type"] not in self.operators:
             raise QueryError(f"{_word(node['type'])} is not allowed here")
-        elif kind == "TYPE" and (_qualified(node) or node["type_name"] not in allowed.CAST_TYPES):
+        elif kind == "TYPE" and (_qualified(node) or str(node["type_name"]).upper() not in allowed.CAST_TYPES):
             name = str(node["type_name"])
-            raise QueryError(
-                f"a cast to '{_path(node, name)}' is not allowed{nearest(name.upper(), allowed.CAST_TYPES)}"
-            )
+            close = nearest(name.upper(), allowed.CAST_TYPES, cutoff=0.7) or f"; use {', '.join(_USUAL_TYPES)}"
+            raise QueryError(f"a cast to '{_path(node, name)}' is not allowed{close}")
         elif kind == "COLUMN_REF":
             names = node["column_names"]
             assert isinstance(names, list)
-            if len(names) == 1 and str(names[0]).lower() in allowed.HIDDEN_FUNCTIONS:
-                raise QueryError(f"'{names[0]}' is not allowed")
+            if len(names) == 1:
+                _refuse_hidden(str(names[0]))
         for part in node.values():
             self.check(part, scope)
 
+    def _function(self, node: dict[str, object], kind: str) -> None:
+        """Check one call, also of the form `column.function()`."""
+        name = str(node["function_name"]).lower()
+        owner, *others = _parts(node)[:-1] or [""]
+        _refuse_hidden(owner)
+        if name not in self.functions:
+            if name in allowed.STATEMENT_FUNCTIONS:
+                raise QueryError(f"the function '{name}' is not allowed here{_HINTS['WINDOW']}")
+            _refuse_for_a_reason(name)
+            close = nearest(name, (f for f in self.functions if f.isidentifier()), cutoff=0.7)
+            raise QueryError(f"queries have no function '{_path(node, name)}'{close}")
+        if others or owner.lower() in allowed.SCHEMAS:
+            raise QueryError(f"the function '{_path(node, name)}' is not allowed; write {name}(…)")
+        if name in allowed.CALLING_BY_NAME:
+            _check_named(node, name)
+        self.aggregates |= name in allowed.AGGREGATES and kind == "FUNCTION"
 
+
+FIELDS = "surveykit fields lists the tables, and surveykit fields TABLE the columns of one"
+_USUAL_TYPES = ("INTEGER", "DOUBLE", "DECIMAL", "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP")
 _HINTS = {
     "SUBQUERY": "; pass a whole SELECT with --sql",
     "WINDOW": "; pass a whole SELECT with --sql",
@@ -147,18 +168,55 @@ _HINTS = {
 }
 
 
+def _refuse_hidden(word: str) -> None:
+    if word.lower() in allowed.HIDDEN_FUNCTIONS:
+        raise QueryError(f"'{word}' is not allowed: {allowed.refusal(word.lower())}")
+
+
+def _refuse_for_a_reason(name: str) -> None:
+    reason = allowed.refusal(name)
+    if reason:
+        raise QueryError(f"the function '{name}' is not allowed: {reason}")
+
+
+def _check_named(node: dict[str, object], name: str) -> None:
+    """The function that `list_aggregate(list, 'name')` calls is an aggregate as well as if it were called itself."""
+    arguments = node["arguments"]
+    assert isinstance(arguments, list)
+    named = arguments[0 if _qualified(node) else 1 :][:1]  # in `column.list_aggregate('sum')` the list stands before
+    called = [
+        part["expression"]["literal"].get("text", "") for part in named if part["expression"]["class"] == "CONSTANT"
+    ]
+    if not called or str(called[0]).lower() not in allowed.AGGREGATES:
+        raise QueryError(f"{name} is not allowed with this; it needs the name of an aggregate in quotes, as 'sum'")
+
+
+def _parts(node: dict[str, object]) -> list[str]:
+    """A name with what it is qualified by, the widest first."""
+    path = node["qualified_name"]
+    assert isinstance(path, dict)
+    parts = [str(part) for part in path["path"]]
+    named = [node.get(key) for key in ("catalog", "catalog_name", "schema", "schema_name")]
+    assert [part for part in named if part] == parts[:-1]  # both forms of the tree say the same
+    return parts
+
+
 def _qualified(node: dict[str, object]) -> bool:
-    """Whether a name carries a schema or a database: ours never do."""
-    path = node.get("qualified_name")
-    parts = path.get("path") if isinstance(path, dict) else None
-    named = [node.get(key) for key in ("schema", "schema_name", "catalog", "catalog_name")]
-    return any(named) or not isinstance(parts, list) or len(parts) > 1
+    """Whether a name carries a schema or a database."""
+    return len(_parts(node)) > 1
+
+
+def _is_in_main(node: dict[str, object]) -> bool:
+    """Whether a name carries the schema of our tables, and nothing else."""
+    return [part.lower() for part in _parts(node)[:-1]] == ["main"]
 
 
 def _path(node: dict[str, object], name: str) -> str:
-    path = node.get("qualified_name")
-    parts = path.get("path") if isinstance(path, dict) else None
-    return ".".join(map(str, parts)) if parts else name
+    return ".".join(_parts(node)) or name
+
+
+def _instead(name: str, known: frozenset[str]) -> str:
+    return nearest(name, known, cutoff=0.6) or f"; {FIELDS}"
 
 
 def _word(kind: object) -> str:

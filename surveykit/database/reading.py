@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 
+from surveykit.database.connection import connect
+
 
 class Reader:
     """A database open for reading."""
@@ -49,5 +51,5 @@ class Reader:
 
 @contextmanager
 def reading(database: Path) -> Iterator[Reader]:
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with connect(database, read_only=True) as connection:
         yield Reader(connection)

@@ -14,12 +14,12 @@ CREATE TABLE paper (
 );
 COMMENT ON TABLE paper IS 'Papers cited by the catalog';
 COMMENT ON COLUMN paper.key IS 'Key of the entry in papers.bib';
-COMMENT ON COLUMN paper.title IS 'Title';
+COMMENT ON COLUMN paper.title IS 'Full title of the paper';
 COMMENT ON COLUMN paper.authors IS 'Authors, separated by semicolons';
 COMMENT ON COLUMN paper.year IS 'Year of publication';
 COMMENT ON COLUMN paper.venue IS 'Conference or journal; NULL for a preprint';
 COMMENT ON COLUMN paper.url IS 'Address';
-COMMENT ON COLUMN paper.arxiv IS 'arXiv identifier';
+COMMENT ON COLUMN paper.arxiv IS 'Number at arXiv, such as 2106.09685; NULL where there is none';
 COMMENT ON COLUMN paper.doi IS 'Digital object identifier';
 COMMENT ON COLUMN paper.bibtex IS 'The BibTeX entry as it stands in papers.bib';
 
@@ -38,7 +38,7 @@ CREATE TABLE method (
 );
 COMMENT ON TABLE method IS 'One row per method: what does not depend on a backbone';
 COMMENT ON COLUMN method.id IS 'Name of its file in catalog/methods';
-COMMENT ON COLUMN method.name IS 'Name';
+COMMENT ON COLUMN method.name IS 'Name for readers';
 COMMENT ON COLUMN method.family IS 'Family in the survey''s taxonomy';
 COMMENT ON COLUMN method.section IS 'Section of the survey that describes it';
 COMMENT ON COLUMN method.paper IS 'Key of its paper';
@@ -54,7 +54,7 @@ CREATE TABLE alias (
     PRIMARY KEY (method, name)
 );
 COMMENT ON TABLE alias IS 'Other names of methods';
-COMMENT ON COLUMN alias.method IS 'Method';
+COMMENT ON COLUMN alias.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN alias.name IS 'Another name of it';
 
 CREATE TABLE relation (
@@ -64,7 +64,7 @@ CREATE TABLE relation (
     PRIMARY KEY (method, kind, other)
 );
 COMMENT ON TABLE relation IS 'How methods build on each other';
-COMMENT ON COLUMN relation.method IS 'Method';
+COMMENT ON COLUMN relation.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN relation.kind IS 'How it relates to the other one';
 COMMENT ON COLUMN relation.other IS 'The other method';
 
@@ -78,7 +78,7 @@ CREATE TABLE implementation (
     PRIMARY KEY (method, position)
 );
 COMMENT ON TABLE implementation IS 'Code that a user can run';
-COMMENT ON COLUMN implementation.method IS 'Method';
+COMMENT ON COLUMN implementation.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN implementation.position IS 'Order in its file, from 0';
 COMMENT ON COLUMN implementation.library IS 'Library; none: nothing was found';
 COMMENT ON COLUMN implementation.name IS 'Class, configuration string, or owner/name of a repository';
@@ -96,7 +96,7 @@ CREATE TABLE attribute (
     CHECK ((status = 'known') = (value IS NOT NULL))
 );
 COMMENT ON TABLE attribute IS 'Effective columns of each method: from Table 1 where it has a row, else what we say';
-COMMENT ON COLUMN attribute.method IS 'Method';
+COMMENT ON COLUMN attribute.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN attribute.name IS 'Column: type, disk, ram, bp or overhead';
 COMMENT ON COLUMN attribute.value IS 'Type letters; true or false; overhead as a canonical set such as none or ffn+input';
 COMMENT ON COLUMN attribute.status IS 'Whether there is a value, and why not';
@@ -112,7 +112,7 @@ CREATE TABLE overhead (
     overhead_decoder BOOLEAN
 );
 COMMENT ON TABLE overhead IS 'What inference costs beyond the backbone, as a set; NULL throughout where it is not stated';
-COMMENT ON COLUMN overhead.method IS 'Method';
+COMMENT ON COLUMN overhead.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN overhead.overhead_ffn IS 'Additional feed-forward network';
 COMMENT ON COLUMN overhead.overhead_linear IS 'Additional linear layer';
 COMMENT ON COLUMN overhead.overhead_gating IS 'Additional gating or scaling';
@@ -146,10 +146,10 @@ CREATE TABLE backbone (
 );
 COMMENT ON TABLE backbone IS 'Pretrained models, by their dimensions; widths in features';
 COMMENT ON COLUMN backbone.id IS 'Name of its file in catalog/backbones';
-COMMENT ON COLUMN backbone.name IS 'Name';
+COMMENT ON COLUMN backbone.name IS 'Name for readers';
 COMMENT ON COLUMN backbone.survey_label IS 'Label in the survey''s Table 5; NULL when it is not there';
 COMMENT ON COLUMN backbone.checkpoint IS 'Where the weights are published';
-COMMENT ON COLUMN backbone.architecture IS 'Architecture';
+COMMENT ON COLUMN backbone.architecture IS 'Family of networks: bert, roberta, distilbert, bart, gpt2 or t5';
 COMMENT ON COLUMN backbone.paper IS 'Key of its paper';
 COMMENT ON COLUMN backbone.d_model IS 'Width of the residual stream';
 COMMENT ON COLUMN backbone.d_ff IS 'Width of the feed-forward';
@@ -183,8 +183,8 @@ CREATE TABLE configuration (
 );
 COMMENT ON TABLE configuration IS 'A method with all its hyper-parameters; exactly one per method is the default';
 COMMENT ON COLUMN configuration.id IS 'method/configuration';
-COMMENT ON COLUMN configuration.method IS 'Method';
-COMMENT ON COLUMN configuration.name IS 'Name';
+COMMENT ON COLUMN configuration.method IS 'Id of the method, as in method.id';
+COMMENT ON COLUMN configuration.name IS 'What sets it apart from other configurations of the method';
 COMMENT ON COLUMN configuration.is_default IS 'Whether the method''s own columns use this one';
 COMMENT ON COLUMN configuration.basis IS 'Where the hyper-parameters come from';
 COMMENT ON COLUMN configuration.basis_note IS 'The place that states them, or what was varied';
@@ -229,8 +229,8 @@ CREATE TABLE survey_row (
     evidence VARCHAR NOT NULL
 );
 COMMENT ON TABLE survey_row IS 'Which configuration each row of the survey''s Table 5 is read as';
-COMMENT ON COLUMN survey_row.row_label IS 'Label of the row, as printed';
-COMMENT ON COLUMN survey_row.configuration IS 'Configuration';
+COMMENT ON COLUMN survey_row.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN survey_row.configuration IS 'Id of the configuration, as in configuration.id';
 COMMENT ON COLUMN survey_row.evidence IS 'Why this one';
 
 CREATE TABLE oracle (
@@ -245,9 +245,9 @@ CREATE TABLE oracle (
     CHECK ((trainable IS NULL) = (differs_because IS NULL))
 );
 COMMENT ON TABLE oracle IS 'The same configuration in a library, whose count the tests compare with ours';
-COMMENT ON COLUMN oracle.configuration IS 'Configuration';
+COMMENT ON COLUMN oracle.configuration IS 'Id of the configuration, as in configuration.id';
 COMMENT ON COLUMN oracle.position IS 'Order in its file, from 0';
-COMMENT ON COLUMN oracle.library IS 'Library';
+COMMENT ON COLUMN oracle.library IS 'Library whose count is compared: peft or adapters';
 COMMENT ON COLUMN oracle.config IS 'Its configuration class';
 COMMENT ON COLUMN oracle.arguments IS 'Arguments, as a JSON object';
 COMMENT ON COLUMN oracle.trainable IS 'The library''s own closed form, where its count differs from ours';
@@ -276,9 +276,9 @@ CREATE TABLE claim (
 COMMENT ON TABLE claim IS 'What the survey prints in its tables, one cell per row';
 COMMENT ON COLUMN claim.locator IS 'Table, row and column, in words';
 COMMENT ON COLUMN claim.method IS 'Method that the row is read as';
-COMMENT ON COLUMN claim.table_number IS 'Number of the table';
-COMMENT ON COLUMN claim.row_label IS 'Label of the row, as printed';
-COMMENT ON COLUMN claim.column_name IS 'Column';
+COMMENT ON COLUMN claim.table_number IS '1, 2 or 5: which table of the survey';
+COMMENT ON COLUMN claim.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN claim.column_name IS 'Which cell of the row: the column of the survey''s table';
 COMMENT ON COLUMN claim.configuration IS 'Table 5: the configuration that the row is read as';
 COMMENT ON COLUMN claim.backbone IS 'Table 5: the backbone';
 COMMENT ON COLUMN claim.printed IS 'The cell, as printed';
@@ -297,8 +297,8 @@ CREATE TABLE run (
     transformers VARCHAR NOT NULL
 );
 COMMENT ON TABLE run IS 'Environments that measurements came from';
-COMMENT ON COLUMN run.run IS 'Name';
-COMMENT ON COLUMN run.date IS 'Date';
+COMMENT ON COLUMN run.run IS 'Name of the run, which measurements refer to';
+COMMENT ON COLUMN run.date IS 'Day on which it was run';
 COMMENT ON COLUMN run.surveykit IS 'Version of surveykit';
 COMMENT ON COLUMN run.python IS 'Version of Python';
 COMMENT ON COLUMN run.torch IS 'Version of torch';
@@ -329,8 +329,8 @@ CREATE TABLE measurement (
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE measurement IS 'What the engine counted; the files in catalog/measured';
-COMMENT ON COLUMN measurement.configuration IS 'Configuration';
-COMMENT ON COLUMN measurement.backbone IS 'Backbone';
+COMMENT ON COLUMN measurement.configuration IS 'Id of the configuration, as in configuration.id';
+COMMENT ON COLUMN measurement.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN measurement.status IS 'Whether it was counted';
 COMMENT ON COLUMN measurement.reason IS 'Why it failed; NULL when it did not';
 COMMENT ON COLUMN measurement.trainable IS 'Parameters that the optimizer holds in the largest stage';
@@ -368,8 +368,8 @@ CREATE TABLE formula_value (
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE formula_value IS 'The closed forms, evaluated';
-COMMENT ON COLUMN formula_value.configuration IS 'Configuration';
-COMMENT ON COLUMN formula_value.backbone IS 'Backbone';
+COMMENT ON COLUMN formula_value.configuration IS 'Id of the configuration, as in configuration.id';
+COMMENT ON COLUMN formula_value.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN formula_value.trainable IS 'Parameters that the optimizer holds in the largest stage, by the closed form';
 COMMENT ON COLUMN formula_value.trainable_task IS 'Parameters that the optimizer holds in the last stage of each task, by the closed form';
 COMMENT ON COLUMN formula_value.effective IS 'Of those of that stage, the ones that may move under a mask, by the closed form';
@@ -397,7 +397,7 @@ CREATE TABLE explanation (
     CHECK (cause <> 'unresolved' OR fits_setup IS NULL)
 );
 COMMENT ON TABLE explanation IS 'Reviewed reasons why printed figures and ours differ';
-COMMENT ON COLUMN explanation.method IS 'Method';
+COMMENT ON COLUMN explanation.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN explanation.position IS 'Order in its file, from 0';
 COMMENT ON COLUMN explanation.row_label IS 'Row of Table 5';
 COMMENT ON COLUMN explanation.cause IS 'Kind of cause, or unresolved';
@@ -441,7 +441,7 @@ CREATE TABLE explanation_figure (
 COMMENT ON TABLE explanation_figure IS 'The printed figures that an explanation speaks of';
 COMMENT ON COLUMN explanation_figure.method IS 'Method of the explanation';
 COMMENT ON COLUMN explanation_figure.position IS 'Position of the explanation';
-COMMENT ON COLUMN explanation_figure.backbone IS 'Backbone';
+COMMENT ON COLUMN explanation_figure.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN explanation_figure.column_name IS 'Column of Table 5';
 COMMENT ON COLUMN explanation_figure.printed IS 'The figure, as printed';
 
@@ -455,7 +455,7 @@ CREATE TABLE explanation_tried (
 COMMENT ON TABLE explanation_tried IS 'Configurations that were tried and do not give the printed figures';
 COMMENT ON COLUMN explanation_tried.method IS 'Method of the explanation';
 COMMENT ON COLUMN explanation_tried.position IS 'Position of the explanation';
-COMMENT ON COLUMN explanation_tried.configuration IS 'Configuration';
+COMMENT ON COLUMN explanation_tried.configuration IS 'Id of the configuration, as in configuration.id';
 
 CREATE TABLE verdict (
     locator VARCHAR NOT NULL,
@@ -476,10 +476,10 @@ CREATE TABLE verdict (
 );
 COMMENT ON TABLE verdict IS 'Every printed parameter figure of Table 5 beside ours';
 COMMENT ON COLUMN verdict.locator IS 'Table, backbone, row and column, in words';
-COMMENT ON COLUMN verdict.method IS 'Method';
-COMMENT ON COLUMN verdict.row_label IS 'Label of the row, as printed';
+COMMENT ON COLUMN verdict.method IS 'Id of the method, as in method.id';
+COMMENT ON COLUMN verdict.row_label IS 'First cell of the row, as printed';
 COMMENT ON COLUMN verdict.configuration IS 'Configuration that the row is read as';
-COMMENT ON COLUMN verdict.backbone IS 'Backbone';
+COMMENT ON COLUMN verdict.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN verdict.column_name IS 'Column: parameters in millions, or in percent of the backbone';
 COMMENT ON COLUMN verdict.printed IS 'The figure, as printed';
 COMMENT ON COLUMN verdict.measured IS 'Our figure in the column''s unit; NULL when nothing was measured';
@@ -519,8 +519,8 @@ CREATE TABLE cost (
     PRIMARY KEY (configuration, backbone)
 );
 COMMENT ON TABLE cost IS 'Where backward runs and what inference costs; the files in catalog/measured/costs';
-COMMENT ON COLUMN cost.configuration IS 'Configuration';
-COMMENT ON COLUMN cost.backbone IS 'Backbone';
+COMMENT ON COLUMN cost.configuration IS 'Id of the configuration, as in configuration.id';
+COMMENT ON COLUMN cost.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN cost.status IS 'Whether it ran';
 COMMENT ON COLUMN cost.reason IS 'Why it cannot run; null when it can';
 COMMENT ON COLUMN cost.backward IS 'How far backward reaches: none, partial or full; NULL where nothing was traced';
@@ -529,20 +529,20 @@ COMMENT ON COLUMN cost.blocks_backward IS 'Blocks in which backward runs at all'
 COMMENT ON COLUMN cost.blocks_input_gradient IS 'Blocks whose input receives a gradient';
 COMMENT ON COLUMN cost.activation_gradient_flops IS 'FLOPs for gradients of activations in the blocks'' own layers, in training';
 COMMENT ON COLUMN cost.forward_flops IS 'FLOPs of matrix multiplications of a training step''s forward pass';
-COMMENT ON COLUMN cost.backward_flops IS 'backward_flops';
-COMMENT ON COLUMN cost.inference_flops IS '… of one inference pass, edits beside the weights';
-COMMENT ON COLUMN cost.merged_flops IS '… with all merged that can be';
-COMMENT ON COLUMN cost.bare_flops IS '… of the bare backbone';
-COMMENT ON COLUMN cost.inference_elementwise IS 'Numbers that elementwise operations write in an inference pass, edits beside the weights';
-COMMENT ON COLUMN cost.merged_elementwise IS 'merged_elementwise';
-COMMENT ON COLUMN cost.bare_elementwise IS 'bare_elementwise';
-COMMENT ON COLUMN cost.inference_parameters IS 'Numbers of the network beyond the backbone''s';
-COMMENT ON COLUMN cost.merged_parameters IS 'merged_parameters';
-COMMENT ON COLUMN cost.inference_positions IS 'Positions added to an input or to the keys of an attention';
-COMMENT ON COLUMN cost.merged_positions IS 'merged_positions';
-COMMENT ON COLUMN cost.overhead_unmerged IS 'Kinds of overhead with edits beside the weights: none, ffn, ffn+input…';
-COMMENT ON COLUMN cost.overhead_merged IS 'overhead_merged';
-COMMENT ON COLUMN cost.key IS 'key';
+COMMENT ON COLUMN cost.backward_flops IS 'FLOPs of matrix multiplications of a training step''s backward pass';
+COMMENT ON COLUMN cost.inference_flops IS 'FLOPs of matrix multiplications of one inference pass before merging';
+COMMENT ON COLUMN cost.merged_flops IS 'FLOPs of matrix multiplications of one inference pass after merging what can be merged';
+COMMENT ON COLUMN cost.bare_flops IS 'FLOPs of matrix multiplications of one inference pass of the base model alone';
+COMMENT ON COLUMN cost.inference_elementwise IS 'Numbers that elementwise operations write in one inference pass before merging';
+COMMENT ON COLUMN cost.merged_elementwise IS 'Numbers that elementwise operations write in one inference pass after merging';
+COMMENT ON COLUMN cost.bare_elementwise IS 'Numbers that elementwise operations write in one inference pass of the base model alone';
+COMMENT ON COLUMN cost.inference_parameters IS 'Parameters that the network has beyond the base model''s before merging';
+COMMENT ON COLUMN cost.merged_parameters IS 'Parameters that the network has beyond the base model''s after merging';
+COMMENT ON COLUMN cost.inference_positions IS 'Positions added to an input or to the keys of an attention before merging';
+COMMENT ON COLUMN cost.merged_positions IS 'Positions added to an input or to the keys of an attention after merging';
+COMMENT ON COLUMN cost.overhead_unmerged IS 'Kinds of inference overhead before merging, joined by +: ffn, linear, gating, input, decoder; or none';
+COMMENT ON COLUMN cost.overhead_merged IS 'Kinds of inference overhead after merging what can be merged, joined by +; or none';
+COMMENT ON COLUMN cost.key IS 'Hash of the recipe, the base model and the code that was run; another hash now means that the row is stale';
 COMMENT ON COLUMN cost.run IS 'The run that found it';
 COMMENT ON COLUMN cost.is_stale IS 'Whether recipe, backbone, settings or code changed since';
 
@@ -567,21 +567,21 @@ CREATE TABLE memory_use (
     PRIMARY KEY (configuration, backbone, length, dtype)
 );
 COMMENT ON TABLE memory_use IS 'Predicted peak memory of training; the files in catalog/measured/memory';
-COMMENT ON COLUMN memory_use.configuration IS 'Configuration';
-COMMENT ON COLUMN memory_use.backbone IS 'Backbone';
-COMMENT ON COLUMN memory_use.batch IS 'Examples at once';
-COMMENT ON COLUMN memory_use.length IS 'Positions of the encoder''s input';
-COMMENT ON COLUMN memory_use.target_length IS 'Positions of the decoder''s';
+COMMENT ON COLUMN memory_use.configuration IS 'Id of the configuration, as in configuration.id';
+COMMENT ON COLUMN memory_use.backbone IS 'Id of the base model, as in backbone.id';
+COMMENT ON COLUMN memory_use.batch IS 'Examples in a batch';
+COMMENT ON COLUMN memory_use.length IS 'Tokens of the encoder''s input';
+COMMENT ON COLUMN memory_use.target_length IS 'Tokens of the decoder''s input';
 COMMENT ON COLUMN memory_use.dtype IS 'Of weights, gradients, activations and optimizer state alike';
 COMMENT ON COLUMN memory_use.status IS 'Whether it ran';
-COMMENT ON COLUMN memory_use.reason IS 'reason';
-COMMENT ON COLUMN memory_use.peak IS 'Highest of a training step in the last stage, with the optimizer''s state live';
-COMMENT ON COLUMN memory_use.peak_any_stage IS '… in the stage that needs most';
-COMMENT ON COLUMN memory_use.weights IS 'Parameters and buffers, the backbone''s and the added';
-COMMENT ON COLUMN memory_use.gradients IS 'gradients';
-COMMENT ON COLUMN memory_use.optimizer IS 'optimizer';
-COMMENT ON COLUMN memory_use.saved IS 'Activations kept for backward';
-COMMENT ON COLUMN memory_use.key IS 'key';
+COMMENT ON COLUMN memory_use.reason IS 'Why it cannot run; NULL when it can';
+COMMENT ON COLUMN memory_use.peak IS 'Predicted peak of a training step in the last stage, optimizer state included, in bytes';
+COMMENT ON COLUMN memory_use.peak_any_stage IS 'Predicted peak of a training step in the stage that needs most, in bytes';
+COMMENT ON COLUMN memory_use.weights IS 'Parameters and buffers, of the base model and of the method, in bytes';
+COMMENT ON COLUMN memory_use.gradients IS 'Gradients of parameters, in bytes';
+COMMENT ON COLUMN memory_use.optimizer IS 'State of the optimizer, in bytes';
+COMMENT ON COLUMN memory_use.saved IS 'Activations kept for the backward pass, in bytes';
+COMMENT ON COLUMN memory_use.key IS 'Hash of the recipe, the base model and the code that was run; another hash now means that the row is stale';
 COMMENT ON COLUMN memory_use.run IS 'The run that found it';
 COMMENT ON COLUMN memory_use.is_stale IS 'Whether recipe, backbone, settings or code changed since';
 
@@ -606,21 +606,21 @@ CREATE TABLE trial (
     PRIMARY KEY (configuration)
 );
 COMMENT ON TABLE trial IS 'What each configuration did when it was trained on a tiny T5; the files in catalog/measured/trials';
-COMMENT ON COLUMN trial.configuration IS 'Configuration';
+COMMENT ON COLUMN trial.configuration IS 'Id of the configuration, as in configuration.id';
 COMMENT ON COLUMN trial.status IS 'Whether it ran';
-COMMENT ON COLUMN trial.reason IS 'reason';
+COMMENT ON COLUMN trial.reason IS 'Why it cannot run; NULL when it can';
 COMMENT ON COLUMN trial.loss_falls IS 'Whether a few steps lower the loss in every stage; null where nothing is trained';
 COMMENT ON COLUMN trial.stray IS 'A tensor that moved and should not have';
-COMMENT ON COLUMN trial.merge IS 'merge';
-COMMENT ON COLUMN trial.obstacle IS 'obstacle';
+COMMENT ON COLUMN trial.merge IS 'What merging gave: exact, partly (some weights cannot be merged), none, or differs';
+COMMENT ON COLUMN trial.obstacle IS 'Why something cannot be merged; NULL when all can';
 COMMENT ON COLUMN trial.restored IS 'Whether the bare backbone and the saved bytes alone gave the outputs';
-COMMENT ON COLUMN trial.saved_bytes IS 'saved_bytes';
-COMMENT ON COLUMN trial.changed IS 'Pretrained entries that can change there, by the count';
-COMMENT ON COLUMN trial.changed_random IS 'Entries that differed after a random update was merged';
-COMMENT ON COLUMN trial.changed_trained IS '… after three optimizer steps in each stage';
+COMMENT ON COLUMN trial.saved_bytes IS 'Bytes that a task stores, as saved';
+COMMENT ON COLUMN trial.changed IS 'Pretrained parameters that can change on the tiny model, by the count';
+COMMENT ON COLUMN trial.changed_random IS 'Pretrained parameters that differed after a random update was merged';
+COMMENT ON COLUMN trial.changed_trained IS 'Pretrained parameters that differed after three optimizer steps in each stage';
 COMMENT ON COLUMN trial.update_rank IS 'Rank of the change by the count';
-COMMENT ON COLUMN trial.rank IS '… by singular values, after the random update';
-COMMENT ON COLUMN trial.key IS 'key';
+COMMENT ON COLUMN trial.rank IS 'Rank of the change by its singular values, after the random update';
+COMMENT ON COLUMN trial.key IS 'Hash of the recipe, the base model and the code that was run; another hash now means that the row is stale';
 COMMENT ON COLUMN trial.run IS 'The run that found it';
 COMMENT ON COLUMN trial.is_stale IS 'Whether recipe, backbone, settings or code changed since';
 
@@ -648,10 +648,10 @@ CREATE TABLE cell_verdict (
 );
 COMMENT ON TABLE cell_verdict IS 'Every cell of Tables 1 and 2 beside what we measure';
 COMMENT ON COLUMN cell_verdict.locator IS 'Table, row and column, in words';
-COMMENT ON COLUMN cell_verdict.method IS 'Method';
-COMMENT ON COLUMN cell_verdict.table_number IS 'Number of the table';
-COMMENT ON COLUMN cell_verdict.row_label IS 'Label of the row, as printed';
-COMMENT ON COLUMN cell_verdict.column_name IS 'Column';
+COMMENT ON COLUMN cell_verdict.method IS 'Id of the method, as in method.id';
+COMMENT ON COLUMN cell_verdict.table_number IS '1 or 2: which table of the survey';
+COMMENT ON COLUMN cell_verdict.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN cell_verdict.column_name IS 'Which cell of the row: the column of the survey''s table';
 COMMENT ON COLUMN cell_verdict.printed IS 'The cell, as printed';
 COMMENT ON COLUMN cell_verdict.configuration IS 'The configuration that was looked at';
 COMMENT ON COLUMN cell_verdict.backbone IS 'The backbone that was looked at';
@@ -683,15 +683,15 @@ CREATE TABLE memory_prediction (
     PRIMARY KEY (backbone, row_label, length, dtype)
 );
 COMMENT ON TABLE memory_prediction IS 'Memory of the survey''s Table 5 beside the predicted peak, in each traced setting; nothing is judged';
-COMMENT ON COLUMN memory_prediction.backbone IS 'Backbone';
-COMMENT ON COLUMN memory_prediction.row_label IS 'Label of the row, as printed';
-COMMENT ON COLUMN memory_prediction.method IS 'Method';
+COMMENT ON COLUMN memory_prediction.backbone IS 'Id of the base model, as in backbone.id';
+COMMENT ON COLUMN memory_prediction.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN memory_prediction.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN memory_prediction.configuration IS 'Configuration that the row is read as';
 COMMENT ON COLUMN memory_prediction.batch IS 'Examples at once: the microbatch of Table 3 for RTE';
 COMMENT ON COLUMN memory_prediction.length IS 'Positions of the encoder''s input';
 COMMENT ON COLUMN memory_prediction.dtype IS 'Width of weights, gradients, activations and optimizer state';
-COMMENT ON COLUMN memory_prediction.printed_gb IS 'Gigabytes, as printed';
-COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage that needs most, in 10^9 bytes';
+COMMENT ON COLUMN memory_prediction.printed_gb IS 'Memory in GB, as printed in Table 5';
+COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage that needs most, in GB of 10^9 bytes';
 COMMENT ON COLUMN memory_prediction.error_percent IS 'How far the prediction lies above the printed figure, in percent';
 COMMENT ON COLUMN memory_prediction.is_best_setting IS 'Whether length and width are those that fit all rows best';
 COMMENT ON COLUMN memory_prediction.read_as IS 'Configuration of another method whose parameter count the row prints; NULL where there is none';
@@ -757,9 +757,9 @@ CREATE TABLE microbatch (
     PRIMARY KEY (backbone, dataset)
 );
 COMMENT ON TABLE microbatch IS 'The survey''s Table 3';
-COMMENT ON COLUMN microbatch.backbone IS 'Backbone';
+COMMENT ON COLUMN microbatch.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN microbatch.backbone_label IS 'Its label in Table 5';
-COMMENT ON COLUMN microbatch.dataset IS 'Dataset';
+COMMENT ON COLUMN microbatch.dataset IS 'Name of the dataset in the survey';
 COMMENT ON COLUMN microbatch.microbatch IS 'Examples processed at once';
 
 CREATE TABLE category_cell (
@@ -791,10 +791,10 @@ CREATE TABLE raw_score (
 );
 COMMENT ON TABLE raw_score IS 'The survey''s Appendix B, as printed';
 COMMENT ON COLUMN raw_score.position IS 'Order, from 1';
-COMMENT ON COLUMN raw_score.backbone IS 'Backbone';
+COMMENT ON COLUMN raw_score.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN raw_score.model IS 'Its name as printed';
-COMMENT ON COLUMN raw_score.method IS 'Method, as printed';
-COMMENT ON COLUMN raw_score.dataset IS 'Dataset';
+COMMENT ON COLUMN raw_score.method IS 'Name of the method, as printed in Appendix B';
+COMMENT ON COLUMN raw_score.dataset IS 'Name of the dataset in the survey';
 COMMENT ON COLUMN raw_score.seed_printed IS 'Random seed; NULL where the cell is blank';
 COMMENT ON COLUMN raw_score.score_printed IS 'Accuracy in percent, or ROUGE-L on CNN; NULL where the cell is blank';
 
@@ -803,7 +803,7 @@ CREATE TABLE prompt (
     prompt VARCHAR NOT NULL
 );
 COMMENT ON TABLE prompt IS 'Task descriptions of the survey''s Appendix A';
-COMMENT ON COLUMN prompt.dataset IS 'Dataset';
+COMMENT ON COLUMN prompt.dataset IS 'Name of the dataset in the survey';
 COMMENT ON COLUMN prompt.prompt IS 'Text put before each example';
 
 CREATE TABLE missing_in_source (
@@ -845,7 +845,7 @@ CREATE TABLE statement (
 );
 COMMENT ON TABLE statement IS 'Sentences of the survey that its own tables can confirm or contradict';
 COMMENT ON COLUMN statement.position IS 'Order, from 1';
-COMMENT ON COLUMN statement.id IS 'Identifier';
+COMMENT ON COLUMN statement.id IS 'Short name, unique in this table';
 COMMENT ON COLUMN statement.locator IS 'Where the sentence stands';
 COMMENT ON COLUMN statement.says IS 'What it says, in our words';
 COMMENT ON COLUMN statement.headline IS 'What was found, in one sentence';
@@ -865,7 +865,7 @@ CREATE TABLE statement_reading (
     PRIMARY KEY (statement, position)
 );
 COMMENT ON TABLE statement_reading IS 'Fair readings of a statement, each with its query';
-COMMENT ON COLUMN statement_reading.statement IS 'Statement';
+COMMENT ON COLUMN statement_reading.statement IS 'Id of the statement, as in statement.id';
 COMMENT ON COLUMN statement_reading.position IS 'Order, from 1';
 COMMENT ON COLUMN statement_reading.reading IS 'The reading, in words';
 COMMENT ON COLUMN statement_reading.sql IS 'A SELECT of one row with a column holds';
@@ -882,7 +882,7 @@ CREATE TABLE data_check (
 );
 COMMENT ON TABLE data_check IS 'Queries that look for suspicious data in the survey''s raw results';
 COMMENT ON COLUMN data_check.position IS 'Order, from 1';
-COMMENT ON COLUMN data_check.id IS 'Identifier';
+COMMENT ON COLUMN data_check.id IS 'Short name, unique in this table';
 COMMENT ON COLUMN data_check.looks_for IS 'What the query looks for';
 COMMENT ON COLUMN data_check.sql IS 'A SELECT whose rows are what it finds';
 COMMENT ON COLUMN data_check.found IS 'Rows it finds, as reviewed';
@@ -900,7 +900,7 @@ CREATE TABLE statement_result (
     FOREIGN KEY (statement, position) REFERENCES statement_reading (statement, position)
 );
 COMMENT ON TABLE statement_result IS 'What each reading gave when the database was built';
-COMMENT ON COLUMN statement_result.statement IS 'Statement';
+COMMENT ON COLUMN statement_result.statement IS 'Id of the statement, as in statement.id';
 COMMENT ON COLUMN statement_result.position IS 'Position of the reading';
 COMMENT ON COLUMN statement_result.holds IS 'Whether the reading holds; NULL when its query failed';
 COMMENT ON COLUMN statement_result.figures IS 'The other columns of its row, as a JSON object';
@@ -913,7 +913,7 @@ CREATE TABLE data_check_result (
     error VARCHAR
 );
 COMMENT ON TABLE data_check_result IS 'What each data check found when the database was built';
-COMMENT ON COLUMN data_check_result.data_check IS 'Check';
+COMMENT ON COLUMN data_check_result.data_check IS 'Id of the data check, as in data_check.id';
 COMMENT ON COLUMN data_check_result.found IS 'Number of rows';
 COMMENT ON COLUMN data_check_result.rows IS 'The rows, as a JSON list of objects';
 COMMENT ON COLUMN data_check_result.error IS 'Why the query failed; NULL when it did not';

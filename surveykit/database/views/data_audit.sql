@@ -15,7 +15,7 @@ FROM data_check
 LEFT JOIN data_check_result ON data_check_result.data_check = data_check.id;
 COMMENT ON VIEW data_audit IS 'Suspicious data in the survey''s raw results';
 COMMENT ON COLUMN data_audit.position IS 'Order, from 1';
-COMMENT ON COLUMN data_audit.id IS 'Identifier';
+COMMENT ON COLUMN data_audit.id IS 'Id of the data check, as in data_check.id';
 COMMENT ON COLUMN data_audit.looks_for IS 'What the query looks for';
 COMMENT ON COLUMN data_audit.found_reviewed IS 'Rows, as reviewed';
 COMMENT ON COLUMN data_audit.found IS 'Rows that it finds; NULL when the query failed';

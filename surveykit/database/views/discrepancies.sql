@@ -43,17 +43,17 @@ LEFT JOIN explanation AS reviewed
 LEFT JOIN measurement AS other_setup
     ON other_setup.configuration = differing.fits_setup AND other_setup.backbone = differing.backbone;
 COMMENT ON VIEW discrepancies IS 'Rows of Table 5 whose printed parameter figures differ from ours, with the reviewed reason';
-COMMENT ON COLUMN discrepancies.backbone IS 'Backbone';
-COMMENT ON COLUMN discrepancies.row_label IS 'Label of the row';
-COMMENT ON COLUMN discrepancies.method IS 'Method';
+COMMENT ON COLUMN discrepancies.backbone IS 'Id of the base model, as in backbone.id';
+COMMENT ON COLUMN discrepancies.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN discrepancies.method IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN discrepancies.configuration IS 'Configuration that the row is read as';
 COMMENT ON COLUMN discrepancies.params_millions_printed IS 'Parameters in millions, as printed';
 COMMENT ON COLUMN discrepancies.params_percent_printed IS 'Parameters in percent, as printed';
 COMMENT ON COLUMN discrepancies.millions_differ IS 'Whether the millions differ';
 COMMENT ON COLUMN discrepancies.percent_differs IS 'Whether the percent differ';
 COMMENT ON COLUMN discrepancies.trainable_measured IS 'Measured: parameters that the optimizer holds';
-COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: the same in millions';
-COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: the same in percent of the bare backbone';
+COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: trainable parameters in millions';
+COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: trainable parameters in percent of the base model''s';
 COMMENT ON COLUMN discrepancies.outcome IS 'fits_another_setup, inconsistent, unresolved or unexplained';
 COMMENT ON COLUMN discrepancies.cause IS 'Kind of cause';
 COMMENT ON COLUMN discrepancies.explanation IS 'The reason, worded as what was found';

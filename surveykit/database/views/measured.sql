@@ -32,16 +32,16 @@ JOIN formula_value
     ON formula_value.configuration = measurement.configuration AND formula_value.backbone = measurement.backbone
 JOIN run ON run.run = measurement.run;
 COMMENT ON VIEW measured IS 'Every measurement: configuration on backbone';
-COMMENT ON COLUMN measured.method IS 'Method';
-COMMENT ON COLUMN measured.configuration IS 'Configuration';
+COMMENT ON COLUMN measured.method IS 'Id of the method, as in method.id';
+COMMENT ON COLUMN measured.configuration IS 'Id of the configuration, as in configuration.id';
 COMMENT ON COLUMN measured.configuration_name IS 'Its name';
 COMMENT ON COLUMN measured.is_default IS 'Whether it is the method''s default';
 COMMENT ON COLUMN measured.basis IS 'Where its hyper-parameters come from';
-COMMENT ON COLUMN measured.backbone IS 'Backbone';
+COMMENT ON COLUMN measured.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN measured.status IS 'counted or failed';
 COMMENT ON COLUMN measured.reason IS 'Why it failed';
 COMMENT ON COLUMN measured.trainable IS 'Parameters that the optimizer holds in the largest stage';
-COMMENT ON COLUMN measured.trainable_percent IS 'The same in percent of the bare backbone';
+COMMENT ON COLUMN measured.trainable_percent IS 'Trainable parameters in percent of the base model''s';
 COMMENT ON COLUMN measured.trainable_task IS 'Parameters that the optimizer holds in the last stage of each task';
 COMMENT ON COLUMN measured.trained_pretrained IS 'Pretrained parameters among the trainable ones';
 COMMENT ON COLUMN measured.added IS 'New parameters, as trained';

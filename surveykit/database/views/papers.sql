@@ -13,7 +13,7 @@ SELECT
 FROM paper;
 COMMENT ON VIEW papers IS 'The bibliography';
 COMMENT ON COLUMN papers.key IS 'Key of the entry in papers.bib';
-COMMENT ON COLUMN papers.title IS 'Title';
+COMMENT ON COLUMN papers.title IS 'Full title of the paper';
 COMMENT ON COLUMN papers.authors IS 'Authors, separated by semicolons';
 COMMENT ON COLUMN papers.year IS 'Year of publication';
 COMMENT ON COLUMN papers.venue IS 'Conference or journal; NULL where the list gives none';

@@ -25,11 +25,11 @@ LEFT JOIN statement_result
 GROUP BY ALL;
 COMMENT ON VIEW statements IS 'Sentences of the survey, checked against its own tables';
 COMMENT ON COLUMN statements.position IS 'Order, from 1';
-COMMENT ON COLUMN statements.id IS 'Identifier';
+COMMENT ON COLUMN statements.id IS 'Short name, unique in this table';
 COMMENT ON COLUMN statements.locator IS 'Where the sentence stands';
 COMMENT ON COLUMN statements.says IS 'What it says, in our words';
 COMMENT ON COLUMN statements.headline IS 'What was found, in one sentence';
-COMMENT ON COLUMN statements.status_reviewed IS 'Status as reviewed';
+COMMENT ON COLUMN statements.status_reviewed IS 'Status that reviewers entered: the one the queries must give';
 COMMENT ON COLUMN statements.status IS 'holds (every reading), contradicted (none), depends_on_reading, not_checkable, or failed';
 COMMENT ON COLUMN statements.readings IS 'Number of readings';
 COMMENT ON COLUMN statements.note IS 'Reviewed note with the figures';

@@ -23,9 +23,9 @@ SELECT
     count(*) FILTER (outcome = 'not_measured') AS not_measured
 FROM verdict;
 COMMENT ON VIEW summary IS 'What the catalog holds, and how the printed parameter figures of Table 5 ended';
-COMMENT ON COLUMN summary.methods IS 'Methods';
-COMMENT ON COLUMN summary.configurations IS 'Configurations';
-COMMENT ON COLUMN summary.backbones IS 'Backbones';
+COMMENT ON COLUMN summary.methods IS 'Number of methods';
+COMMENT ON COLUMN summary.configurations IS 'Number of configurations of all methods';
+COMMENT ON COLUMN summary.backbones IS 'Number of base models in the catalog';
 COMMENT ON COLUMN summary.measurements IS 'Successful measurements';
 COMMENT ON COLUMN summary.figures IS 'Printed parameter figures of Table 5';
 COMMENT ON COLUMN summary.rows IS 'Rows of Table 5, each on one base model, that have a parameter figure';

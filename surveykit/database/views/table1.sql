@@ -13,8 +13,8 @@ WHERE table_number = 1
 GROUP BY method, row_label;
 COMMENT ON VIEW table1 IS 'The survey''s Table 1';
 COMMENT ON COLUMN table1.method IS 'Method that the row is read as';
-COMMENT ON COLUMN table1.row_label IS 'Label of the row';
-COMMENT ON COLUMN table1.type IS 'Type';
+COMMENT ON COLUMN table1.row_label IS 'First cell of the row, as printed';
+COMMENT ON COLUMN table1.type IS 'Categories that the survey gives the method: A additive, S selective, R based on reparametrization; several together';
 COMMENT ON COLUMN table1.disk IS 'Whether it saves disk';
 COMMENT ON COLUMN table1.ram IS 'Whether it saves memory in training';
 COMMENT ON COLUMN table1.bp IS 'Whether it saves backpropagation through the backbone';

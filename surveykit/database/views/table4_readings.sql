@@ -64,7 +64,7 @@ COMMENT ON VIEW table4_readings IS 'Table 4 recomputed from Appendix B, under ea
 COMMENT ON COLUMN table4_readings.position IS 'Order of the readings; 1 is ours';
 COMMENT ON COLUMN table4_readings.reading IS 'Name of the reading';
 COMMENT ON COLUMN table4_readings.says IS 'What it does; from the second on, in what it differs from ours';
-COMMENT ON COLUMN table4_readings.backbone IS 'Backbone';
+COMMENT ON COLUMN table4_readings.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN table4_readings.method IS 'Method, as printed in Appendix B';
 COMMENT ON COLUMN table4_readings.datasets IS 'Datasets that have a score';
 COMMENT ON COLUMN table4_readings.score_mean IS 'Mean over datasets of the mean over seeds; NULL where a dataset lacks a score';

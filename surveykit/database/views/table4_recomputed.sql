@@ -27,9 +27,9 @@ LEFT JOIN (
 ) AS caveat ON caveat.backbone = table4_readings.backbone AND caveat.method = table4_readings.method
 WHERE table4_readings.position = 1;
 COMMENT ON VIEW table4_recomputed IS 'The survey''s Table 4, recomputed from Appendix B';
-COMMENT ON COLUMN table4_recomputed.method_id IS 'Method';
+COMMENT ON COLUMN table4_recomputed.method_id IS 'Id of the method, as in method.id';
 COMMENT ON COLUMN table4_recomputed.method IS 'Its name in Appendix B';
-COMMENT ON COLUMN table4_recomputed.backbone IS 'Backbone';
+COMMENT ON COLUMN table4_recomputed.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN table4_recomputed.model IS 'Its name in Appendix B';
 COMMENT ON COLUMN table4_recomputed.datasets IS 'Datasets that have a score';
 COMMENT ON COLUMN table4_recomputed.score_mean IS 'Mean over the four datasets of the mean over seeds; NULL where one lacks a score';

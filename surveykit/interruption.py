@@ -1,0 +1,61 @@
+"""Ctrl-C and the system's request to end, as exceptions that close files and end processes on their way."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: once that has passed through code which a library runs by itself, Python ends its
+    own process with the signal, whatever the exit code is."""
+
+
+class Interruption:
+    """Inside its `with`, both signals raise Interrupted, and `exit_code` tells afterwards whether one came.
+
+    A library that is interrupted in the middle may raise something else, or go on as if nothing had been: what counts
+    is that the signal came. Handlers that others have set are left alone, and so are threads, which get no signals.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Interruption:
+        for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+            if signal.getsignal(number) == usual:
+                try:
+                    self._before[number] = signal.signal(number, self._raise)
+                except ValueError:
+                    break  # not the main thread
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        if self.came:
+            os._exit(self.exit_code)  # asked twice: no more tidying up, the next run does it
+        self._number = number
+        raise Interrupted
+
+    @property
+    def came(self) -> bool:
+        return self._number is not None
+
+    @property
+    def word(self) -> str:
+        return WORDS[signal.Signals(self._number or signal.SIGINT)]
+
+    @property
+    def exit_code(self) -> int:
+        """As shells have it: 128 and the number of the signal."""
+        return 128 + (self._number or signal.SIGINT)

@@ -1,0 +1,77 @@
+"""Ctrl-C and the request to end: one line, an exit code of its own, nothing half-written, no process left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import interrupted
+import pytest
+import small_catalog
+
+from surveykit.cli import main
+from surveykit.commands.arguments import module
+from surveykit.database import cache
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+ENDLESS = "SELECT count(*) FROM range(1000000000000) AS a, range(1000000) AS b"
+# Each with the seconds after which the signal comes.
+MOMENTS = [
+    (["query", "type = 'R'"], [0, 0.2, 0.6]),  # the first: it builds the database
+    (["query", "--sql", ENDLESS, "--timeout", "60"], [1.5]),
+    (["build", "--output", "{folder}/x.duckdb"], [0, 0.3, 0.7]),
+    (["export", "{folder}/csv", "--format", "csv"], [0.1, 1.2]),
+    (["export", "{folder}/one", "--format", "duckdb"], [1.2]),
+    (["validate"], [0, 0.3]),
+    (["show", "lora"], [0.4]),
+    (["verify"], [0.4]),
+    (["schema", "--output", "{folder}/schema"], [0.2]),
+    (["count", "lora", "--model", "{folder}"], [0.3]),
+]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("words", "moment"), [(words, moment) for words, moments in MOMENTS for moment in moments], ids=str
+)
+def test_a_signal_ends_a_command(words: list[str], moment: float, number: int, tmp_path: Path) -> None:
+    root = small_catalog.write(tmp_path / "catalog")
+    out = tmp_path / "out"
+    out.mkdir()
+    environment = {**os.environ, cache.ENVIRONMENT: str(tmp_path / "cache")}
+    full = ["--catalog", str(root), *(word.format(folder=out) for word in words)]
+    ended = interrupted.send(full, number, moment, environment, out)
+    assert not interrupted.faults(ended, number)
+    assert not interrupted.half_written(out)
+    assert not list(out.glob(".*"))
+    assert not list((tmp_path / "cache").glob("*/.*"))
+    if moment == 0 or "60" in words:
+        assert ended.code == 128 + number
+
+
+def test_what_a_library_makes_of_it_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An import that is interrupted may end in any exception, or in none."""
+
+    def confused(arguments: object) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("the library is damaged") from None
+        return 0
+
+    def deaf(arguments: object) -> int:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    for run, code, word in ((confused, 130, "interrupted"), (deaf, 143, "terminated")):
+        monkeypatch.setattr(module("validate"), "run", run)
+        assert main(["validate"]) == code
+        assert capsys.readouterr().err == f"surveykit: {word}\n"
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
