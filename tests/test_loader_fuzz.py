@@ -70,7 +70,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = [names[0], *(line for line in names[1:] if line.split(",")[2] in known)]
     (survey / "names.csv").write_text("".join(kept), encoding="utf-8")
     (survey / "statements.yaml").write_text(
-        "statements:\n  - id: many\n    locator: Abstract\n    says: There are many methods.\n    status: holds\n"
+        "statements:\n  - id: many\n    locator: Abstract\n    says: There are many methods.\n    headline: More than one method is counted.\n    status: holds\n"
         "    readings:\n      - reading: as counted\n        sql: SELECT count(*) > 1 AS holds FROM methods\n",
         encoding="utf-8",
     )

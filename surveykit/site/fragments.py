@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from surveykit.catalog.load import SURVEY_KEY
+from surveykit.catalog.bibliography import SURVEY_KEY
 from surveykit.database.reading import Reader
 from surveykit.site import numbers
 from surveykit.site.judged import word_badge
