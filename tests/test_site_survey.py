@@ -89,7 +89,7 @@ def test_table_3_and_6_and_what_is_missing(html: dict[str, Html], pages: dict[st
     assert ["T5-Large", "16", "4", "32", "32"] in page.rows
     matrix = [row for row in page.rows if len(row) == 8]
     assert len(matrix) == 1 + 6
-    assert sum(cell == "missing in the text at hand" for row in matrix for cell in row) == 5
+    assert sum(cell == "missing in the text we used" for row in matrix for cell in row) == 5
     assert "Take-away list of section 11.3" in page.text()
     assert 'identify if the answer is "yes" or "no"' in page.text()
 
@@ -106,7 +106,7 @@ def test_appendix_b_has_every_row(html: dict[str, Html]) -> None:
 def test_table_4_says_what_it_is(html: dict[str, Html], pages: dict[str, Page]) -> None:
     page = html["survey/table-4/index.html"]
     assert "Recomputed from Appendix B" in page.text()
-    assert "missing in the text at hand" in page.text()
+    assert "missing in the text we used" in page.text()
     ours = {row[0]: row[1:] for row in reversed(page.rows) if len(row) == 4 and "(" in "".join(row[1:])}
     assert ours["LoRa (q and v)"][0] == "67.43 ± 1.16 (4)"
     assert ours["IA3 (min steps 500)"] == ["no rows", "– (3 of 4)", "no rows"]

@@ -1,6 +1,6 @@
 """The survey's tables, transcribed twice: the catalog against an extract of the printed figures, cell by cell.
 
-`extract/tables.txt` holds the table lines of the text at hand (figures and labels, no prose). It is parsed here by code
+`extract/tables.txt` holds the table lines of the text we used (figures and labels, no prose). It is parsed here by code
 that shares nothing with the catalog, footnote marks and all.
 """
 

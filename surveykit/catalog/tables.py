@@ -107,7 +107,7 @@ class Said(Record):
 
 
 class Missing(Record):
-    """Something the survey has and the text at hand lacks."""
+    """Something the survey has and the text we used lacks."""
 
     identity = ("what",)
 

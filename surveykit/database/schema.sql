@@ -811,10 +811,10 @@ CREATE TABLE missing_in_source (
     locator VARCHAR NOT NULL,
     reason VARCHAR NOT NULL
 );
-COMMENT ON TABLE missing_in_source IS 'What the survey has and the text at hand lacks';
+COMMENT ON TABLE missing_in_source IS 'What the survey has and the text we used lacks';
 COMMENT ON COLUMN missing_in_source.what IS 'What is missing';
 COMMENT ON COLUMN missing_in_source.locator IS 'Where it would stand';
-COMMENT ON COLUMN missing_in_source.reason IS 'What the text at hand has instead';
+COMMENT ON COLUMN missing_in_source.reason IS 'What the text we used has instead';
 
 CREATE TABLE said (
     topic VARCHAR NOT NULL,

@@ -120,7 +120,7 @@ def _not_measured(reader: Reader) -> Markup:
         text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"
         if r.missing:
             text = (
-                f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the source at hand"
+                f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the text we used"
             )
         lines.append(escape(f"{text}."))
     return bullets(lines)

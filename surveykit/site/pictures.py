@@ -71,7 +71,7 @@ def _score(reader: Reader) -> Picture:
     told = listed(f"{r.printed_name} on {r.backbone_name} ({r.score:.1f})" for r in best)
     return _picture(
         "score", "Score against trainable parameters",
-        "Mean score over the datasets of Appendix B, as we recompute Table 4, whose scores the source at hand lacks, against "
+        "Mean score over the datasets of Appendix B, as we recompute Table 4, whose scores the text we used lacks, against "
         "the measured share of trainable parameters of the configuration that each name is read as. Open marks are doubtful: a "
         "dataset lies at chance, or scores may be shares of 1 instead of percentages.",
         f"Mean score against the share of trainable parameters, one panel for each backbone. The highest: {told}."

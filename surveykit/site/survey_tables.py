@@ -1,4 +1,4 @@
-"""Tables 1, 2, 3 and 6 as the survey prints them, what the text at hand lacks, and the bibliography."""
+"""Tables 1, 2, 3 and 6 as the survey prints them, what the text we used lacks, and the bibliography."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def tables36_context(reader: Reader) -> dict[str, Any]:
         ),
         "table6": _table6(reader),
         "missing": table(
-            ["What", "Where", "What the text at hand has instead"],
+            ["What", "Where", "What the text we used has instead"],
             [
                 [m.what, m.locator, m.reason]
                 for m in reader.all("SELECT * FROM missing_in_source ORDER BY locator, what")
@@ -122,7 +122,7 @@ def _category_cell(cell: Any | None) -> Markup:
     if cell is None:
         return escape(numbers.ABSENT)
     if cell.printed is None:
-        return span("blank" if cell.status == "blank" else "missing in the text at hand", "absent")
+        return span("blank" if cell.status == "blank" else "missing in the text we used", "absent")
     kind = _MARKS.get(cell.printed[:1])
     return span(cell.printed, kind) if kind else escape(cell.printed)
 

@@ -1,4 +1,4 @@
--- table4_recomputed: Table 4, whose scores the source at hand lacks, recomputed from Appendix B under our reading.
+-- table4_recomputed: Table 4, whose scores the text we used lacks, recomputed from Appendix B under our reading.
 CREATE VIEW table4_recomputed AS
 SELECT
     printed_name.method AS method_id,

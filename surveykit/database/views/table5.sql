@@ -70,7 +70,7 @@ COMMENT ON COLUMN table5.throughput_infer IS 'Printed: throughput in inference, 
 COMMENT ON COLUMN table5.row_label IS 'First cell of the row, as printed';
 COMMENT ON COLUMN table5.method IS 'Method that the row is read as';
 COMMENT ON COLUMN table5.configuration IS 'Configuration that the row is read as';
-COMMENT ON COLUMN table5.score_printed IS 'Score; NULL where the source at hand lacks it';
+COMMENT ON COLUMN table5.score_printed IS 'Score; NULL where the text we used lacks it';
 COMMENT ON COLUMN table5.params_millions_printed IS 'Parameters in millions';
 COMMENT ON COLUMN table5.params_percent_printed IS 'Parameters in percent';
 COMMENT ON COLUMN table5.ram_gb_printed IS 'Memory in GB, as printed';
