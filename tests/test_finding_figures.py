@@ -33,7 +33,6 @@ OUTSIDE = {
     "ladder-side-tuning trainable_percent": {
         "17,967,384": "widths divided by 4 and the embedding of image features, from the authors' repository",
     },
-    "unipelt": {"1,256": "counts of a search over where parts go, which have gates and how wide LoRA is"},
     "no-spread-over-seeds": {
         "0.0039": "2 ** -8, the distance of bfloat16 below one", "4,096": "entries in our trial", "884": "its steps",
     },

@@ -15,6 +15,7 @@ from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, Tr
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.relations import check_relations
+from surveykit.catalog.second_reading import SecondReading
 from surveykit.catalog.shelves import Reading, measured_fields
 from surveykit.catalog.tables import (
     CategoryCell,
@@ -46,6 +47,7 @@ class SurveyTables:
     citations: tuple[Citation, ...]
     missing: tuple[Missing, ...]
     said: tuple[Said, ...]
+    second_readings: tuple[SecondReading, ...]
     statements: tuple[Statement, ...]
     data_checks: tuple[DataCheck, ...]
 
@@ -169,6 +171,7 @@ def _survey(loading: Loading, folder: Path) -> SurveyTables:
         citations=rows("citations.csv", Citation),
         missing=rows("missing.csv", Missing),
         said=rows("said.csv", Said),
+        second_readings=rows("second_reading.csv", SecondReading),
         statements=statements.statements if statements else (),
         data_checks=checks.checks if checks else (),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from surveykit.catalog.days import check_day
 from surveykit.record import Record
 
 Count = Annotated[int | None, Field(ge=0, le=10**16)]
@@ -268,10 +268,5 @@ class Run(Recorded):
 
     @model_validator(mode="after")
     def _is_a_day(self) -> Self:
-        try:
-            same = date.fromisoformat(self.date).isoformat() == self.date
-        except ValueError:
-            same = False
-        if not same:
-            raise ValueError(f"date: '{self.date}' is no day written as year-month-day")
+        check_day(self.date)
         return self

@@ -11,6 +11,7 @@ from surveykit.catalog.claims import TableCell
 from surveykit.catalog.explained import unknown_names
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.records import Method
+from surveykit.catalog.second_reading import signable
 from surveykit.catalog.tables import Microbatch
 from surveykit.errors import FormulaError, Problem, nearest
 
@@ -113,6 +114,10 @@ def _check_survey(catalog: Catalog, loading: Loading, names: set[str]) -> None:
         if score.model not in printed_models:
             hint = nearest(score.model, printed_models)
             loading.on(score, f"no backbone is called '{score.model}'{hint}")
+    known_findings = signable(catalog)
+    for reading in catalog.survey.second_readings:
+        if reading.finding not in known_findings:
+            loading.on(reading, f"there is no finding '{reading.finding}'{nearest(reading.finding, known_findings)}")
     ids = Counter([s.id for s in catalog.survey.statements] + [check.id for check in catalog.survey.data_checks])
     for repeated in sorted(name for name, times in ids.items() if times > 1):
         loading.problems.append(Problem(folder, 0, 0, f"the id '{repeated}' stands {ids[repeated]} times"))

@@ -21,7 +21,7 @@ LONGEST_SECONDS = 20
 """A query of the catalog that runs longer has failed; the bundled ones take milliseconds."""
 
 OF_THE_AUDIT = frozenset(
-    {"data_audit", "data_check", "data_check_result", "errata", "statement", "statement_reading", "statement_result",
+    {"data_audit", "data_check", "data_check_result", "errata", "second_reading", "statement", "statement_reading", "statement_result",
      "statements"}
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
@@ -100,6 +100,11 @@ def findings(reader: Reader) -> list[str]:
         found.append(f"statement {row.statement}, reading {row.position}: {row.error}")
     for row in reader.all("SELECT * FROM data_audit WHERE found IS DISTINCT FROM found_reviewed ORDER BY position"):
         found.append(f"data check {row.id}: reviewed with {row.found_reviewed} rows, now {row.error or row.found}")
+    for row in reader.all("SELECT * FROM second_reading WHERE NOT stands ORDER BY finding"):
+        found.append(
+            f"{row.finding}: it has changed since a second reader signed it on {row.date}; once one has read it again,"
+            f" write {row.digest_now} in survey/second_reading.csv"
+        )
     return found
 
 

@@ -857,6 +857,22 @@ COMMENT ON COLUMN statement.innocent IS 'How a contradicted sentence can have co
 COMMENT ON COLUMN statement.evidence IS 'A SELECT of one row whose values are the figures that the note derives beyond those of the readings';
 COMMENT ON COLUMN statement.remark IS 'Why a contradiction is a mere remark and no erratum; NULL where it is one';
 
+CREATE TABLE second_reading (
+    finding VARCHAR PRIMARY KEY,
+    date DATE NOT NULL,
+    outcome VARCHAR NOT NULL CHECK (outcome IN ('as_it_was', 'reworded', 'made_a_remark')),
+    digest VARCHAR NOT NULL,
+    digest_now VARCHAR NOT NULL,
+    stands BOOLEAN NOT NULL
+);
+COMMENT ON TABLE second_reading IS 'Findings that somebody who did not write them has checked and signed';
+COMMENT ON COLUMN second_reading.finding IS 'Id of a statement or data check; or a row of Table 5 with the models that an explanation speaks of';
+COMMENT ON COLUMN second_reading.date IS 'Day on which it was signed';
+COMMENT ON COLUMN second_reading.outcome IS 'What had to change before it was signed';
+COMMENT ON COLUMN second_reading.digest IS 'Digest of its texts, figures and queries as signed';
+COMMENT ON COLUMN second_reading.digest_now IS 'The same of what stands in the catalog';
+COMMENT ON COLUMN second_reading.stands IS 'Whether the two are the same; a finding that has changed must be signed again';
+
 CREATE TABLE statement_reading (
     statement VARCHAR NOT NULL REFERENCES statement (id),
     position INTEGER NOT NULL,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.second_reading import digest, signable
 
 Row = tuple[Any, ...]
 
@@ -35,6 +36,14 @@ def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "prompt", [(p.dataset, p.prompt) for p in survey.prompts]
     yield "missing_in_source", [(m.what, m.locator, m.reason) for m in survey.missing]
     yield "said", [(s.topic, s.locator, s.printed, s.value and float(s.value)) for s in survey.said]
+    findings = signable(catalog)
+    yield (
+        "second_reading",
+        [
+            (r.finding, r.date, r.outcome, r.digest, now := digest(findings[r.finding]), now == r.digest)
+            for r in survey.second_readings
+        ],
+    )
     yield (
         "statement",
         [

@@ -93,6 +93,11 @@ def letter(reader: Reader) -> str:
             "A suggestion takes the tables as they are; it does not say that they are right and the sentence is wrong, and "
             "none speaks of the experiments themselves. We read version 2 as text, from "
             "which some figures and formulas are missing; where our reading is at fault, please tell us."
+            + (
+                " A second reader, who did not write them, has checked all entries."
+                if all(e.signed for e in entries)
+                else ""
+            )
         ),
     ]
     for e in entries:

@@ -119,8 +119,6 @@ def _not_measured(reader: Reader) -> Markup:
     ):
         text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"
         if r.missing:
-            text = (
-                f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the text we used"
-            )
+            text = f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the text we used"
         lines.append(escape(f"{text}."))
     return bullets(lines)

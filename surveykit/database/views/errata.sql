@@ -19,11 +19,13 @@ sentences AS (
         statements.note AS finding,
         statement.innocent,
         statement.correction,
+        second_reading.date AS signed,
         'surveykit audit --id ' || statements.id AS rerun,
         queries.sql
     FROM statements
     JOIN statement USING (id)
     JOIN queries ON queries.statement = statements.id
+    LEFT JOIN second_reading ON second_reading.finding = statements.id AND second_reading.stands
     WHERE statements.status = 'contradicted'
 ),
 figures AS (
@@ -40,6 +42,7 @@ figures AS (
         verdict.explanation AS finding,
         explanation.innocent,
         explanation.correction,
+        second_reading.date AS signed,
         'SELECT row_label, backbone, column_name, printed, measured, verdict FROM verdict WHERE row_label = '''
             || replace(verdict.row_label, '''', '''''') || ''' AND backbone = ''' || verdict.backbone
             || ''' ORDER BY column_name' AS sql
@@ -48,6 +51,7 @@ figures AS (
         ON explanation.method = verdict.method AND explanation.row_label = verdict.row_label
         AND figure.backbone = verdict.backbone AND figure.column_name = verdict.column_name
         AND figure.printed = verdict.printed
+    LEFT JOIN second_reading ON second_reading.finding = verdict.row_label || ' on ' || verdict.backbone AND second_reading.stands
     WHERE verdict.outcome = 'inconsistent'
 ),
 -- The tables' percentages were made in the methods' papers, so what we see in a row of them is a remark, once for the row.
@@ -64,6 +68,7 @@ cells AS (
         string_agg(cell_explanation.text, ' ' ORDER BY claimed) AS finding,
         string_agg(cell_explanation.innocent, ' ' ORDER BY claimed) AS innocent,
         CAST(NULL AS VARCHAR) AS correction,
+        CAST(NULL AS DATE) AS signed,
         'SELECT locator, printed, measured, sense, reason FROM cell_verdict WHERE method = ''' || method
             || ''' AND cause = ''source_inconsistent''' AS sql
     FROM (
@@ -90,6 +95,7 @@ SELECT
     innocent,
     correction,
     remark,
+    signed,
     rerun,
     sql
 FROM (SELECT * FROM sentences UNION ALL BY NAME SELECT * FROM quoted);
@@ -105,5 +111,6 @@ COMMENT ON COLUMN errata.finding IS 'What the survey prints elsewhere, or what f
 COMMENT ON COLUMN errata.innocent IS 'How it can have come about without anybody''s fault';
 COMMENT ON COLUMN errata.correction IS 'What could stand there instead; NULL where nothing is suggested';
 COMMENT ON COLUMN errata.remark IS 'What makes a remark small or uncertain; NULL for an erratum';
+COMMENT ON COLUMN errata.signed IS 'Day on which somebody who did not write it checked it; NULL where nobody has since it last changed';
 COMMENT ON COLUMN errata.rerun IS 'The command that shows it again';
 COMMENT ON COLUMN errata.sql IS 'Its queries';

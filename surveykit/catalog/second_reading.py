@@ -1,0 +1,50 @@
+"""Who writes a finding does not sign it: what a second reader has checked, and signatures that a change makes void."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from surveykit.catalog.days import check_day
+from surveykit.record import Record
+
+if TYPE_CHECKING:
+    from surveykit.catalog.load import Catalog
+
+
+class SecondReading(Record):
+    """A finding that somebody who did not write it has put to the survey's text, and whose query they have run again."""
+
+    identity = ("finding",)
+
+    finding: str
+    """A name of `signable`."""
+    date: str
+    """Year-month-day."""
+    digest: str = Field(pattern=r"^[0-9a-f]{12}$")
+    """Of the finding's texts, figures and queries as they were signed."""
+    outcome: Literal["as_it_was", "reworded", "made_a_remark"]
+    """What had to change before it was signed."""
+
+    @model_validator(mode="after")
+    def _is_a_day(self) -> Self:
+        check_day(self.date)
+        return self
+
+
+def signable(catalog: Catalog) -> dict[str, Record]:
+    """Every finding by name: statements and data checks by id, explanations of Table 5 as `ROW on BACKBONE ...`."""
+    explained = {
+        f"{e.row} on {' '.join(e.backbones)}": e for method in catalog.methods.values() for e in method.explanations
+    }
+    checked = (*catalog.survey.statements, *catalog.survey.data_checks)
+    return {**explained, **{record.id: record for record in checked}}
+
+
+def digest(finding: Record) -> str:
+    """12 hexadecimal digits that change with any field that is set; a field that a later version adds changes nothing."""
+    text = json.dumps(finding.model_dump(mode="json", exclude_defaults=True), sort_keys=True, ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()[:12]
