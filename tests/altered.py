@@ -82,6 +82,7 @@ def _hostile_statements(root: Path) -> None:
     for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
         text = yaml.safe_dump({name: content}, allow_unicode=True)
         (root / "survey" / f"{file}.yaml").write_text(text, encoding="utf-8")
+    (root / "survey" / "second_reading.csv").unlink()  # it signs the statements that were there
 
 
 def _statement(identifier: str, status: str, *answers: bool) -> dict[str, object]:

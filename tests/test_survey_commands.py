@@ -139,7 +139,7 @@ HOLDS = """
         ),
         ("holds", "SELECT count(*) AS rows FROM method", 1, "one row with a column `holds`"),
         ("holds", "SELECT true AS holds FROM method", 1, "must give one row"),
-        ("holds", "SELECT true AS holds FROM read_csv('x.csv')", 1, "no table macro 'read_csv'"),
+        ("holds", "SELECT true AS holds FROM read_csv('x.csv')", 1, "the function 'read_csv' is not allowed"),
         ("holds", "DROP TABLE method", 1, "only one SELECT is allowed"),
         ("holds", "SELECT round(100 * 78 / 139) = 56 AS holds", 1, "no data could decide it"),
         ("holds", "SELECT count(*) = 1 AS holds FROM statement", 1, "no data could decide it"),

@@ -37,11 +37,11 @@ class SecondReading(Record):
 
 def signable(catalog: Catalog) -> dict[str, Record]:
     """Every finding by name: statements and data checks by id, explanations of Table 5 as `ROW on BACKBONE ...`."""
-    explained = {
+    explained: dict[str, Record] = {
         f"{e.row} on {' '.join(e.backbones)}": e for method in catalog.methods.values() for e in method.explanations
     }
-    checked = (*catalog.survey.statements, *catalog.survey.data_checks)
-    return {**explained, **{record.id: record for record in checked}}
+    statements = {s.id: s for s in catalog.survey.statements}
+    return {**explained, **statements, **{check.id: check for check in catalog.survey.data_checks}}
 
 
 def digest(finding: Record) -> str:
