@@ -87,8 +87,8 @@ def letter(reader: Reader) -> str:
     parts = [
         "# Suggested errata for arXiv 2303.15647v2",
         _filled(
-            "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and puts each to its "
-            f"own tables. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
+            "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and checks each "
+            f"against the others. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
             "place, what stands there, what stands elsewhere, how that can have come about, and what could stand there instead. "
             "A suggestion takes the tables as they are; it does not say that they are right and the sentence is wrong, and "
             "none speaks of the experiments themselves. We read version 2 as text, from "
