@@ -215,8 +215,8 @@ def test_what_another_process_removes_meanwhile_is_passed_over(tmp_path: Path, m
     """Two that write in one folder sweep it at once; each sees the other's folder go between listing and looking."""
     gone = tmp_path / f".it.surveykit-{a_process_that_is_gone()}-{HOST}.abc.partial"
     gone.mkdir()
-    listed = list(os.scandir(tmp_path))
+    listed, scan = list(os.scandir(tmp_path)), os.scandir
     gone.rmdir()
-    monkeypatch.setattr("surveykit.beside.os.scandir", lambda folder: listed)
+    monkeypatch.setattr(os, "scandir", lambda folder: listed if folder == tmp_path else scan(folder))
     with beside(tmp_path / "it") as folder:
         assert folder.is_dir()
