@@ -107,12 +107,15 @@ def sweep(parent: Path) -> None:
         match = _OURS.fullmatch(entry.name)
         if match is None or not entry.is_dir(follow_symlinks=False):
             continue
-        status = entry.stat(follow_symlinks=False)
-        gone = match[2] == _host() and not _runs(int(match[1]))
-        mine = status.st_uid == os.getuid() if hasattr(os, "getuid") else True
-        if mine and (gone or time.time() - status.st_mtime > _DAY):
-            _put_back(Path(entry.path))
-            shutil.rmtree(entry.path, ignore_errors=True)
+        try:
+            status = entry.stat(follow_symlinks=False)
+            gone = match[2] == _host() and not _runs(int(match[1]))
+            mine = status.st_uid == os.getuid() if hasattr(os, "getuid") else True
+            if mine and (gone or time.time() - status.st_mtime > _DAY):
+                _put_back(Path(entry.path))
+                shutil.rmtree(entry.path, ignore_errors=True)
+        except FileNotFoundError:
+            continue  # its own process, or another that sweeps, has removed it meanwhile
 
 
 def refuse_unless(kind: int, path: Path) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 
 from surveykit.errors import CatalogError, SurveyError
-from surveykit.interruption import Interruption
-from surveykit.streams import ReaderGone, Standard, on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from surveykit.streams import Standard
 
 # Each is a module of surveykit.commands, named like the command with _ for -.
 COMMANDS = {
@@ -44,6 +44,13 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if _asks(words):
+        from surveykit.database import query
+
+        query.prepare()  # its child process imports DuckDB while this one does everything else
+    from surveykit.interruption import Interruption
+    from surveykit.streams import Standard
+
     with Standard() as streams, Interruption() as interruption:
         try:
             code = _run(words, streams)
@@ -59,11 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str], streams: Standard) -> int:
-    asking = "query" in words and not {"-h", "--help"} & set(words)
-    if asking:
-        from surveykit.database import query
-
-        query.prepare()  # its child process imports DuckDB while this one reads the command line
     try:
         from surveykit.commands.arguments import module, parser, terminal_width
 
@@ -74,12 +76,20 @@ def _run(words: Sequence[str], streams: Standard) -> int:
         streams.expect(getattr(arguments, "format", None), terminal_width)
         return module(arguments.command).run(arguments)
     finally:
-        if asking:
+        if _asks(words):
+            from surveykit.database import query
+
             query.dismiss()
+
+
+def _asks(words: Sequence[str]) -> bool:
+    return "query" in words and not {"-h", "--help"} & set(words)
 
 
 def _explained(error: BaseException, words: Sequence[str]) -> int:
     """Say what went wrong; return the exit code."""
+    from surveykit.streams import ReaderGone, on_one_line
+
     if isinstance(error, ReaderGone):  # it has seen enough
         return 0
     if isinstance(error, SurveyError):

@@ -209,3 +209,14 @@ def test_below_what_is_no_folder_nothing_can_be_written(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "out", tmp_path / "file" / "deeper" / "out"):
         with pytest.raises(SurveyError, match=f"{path.parent} is no folder"), new_file(path):
             pass
+
+
+def test_what_another_process_removes_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that write in one folder sweep it at once; each sees the other's folder go between listing and looking."""
+    gone = tmp_path / f".it.surveykit-{a_process_that_is_gone()}-{HOST}.abc.partial"
+    gone.mkdir()
+    listed, scan = list(os.scandir(tmp_path)), os.scandir
+    gone.rmdir()
+    monkeypatch.setattr(os, "scandir", lambda folder: listed if folder == tmp_path else scan(folder))
+    with beside(tmp_path / "it") as folder:
+        assert folder.is_dir()

@@ -202,7 +202,7 @@ CREATE TABLE quantity (
     saved_at_most DECIMAL(5, 4)
 );
 COMMENT ON TABLE quantity IS 'What is measured, and up to which value a tick of Table 1 is right; the file quantities.yaml';
-COMMENT ON COLUMN quantity.id IS 'Short name of what is measured';
+COMMENT ON COLUMN quantity.id IS 'Short name, unique in this table';
 COMMENT ON COLUMN quantity.says IS 'What is measured, in words';
 COMMENT ON COLUMN quantity.unit IS 'Its unit';
 COMMENT ON COLUMN quantity.saved_at_most IS 'Up to this value a tick is right; NULL where no tick speaks of it';
@@ -420,9 +420,9 @@ CREATE TABLE cell_explanation (
     PRIMARY KEY (method, table_number, column_name)
 );
 COMMENT ON TABLE cell_explanation IS 'Reviewed reasons why a cell of Tables 1 and 2 and what we measure differ';
-COMMENT ON COLUMN cell_explanation.method IS 'Method whose row it is';
-COMMENT ON COLUMN cell_explanation.table_number IS '1 or 2';
-COMMENT ON COLUMN cell_explanation.column_name IS 'Column that the cell stands in';
+COMMENT ON COLUMN cell_explanation.method IS 'Id of the method, as in method.id';
+COMMENT ON COLUMN cell_explanation.table_number IS 'Which table of the survey the cell is in';
+COMMENT ON COLUMN cell_explanation.column_name IS 'Which cell of the row: the column of the survey''s table';
 COMMENT ON COLUMN cell_explanation.printed IS 'The cell, as printed';
 COMMENT ON COLUMN cell_explanation.cause IS 'Kind of cause, or unresolved';
 COMMENT ON COLUMN cell_explanation.text IS 'The reason, worded as what was found';
@@ -695,7 +695,7 @@ COMMENT ON COLUMN memory_prediction.predicted_gb IS 'Predicted peak of the stage
 COMMENT ON COLUMN memory_prediction.error_percent IS 'How far the prediction lies above the printed figure, in percent';
 COMMENT ON COLUMN memory_prediction.is_best_setting IS 'Whether length and width are those that fit all rows best';
 COMMENT ON COLUMN memory_prediction.read_as IS 'Configuration of another method whose parameter count the row prints; NULL where there is none';
-COMMENT ON COLUMN memory_prediction.read_as_gb IS 'Predicted peak of that configuration in GB (10^9 bytes); NULL where it was not traced in this setting';
+COMMENT ON COLUMN memory_prediction.read_as_gb IS 'Predicted peak of that configuration, in GB of 10^9 bytes; NULL where it was not traced in this setting';
 
 CREATE TABLE memory_setting (
     sample VARCHAR NOT NULL,

@@ -27,10 +27,10 @@ WHERE CASE reason.kind
     ELSE per_dataset.least > 0 AND per_dataset.greatest <= 1
 END;
 COMMENT ON VIEW score_caveat IS 'Mean scores of Appendix B on RTE, COPA and BoolQ that are at chance level or may be fractions';
-COMMENT ON COLUMN score_caveat.backbone IS 'Base model that was fine-tuned';
+COMMENT ON COLUMN score_caveat.backbone IS 'Id of the base model, as in backbone.id';
 COMMENT ON COLUMN score_caveat.method IS 'Method, as printed in Appendix B';
 COMMENT ON COLUMN score_caveat.method_id IS 'Method that the name is read as';
-COMMENT ON COLUMN score_caveat.dataset IS 'Dataset of Appendix B on which it was scored';
+COMMENT ON COLUMN score_caveat.dataset IS 'Name of the dataset in the survey';
 COMMENT ON COLUMN score_caveat.kind IS 'chance: not above a constant prediction; fraction: every run prints a number up to 1, maybe a share of right answers instead of a percentage';
 COMMENT ON COLUMN score_caveat.mean IS 'Mean over the runs, as printed';
 COMMENT ON COLUMN score_caveat.constant_prediction IS 'Score of always predicting the more frequent class: a value that failed runs of several methods repeat';
