@@ -48,7 +48,8 @@ def test_a_recipe_does_what_its_counts_say(catalog: Catalog, name: str) -> None:
     assert found.changed_random <= found.changed
     assert found.changed_trained <= found.changed
     assert found.rank <= found.update_rank
-    if last_stage(catalog, name).mask is None:
+    # The rank that a matrix can have at most is reached by some matrix, unless a budget leaves none of them whole.
+    if last_stage(catalog, name).mask is None and not shares_a_budget(last_stage(catalog, name)):
         assert found.rank == found.update_rank
 
 
