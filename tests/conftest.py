@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 READ_BY_BUILDS = ("SURVEYKIT_CATALOG", "SITE_URL", "SOURCE_DATE_EPOCH")
 """Variables that change what our builds and MkDocs write."""
-# What a user may have set for the program, which tests set for themselves.
-for variable in (*READ_BY_BUILDS, "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+# What a user, or pytest-xdist, may have set for the program, and tests set for themselves.
+for variable in (*READ_BY_BUILDS, "COLUMNS", "HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
     os.environ.pop(variable, None)
 for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked directly
     os.environ[variable] = "127.0.0.1,localhost"

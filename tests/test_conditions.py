@@ -27,7 +27,7 @@ def reasons(path: Path) -> list[str]:
 
 
 def test_every_skip_says_how_to_get_what_is_missing() -> None:
-    found = {path.name: reasons(path) for path in TESTS.rglob("*.py")}
+    found = {path: reasons(path) for path in TESTS.rglob("*.py")}
     written = {reason for all_of_one in found.values() for reason in all_of_one}
     assert {"needs.CHROMIUM", "needs.NODE"} < written <= {f"needs.{name}" for name in vars(needs) if name.isupper()}
     for name in (name for name in vars(needs) if name.isupper()):

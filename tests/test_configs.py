@@ -23,7 +23,7 @@ from surveykit.engine.configs import LARGEST_FILE
 from surveykit.engine.models import blueprint_of
 from surveykit.engine.on_model import count_on, measure_on
 from surveykit.errors import SurveyError
-from surveykit.fit.predict import chosen, has_biases
+from surveykit.fit.predict import chosen, size_and_biases
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +184,7 @@ def test_bitfit_trains_the_biases_that_are_there_and_adds_them_where_there_are_n
 
 def test_fit_means_the_same_bitfit(catalog: Catalog) -> None:
     for model, configuration in (("bert-base", "bitfit/native"), ("t5-small", "bitfit/added-linear")):
-        biases = has_biases(catalog.backbones[model])
+        _, biases = size_and_biases(catalog.backbones[model])
         assert biases is build(catalog.backbones[model]).has_biases
         assert chosen(catalog, ["bitfit"], every=False, biases=biases) == [configuration]
         assert len(chosen(catalog, None, every=False, biases=biases)) == len(catalog.methods)

@@ -159,10 +159,10 @@ def test_two_places_do_not_contradict_each_other(database: Path, catalog: Catalo
         assert points in page
 
 
-def test_a_vector_of_ones_hardly_moves_in_bfloat16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vector_of_ones_hardly_moves_in_bfloat16() -> None:
     """What the data audit says of (IA)3: AdamW's steps round back to one at the swept learning rates."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # else the first optimizer of a process sets it
-    torch = pytest.importorskip("torch")
+    import torch
+
     generator = torch.Generator().manual_seed(1)
 
     def moved(rate: float, noise: float, rare: float) -> int:

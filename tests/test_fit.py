@@ -483,7 +483,7 @@ console.log(JSON.stringify(given.map((text) => fit.read(text, data).faults)));
 """
 
 
-@pytest.mark.skipif(NODE is None, reason="needs node")
+@pytest.mark.skipif(NODE is None, reason=needs.NODE)
 def test_the_script_answers_no_question_that_makes_no_sense(reader: Reader) -> None:
     data = json.loads(fit_context(reader)["data"])
     given = {

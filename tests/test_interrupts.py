@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import interrupted
+import needs
 import pytest
 import small_catalog
 
@@ -16,7 +17,7 @@ from surveykit.cli import main
 from surveykit.commands.arguments import module
 from surveykit.database import cache
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason=needs.LINUX)
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS a, range(1000000) AS b"
 # Each with the seconds after which the signal comes.
 MOMENTS = [

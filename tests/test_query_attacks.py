@@ -321,7 +321,7 @@ HUGE = [
 ]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space reliably")
+@pytest.mark.skipif(sys.platform != "linux", reason=needs.LINUX)
 @pytest.mark.parametrize("expression", HUGE)
 def test_what_makes_much_out_of_little_is_bounded(root: str, expression: str) -> None:
     """Such functions are useful with small numbers; with huge ones the limits of the process stop them."""
@@ -426,7 +426,7 @@ def test_many_rows_do_not_outrun_the_time(root: str, format: str) -> None:
     assert "more than 250,000 values; add a LIMIT" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="children are looked up in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason=needs.LINUX)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_child_ends_with_its_parent(root: str, number: int) -> None:
     query.ask(root, sql="SELECT 1")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import pytest
 import small_catalog
 
@@ -45,7 +46,7 @@ def run(
     )  # fmt: skip
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full there")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason=needs.LINUX)
 @pytest.mark.parametrize(
     ("words", "redirected", "code", "message"),
     [
@@ -91,7 +92,7 @@ def test_ascii_terminals(root: str, format: str) -> None:
         assert "LoRA - 2 x yes" in done.stdout
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write everywhere")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason=needs.NO_ROOT)
 def test_cache_that_cannot_be_written(root: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     done = run(root, "query", **{cache.ENVIRONMENT: str(tmp_path)})
@@ -100,7 +101,7 @@ def test_cache_that_cannot_be_written(root: str, tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
+@pytest.mark.skipif(sys.platform == "win32", reason=needs.POSIX)
 @pytest.mark.parametrize("blocks", [1, 64, 400])
 @pytest.mark.parametrize(
     "words",
@@ -191,7 +192,7 @@ def too_wide(text: str, width: int) -> list[str]:
     return [line for line in text.splitlines() if len(line) > width and " " in line.strip()]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such terminals there")
+@pytest.mark.skipif(sys.platform == "win32", reason=needs.POSIX)
 def test_a_real_terminal_and_a_pipe(root: str) -> None:
     import fcntl
     import pty

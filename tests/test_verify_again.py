@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 import resealed
 import site_config
@@ -90,7 +91,7 @@ def test_the_seed_is_the_commit_and_without_one_the_content(tmp_path: Path) -> N
     file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert digest_of(root) != before
     if shutil.which("git") is None:
-        pytest.skip("there is no git")
+        pytest.skip(needs.GIT)
     who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
     for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "x"]):
         subprocess.run(["git", "-C", str(tmp_path), *words], check=True)

@@ -99,7 +99,7 @@ def _figures(text: str | None) -> Markup:
 def _collapsed(title: str, identifier: str, queries: list[str]) -> Markup:
     """Queries in a block that opens, with the command that runs them again. The title is ours."""
     command = Markup("Run it again: ") + code(f"surveykit audit --id {identifier}")
-    parts = [command, *(fence(sql, "sql") for sql in queries)]
+    parts = [command, *(fence(sql) for sql in queries)]
     return Markup(f'??? note "{title}"\n\n' + indent("\n\n".join(parts), "    "))
 
 

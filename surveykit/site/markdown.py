@@ -66,7 +66,7 @@ def fence(text: str, language: str = "") -> Markup:
 
 def folded(title: str, sql: str) -> Markup:
     """A query in a block that opens; the title is ours."""
-    return Markup(f'??? note "{title}"\n\n' + indent(fence(sql, "sql"), "    "))
+    return Markup(f'??? note "{title}"\n\n' + indent(fence(sql), "    "))
 
 
 def span(text: object, kind: str, *, identifier: str | None = None, title: str | None = None) -> Markup:

@@ -41,6 +41,8 @@ def dropdown(browser: Browser, title: str) -> Any:
 def opened(browser: Browser, title: str) -> Any:
     found = dropdown(browser, title)
     if not found.get_attribute("open"):
+        for other in browser.all(f"{TOOLS} details.dropdown[open]"):  # its panel may lie over the head of this one
+            other.find_element("css selector", "summary").click()
         found.find_element("css selector", "summary").click()
     return found
 
