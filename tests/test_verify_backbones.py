@@ -274,7 +274,10 @@ def test_a_damaged_file_is_2_and_in_the_table(small: Path, capsys: pytest.Captur
     ("words", "said"),
     [
         (["verify-backbones", "t5-smal"], "there is no backbone 't5-smal'; did you mean 't5-small'?"),
-        (["verify-backbones", "t5-small", "t5-base", "--checkpoint", "x"], "one checkpoint is put to one backbone"),
+        (
+            ["verify-backbones", "t5-small", "t5-base", "--checkpoint", "x"],
+            "one checkpoint is checked against one backbone",
+        ),
         (["verify-params", "--backbone", "t5-small", "--backbone", "t5-base", "--checkpoint", "x"], "one backbone's"),
         (["verify-params", "--revision", "main"], "a checkpoint is one backbone's: --checkpoint DIR|HUB_ID"),
         (["verify-params", "--checkpoint", "./nowhere"], "there is no folder './nowhere'"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SecondReading(Record):
-    """A finding that somebody who did not write it has put to the survey's text, and whose query they have run again."""
+    """A finding that somebody who did not write it has checked against the survey's text, running its query again."""
 
     identity = ("finding",)
 

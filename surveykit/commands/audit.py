@@ -1,4 +1,4 @@
-"""`surveykit audit`: the survey's sentences and raw data, put to its own tables."""
+"""`surveykit audit`: check the survey's sentences and raw data against its own tables."""
 
 from __future__ import annotations
 

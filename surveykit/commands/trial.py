@@ -24,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("method", nargs="+", metavar="METHOD", help="a method, method/configuration, or `all`")
     parser.add_argument("--model", metavar="DIR", required=True, help="folder with config.json, weights and tokenizer")
-    texts = "TSV or CSV with a header, also .gz or .bz2 (default: sentences of praise and complaint that come along)"
+    texts = "TSV or CSV with a header, also .gz or .bz2 (default: 96 bundled review sentences)"
     parser.add_argument("--data", metavar="FILE", help=texts)
     parser.add_argument(
         "--columns", metavar="TEXT,LABEL", type=_columns, default=("text", "label"),

@@ -1,4 +1,4 @@
-"""`surveykit verify-backbones`: put checkpoints to the catalogued backbones, by their headers."""
+"""`surveykit verify-backbones`: check published checkpoints against the catalog, reading only file headers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def _checked(catalog: Catalog, arguments: Namespace) -> Iterator[Checked]:
     from surveykit.errors import SurveyError
 
     if arguments.checkpoint is not None and len(arguments.backbone) > 1:
-        raise SurveyError("one checkpoint is put to one backbone; name one, or none where its config.json tells")
+        raise SurveyError(
+            "one checkpoint is checked against one backbone; name one, or none where its config.json tells"
+        )
     from surveykit.engine.checkpoints import given, published
 
     if arguments.checkpoint is None:

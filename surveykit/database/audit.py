@@ -1,4 +1,4 @@
-"""The survey's sentences and raw data, put to the database's own views. Results are rows like all others."""
+"""The survey's sentences and raw data, checked against the database's own views. Results are rows like all others."""
 
 from __future__ import annotations
 

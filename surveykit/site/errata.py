@@ -57,7 +57,11 @@ def _result(reader: Reader, e: Any) -> list[str]:
 
 
 def _figures(text: str | None) -> str:
-    return ", ".join(f"{name} = {shown(value)}" for name, value in json.loads(text or "{}").items()) or "no figures"
+    return ", ".join(f"{name} = {_value(value)}" for name, value in json.loads(text or "{}").items()) or "no figures"
+
+
+def _value(value: Any) -> str:
+    return "; ".join(map(shown, value)) if isinstance(value, list) else shown(value)
 
 
 def errata_context(reader: Reader) -> dict[str, Any]:
@@ -103,11 +107,11 @@ def letter(reader: Reader) -> str:
     for e in entries:
         said = f"printed: {e.printed}" if e.printed else f"says, in our words: {e.says}"
         parts += [
-            f"## {e.number}. {e.where}",
+            f"## {e.number}. {e.headline or e.where}",
             "\n".join(
                 _item(text)
                 for text in (
-                    said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
+                    f"place: {e.where}", said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
                     f"how it can have come about: {e.innocent}",
                     f"suggestion: {e.suggestion}",
                 )

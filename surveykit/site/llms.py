@@ -13,7 +13,7 @@ _PAGES = (
     ("Table 5, checked", "table5/", "every printed parameter figure of the survey's experiment beside our count"),
     ("Discrepancies", "discrepancies/", "figures that differ, with the reviewed reason of each"),
     ("Errata", "errata/", "where the survey contradicts itself, with suggested corrections"),
-    ("Statements, checked", "survey/statements/", "the survey's sentences put to its own tables"),
+    ("Statements, checked", "survey/statements/", "the survey's sentences, checked against its own tables"),
     ("How we measure", "how-we-measure/", "what trainable, changed, stored, memory and overhead mean here"),
 )  # fmt: skip
 _DATA = (

@@ -20,7 +20,8 @@ APPENDIX_B = "survey/appendix-b.md"
 def table4_context(reader: Reader) -> dict[str, Any]:
     """What the page of Table 4 shows."""
     ours = {
-        (t.method, t.backbone): t for t in reader.all("SELECT * FROM table4_recomputed ORDER BY lower(method), method")
+        (t.method, t.backbone): t
+        for t in reader.all("SELECT * FROM table4_recomputed ORDER BY lower(method), method, backbone")
     }
     backbones = _backbones(reader)
     methods = {t.method: t.method_id for t in ours.values()}

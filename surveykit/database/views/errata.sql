@@ -16,6 +16,7 @@ sentences AS (
         statements.locator,
         CAST(NULL AS VARCHAR) AS printed,
         statements.says,
+        statements.headline,
         statements.note AS finding,
         statement.innocent,
         statement.correction,
@@ -39,6 +40,7 @@ figures AS (
         verdict.locator,
         verdict.printed,
         CAST(NULL AS VARCHAR) AS says,
+        CAST(NULL AS VARCHAR) AS headline,
         verdict.explanation AS finding,
         explanation.innocent,
         explanation.correction,
@@ -65,6 +67,7 @@ cells AS (
         'Table ' || table_number || ', row ' || row_label AS locator,
         string_agg(DISTINCT cell_verdict.printed, ', ') AS printed,
         CAST(NULL AS VARCHAR) AS says,
+        CAST(NULL AS VARCHAR) AS headline,
         string_agg(cell_explanation.text, ' ' ORDER BY claimed) AS finding,
         string_agg(cell_explanation.innocent, ' ' ORDER BY claimed) AS innocent,
         CAST(NULL AS VARCHAR) AS correction,
@@ -91,6 +94,7 @@ SELECT
     locator,
     printed,
     says,
+    headline,
     finding,
     innocent,
     correction,
@@ -107,6 +111,7 @@ COMMENT ON COLUMN errata.id IS 'Identifier, which stays when entries come and go
 COMMENT ON COLUMN errata.locator IS 'Where it stands';
 COMMENT ON COLUMN errata.printed IS 'The figure or cell, as printed; NULL for a sentence';
 COMMENT ON COLUMN errata.says IS 'What the sentence says, in our words; NULL for a figure or cell';
+COMMENT ON COLUMN errata.headline IS 'What was found, in one sentence; NULL for a figure or cell';
 COMMENT ON COLUMN errata.finding IS 'What the survey prints elsewhere, or what follows from it';
 COMMENT ON COLUMN errata.innocent IS 'How it can have come about without anybody''s fault';
 COMMENT ON COLUMN errata.correction IS 'What could stand there instead; NULL where nothing is suggested';
