@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import torch
-from conftest import SEED
+from conftest import ROOT, SEED
 from shared import once
 
 from surveykit.database.cache import ENVIRONMENT
+
+
+def test_texts_that_sql_puts_together_have_an_order() -> None:
+    """DuckDB's threads would put them together in another order each time."""
+    parts = []
+    for path in [*(ROOT / "surveykit").rglob("*.sql"), *(ROOT / "surveykit").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        for place in re.finditer(r"string_agg\(", text):
+            end, depth = place.end(), 1
+            while depth:
+                depth += {"(": 1, ")": -1}.get(text[end], 0)
+                end += 1
+            parts.append((path.name, " ".join(text[place.start() : end].split())))
+    assert len(parts) > 5
+    assert [part for part in parts if "ORDER BY" not in part[1]] == []
 
 
 @pytest.mark.parametrize("time", [1, 2])

@@ -206,9 +206,9 @@ SELECT
     (SELECT count(*) FROM cell_verdict v WHERE v.method = method.id AND v.verdict NOT IN ('not_comparable', 'not_measured'))
         AS judged,
     (SELECT count(*) FROM cell_verdict v WHERE v.method = method.id) AS claimed,
-    (SELECT string_agg(DISTINCT trial.configuration || ' cannot run: ' || trial.reason, '; ') FROM trial
+    (SELECT string_agg(trial.configuration || ' cannot run: ' || trial.reason, '; ' ORDER BY trial.configuration) FROM trial
         JOIN configuration c ON c.id = trial.configuration WHERE c.method = method.id AND trial.status = 'refused') AS refused,
-    (SELECT string_agg(DISTINCT v.reason, ' ') FROM cell_verdict v
+    (SELECT string_agg(DISTINCT v.reason, ' ' ORDER BY v.reason) FROM cell_verdict v
         WHERE v.method = method.id AND v.verdict = 'not_comparable' AND v.column_name NOT IN ('type', 'under_1b', 'under_20b', 'over_20b')
         AND method.reconstruction IS NULL) AS unread
 FROM method ORDER BY lower(method.name), method.id

@@ -65,7 +65,7 @@ cells AS (
         'cell' AS kind,
         'table-' || table_number || '-' || method AS id,
         'Table ' || table_number || ', row ' || row_label AS locator,
-        string_agg(DISTINCT cell_verdict.printed, ', ') AS printed,
+        string_agg(DISTINCT cell_verdict.printed, ', ' ORDER BY cell_verdict.printed) AS printed,
         CAST(NULL AS VARCHAR) AS says,
         CAST(NULL AS VARCHAR) AS headline,
         string_agg(cell_explanation.text, ' ' ORDER BY claimed) AS finding,
