@@ -20,8 +20,8 @@ from tqdm import tqdm
 from surveykit.catalog.load import Catalog, load
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import Reader, reading
-from surveykit.engine.backbones import blueprint
-from surveykit.engine.costs import Costs
+from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.trace.costs import Costs
 from surveykit.fit.accuracy import Accuracy, At
 from surveykit.fit.recorded import WIDTHS, Recorded, recorded
 

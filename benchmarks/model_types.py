@@ -24,10 +24,10 @@ import transformers
 from transformers import CONFIG_MAPPING
 from transformers.models.auto import modeling_auto
 
-from surveykit.catalog.chosen import chosen_recipes
 from surveykit.catalog.locate import locate
+from surveykit.catalog.selection import selected_recipes
 from surveykit.engine import count
-from surveykit.engine.models import blueprint_of
+from surveykit.engine.models.model import blueprint_of
 from surveykit.errors import RecipeError, SurveyError
 
 CLASSES = [
@@ -77,7 +77,7 @@ def said(model_type: str) -> tuple[str, str]:
         config = CONFIG_MAPPING[model_type]()
     except Exception as error:
         return "not tried", f"no default configuration: {type(error).__name__}"
-    recipes = chosen_recipes(locate(None).root, METHODS)
+    recipes = selected_recipes(locate(None).root, METHODS)
     try:
         instance = blueprint_of(config).build()
     except SurveyError as error:

@@ -44,7 +44,7 @@ def steps(catalog: Path, folder: Path) -> dict[str, float]:
     """Seconds of the processor that each step takes, without the site."""
     from surveykit.catalog.load import load
     from surveykit.database.build import build
-    from surveykit.site.pages import render
+    from surveykit.site.rendering import render
 
     database = folder / "benchmark.duckdb"
     times: dict[str, float] = {}
@@ -133,9 +133,9 @@ def _only_the_table(catalog: Path, folder: Path) -> Path:
     from surveykit.database.build import build as build_database
     from surveykit.database.reading import reading
     from surveykit.site.build import build
-    from surveykit.site.method_pages import index_context
-    from surveykit.site.method_table import DATA, method_rows, table_data
-    from surveykit.site.pages import _page
+    from surveykit.site.data.method_table import DATA, method_rows, table_data
+    from surveykit.site.pages.methods import index_context
+    from surveykit.site.rendering import _page
 
     database, docs = folder / "table.duckdb", folder / "docs"
     build_database(load(catalog), database)

@@ -24,9 +24,9 @@ from torch.optim import AdamW
 from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.catalog.load import load
-from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import build
-from surveykit.engine.costs import TARGET_LENGTH, Costs
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.catalogued import build
+from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
 from surveykit.recipes import Stage
 
 ROOT = Path(__file__).parent.parent

@@ -25,7 +25,7 @@ from surveykit.database.cache import ENVIRONMENT as CACHE
 if TYPE_CHECKING:
     from page_html import Html
 
-    from surveykit.site.pages import Page
+    from surveykit.site.rendering import Page
 
 # Each worker has a core; threads of its own would fight over it. Read when torch is imported, which is later.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -20,7 +20,7 @@ from filelock import FileLock
 from surveykit.catalog.load import load
 from surveykit.database.build import build as build_database
 from surveykit.site.build import build as build_site
-from surveykit.site.pages import Page, render
+from surveykit.site.rendering import Page, render
 
 AROUND = (
     ROOT / "mkdocs.yml", ROOT / "site" / "docs", ROOT / "site" / "sql" / "dist", ROOT / "CHANGELOG.md",

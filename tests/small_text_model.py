@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, PreTrainedModel, PreTrainedTokenizerFast
 
-from surveykit.engine import texts
+from surveykit.engine.train import texts
 
 
 def save_tokenizer(folder: Path) -> int:

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached
-from surveykit.engine.objectives import divergence
-from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import choose_mask, step_loss
-from surveykit.engine.trial import outputs, randomise
+from surveykit.engine.models.tiny import tiny_batch, tiny_instance
+from surveykit.engine.train.loop import choose_mask, step_loss
+from surveykit.engine.train.objectives import divergence
+from surveykit.engine.train.trial import outputs, randomise
 from surveykit.recipes import Stage
 
 

@@ -23,11 +23,11 @@ from surveykit.catalog.load import Catalog
 from surveykit.cli import main
 from surveykit.database.questions import QUESTIONS
 from surveykit.database.reading import reading
-from surveykit.site.api import RESOURCES, api_files
-from surveykit.site.changes import feed, releases
-from surveykit.site.data_files import CHECKSUMS, data_files
-from surveykit.site.llms import llms
-from surveykit.site.surroundings import Surroundings, found
+from surveykit.site.data.api import RESOURCES, api_files
+from surveykit.site.inputs import Surroundings, found
+from surveykit.site.pages.changes import feed, releases
+from surveykit.site.pages.downloads import CHECKSUMS, data_files
+from surveykit.site.pages.llms import llms
 
 API = "api/v1/"
 METHODS = sorted(path.stem for path in (CATALOG / "methods").glob("*.yaml"))

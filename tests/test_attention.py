@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from surveykit.engine import Attached, Instance, instance_of
-from surveykit.engine.memory import Memory
-from surveykit.engine.prefixes import NAME
-from surveykit.engine.tracing import dropout_as_on_cuda
+from surveykit.engine.edits.prefixes import NAME
+from surveykit.engine.trace.memory import Memory
+from surveykit.engine.trace.step import dropout_as_on_cuda
 
 FAMILIES = [family for family in CONFIGS if family != "deberta-v2"]  # that one has no room for a prefix
 DTYPES = [torch.bfloat16, torch.float32]

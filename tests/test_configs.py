@@ -15,12 +15,12 @@ import torch
 from conftest import CATALOG
 from small_models import CONFIGS
 
-from surveykit.catalog.chosen import chosen_recipes
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.selection import selected_recipes
 from surveykit.cli import main
 from surveykit.engine import build
-from surveykit.engine.configs import LARGEST_FILE
-from surveykit.engine.models import blueprint_of
+from surveykit.engine.models.configs import LARGEST_FILE
+from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.on_model import count_on, measure_on
 from surveykit.errors import SurveyError
 from surveykit.fit.predict import chosen, size_and_biases
@@ -113,7 +113,7 @@ def test_what_is_no_json_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_model_that_has_nothing_to_look_up_distances_in_is_counted(tmp_path: Path) -> None:
     said = {**json.loads(CONFIGS["t5"]().to_json_string()), "relative_attention_num_buckets": 0}
     (tmp_path / "config.json").write_text(json.dumps(said))
-    [row] = count_on(blueprint_of(str(tmp_path)).build(), chosen_recipes(CATALOG, ["bitfit/position-biases"]))
+    [row] = count_on(blueprint_of(str(tmp_path)).build(), selected_recipes(CATALOG, ["bitfit/position-biases"]))
     assert row.trainable == 0
 
 
@@ -145,8 +145,8 @@ def mutants(seed: int) -> Iterator[dict[str, Any]]:
 
 def test_mutants_of_configurations_are_counted_or_refused_in_a_line(tmp_path: Path) -> None:
     """A few; thousands with other seeds were tried while it was written."""
-    recipes = chosen_recipes(CATALOG, ["lora", "ln-tuning", "bitfit", "prefix-tuning"])
-    traced = chosen_recipes(CATALOG, ["lora"])
+    recipes = selected_recipes(CATALOG, ["lora", "ln-tuning", "bitfit", "prefix-tuning"])
+    traced = selected_recipes(CATALOG, ["lora"])
     counted = 0
     for number, found in zip(range(60), mutants(7), strict=False):
         (tmp_path / "config.json").write_text(json.dumps(found))

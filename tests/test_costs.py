@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from surveykit.catalog.load import Catalog
-from surveykit.engine import costs
-from surveykit.engine.backbones import blueprint
-from surveykit.engine.costs import Costs
+from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.trace import costs
+from surveykit.engine.trace.costs import Costs
 
 
 @pytest.mark.parametrize(

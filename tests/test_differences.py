@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from surveykit.engine.differences import rank
+from surveykit.engine.train.differences import rank
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-2, 1e-4])

@@ -12,7 +12,7 @@ from surveykit import formula
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
 from surveykit.engine import build, count
-from surveykit.engine.tiny import tiny_backbone as backbone
+from surveykit.engine.models.tiny import tiny_backbone as backbone
 
 NAMES = [name for name, _, _ in load(CATALOG, measured=False).configurations()]
 SIZES = ["t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"]

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.engine import Attached, Instance
-from surveykit.engine.differences import close
-from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.trial import outputs, randomise, trial
+from surveykit.engine.models.tiny import tiny_batch, tiny_instance
+from surveykit.engine.train.differences import close
+from surveykit.engine.train.trial import outputs, randomise, trial
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.sites import BudgetedEdit

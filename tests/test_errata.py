@@ -18,8 +18,8 @@ from surveykit.catalog.tables import Statement
 from surveykit.cli import main
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
-from surveykit.site.errata import NO_CORRECTION, letter
-from surveykit.site.pages import Page
+from surveykit.site.pages.errata import NO_CORRECTION, letter
+from surveykit.site.rendering import Page
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from traced import METHODS, model_for, stage_of, trace
 
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
-from surveykit.engine.extrapolation import extrapolate
-from surveykit.engine.tracing import PHASES, StepTrace
+from surveykit.engine.trace.extrapolation import extrapolate
+from surveykit.engine.trace.step import PHASES, StepTrace
 from surveykit.recipes import Stage
 
 

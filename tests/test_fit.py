@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from surveykit.catalog.load import Catalog
 from surveykit.cli import main
 from surveykit.database.reading import Reader, reading
-from surveykit.engine.backbones import blueprint
-from surveykit.engine.costs import Costs
+from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.trace.costs import Costs
 from surveykit.errors import SurveyError
 from surveykit.fit import words
 from surveykit.fit.accuracy import Accuracy, At
@@ -31,9 +31,9 @@ from surveykit.fit.predict import chosen
 from surveykit.fit.ranking import allowed, best_scored, largest_batch, overhead_kinds, rank, standing, with_evidence
 from surveykit.fit.recorded import recorded
 from surveykit.fit.sizes import parse_size
-from surveykit.site.fit_page import fit_context, question_of, row_html
-from surveykit.site.pages import render
-from surveykit.site.surroundings import Surroundings, found
+from surveykit.site.inputs import Surroundings, found
+from surveykit.site.pages.fit import fit_context, question_of, row_html
+from surveykit.site.rendering import render
 
 ERRORS = Errors("T5-3B", 14, -20.0, 25.0, 9.0, 0.9, 4, 256, "bfloat16")
 QUESTION = Question(memory=24 * 10**9, batch=8, length=512, dtype="bfloat16", target_length=8, errors=ERRORS)

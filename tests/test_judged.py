@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from surveykit.cli import main
-from surveykit.site.words import OUTCOMES, VERDICTS
+from surveykit.site.text.words import OUTCOMES, VERDICTS
 
 WORDS = {*OUTCOMES, *VERDICTS}
 _DECIMAL = re.compile(r"\d[.,]\d")

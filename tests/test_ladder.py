@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 from surveykit.engine import Attached
-from surveykit.engine.memory import Memory
-from surveykit.engine.tiny import tiny_instance
+from surveykit.engine.models.tiny import tiny_instance
+from surveykit.engine.trace.memory import Memory
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Stage
 from surveykit.recipes.base import Where

@@ -10,12 +10,20 @@ from test_engine_runs import ALL, last_stage
 from torch import Tensor
 
 from surveykit.catalog.load import Catalog
-from surveykit.engine import Attached, count, saving
-from surveykit.engine.allocation import Allocation
-from surveykit.engine.optimizers import ProjectedAdamW, directions, held_numbers, optimizer_for, project, project_back
-from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import Trained, loss_of, train
-from surveykit.engine.trial import randomise
+from surveykit.engine import Attached, count
+from surveykit.engine.edits import saving
+from surveykit.engine.edits.allocation import Allocation
+from surveykit.engine.models.tiny import tiny_batch, tiny_instance
+from surveykit.engine.train.loop import Trained, loss_of, train
+from surveykit.engine.train.optimizers import (
+    ProjectedAdamW,
+    directions,
+    held_numbers,
+    optimizer_for,
+    project,
+    project_back,
+)
+from surveykit.engine.train.trial import randomise
 from surveykit.recipes import Projection
 from surveykit.recipes.sites import BudgetedEdit
 

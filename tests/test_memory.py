@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from surveykit.engine.memory import Bytes, Memory
-from surveykit.engine.tracing import dropout_as_on_cuda
+from surveykit.engine.trace.memory import Bytes, Memory
+from surveykit.engine.trace.step import dropout_as_on_cuda
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])

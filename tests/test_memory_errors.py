@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from surveykit.catalog.load import Catalog
-from surveykit.site.pages import render
+from surveykit.site.rendering import render
 from surveykit.verify.memory import MemoryPrediction, predictions, sentences, settings
 
 

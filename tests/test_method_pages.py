@@ -20,9 +20,9 @@ from conftest import CATALOG
 
 from surveykit.catalog.load import load
 from surveykit.database.build import build
-from surveykit.site.pages import Page, render
-from surveykit.site.sources import Sources
-from surveykit.site.surroundings import Surroundings
+from surveykit.site.inputs import Surroundings
+from surveykit.site.rendering import Page, render
+from surveykit.site.text.corrections import Sources
 
 GOLDEN = Path(__file__).parent / "golden"
 REPOSITORY = "https://example.org/surveykit"

@@ -14,8 +14,9 @@ from torch import nn
 from transformers import CONFIG_MAPPING, CohereConfig, Gemma4TextConfig, PreTrainedConfig, SmolLM3Config
 
 from surveykit.catalog.load import Catalog
-from surveykit.engine import count, instance_of, slots
-from surveykit.engine.models import blueprint_of
+from surveykit.engine import count, instance_of
+from surveykit.engine.models import bound_places
+from surveykit.engine.models.model import blueprint_of
 from surveykit.errors import RecipeError, SurveyError
 
 
@@ -109,7 +110,7 @@ def test_a_number_that_a_walk_contradicts_is_no_number(
     recipe: str, family: str, both: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if norms inside blocks had no place."""
-    monkeypatch.setattr(slots, "is_norm", lambda module: False)
+    monkeypatch.setattr(bound_places, "is_norm", lambda module: False)
     instance = instance_of(CONFIGS[family]())
     instance.unplaced = ()
     with pytest.raises(RecipeError, match=both):
@@ -169,7 +170,7 @@ def test_what_transformers_builds_and_we_do_not_read_is_not_said_of_transformers
 
 
 def test_a_model_of_so_many_parts_is_not_built_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surveykit.engine.models.BUILT_WITHIN", 0.02)
+    monkeypatch.setattr("surveykit.engine.models.model.BUILT_WITHIN", 0.02)
     config: Any = CONFIG_MAPPING["llama"](num_hidden_layers=900, hidden_size=64, num_attention_heads=4)
     with pytest.raises(SurveyError, match="has so many parts that it is not built within"):
         blueprint_of(config).build()

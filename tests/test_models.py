@@ -17,10 +17,11 @@ from small_models import CONFIGS, DECODERS, ENCODERS
 
 from surveykit.catalog.load import Catalog
 from surveykit.cli import main
-from surveykit.engine import costs, count, instance_of, open_config
-from surveykit.engine.costs import Costs
-from surveykit.engine.models import blueprint_of
+from surveykit.engine import count, instance_of, open_config
+from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.on_model import model_named
+from surveykit.engine.trace import costs
+from surveykit.engine.trace.costs import Costs
 from surveykit.errors import RecipeError, SurveyError
 
 
@@ -221,7 +222,7 @@ def test_what_stops_in_our_code_is_not_said_of_the_model(monkeypatch: pytest.Mon
     def ours(module: Any, args: Any) -> None:
         raise KeyError("ours")
 
-    ours.__globals__["__name__"], before = "surveykit.engine.hooks", ours.__globals__["__name__"]
+    ours.__globals__["__name__"], before = "surveykit.engine.edits.hooks", ours.__globals__["__name__"]
     handle = instance.blocks[0][1].register_forward_pre_hook(ours)
     try:
         with pytest.raises(KeyError, match="ours"):

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from surveykit.engine import Attached, count, instance_of
-from surveykit.engine.optimizers import optimizer_for
+from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 

@@ -18,7 +18,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.records import Oracle
 from surveykit.engine import Attached, Instance, build, count
-from surveykit.engine.tiny import tiny_backbone as backbone
+from surveykit.engine.models.tiny import tiny_backbone as backbone
 
 ORACLES = [
     (name, oracle) for name, _, c in load(CATALOG, measured=False).configurations() for oracle in c.oracles

@@ -14,13 +14,13 @@ from conftest import CATALOG, ROOT
 from surveykit.catalog.load import load
 from surveykit.database.reading import reading
 from surveykit.recipes import Recipe
-from surveykit.site import charts, taxonomy
-from surveykit.site.block_picture import LOOKS, block_picture, marks
-from surveykit.site.block_pictures import block_pictures
-from surveykit.site.drawing import FAMILY_MARKS, in_our_style
-from surveykit.site.pictures import pictures
-from surveykit.site.svg import PALETTE, Picture, colour, inline, standalone, style_sheet
-from surveykit.site.words import FAMILIES
+from surveykit.site.drawing import charts, taxonomy
+from surveykit.site.drawing.block import LOOKS, block_picture, marks
+from surveykit.site.drawing.blocks import block_pictures
+from surveykit.site.drawing.canvas import FAMILY_MARKS, in_our_style
+from surveykit.site.drawing.pictures import pictures
+from surveykit.site.drawing.svg import PALETTE, Picture, colour, inline, standalone, style_sheet
+from surveykit.site.text.words import FAMILIES
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert(1)</script> "x" \' & $a_b^c$'

@@ -21,7 +21,7 @@ def test_places_are_those_of_the_engine(catalog: Catalog, name: str) -> None:
 
 @pytest.mark.parametrize("change", [{"gated": True}, {"tied": False}, {"d_kv": 24}])
 def test_places_of_other_kinds_of_t5_are_those_of_the_engine(catalog: Catalog, change: dict[str, object]) -> None:
-    from surveykit.engine.backbones import build
+    from surveykit.engine.models.catalogued import build
 
     tiny = catalog.backbones["t5-small"].model_copy(update={"d_model": 32, "d_ff": 40, "d_kv": 8, "heads": 4,
         "encoder_layers": 2, "decoder_layers": 3, "vocabulary": 64, **change})  # fmt: skip

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached
-from surveykit.engine.prefixes import _Prefix
-from surveykit.engine.tiny import tiny_instance
+from surveykit.engine.edits.prefixes import _Prefix
+from surveykit.engine.models.tiny import tiny_instance
 from surveykit.recipes import Stage
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached
-from surveykit.engine.hooks import Placed
-from surveykit.engine.tiny import tiny_instance
-from surveykit.engine.trial import randomise, trial
+from surveykit.engine.edits.hooks import Placed
+from surveykit.engine.models.tiny import tiny_instance
+from surveykit.engine.train.trial import randomise, trial
 from surveykit.recipes import Quantization, Stage, Where
 from surveykit.recipes.quantized_update import FittedLowRank
 

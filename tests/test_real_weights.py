@@ -14,11 +14,11 @@ from peft import LoraConfig, get_peft_model
 from safetensors import safe_open
 from torch.nn import functional
 
-from surveykit.catalog.chosen import chosen_recipes
+from surveykit.catalog.selection import selected_recipes
 from surveykit.cli import main
 from surveykit.engine import Attached
-from surveykit.engine.objectives import Classified
-from surveykit.engine.weights import Loaded, load_tokenizer, load_weights
+from surveykit.engine.models.weights import Loaded, load_tokenizer, load_weights
+from surveykit.engine.train.objectives import Classified
 
 VARIABLE = "SURVEYKIT_REAL_WEIGHTS"
 FOLDER = Path(os.environ.get(VARIABLE, ""))
@@ -77,7 +77,7 @@ def test_trials_are_what_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
 def test_outputs_of_lora_equal_those_of_peft(loaded: Loaded) -> None:
     instance = loaded.instance
     ids = torch.randint(1000, 20000, (2, 9), generator=torch.Generator().manual_seed(2))
-    ((_, recipe),) = chosen_recipes(CATALOG, ["lora"])
+    ((_, recipe),) = selected_recipes(CATALOG, ["lora"])
     names = {id(module): name for name, module in instance.model.named_modules()}
     edit = recipe.stages[-1].edits[0]
     config = LoraConfig(r=edit.rank, lora_alpha=edit.alpha, target_modules=["query", "value"])  # type: ignore[attr-defined]

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from surveykit.catalog.load import Catalog
-from surveykit.engine import Attached, Instance, count, saving
-from surveykit.engine.tiny import tiny_batch, tiny_instance
-from surveykit.engine.training import Trained, choose_mask, train
+from surveykit.engine import Attached, Instance, count
+from surveykit.engine.edits import saving
+from surveykit.engine.models.tiny import tiny_batch, tiny_instance
+from surveykit.engine.train.loop import Trained, choose_mask, train
 from surveykit.errors import RecipeError
 from surveykit.recipes import Mask, Recipe, Stage
 from surveykit.recipes.fastfood import Fastfood, hadamard, padded_length

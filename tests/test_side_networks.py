@@ -14,8 +14,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.engine import Attached, Instance, build
-from surveykit.engine.tiny import tiny_backbone, tiny_batch, tiny_instance
-from surveykit.engine.trial import randomise
+from surveykit.engine.models.tiny import tiny_backbone, tiny_batch, tiny_instance
+from surveykit.engine.train.trial import randomise
 from surveykit.errors import RecipeError
 from surveykit.recipes.sites import SideEdit
 

@@ -15,10 +15,10 @@ from shared import built
 
 from surveykit.catalog.load import load
 from surveykit.errors import CatalogError, MissingExtra, SurveyError
-from surveykit.site import numbers
 from surveykit.site.build import build, catalog_named_by
-from surveykit.site.pages import Page, fill, live_texts, write
 from surveykit.site.plugin import MOST_IN_NAVIGATION, _navigation
+from surveykit.site.rendering import Page, fill, live_texts, write
+from surveykit.site.text import numbers
 
 
 def test_two_renders_are_equal_in_every_byte_and_plain_files_for_any_generator(

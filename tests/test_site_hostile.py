@@ -12,8 +12,8 @@ from altered import HOSTILE, TAKES_THE_TITLE
 from conftest import ROOT
 from page_html import Html, read
 
-from surveykit.site import markdown
-from surveykit.site.method_columns import COLUMNS
+from surveykit.site.data.method_columns import COLUMNS
+from surveykit.site.text import markdown
 
 
 def test_a_hostile_method_is_only_a_name(altered_site: Path) -> None:

@@ -12,10 +12,10 @@ from page_html import Html, internal_links, read
 
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
-from surveykit.site import markdown, numbers
-from surveykit.site.markdown import escape, slug
-from surveykit.site.pages import Page
-from surveykit.site.survey_index import SURVEY_PAGES
+from surveykit.site.pages.survey_index import SURVEY_PAGES
+from surveykit.site.rendering import Page
+from surveykit.site.text import markdown, numbers
+from surveykit.site.text.markdown import escape, slug
 
 
 @pytest.fixture(scope="module")

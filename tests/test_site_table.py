@@ -13,11 +13,11 @@ from conftest import ROOT
 
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import Reader, reading
-from surveykit.site.comparison import DEFAULT, Row, comparison_rows
-from surveykit.site.home import home_context
-from surveykit.site.method_columns import COLUMNS, FACET_ORDER
-from surveykit.site.method_table import markdown_table, method_rows, table_data
-from surveykit.site.pages import Page
+from surveykit.site.data.comparison import DEFAULT, Row, comparison_rows
+from surveykit.site.data.method_columns import COLUMNS, FACET_ORDER
+from surveykit.site.data.method_table import markdown_table, method_rows, table_data
+from surveykit.site.pages.home import home_context
+from surveykit.site.rendering import Page
 
 ASSETS = ROOT / "site" / "docs" / "assets"
 VENDOR = ROOT / "site" / "vendor"

@@ -13,8 +13,8 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog, load
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
-from surveykit.engine.tiny import tiny_backbone, tiny_batch
-from surveykit.site.snippets import Snippet, all_snippets, generated, snippets
+from surveykit.engine.models.tiny import tiny_backbone, tiny_batch
+from surveykit.site.text.snippets import Snippet, all_snippets, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.

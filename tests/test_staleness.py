@@ -15,8 +15,8 @@ from conftest import CATALOG, ROOT
 import surveykit.catalog.staleness as staleness
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import Cell, cells, current_key, stale
+from surveykit.catalog.package_code import PackageCode
 from surveykit.catalog.shelves import method_of
-from surveykit.catalog.sources import Sources
 from surveykit.catalog.staleness import ENTRIES, Measure
 from surveykit.errors import SurveyError
 
@@ -41,7 +41,7 @@ def stale_in(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, package: Path) -
     before = {m: {c: current_key(catalog, c, m) for c in _cells(catalog, m)} for m in MEASURES}
 
     def changed() -> dict[str, set[str]]:
-        monkeypatch.setattr(staleness, "SOURCES", Sources(package))
+        monkeypatch.setattr(staleness, "CODE", PackageCode(package))
         staleness._code.cache_clear()
         return {
             m: {method_of(c.configuration) for c, key in before[m].items() if current_key(catalog, c, m) != key}
@@ -73,7 +73,7 @@ def append(module: str, text: str) -> Edit:
 
 def respelt(package: Path) -> None:
     """Every module of the engine with another first docstring, comments, and blank lines."""
-    for path in (package / "engine").glob("*.py"):
+    for path in (package / "engine").rglob("*.py"):
         text = re.sub(r'\A"""', '"""Said otherwise. ', path.read_text(encoding="utf-8"))
         text = re.sub(r"\n\n\n", "\n\n\n# a remark\n\n\n", text)
         path.write_text(text.replace("from surveykit.errors import (", "from surveykit.errors import(  # so"), "utf-8")
@@ -82,10 +82,10 @@ def respelt(package: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        append("engine/attach.py", "\n# a remark\n"),
-        append("engine/attach.py", '\n"""A string that nothing reads."""\n'),
+        append("engine/edits/attach.py", "\n# a remark\n"),
+        append("engine/edits/attach.py", '\n"""A string that nothing reads."""\n'),
         respelt,
-        append("engine/real.py", "\nX = 1\n"),
+        append("engine/train/pretrained_trial.py", "\nX = 1\n"),
         append("engine/on_model.py", "\nX = 1\n"),
         append("catalog/load.py", "\nX = 1\n"),
         append("catalog/staleness.py", "\nX = 1\n"),
@@ -104,14 +104,14 @@ def test_what_changes_no_result_makes_nothing_stale(
 @pytest.mark.parametrize(
     ("module", "depend"),
     [
-        ("engine/attach.py", {"counts", "costs", "trials"}),
+        ("engine/edits/attach.py", {"counts", "costs", "trials"}),
         ("engine/measure_counts.py", {"counts"}),
-        ("engine/memory.py", {"costs"}),
-        ("engine/flops.py", {"costs"}),
+        ("engine/trace/memory.py", {"costs"}),
+        ("engine/trace/flops.py", {"costs"}),
         ("engine/measure_costs.py", {"costs"}),
-        ("engine/saving.py", {"trials"}),
-        ("engine/tiny.py", {"trials"}),
-        ("engine/objectives.py", {"costs", "trials"}),
+        ("engine/edits/saving.py", {"trials"}),
+        ("engine/models/tiny.py", {"trials"}),
+        ("engine/train/objectives.py", {"costs", "trials"}),
         ("engine/__init__.py", {"counts", "costs", "trials"}),
         ("catalog/backbones.py", {"counts", "costs", "trials"}),
         ("recipes/base.py", {"counts", "costs", "trials"}),
@@ -141,17 +141,20 @@ def test_of_the_kinds_of_edits_only_those_count_that_a_recipe_uses(
 
 
 def test_a_module_that_is_gone_is_an_error(package: Path, stale_in: Callable[[], dict[str, set[str]]]) -> None:
-    (package / "engine" / "parts.py").rename(package / "engine" / "pieces.py")
-    with pytest.raises(SurveyError, match=r"names the module surveykit\.engine\.parts, which does not exist"):
+    (package / "engine" / "edits" / "tensors.py").rename(package / "engine" / "edits" / "pieces.py")
+    with pytest.raises(SurveyError, match=r"names the module surveykit\.engine\.edits\.tensors, which does not exist"):
         stale_in()
 
 
 def test_a_module_taken_from_its_package_that_is_gone_is_an_error(
     package: Path, stale_in: Callable[[], dict[str, set[str]]]
 ) -> None:
-    assert "from surveykit.engine import movement, saving" in (package / "engine" / "trial.py").read_text()
-    (package / "engine" / "movement.py").rename(package / "engine" / "moves.py")
-    with pytest.raises(SurveyError, match=r"engine\.trial takes 'movement' from surveykit\.engine, which has no such"):
+    train = package / "engine" / "train"
+    assert "from surveykit.engine.train import movement" in (train / "trial.py").read_text()
+    (train / "movement.py").rename(train / "moves.py")
+    with pytest.raises(
+        SurveyError, match=r"engine\.train\.trial takes 'movement' from surveykit\.engine\.train, which has no such"
+    ):
         stale_in()
 
 
@@ -167,17 +170,17 @@ def test_what_is_followed_is_what_python_loads(measure: Measure) -> None:
     code = f"import {', '.join(ENTRIES[measure])}, sys; print(*sys.modules, sep='\\n')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {name for name in run.stdout.split() if name.startswith("surveykit.")}
-    followed = set(staleness.SOURCES.reached(ENTRIES[measure]))
+    followed = set(staleness.CODE.reached(ENTRIES[measure]))
     assert followed <= loaded
     more = loaded - followed
     assert all(name.startswith("surveykit.recipes.") or name == "surveykit.arithmetic" for name in more), more
 
 
 def test_no_module_that_is_followed_loads_another_by_name() -> None:
-    followed = {name for measure in MEASURES for name in staleness.SOURCES.reached(ENTRIES[measure])}
+    followed = {name for measure in MEASURES for name in staleness.CODE.reached(ENTRIES[measure])}
     by_name = [
         name for name in followed - {"surveykit.recipes"}
-        if "importlib" in staleness.SOURCES._module(name, "a test").path.read_text(encoding="utf-8")
+        if "importlib" in staleness.CODE._module(name, "a test").path.read_text(encoding="utf-8")
     ]  # fmt: skip
     assert not by_name
 

@@ -18,11 +18,12 @@ from safetensors.torch import load_file, save_file
 from small_text_model import bert, randomise_biases, save_bert, save_tokenizer
 from transformers import BertForPreTraining, GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
 
-from surveykit.catalog.chosen import chosen_recipes
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.selection import selected_recipes
 from surveykit.cli import main
-from surveykit.engine import count, instance_of, real, texts
-from surveykit.engine.weights import load_weights
+from surveykit.engine import count, instance_of
+from surveykit.engine.models.weights import load_weights
+from surveykit.engine.train import pretrained_trial, texts
 from surveykit.errors import SurveyError
 from surveykit.recipes.scale import Scale
 
@@ -49,13 +50,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> real.RealWeights:
-    return real.RealWeights(folder, texts.read(texts.BUNDLED), **STEPS)
+def model(folder: Path) -> pretrained_trial.RealWeights:
+    return pretrained_trial.RealWeights(folder, texts.read(texts.BUNDLED), **STEPS)
 
 
 @pytest.mark.parametrize("method", [*MERGES, *STAYS])
-def test_a_method_on_weights_does_what_is_counted(folder: Path, model: real.RealWeights, method: str) -> None:
-    ((name, recipe),) = chosen_recipes(CATALOG, [method])
+def test_a_method_on_weights_does_what_is_counted(
+    folder: Path, model: pretrained_trial.RealWeights, method: str
+) -> None:
+    ((name, recipe),) = selected_recipes(CATALOG, [method])
     row = model.row(name, recipe)
     counted = count(recipe, instance_of(str(folder)))
     assert (row.status, row.faults) == ("run", ())
@@ -70,7 +73,7 @@ def test_a_method_on_weights_does_what_is_counted(folder: Path, model: real.Real
     assert row.loss_after not in (None, row.loss_before)
 
 
-def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: real.RealWeights) -> None:
+def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: pretrained_trial.RealWeights) -> None:
     row = model.row("bitfit/native", catalog.recipe("bitfit/native"))
     named = model.instance.model.named_parameters()
     biases = {name: p.numel() for name, p in named if name.endswith("bias")}
@@ -80,22 +83,24 @@ def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: real.
     assert 0.95 * row.trainable <= row.changed <= row.trainable
 
 
-def test_the_head_alone_comes_first_and_is_counted_apart(model: real.RealWeights) -> None:
-    first, second = model.rows(dict(chosen_recipes(CATALOG, ["lora"])))
-    assert (first.configuration, first.trainable, first.changed) == (real.HEAD_ALONE, 0, 0)
+def test_the_head_alone_comes_first_and_is_counted_apart(model: pretrained_trial.RealWeights) -> None:
+    first, second = model.rows(dict(selected_recipes(CATALOG, ["lora"])))
+    assert (first.configuration, first.trainable, first.changed) == (pretrained_trial.HEAD_ALONE, 0, 0)
     assert model.head == 2 * 48 + 2
     assert first.loss_before == second.loss_before
     assert first.loss_after != second.loss_after
 
 
-def test_trying_leaves_the_loaded_weights_alone(catalog: Catalog, folder: Path, model: real.RealWeights) -> None:
+def test_trying_leaves_the_loaded_weights_alone(
+    catalog: Catalog, folder: Path, model: pretrained_trial.RealWeights
+) -> None:
     model.row("full-tuning/all", catalog.recipe("full-tuning/all"))
     fresh = load_weights(folder).instance
     assert all(map(torch.equal, model.instance.pretrained, fresh.pretrained))
 
 
 def test_a_merge_that_forgets_the_bias_is_found(
-    catalog: Catalog, model: real.RealWeights, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, model: pretrained_trial.RealWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Scale, "bias", lambda self, parts, bias: bias)
     faster = dataclasses.replace(model.setting, rates=(0.05,))
@@ -129,8 +134,8 @@ def test_models_that_write_are_trained_to_write_the_label(tmp_path: Path, kind: 
     written = decoders(kind, save_tokenizer(tmp_path))
     randomise_biases(written)
     written.save_pretrained(tmp_path)
-    model = real.RealWeights(tmp_path, texts.read(texts.BUNDLED), **{**STEPS, "steps": 12})
-    ((name, recipe),) = chosen_recipes(CATALOG, [method])
+    model = pretrained_trial.RealWeights(tmp_path, texts.read(texts.BUNDLED), **{**STEPS, "steps": 12})
+    ((name, recipe),) = selected_recipes(CATALOG, [method])
     (row,) = model.rows({name: recipe})
     assert (row.status, row.faults, model.head) == ("run", (), 0)
     assert row.loss_after is not None
@@ -138,8 +143,8 @@ def test_models_that_write_are_trained_to_write_the_label(tmp_path: Path, kind: 
     assert row.loss_after < row.loss_before
 
 
-def test_what_cannot_run_says_why(model: real.RealWeights) -> None:
-    ((name, recipe),) = chosen_recipes(CATALOG, ["ladder-side-tuning"])
+def test_what_cannot_run_says_why(model: pretrained_trial.RealWeights) -> None:
+    ((name, recipe),) = selected_recipes(CATALOG, ["ladder-side-tuning"])
     row = model.row(name, recipe)
     assert row.status == "refused"
     assert row.reason
@@ -148,7 +153,7 @@ def test_what_cannot_run_says_why(model: real.RealWeights) -> None:
 
 def test_a_prompt_that_is_too_long_for_the_model_is_refused(catalog: Catalog, folder: Path) -> None:
     long = [texts.Example("good " * 100, label) for label in "ab" * 8]
-    model = real.RealWeights(folder, long, steps=1, batch=4, length=100)
+    model = pretrained_trial.RealWeights(folder, long, steps=1, batch=4, length=100)
     row = model.row("prompt-tuning/p100", catalog.recipe("prompt-tuning/p100"))
     assert row.status == "refused"
     assert "positions, and a prompt of 100 and a text of" in (row.reason or "")

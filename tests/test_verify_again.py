@@ -23,9 +23,9 @@ from surveykit.catalog.shelves import SHELVES, Shelf
 from surveykit.cli import main
 from surveykit.commands import verify
 from surveykit.commands.measure import costs_and_trials
-from surveykit.site.measured_pages import COVERAGE
-from surveykit.site.pages import Page, render
-from surveykit.site.surroundings import Surroundings
+from surveykit.site.inputs import Surroundings
+from surveykit.site.pages.measured import COVERAGE
+from surveykit.site.rendering import Page, render
 from surveykit.verify import Checked, WholeReport, sample
 from surveykit.verify.again import SAMPLE, commit_of, differences, digest_of, seed_of
 from surveykit.verify.checks import Report

@@ -18,7 +18,7 @@ from surveykit.checkpoints import Comparison, Header, Tensor, compare, read
 from surveykit.checkpoints.config import expected
 from surveykit.cli import main
 from surveykit.engine import build
-from surveykit.engine.checkpoints import geometry
+from surveykit.engine.models.checkpoints import geometry
 
 BESIDE: dict[str, dict[str, Any]] = {
     "t5": {"decoder_layers": 3, "relative_buckets": 6, "d_kv": 20},

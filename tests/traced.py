@@ -8,7 +8,7 @@ from torch import Tensor
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance, build
-from surveykit.engine.tracing import StepTrace, trace_step
+from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.recipes import Stage, Where
 
 METHODS = {

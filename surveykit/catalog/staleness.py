@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.package_code import PackageCode
 from surveykit.catalog.settings import Settings
-from surveykit.catalog.sources import Sources
 from surveykit.recipes import Recipe
 
 Measure = Literal["counts", "costs", "trials"]
@@ -19,18 +19,18 @@ Measure = Literal["counts", "costs", "trials"]
 
 _DESCRIBES_BACKBONE = {"id", "name", "survey_label", "checkpoint", "paper", "parameters_source"}
 ENTRIES: Mapping[Measure, tuple[str, ...]] = {
-    "counts": ("surveykit.engine.backbones", "surveykit.engine.measure_counts"),
-    "costs": ("surveykit.engine.backbones", "surveykit.engine.measure_costs"),
+    "counts": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_counts"),
+    "costs": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_costs"),
     "trials": ("surveykit.engine.measure_trials",),
 }
 """Where each measure begins: a change of any module that is reached from there may change what it finds."""
 
-SOURCES = Sources(Path(__file__).parent.parent)
+CODE = PackageCode(Path(__file__).parent.parent)
 
 
 @cache
 def _code(measure: Measure, kinds: frozenset[str]) -> str:
-    return SOURCES.digest([*ENTRIES[measure], *kinds])
+    return CODE.digest([*ENTRIES[measure], *kinds])
 
 
 def key(recipe: Recipe, backbone: Backbone | None, measure: Measure, settings: Settings | None = None) -> str:

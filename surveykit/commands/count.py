@@ -52,15 +52,15 @@ def positive(text: str) -> int:
 def run(arguments: Namespace) -> int:
     from dataclasses import astuple, fields
 
-    from surveykit.catalog.chosen import chosen_recipes
     from surveykit.catalog.locate import locate
+    from surveykit.catalog.selection import selected_recipes
 
     root = locate(arguments.catalog).root
-    chosen_recipes(root, arguments.method, arguments.config)  # a wrong name is said before a model is built
+    selected_recipes(root, arguments.method, arguments.config)  # a wrong name is said before a model is built
     from surveykit.engine.on_model import OnModel, count_on, model_named
 
     instance = model_named(arguments.model, root).build()
-    recipes = chosen_recipes(root, arguments.method, arguments.config, biases=instance.has_biases)
+    recipes = selected_recipes(root, arguments.method, arguments.config, biases=instance.has_biases)
     budget = _amount(arguments.trainable_budget, instance.parameters)
     found = [astuple(row) for row in count_on(instance, recipes, budget)]
     show(

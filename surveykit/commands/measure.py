@@ -44,8 +44,8 @@ def run(arguments: Namespace) -> int:
 def _run_on_model(arguments: Namespace) -> int:
     from dataclasses import astuple, fields
 
-    from surveykit.catalog.chosen import chosen_recipes
     from surveykit.catalog.locate import locate
+    from surveykit.catalog.selection import selected_recipes
     from surveykit.errors import SurveyError
 
     if not arguments.method:
@@ -53,11 +53,11 @@ def _run_on_model(arguments: Namespace) -> int:
     if arguments.backbone or arguments.all or arguments.only:
         raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
     root = locate(arguments.catalog).root
-    chosen_recipes(root, arguments.method)  # a wrong name is said before a model is built
+    selected_recipes(root, arguments.method)  # a wrong name is said before a model is built
     from surveykit.engine.on_model import CostsOnModel, loss_of, measure_on, model_named
 
     blueprint = model_named(arguments.model, root)
-    recipes = chosen_recipes(root, arguments.method, biases=blueprint.build().has_biases)
+    recipes = selected_recipes(root, arguments.method, biases=blueprint.build().has_biases)
     described = f"{blueprint.name}: a step of {arguments.batch} × {arguments.length} positions; {loss_of(blueprint)}"
     rows = [astuple(r) for r in measure_on(blueprint, recipes, batch=arguments.batch, length=arguments.length)]
     show([field.name for field in fields(CostsOnModel)], rows, [described, *blueprint.notes], arguments.format)

@@ -10,7 +10,7 @@ from surveykit.commands.count import positive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surveykit.engine.real import RealWeights
+    from surveykit.engine.train.pretrained_trial import RealWeights
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -62,18 +62,18 @@ def _rate(text: str) -> float:
 def run(arguments: Namespace) -> int:
     from pathlib import Path
 
-    from surveykit.catalog.chosen import chosen_recipes
     from surveykit.catalog.locate import locate
+    from surveykit.catalog.selection import selected_recipes
     from surveykit.commands.arguments import terminal_width
     from surveykit.commands.measure import progress
-    from surveykit.engine import differences, real, texts
+    from surveykit.engine.train import differences, pretrained_trial, texts
 
-    recipes = dict(chosen_recipes(locate(arguments.catalog).root, arguments.method))
+    recipes = dict(selected_recipes(locate(arguments.catalog).root, arguments.method))
     data = texts.BUNDLED if arguments.data is None else Path(arguments.data)
     examples = texts.read(data, arguments.columns if arguments.data else texts.COLUMNS, arguments.label or ())
     sizes = {"steps": arguments.steps, "batch": arguments.batch, "length": arguments.length}
-    rates = real.RATES if arguments.rate is None else (arguments.rate,)
-    model = real.RealWeights(Path(arguments.model), examples, **sizes, rates=rates)
+    rates = pretrained_trial.RATES if arguments.rate is None else (arguments.rate,)
+    model = pretrained_trial.RealWeights(Path(arguments.model), examples, **sizes, rates=rates)
     for line in (*model.notes, *_described(model, arguments.steps, differences.TOLERANCE)):
         print(line, file=sys.stderr)
     rows = []
@@ -81,8 +81,8 @@ def run(arguments: Namespace) -> int:
         for row in model.rows(recipes):
             rows.append(row)
             bar.update()
-    cells = [[getattr(row, column) for column in real.COLUMNS] for row in rows]
-    print(output.render(real.COLUMNS, cells, arguments.format, terminal_width()))
+    cells = [[getattr(row, column) for column in pretrained_trial.COLUMNS] for row in rows]
+    print(output.render(pretrained_trial.COLUMNS, cells, arguments.format, terminal_width()))
     faults = [f"{row.configuration}: {fault}" for row in rows for fault in row.faults]
     for fault in faults:
         print(fault, file=sys.stderr)

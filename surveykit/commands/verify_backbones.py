@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from surveykit.catalog.load import Catalog
-    from surveykit.engine.checkpoints import Checked
+    from surveykit.engine.models.checkpoints import Checked
 
 COLUMNS = ("backbone", "verdict", "parameters", "tensors", "dtype", "dropped", "differences", "provenance", "source",
            "revision", "files", "sha256")  # fmt: skip
@@ -59,7 +59,7 @@ def _checked(catalog: Catalog, arguments: Namespace) -> Iterator[Checked]:
         raise SurveyError(
             "one checkpoint is checked against one backbone; name one, or none where its config.json tells"
         )
-    from surveykit.engine.checkpoints import given, published
+    from surveykit.engine.models.checkpoints import given, published
 
     if arguments.checkpoint is None:
         yield from published(catalog, arguments.backbone, arguments.revision)

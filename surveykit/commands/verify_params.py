@@ -64,7 +64,7 @@ def _on_checkpoint(catalog: Catalog, arguments: Namespace) -> int:
     names = arguments.backbone or [None]
     if arguments.checkpoint is None or len(names) > 1:
         raise SurveyError("a checkpoint is one backbone's: --checkpoint DIR|HUB_ID, and at most one --backbone")
-    from surveykit.engine.checkpoints import given
+    from surveykit.engine.models.checkpoints import given
 
     checked = given(catalog, arguments.checkpoint, names[0], arguments.revision)
     report(checked)

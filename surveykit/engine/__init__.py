@@ -10,10 +10,10 @@ try:
 except ImportError as error:
     raise MissingExtra(error.name or "torch", "measure") from error
 
-from surveykit.engine.attach import Attached
-from surveykit.engine.backbones import build
-from surveykit.engine.configs import open_config
 from surveykit.engine.counts import Counts, count
-from surveykit.engine.models import Instance, instance_of
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.catalogued import build
+from surveykit.engine.models.configs import open_config
+from surveykit.engine.models.model import Instance, instance_of
 
 __all__ = ["Attached", "Counts", "Instance", "build", "count", "instance_of", "open_config"]

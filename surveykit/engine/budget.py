@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from surveykit.engine.counts import count
-from surveykit.engine.models import Instance
+from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Recipe
 

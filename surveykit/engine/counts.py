@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surveykit.engine.attach import Attached
-from surveykit.engine.models import Instance
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Instance
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
 

@@ -17,11 +17,11 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
 from surveykit.catalog.settings import settings_of
-from surveykit.engine.backbones import blueprint, build
-from surveykit.engine.costs import Costs
 from surveykit.engine.measure_costs import cost_values
 from surveykit.engine.measure_counts import count_values
 from surveykit.engine.measure_trials import trial_values
+from surveykit.engine.models.catalogued import blueprint, build
+from surveykit.engine.trace.costs import Costs
 
 Watch = Callable[[Cell], None]
 """Called before each cell; a progress bar, for instance."""

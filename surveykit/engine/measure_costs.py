@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from surveykit.engine.costs import Costs, InferenceCost, TrainingCost
+from surveykit.engine.trace.costs import Costs, InferenceCost, TrainingCost
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from surveykit.engine.counts import count
-from surveykit.engine.models import Instance
+from surveykit.engine.models.model import Instance
 from surveykit.errors import SurveyError
 from surveykit.recipes import Recipe
 

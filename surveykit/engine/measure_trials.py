@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from surveykit.engine.trial import trial
+from surveykit.engine.train.trial import trial
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 

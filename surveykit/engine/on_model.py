@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from surveykit.catalog.chosen import catalogued_backbone
-from surveykit.engine.backbones import blueprint
+from surveykit.catalog.selection import catalogued_backbone
 from surveykit.engine.budget import sized_for
-from surveykit.engine.costs import TARGET_LENGTH, Costs
 from surveykit.engine.counts import Counts, count
-from surveykit.engine.models import Blueprint, Instance, blueprint_of
+from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
+from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 

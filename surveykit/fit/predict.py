@@ -14,7 +14,7 @@ from surveykit.fit.ranking import allowed, largest_batch, standing
 from surveykit.processes import in_processes
 
 if TYPE_CHECKING:
-    from surveykit.engine.models import Blueprint
+    from surveykit.engine.models.model import Blueprint
 
 _AT_ONCE = 10
 """Configurations for which one more process is worth its imports."""
@@ -52,8 +52,8 @@ class Predictor:
     """
 
     def __init__(self, catalog: Catalog, model: Model, question: Question) -> None:
-        from surveykit.engine.backbones import blueprint
-        from surveykit.engine.costs import Costs
+        from surveykit.engine.models.catalogued import blueprint
+        from surveykit.engine.trace.costs import Costs
 
         self.catalog = catalog
         self.question = question
@@ -115,7 +115,7 @@ class Predictor:
 
 
 def opened(catalog: Catalog, source: str) -> Model:
-    """A model by what a user calls it: a backbone of the catalog, else what `surveykit.engine.models` opens.
+    """A model by what a user calls it: a backbone of the catalog, else what `surveykit.engine.models.model` opens.
 
     Raises:
         SurveyError: there is no such model, or it is of no kind that is known.
@@ -129,7 +129,7 @@ def opened(catalog: Catalog, source: str) -> Model:
             raise MissingExtra(package, "measure")
     if source in catalog.backbones and not os.path.exists(source):
         return catalog.backbones[source]  # a worker builds it: this process needs no torch
-    from surveykit.engine.models import blueprint_of
+    from surveykit.engine.models.model import blueprint_of
 
     try:
         return blueprint_of(source)

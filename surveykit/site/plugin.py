@@ -22,8 +22,8 @@ from surveykit.catalog.load import load
 from surveykit.catalog.locate import ENVIRONMENT, Location, locate
 from surveykit.database.build import build as build_database
 from surveykit.errors import SurveyError
-from surveykit.site.pages import Page, fill, live_texts, render
-from surveykit.site.surroundings import found
+from surveykit.site.inputs import found
+from surveykit.site.rendering import Page, fill, live_texts, render
 from surveykit.verify import Checked
 
 SITEMAP = "sitemap.xml"

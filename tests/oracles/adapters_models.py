@@ -25,7 +25,7 @@ from surveykit.catalog.records import Oracle
 transformers.PreTrainedConfig = transformers.PretrainedConfig
 
 from surveykit.engine.counts import count
-from surveykit.engine.models import instance_of
+from surveykit.engine.models.model import instance_of
 from surveykit.errors import RecipeError
 
 MODELS = {

@@ -33,7 +33,7 @@ from surveykit.catalog.records import Oracle
 transformers.PreTrainedConfig = transformers.PretrainedConfig
 
 from surveykit.engine import Attached, Instance, build
-from surveykit.engine.tiny import tiny_backbone, tiny_batch
+from surveykit.engine.models.tiny import tiny_backbone, tiny_batch
 
 TOLERANCE = 1e-4
 """Largest difference of logits, relative to the largest of them (32-bit floats)."""

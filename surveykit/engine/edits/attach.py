@@ -1,0 +1,323 @@
+"""Putting a stage of a recipe on a backbone, and taking it off again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from surveykit.engine.edits.hooks import Placed, hook
+from surveykit.engine.edits.masking import Masked
+from surveykit.engine.edits.tensors import Part
+from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.model import Instance
+from surveykit.errors import RecipeError
+from surveykit.recipes import Edit, Shape, Stage, Where
+from surveykit.recipes.sites import ParameterEdit, WeightEdit
+
+CONTAINER = "surveykit_edits"
+"""Name under which the added parameters hang on the model."""
+
+Values = dict[tuple[str, str, str], Tensor]
+"""Tensors of a stage by kind of edit, place (or group) and name."""
+
+
+class Attached:
+    """A stage on a backbone. A context manager; leaving it takes every trace of the stage off again.
+
+    Args:
+        instance: the backbone.
+        stage: what is put on it.
+        changes: how far the previous stage moved pretrained tensors, by identity; empty in the first stage.
+    """
+
+    def __init__(self, instance: Instance, stage: Stage, changes: Mapping[int, Tensor] | None = None) -> None:
+        self.instance = instance
+        self.stage = stage
+        self.changes = changes or {}
+        self.placed: list[Placed] = []
+        self.masked: Masked | None = None
+        self._handles: list[RemovableHandle] = []
+        self.container = nn.ModuleList()
+        """Holds what the stage added."""
+        self._unrounded: list[tuple[nn.Parameter, Tensor]] = []
+        self.merged = False
+        """Whether `merge` took edits off."""
+        self._attach()
+
+    def _attach(self) -> None:
+        try:
+            self._quantize()
+            for edit in self.stage.edits:
+                self._place(edit)
+            self.instance.model.add_module(CONTAINER, self.container)
+            self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
+            self._start()
+            self._handles = hook(self.instance.model, self.placed)
+            for parameter in self._selected():
+                parameter.requires_grad_(True)
+            if self.stage.mask is not None:
+                self.masked = Masked(self.stage.mask, self._maskable())
+                self._handles += self.masked.hook()
+        except BaseException:
+            self.detach()
+            raise
+
+    def _slots(self, where: Where, purpose: str, *, whole: bool = True) -> list[Slot]:
+        """The places that are meant; none where the backbone is too shallow for the chosen layers.
+
+        Args:
+            purpose: in words, for the message.
+            whole: whether a matrix that has several roles can be meant, by naming all of them.
+        """
+        name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
+        if not any(where.fits(slot.place) for slot in slots):
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
+        found = [slot for slot in slots if where.matches(slot.place)]
+        for slot in found:
+            if slot.fused and not (whole and {*slot.fused} <= {*where.roles}):
+                one = f"{name} has {', '.join(slot.fused)} in one matrix"
+                raise RecipeError(f"{one}, so that {purpose} has no {slot.place.role} matrix to go on")
+        return found
+
+    def _place(self, edit: Edit) -> None:
+        sample = self.instance.pretrained[0]
+        groups: dict[str, Part] = {}
+        slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
+        found = _tensors_at(edit, slots)
+        for slot, name in found:
+            slot = slot.at(places=len(found))
+            place = slot.place
+            if reason := slot.unable.get(edit.site):
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
+            try:
+                own, common = edit.tensors(place), edit.shared_tensors(place)
+            except ValueError as error:
+                raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
+            part = Part(own, sample.device, sample.dtype, len(self.container))
+            if common:
+                group = edit.group(place)
+                if group not in groups:
+                    groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
+                    self.container.append(groups[group])
+                elif groups[group].shapes != common:
+                    one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"
+                    raise RecipeError(one)
+                part.share(groups[group])
+            if name:
+                pretrained = slot.module._parameters[name]
+                unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
+                flipped = slot.transposed and isinstance(edit, WeightEdit)
+                part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded, flipped=flipped)
+            self.container.append(part)
+            self.placed.append(Placed(edit, slot, part))
+
+    def _quantize(self) -> None:
+        if self.stage.base is None:
+            return
+        for slot in self.quantized():
+            weight = slot.module.weight
+            assert isinstance(weight, nn.Parameter)
+            if weight.is_meta or any(known is weight for known, _ in self._unrounded):
+                continue
+            self._unrounded.append((weight, weight.detach().clone()))
+            value = weight.detach()
+            rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
+            weight.data.copy_(rounded)
+
+    def quantized(self) -> list[Slot]:
+        """The linear layers whose weights the stage holds in few bits."""
+        base = self.stage.base
+        return [] if base is None else [slot for slot in self.instance.slots if base.where.matches(slot.place)]
+
+    def _start(self) -> None:
+        """Starting values that come from the backbone: those of an edit's `start`."""
+        if self.instance.pretrained[0].is_meta:
+            return
+        base = self.stage.base
+        with torch.no_grad():
+            for placed in self.placed:
+                part, place = placed.part, placed.slot.place
+                part.base = base if base is not None and base.where.matches(place) else None
+                for name, value in placed.edit.start(part, place).items():
+                    (part.frozen if name == "frozen" else part.values()[name]).copy_(value)
+
+    def _selected(self) -> Iterator[nn.Parameter]:
+        if self.stage.train_everything:
+            yield from self.instance.pretrained
+        for where in self.stage.train:
+            slots = self._slots(where, "training")
+            self._all_found(where, slots)
+            yield from self._parameters(where, slots)
+
+    def _parameters(self, where: Where, slots: Sequence[Slot]) -> Iterator[nn.Parameter]:
+        """What of some places is trained; all biases are also those of layers between the places."""
+        modules = [module for slot in slots for module in slot.held()]
+        if where.parameters == "all":
+            yield from (parameter for module in modules for parameter in module.parameters())
+            return
+        if where.every_layer:
+            modules += self.instance.unplaced
+        biases = (module._parameters.get("bias") for module in modules)
+        yield from (bias for bias in biases if bias is not None)
+
+    def _all_found(self, where: Where, slots: Sequence[Slot]) -> None:
+        """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""
+        chosen: tuple[str, Sequence[Slot]] | None = None
+        if where.parameters == "all" and where.everywhere and "norm" in where.roles:
+            chosen = "norms", [slot for slot in slots if slot.place.role == "norm"]
+        elif where.parameters == "bias" and where.every_layer:
+            chosen = "biases", slots
+        if chosen is None:
+            return
+        kind, walked = chosen[0], self.instance.walked[chosen[0]]
+        placed = sum({id(p): p.numel() for p in self._parameters(where, chosen[1])}.values())
+        if placed != walked:
+            both = f"by their places {kind} have {placed:,} parameters, by a walk over all modules {walked:,}"
+            raise RecipeError(f"{self.instance.name}: {both}, so that we count neither; please report this model")
+
+    def _maskable(self) -> list[nn.Parameter]:
+        assert self.stage.mask is not None
+        if self.stage.mask.of == "pretrained":
+            return [p for p in self.instance.pretrained if p.requires_grad]
+        named = self.container.named_parameters()
+        return [p for name, p in named if p.requires_grad and name.rsplit(".", 1)[-1] not in self.stage.mask.dense]
+
+    def prune(self) -> None:
+        """Set the entries of new tensors that the mask does not keep to zero, once they are chosen."""
+        masked = self.masked
+        if masked is not None and masked.mask.of == "added" and not self.instance.pretrained[0].is_meta:
+            masked.rewind({id(t): torch.zeros_like(t) for t in masked.tensors})
+
+    def added(self) -> tuple[nn.Parameter, ...]:
+        """The parameters that the stage added, each once, trained or not."""
+        return tuple(self.container.parameters())
+
+    def values(self) -> Values:
+        """Every tensor of the stage's edits."""
+        found: Values = {}
+        for placed in self.placed:
+            kind = placed.edit.kind
+            found.update({(kind, placed.name, name): value for name, value in placed.part.values().items()})
+            if placed.part.group is not None:
+                group = placed.edit.group(placed.slot.place)
+                found.update({(kind, f"group {group}", name): v for name, v in placed.part.shared.values().items()})
+        return found
+
+    def carry(self, values: Values) -> None:
+        """Go on from the values of another stage: tensors of the same kind, place, name and shape."""
+        with torch.no_grad():
+            for key, own in self.values().items():
+                if key in values and values[key].shape == own.shape:
+                    own.copy_(values[key])
+
+    def penalty(self) -> Tensor | None:
+        """The sum of what edits add to the loss; None when none does."""
+        terms = [term for placed in self.placed if (term := placed.edit.penalty(placed.part)) is not None]
+        return torch.stack(terms).sum() if terms else None
+
+    def obstacles(self) -> dict[str, str]:
+        """Why kinds of edits cannot be merged; empty when all can."""
+        found = [(edit.kind, self.stage.merge_obstacle(edit)) for edit in self.stage.edits]
+        return {kind: obstacle for kind, obstacle in found if obstacle is not None}
+
+    def merge(self) -> dict[str, str]:
+        """Write every edit that has a merged form into the backbone's weights; the others stay on.
+
+        Returns:
+            Why the others cannot be merged, by kind.
+        """
+        staying: list[Placed] = []
+        for handle in self._handles:
+            handle.remove()
+        with torch.no_grad():
+            for placed in self.placed:
+                edit = placed.edit
+                if self.stage.merge_obstacle(edit) is not None:
+                    staying.append(placed)
+                elif not placed.part.stored.is_meta:  # there, there is nothing to write
+                    placed.write()
+        self.merged = len(staying) < len(self.placed)
+        self.placed = staying
+        needed = {id(placed.part) for placed in staying} | {id(placed.part.group) for placed in staying}
+        self.container = nn.ModuleList(part for part in self.container if id(part) in needed)
+        self.instance.model._modules[CONTAINER] = self.container
+        self._handles = hook(self.instance.model, staying)
+        return self.obstacles()
+
+    def deployed(self) -> tuple[Stage, dict[tuple[int, str], Tensor]]:
+        """What a user keeps: the deployed form of the stage, and its tensors by number of place and name.
+
+        Tensors that a seed regenerates are not among them.
+        """
+        edits = tuple(edit.deployed() for edit in self.stage.edits)
+        stage = self.stage.model_copy(update={"edits": edits, "mask": None})
+        kept: dict[tuple[int, str], Tensor] = {}
+        for number, placed, own, common in self._deployed_shapes():
+            values = placed.edit.deployed_tensors(placed.part, placed.slot.place) if own else {}
+            kept.update({(number, name): values[name] for name in own if own[name].kept != "seed"})
+            if common:
+                values = placed.edit.deployed_shared_tensors(placed.part.shared, placed.slot.place)
+                kept.update(
+                    {(number, f"shared.{name}"): values[name] for name in common if common[name].kept != "seed"}
+                )
+        return stage, kept
+
+    def kept_shapes(self) -> list[Shape]:
+        """The shapes of all tensors of the deployed form, those from a seed included."""
+        every = (list(own.values()) + list(common.values()) for _, _, own, common in self._deployed_shapes())
+        return [shape for shapes in every for shape in shapes]
+
+    def _deployed_shapes(self) -> Iterator[tuple[int, Placed, Mapping[str, Shape], Mapping[str, Shape]]]:
+        seen: set[int] = set()
+        for number, placed in enumerate(self.placed):
+            deployed, place = placed.edit.deployed(), placed.slot.place
+            common = deployed.shared_tensors(place)
+            first = bool(common) and id(placed.part.group) not in seen
+            if first:
+                seen.add(id(placed.part.group))
+            yield number, placed, deployed.tensors(place), common if first else {}
+
+    def load(self, kept: Mapping[tuple[int, str], Tensor]) -> None:
+        """Fill the parts of an attached deployed stage with tensors from `deployed`."""
+        with torch.no_grad():
+            for (number, name), value in kept.items():
+                part = self.placed[number].part
+                target = part.shared if name.startswith("shared.") else part
+                target.values()[name.removeprefix("shared.")].copy_(value)
+
+    def detach(self) -> None:
+        """Take hooks and added parameters off, and freeze the backbone again. Merged weights stay merged."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        if not self.merged:
+            for weight, before in self._unrounded:
+                weight.data.copy_(before)
+        self._unrounded.clear()
+        self.instance.model._modules.pop(CONTAINER, None)
+        for parameter in self.instance.pretrained:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.detach()
+
+
+def _tensors_at(edit: Edit, slots: Sequence[Slot]) -> list[tuple[Slot, str]]:
+    """Where an edit goes: the modules, or each of their pretrained tensors, however many names it has."""
+    if not isinstance(edit, ParameterEdit):
+        return [(slot, "weight" if "weight" in slot.module._parameters else "") for slot in slots]
+    found: dict[int, tuple[Slot, str]] = {}
+    for slot in slots:
+        for name, parameter in slot.module._parameters.items():
+            if parameter is not None:
+                found.setdefault(id(parameter), (slot.at(shape=tuple(parameter.shape)), name))
+    return list(found.values())

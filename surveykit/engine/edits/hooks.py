@@ -1,0 +1,135 @@
+"""Placed edits and the hooks that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import PreTrainedModel
+
+from surveykit.engine.edits.inputs import prepend_prompts
+from surveykit.engine.edits.parameters import Replaced, substitute
+from surveykit.engine.edits.prefixes import prepend_keys_and_values
+from surveykit.engine.edits.side import run_beside
+from surveykit.engine.edits.tensors import Part
+from surveykit.engine.models.bound_places import Slot
+from surveykit.recipes import Edit
+from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """One edit at one place."""
+
+    edit: Edit
+    slot: Slot
+    part: Part
+
+    @property
+    def name(self) -> str:
+        """The place in words: the same in every stage."""
+        place = self.slot.place
+        return f"{place.sublayer} {place.layer} {place.role} {place.shape}"
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias of the layer, where merging changes it."""
+        bias = self.slot.module._parameters.get("bias")
+        return bias if isinstance(self.edit, WeightEdit) and self.edit.changes_bias else None
+
+    def write(self) -> None:
+        """Write the edit into the pretrained tensors."""
+        bias = self.bias
+        if bias is not None:
+            assert isinstance(self.edit, WeightEdit)
+            bias.copy_(self.edit.bias(self.part, bias))
+        self.part.stored.copy_(self.written(self.part.stored))
+
+    def written(self, value: Tensor) -> Tensor:
+        """A pretrained tensor with this edit written into it; the tensor itself where the edit has no merged form."""
+        if isinstance(self.edit, ParameterEdit):
+            return self.edit.value(self.part, value, self.slot.place)
+        if isinstance(self.edit, WeightEdit):
+            return self.part.turned(self.edit.weight(self.part, self.part.turned(value)))
+        return value
+
+
+def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
+    """Hook every placed edit on the model; the handles undo it."""
+    handles: list[RemovableHandle] = []
+    prompts: list[tuple[InputEdit, Slot, Part]] = []
+    prefixes: list[tuple[KeyValueEdit, Slot, Part]] = []
+    parameters: list[Replaced] = []
+    sides: dict[int, tuple[SideEdit, list[tuple[Slot, Part]]]] = {}
+    for one in placed:
+        edit, slot, part = one.edit, one.slot, one.part
+        if isinstance(edit, WeightEdit):
+            handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
+            handles.append(slot.module.register_forward_hook(_after_linear(edit, part)))
+        elif isinstance(edit, OutputEdit):
+            handles += _after_sublayer(edit, slot, part)
+        elif isinstance(edit, ParameterEdit):
+            tensor = part.stored
+            assert isinstance(tensor, nn.Parameter)
+            parameters.append((edit, slot.place, part, tensor))
+        elif isinstance(edit, KeyValueEdit):
+            prefixes.append((edit, slot, part))
+        elif isinstance(edit, InputEdit):
+            prompts.append((edit, slot, part))
+        elif isinstance(edit, SideEdit):
+            sides.setdefault(id(edit), (edit, []))[1].append((slot, part))
+    if prefixes:
+        handles += prepend_keys_and_values(model, prefixes)
+    if prompts:
+        handles.append(prepend_prompts(model, prompts))
+    if parameters:
+        handles += substitute(model, parameters)
+    for edit, read in sides.values():
+        handles += run_beside(edit, read)
+    return handles
+
+
+def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
+    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (edit.before(part, args[0]), *args[1:])
+
+    return hook
+
+
+def _after_linear(edit: WeightEdit, part: Part) -> Callable[..., Any]:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        bias: Tensor | None = getattr(module, "bias", None) if edit.bias_apart else None
+        if bias is None:
+            return edit.after(part, args[0], output)
+        return edit.after(part, args[0], output - bias) + bias
+
+    return hook
+
+
+def _after_sublayer(edit: OutputEdit, slot: Slot, part: Part) -> list[RemovableHandle]:
+    """Let what the sublayer reads pass from where it enters to where its output is known."""
+    entered: list[Tensor] = []
+
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        entered[:] = [read_by(args, kwargs)]
+
+    def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        x = entered.pop()
+        if isinstance(output, tuple):  # attention also returns its weights, and T5's its position bias
+            return (edit.after(part, x, output[0]), *output[1:])
+        return edit.after(part, x, output)
+
+    assert slot.reads is not None
+    return [
+        slot.reads.register_forward_pre_hook(enter, with_kwargs=True),
+        slot.module.register_forward_hook(leave),
+    ]
+
+
+def read_by(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+    """The hidden states that a module of transformers was called with, by position or by name."""
+    found: Tensor = args[0] if args else kwargs["hidden_states"]
+    return found

@@ -1,0 +1,137 @@
+"""Prefixes: keys and values put before those of an attention module, through transformers' attention interface."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
+
+from surveykit.engine.models.bound_places import Slot
+from surveykit.errors import RecipeError
+from surveykit.recipes import Place
+from surveykit.recipes.base import Parts
+from surveykit.recipes.sites import KeyValueEdit
+
+NAME = "surveykit_prefix"
+"""The attention implementation that knows of prefixes; it computes what `eager` computes."""
+_MARK = "surveykit_prefix"
+
+
+class _Prefix:
+    def __init__(self, edit: KeyValueEdit, place: Place, parts: Parts) -> None:
+        self.edit, self.place, self.parts = edit, place, parts
+        self.gate: Tensor | None = None
+        self.seen = False
+
+    def enter(self, module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
+        self.seen = False
+        hidden = args[0] if args else kwargs["hidden_states"]
+        self.gate = self.edit.gate_value(self.parts, hidden)
+
+    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if not self.seen:
+            raise RecipeError(f"{type(module).__name__} attends in its own way, which has no room for a prefix")
+
+    def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the prefix before keys and values, each (batch, heads of keys, positions, head width)."""
+        self.seen = True
+        batch, heads, _, width = key.shape
+        extended = []
+        for own, added in zip((key, value), self.edit.key_value(self.parts, self.place), strict=True):
+            if added.shape[-1] != heads * width:
+                message = f"a prefix of width {added.shape[-1]} does not fit {heads} heads of {width} features"
+                raise RecipeError(message)
+            added = added.reshape(-1, heads, width).transpose(0, 1).expand(batch, -1, -1, -1)
+            if self.gate is not None:
+                added = added * self.gate[:, None]  # the same in every head
+            extended.append(torch.cat((added.to(own.dtype), own), dim=-2))
+        return extended[0], extended[1]
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **further: Any,
+) -> tuple[Tensor, Tensor]:
+    """The model's own eager attention, with longer keys and values where the module has a prefix: every query sees it,
+    without position bias or mask. What is computed and kept for backward is the model's own affair."""
+    prefix: _Prefix | None = getattr(module, _MARK, None)
+    if prefix is not None:
+        before = key.shape[-2]
+        key, value = prefix.extend(key, value)
+        length = key.shape[-2] - before
+        attention_mask = _lengthened(attention_mask, length)
+        if further.get("position_bias") is not None:
+            further["position_bias"] = _lengthened(further["position_bias"], length)
+    if getattr(module, "reorder_and_upcast_attn", False):  # GPT-2's other eager attention, a method
+        found: tuple[Tensor, Tensor] = module._upcast_and_reordered_attn(query, key, value, attention_mask)  # type: ignore[operator]
+        return found
+    return _own_attention(type(module))(module, query, key, value, attention_mask, **further)
+
+
+def _lengthened(added: Tensor | None, length: int) -> Tensor | None:
+    """What is added to the scores, (…, queries, keys), with zeros for a prefix of this length."""
+    return None if added is None else functional.pad(added, (length, 0))
+
+
+def _own_attention(kind: type[nn.Module]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """What the modules of a class run where the attention implementation is `eager`: a function beside the class."""
+    home = next(parent.__module__ for parent in kind.__mro__ if "forward" in vars(parent))
+    found: Callable[..., tuple[Tensor, Tensor]] | None = getattr(sys.modules[home], "eager_attention_forward", None)
+    if found is None:
+        raise RecipeError(f"{kind.__name__} attends in its own way, which has no room for a prefix")
+    return found
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+
+
+class _Restore(RemovableHandle):
+    """Undo the marks and the attention implementation when the stage is taken off."""
+
+    def __init__(self, model: PreTrainedModel, modules: Sequence[nn.Module], before: str) -> None:
+        self.model, self.modules, self.before = model, modules, before
+
+    def remove(self) -> None:
+        for module in self.modules:
+            if hasattr(module, _MARK):
+                delattr(module, _MARK)
+        self.model.set_attn_implementation(self.before)
+
+
+def prepend_keys_and_values(
+    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, Slot, Parts]]
+) -> list[RemovableHandle]:
+    """Let attention modules see prefixes; the handles undo it."""
+    handles: list[RemovableHandle] = []
+    marked: list[nn.Module] = []
+    before = model.config._attn_implementation
+    restore = _Restore(model, marked, before)
+    try:
+        for edit, slot, parts in prefixes:
+            module = slot.reads
+            assert module is not None
+            if hasattr(module, _MARK):
+                raise RecipeError("two prefixes on one attention module are not supported")
+            prefix = _Prefix(edit, slot.place, parts)
+            setattr(module, _MARK, prefix)
+            marked.append(module)
+            handles.append(module.register_forward_pre_hook(prefix.enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(prefix.leave))
+        model.set_attn_implementation(NAME)
+    except BaseException:
+        for handle in (*handles, restore):
+            handle.remove()
+        raise
+    return [*handles, restore]

@@ -1,0 +1,1 @@
+"""Models of transformers without weights, and the places in them that recipes speak of."""

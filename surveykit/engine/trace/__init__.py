@@ -1,0 +1,1 @@
+"""What training and inference cost, traced without weights: memory, backward, FLOPs."""

@@ -1,0 +1,92 @@
+"""Where backward runs: read from what requires a gradient while the model runs forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.model import Instance
+from surveykit.recipes.base import LINEAR_ROLES
+
+
+@dataclass
+class Backprop:
+    """How far backward reaches into the backbone's blocks."""
+
+    blocks: int = 0
+    blocks_backward: int = 0
+    """Blocks in which backward runs at all: their output requires a gradient."""
+    blocks_input_gradient: int = 0
+    """Blocks whose input receives a gradient."""
+    activation_gradient_flops: int = 0
+    """Multiplications and additions for gradients of activations in the blocks' own linear layers and attentions;
+    those for gradients of weights, and those inside edits, are not among them."""
+    _seen: dict[tuple[str, int], dict[str, tuple[bool, tuple[int, ...]]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def _linear(self, slot: Slot, x: Tensor, y: Tensor) -> None:
+        place = slot.place
+        if x.requires_grad:
+            self.activation_gradient_flops += 2 * x.numel() * place.fan_out
+        if place.role in ("query", "key", "value"):
+            seen = self._seen.setdefault((place.sublayer, place.layer), {})
+            seen[place.role] = (y.requires_grad, (*y.shape[:-1], place.fan_out))
+
+    def _attentions(self) -> int:
+        """FLOPs for gradients inside the attentions: each of its two products is differentiated once per operand."""
+        total = 0
+        for seen in self._seen.values():
+            if set(seen) != {"query", "key", "value"}:
+                continue
+            query, key, value = seen["query"], seen["key"], seen["value"]
+            batch, asked, width = query[1]
+            product = 2 * batch * asked * key[1][1] * width
+            needed = [query[0], key[0], value[0], query[0] or key[0]]  # the last: gradient of the attention weights
+            total += product * sum(needed)
+        return total
+
+
+@contextmanager
+def watch_backprop(instance: Instance) -> Iterator[Backprop]:
+    """Watch one forward pass; the figures are complete on leaving."""
+    found = Backprop(blocks=len(instance.blocks))
+    handles: list[RemovableHandle] = []
+    passed: set[int] = set()
+    for _, block in instance.blocks:
+        handles.append(block.register_forward_hook(_block(found, passed), with_kwargs=True))
+    for slot in instance.slots:
+        if slot.place.role in LINEAR_ROLES:
+            handles.append(slot.module.register_forward_hook(_linear(found, slot)))
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+    found.activation_gradient_flops += found._attentions()
+
+
+def _block(found: Backprop, passed: set[int]) -> Any:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        read = args[0] if args else kwargs["hidden_states"]
+        written = output[0] if isinstance(output, tuple) else output
+        if id(module) in passed:  # a stage may run several passes; a block counts once
+            return
+        passed.add(id(module))
+        found.blocks_input_gradient += bool(read.requires_grad)
+        found.blocks_backward += bool(written.requires_grad)
+
+    return hook
+
+
+def _linear(found: Backprop, slot: Slot) -> Any:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        found._linear(slot, args[0], output)
+
+    return hook

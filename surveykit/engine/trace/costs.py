@@ -1,0 +1,233 @@
+"""What a configuration costs on a backbone: memory of training, backward, inference. On meta: no weights, no GPU.
+
+A recipe that treats all layers alike is traced on the backbone cut to a few layers, twice, and carried over to its
+depth; every figure is affine in the number of layers (see `extrapolation`). Other recipes are traced at full depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.backprop import Backprop, watch_backprop
+from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
+from surveykit.engine.trace.inference import Inference, inference, operations
+from surveykit.engine.trace.step import StepTrace, trace_step
+from surveykit.engine.train.optimizers import optimizer_for
+from surveykit.errors import RecipeError
+from surveykit.recipes import Recipe, Stage
+
+DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
+"""Layers of each stack at which a recipe that treats them alike is traced."""
+TARGET_LENGTH = 8
+INFERENCE_LENGTH = 256
+ROUTING_SEED = 0
+"""Stochastic routing draws alike in every trace, so that measuring again gives the same figures."""
+DTYPES = {"bfloat16": "native", "float32": "single"}
+"""One trace in bfloat16 gives both widths."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a training step of one stage."""
+
+    peak: int
+    weights: int
+    gradients: int
+    optimizer: int
+    saved: int
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """A training step of one stage, in both widths of numbers, and how far backward reaches."""
+
+    memory: Mapping[str, Memory]
+    forward_flops: int
+    backward_flops: int
+    backprop: Backprop
+
+
+@dataclass(frozen=True)
+class InferenceCost:
+    """One forward pass of the bare backbone, with edits beside the weights, and with all merged that can be."""
+
+    bare_flops: int
+    bare_elementwise: int
+    unmerged: Inference
+    merged: Inference
+
+
+class Costs:
+    """Traces recipes on one backbone. Cut and whole instances are built once.
+
+    Raises (from every method):
+        SurveyError: a recipe does not fit the backbone or cannot run on it, or the backbone cannot be built.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self.blueprint = blueprint
+        self._instances: dict[int, Instance] = {}
+        self._bare: dict[int, tuple[int, int]] = {}
+
+    def training(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> TrainingCost:
+        """A training step of a stage with the optimizer's state live, on so many sequences of so many positions; targets
+        have `target_length`, where there is a decoder behind an encoder."""
+
+        def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
+            inputs = _inputs(instance, batch, length, target_length)
+            with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
+                torch.manual_seed(ROUTING_SEED)
+                instance.model.train()
+                with watch_backprop(instance) as backprop:
+                    trace = trace_step(
+                        instance,
+                        inputs,
+                        lambda held: optimizer_for(attached, held, 0.0),
+                        passes=stage.passes,
+                        consistency=stage.consistency,
+                    )
+                return trace, backprop, _beyond_the_trace(attached)
+
+        if self._cut(stage):
+            (low, b_low, x_low), (high, b_high, x_high) = (at(self._instance(depth)) for depth in DEPTHS)
+            try:
+                trace = extrapolate(low, high, *DEPTHS, self.depth)
+            except ValueError:  # not affine after all: whole depth is slower and always right
+                pass
+            else:
+                backprop = Backprop(**self._carry(_figures(b_low), _figures(b_high)))
+                return _training(trace, backprop, self._carry(x_low, x_high))
+        return _training(*at(self._instance(self.depth)))
+
+    def inference(self, recipe: Recipe) -> InferenceCost:
+        """One forward pass with what is left of the recipe's last stage after training."""
+        stage = recipe.stages[-1]
+
+        def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
+            inputs = _inputs(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
+            bare = self._bare_operations(instance, inputs)
+            with Attached(instance, stage) as attached:
+                deployed, _ = attached.deployed()
+            with Attached(instance, deployed.model_copy(update={"train": (), "train_everything": False})) as kept:
+                beside = inference(kept, inputs)
+                kept.merge()
+                merged = inference(kept, inputs) if kept.merged else beside
+                return vars(beside), vars(merged), bare
+
+        if not self._cut(stage):
+            beside, merged, bare = at(self._instance(self.depth))
+        else:
+            low, high = (at(self._instance(depth)) for depth in DEPTHS)
+            beside, merged = self._carry(low[0], high[0]), self._carry(low[1], high[1])
+            bare = tuple(self._line(a, b) for a, b in zip(low[2], high[2], strict=True))  # type: ignore[assignment]
+        return InferenceCost(*bare, Inference(**beside), Inference(**merged))
+
+    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+        depth = max(instance.blueprint.depths.values())
+        if depth not in self._bare:
+            self._bare[depth] = operations(instance, inputs)
+        return self._bare[depth]
+
+    @property
+    def depth(self) -> int:
+        """Blocks of the deepest stack."""
+        return max(self.blueprint.depths.values())
+
+    def _cut(self, stage: Stage) -> bool:
+        equal = len({*self.blueprint.depths.values()}) == 1
+        return equal and self.blueprint.layers_alike and stage.depth_uniform and self.depth > max(DEPTHS)
+
+    def _instance(self, depth: int) -> Instance:
+        if depth not in self._instances:
+            whole = depth == self.depth
+            instance = (self.blueprint if whole else self.blueprint.cut(depth)).build()
+            instance.model.to(torch.bfloat16)
+            instance.model.set_attn_implementation("eager")
+            self._instances[depth] = instance
+        return self._instances[depth]
+
+    def _line(self, low: int, high: int) -> int:
+        return low + (high - low) * (self.depth - DEPTHS[0]) // (DEPTHS[1] - DEPTHS[0])
+
+    def _carry(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+        """Figures at the backbone's depth; words must be the same at both depths."""
+        found: dict[str, Any] = {}
+        for name, value in low.items():
+            if isinstance(value, int):
+                found[name] = self._line(value, high[name])
+            else:
+                assert value == high[name], f"{name} is {value} at one depth and {high[name]} at another"
+                found[name] = value
+        return found
+
+
+def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
+    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else.
+
+    Raises:
+        RecipeError: the model has fewer positions. Those that a prompt takes are its own to look after.
+    """
+    blueprint = instance.blueprint
+    for slot in instance.slots:
+        target = slot.place.sublayer == "decoder.input" and not blueprint.causal
+        needed = target_length if target else length
+        if slot.positions is not None and needed > slot.positions:
+            raise RecipeError(f"{blueprint.name} has {slot.positions} positions, fewer than the {needed} to trace")
+    ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
+    if blueprint.encoder_only:
+        return {"input_ids": ids}
+    labels = ids if blueprint.causal else torch.zeros((batch, target_length), dtype=torch.int64, device="meta")
+    return {"input_ids": ids, "labels": labels}
+
+
+def _figures(backprop: Backprop) -> dict[str, int]:
+    names = ("blocks", "blocks_backward", "blocks_input_gradient", "activation_gradient_flops")
+    return {name: getattr(backprop, name) for name in names}
+
+
+def _beyond_the_trace(attached: Attached) -> dict[str, int]:
+    """Bytes that the trace does not see: masks, importance scores, and what few-bit weights save (less one layer's
+    weight, which is restored to full width while it is used)."""
+    masks = attached.masked.entries if attached.masked is not None else 0
+    tracked = 0
+    for placed in attached.placed:
+        if placed.edit.tracked:
+            tracked += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
+    base, slots = attached.stage.base, attached.quantized()
+    sizes = [slot.place.fan_in * slot.place.fan_out for slot in slots]
+    coded = 0 if base is None else sum(base.bytes(size) for size in sizes)
+    return {
+        "masks": masks,
+        "tracked": tracked,
+        "coded": coded,
+        "quantized": sum(sizes),
+        "widest": max(sizes, default=0),
+    }
+
+
+def _training(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int]) -> TrainingCost:
+    memory = {}
+    for dtype, accounting in DTYPES.items():
+        width = 2 if dtype == "bfloat16" else 4
+
+        def read(amount: Any, name: str = accounting) -> int:
+            return int(getattr(amount, name))
+
+        saved_by_coding = width * beyond["quantized"] - beyond["coded"]
+        extra = beyond["masks"] + width * beyond["tracked"]
+        restored = width * beyond["widest"]
+        memory[dtype] = Memory(
+            peak=read(trace.peak()) + extra - saved_by_coding + restored,
+            weights=read(trace.resident) - saved_by_coding,
+            gradients=read(trace.gradients),
+            optimizer=read(trace.optimizer_state) + width * beyond["tracked"],
+            saved=read(trace.saved),
+        )
+    return TrainingCost(memory, trace.forward_flops, trace.backward_flops, backprop)

@@ -1,0 +1,56 @@
+"""From two shallow traces to a deep one: every figure of a step is affine in the number of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from surveykit.engine.trace.layer_marks import FIRST, INNER, LAST
+from surveykit.engine.trace.memory import Bytes, Moments
+from surveykit.engine.trace.step import StepTrace
+
+SHALLOWEST = FIRST + LAST - 1
+"""Fewest layers per stack in which every layer has a span that exists at any depth."""
+
+
+def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_depth: int, depth: int) -> StepTrace:
+    """The trace of a model of `depth` layers per stack, from two traces of fewer that differ in nothing else.
+
+    A peak is the highest of many moments; each is affine in depth, the peak is not. So the moments are extrapolated
+    one by one. Those of inner layers are left out: they lie between those of the layers next to them.
+
+    Raises:
+        ValueError: the depths are unfit, or the traces are not of one model at two depths.
+    """
+    if not SHALLOWEST <= shallow_depth < deep_depth <= depth:
+        raise ValueError(f"needs {SHALLOWEST} ≤ shallow < deep ≤ depth, not {shallow_depth}, {deep_depth}, {depth}")
+
+    def line(low: int, high: int) -> int:
+        change, remainder = divmod((high - low) * (depth - shallow_depth), deep_depth - shallow_depth)
+        if remainder:
+            raise ValueError(f"{low} and {high} at depths {shallow_depth} and {deep_depth} are not on an integer line")
+        return low + change
+
+    def amount(low: Bytes, high: Bytes) -> Bytes:
+        return Bytes(line(low.native, high.native), line(low.single, high.single))
+
+    def line_up(low: Mapping[str, Moments], high: Mapping[str, Moments]) -> dict[str, Moments]:
+        found: dict[str, Moments] = {}
+        for name in sorted(low.keys() | high.keys()):
+            if name.endswith(f".{INNER}"):
+                continue
+            before, after = low.get(name, []), high.get(name, [])
+            if len(before) != len(after):
+                raise ValueError(f"{name} allocates {len(before)} times in one trace and {len(after)} in the other")
+            found[name] = [(line(a, c), line(b, d)) for (a, b), (c, d) in zip(before, after, strict=True)]
+        return found
+
+    return StepTrace(
+        resident=amount(shallow.resident, deep.resident),
+        gradients=amount(shallow.gradients, deep.gradients),
+        optimizer_state=amount(shallow.optimizer_state, deep.optimizer_state),
+        saved=amount(shallow.saved, deep.saved),
+        saved_tensors=line(shallow.saved_tensors, deep.saved_tensors),
+        forward_flops=line(shallow.forward_flops, deep.forward_flops),
+        backward_flops=line(shallow.backward_flops, deep.backward_flops),
+        moments=line_up(shallow.moments, deep.moments),
+    )

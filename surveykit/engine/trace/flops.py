@@ -1,0 +1,35 @@
+"""FLOPs of matrix multiplications, by the formulas of `torch.utils.flop_counter`; elementwise operators count 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from surveykit.engine.trace.meta_op_cache import case
+
+
+class Flops:
+    """Counts operator by operator. Torch's formulas walk through all arguments, so each case is worked out once."""
+
+    def __init__(self) -> None:
+        self._formulas: Mapping[Any, Callable[..., int]] = FlopCounterMode(display=False).flop_registry
+        self._known: dict[Any, int] = {}
+
+    def of(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
+        """FLOPs of one call that returned `out`; None for an operator that multiplies no matrices."""
+        formula = self._formulas.get(func._overloadpacket)
+        if formula is None:
+            return None
+        key = case(func, args, kwargs)
+        known = self._known.get(key) if key is not None else None
+        if known is None:
+            known = formula(*args, **kwargs, out_val=out)
+            if key is not None:
+                self._known[key] = known
+        return known
+
+
+FLOPS = Flops()
+"""One for all traces of a process: they repeat each other's cases."""

@@ -1,0 +1,179 @@
+"""One training step of a model, traced: memory by phase, what is saved for backward, and FLOPs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW, Optimizer
+
+from surveykit.engine.models.model import Instance
+from surveykit.engine.trace.layer_marks import layer_spans
+from surveykit.engine.trace.memory import Bytes, Memory, Moments
+from surveykit.engine.train.objectives import divergence
+
+Phase = Literal["forward", "backward", "optimizer"]
+PHASES: tuple[Phase, ...] = ("forward", "backward", "optimizer")
+OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """A training step after the first, when the optimizer's state is live. Bytes in both accountings of `memory`."""
+
+    resident: Bytes
+    """Parameters and buffers, each once."""
+    gradients: Bytes
+    """Of parameters, after backward."""
+    optimizer_state: Bytes
+    """What the optimizer's first step left behind, without scalars such as step counters (they stay on the host)."""
+    saved: Bytes
+    """Kept for backward when forward ends, each storage once, without parameters and buffers."""
+    saved_tensors: int
+    """Number of distinct storages in `saved`."""
+    forward_flops: int
+    """Of matrix multiplications; elementwise operations count 0."""
+    backward_flops: int
+    moments: Mapping[str, Moments]
+    """Live bytes after each allocation by `phase` or `phase/span`; parameters and inputs count as well."""
+
+    def peak(self, phase: Phase | None = None) -> Bytes:
+        """Highest live bytes of a phase, or of the step; 0 for a phase that did not run."""
+        wanted = PHASES if phase is None else (phase,)
+        return Bytes.highest(*(found for name, found in self.moments.items() if name.partition("/")[0] in wanted))
+
+
+def adamw(parameters: Sequence[nn.Parameter]) -> Optimizer:
+    """AdamW, parameter by parameter. The learning rate is 0: a trace leaves real weights as they were."""
+    return AdamW(parameters, lr=0.0, weight_decay=0.0, foreach=False)
+
+
+@contextmanager
+def dropout_as_on_cuda() -> Iterator[None]:
+    """Let dropout keep a mask of one byte per element, as it does on CUDA; elsewhere it keeps scaled noise."""
+    original = functional.dropout
+
+    def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        if inplace or not training or not 0 < p < 1:
+            return original(input, p, training, inplace)
+        kept: Tensor = torch.native_dropout(input, p, True)[0]
+        return kept
+
+    functional.dropout = dropout
+    try:
+        yield
+    finally:
+        functional.dropout = original
+
+
+def trace_step(
+    instance: Instance,
+    inputs: Mapping[str, Tensor],
+    optimizer_factory: OptimizerFactory = adamw,
+    *,
+    passes: int = 1,
+    consistency: bool = False,
+) -> StepTrace:
+    """Trace a training step of a backbone, on meta or CPU.
+
+    Forward and backward run once and the optimizer twice, which is what two steps come to: the second step's forward
+    and backward are the first's with the optimizer's state live beside them.
+
+    Args:
+        instance: its model in the mode (train) and with the attention implementation that are meant.
+        inputs: `input_ids`, and `labels` unless it is an encoder alone, (batch, positions), without masks: on meta
+            transformers cannot read them.
+        optimizer_factory: gets the parameters that are trained; if there are none, only forward runs.
+        passes: forward passes before the one backward; their losses are summed.
+        consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
+            An encoder alone has no scores here, and goes without.
+    """
+    model, memory = instance.model, Memory()
+    resident = memory.hold([*model.parameters(), *model.buffers()])
+    memory.hold(inputs.values())
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.grad = None
+    try:
+        with memory, dropout_as_on_cuda(), layer_spans(instance, memory) as tell_pass:
+            with memory.phase("forward"), memory.watch_saved():
+                loss = _loss(instance, inputs, passes, tell_pass, consistency)
+            saved_tensors, saved = memory.saved
+            backward = bool(trained) and loss.requires_grad
+            if backward:
+                with memory.phase("backward"):
+                    loss.backward()  # type: ignore[no-untyped-call]
+            del loss
+            gradients = _gradients(trained)
+            state = _optimize(memory, optimizer_factory(trained)) if backward else Bytes()
+    finally:
+        for parameter in trained:
+            parameter.grad = None
+    return StepTrace(
+        resident=resident,
+        gradients=gradients,
+        optimizer_state=state,
+        saved=saved,
+        saved_tensors=saved_tensors,
+        forward_flops=memory.flops.get("forward", 0),
+        backward_flops=memory.flops.get("backward", 0),
+        moments=_with_state(memory.moments, state),
+    )
+
+
+def _loss(
+    instance: Instance,
+    inputs: Mapping[str, Tensor],
+    passes: int,
+    tell_pass: Callable[[int], None],
+    consistency: bool,
+) -> Tensor:
+    losses, scores = [], []
+    for number in range(passes):
+        tell_pass(number)
+        if consistency and not instance.blueprint.encoder_only:
+            loss, given = instance.answer(inputs)
+            scores.append(given)
+            losses += [] if number else [loss]
+        else:
+            losses.append(instance.loss(inputs))
+    if scores:
+        losses.append(divergence(*scores))
+    total: Tensor = losses[0]
+    for loss in losses[1:]:
+        total = total + loss
+    return total
+
+
+def _optimize(memory: Memory, optimizer: Optimizer) -> Bytes:
+    """Step twice; the first makes the state, which is returned, and only the second counts towards the peak."""
+    before = memory.current
+    optimizer.step()
+    state = memory.current - before
+    with memory.phase("optimizer"):
+        optimizer.step()
+    return state
+
+
+def _with_state(moments: Mapping[str, Moments], state: Bytes) -> dict[str, Moments]:
+    """The moments of the second step. Those of its optimizer were traced with the state live already."""
+    return {
+        name: _highest_only(found) if name == "optimizer" else [(a + state.native, b + state.single) for a, b in found]
+        for name, found in moments.items()
+    }
+
+
+def _highest_only(moments: Moments) -> Moments:
+    # The optimizer goes through the parameters one by one: their number, and so its moments, vary with depth.
+    peak = Bytes.highest(moments)
+    return [(peak.native, peak.single)]
+
+
+def _gradients(parameters: Sequence[nn.Parameter]) -> Bytes:
+    apart = Memory()
+    return apart.hold(parameter.grad for parameter in parameters if parameter.grad is not None)

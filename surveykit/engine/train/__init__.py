@@ -1,0 +1,1 @@
+"""Training for real: steps, what moved, and what is kept."""

@@ -1,0 +1,166 @@
+"""Training for real: the stages of a recipe in order, each a few optimizer steps on a batch or several in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from surveykit.engine.edits.allocation import Allocation
+from surveykit.engine.edits.attach import Attached, Values
+from surveykit.engine.models.model import Instance
+from surveykit.engine.train.objectives import OWN_LOSS, Batch, Objective, divergence
+from surveykit.engine.train.optimizers import optimizer_for
+from surveykit.recipes import Recipe, Stage
+
+
+@dataclass
+class Trained:
+    """A recipe that was run: its last stage, still attached."""
+
+    attached: Attached
+    pristine: dict[int, Tensor]
+    """The pretrained values before all stages, by identity."""
+    held: int
+    """Numbers of the model that the optimizer of the last stage held."""
+    losses: list[list[float]] = field(default_factory=list)
+    """The loss before each step, on its batch, and after the last one, on the first batch; stage by stage."""
+
+
+def train(
+    recipe: Recipe,
+    instance: Instance,
+    *batches: Batch,
+    objective: Objective = OWN_LOSS,
+    steps: int = 8,
+    rate: float = 1e-2,
+) -> Trained:
+    """Run every stage. Without weight decay and without dropout, so that only what has a gradient moves.
+
+    The head of the objective, where it has one, starts anew and goes on through the stages; masks are chosen by the
+    first batch.
+
+    Raises:
+        RecipeError: a stage does not fit the backbone or cannot run on it.
+    """
+    objective.start()
+    pristine = {id(p): p.detach().clone() for p in instance.pretrained}
+    trained: Trained | None = None
+    losses: list[list[float]] = []
+    for stage in recipe.stages:
+        values: Values = {}
+        changes: dict[int, Tensor] = {}
+        if trained is not None:
+            values, changes = _hand_over(trained, stage)
+        attached = Attached(instance, stage, changes)
+        attached.carry(values)
+        choose_mask(attached, batches[0], pristine, objective)
+        held = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
+        trained = Trained(attached, pristine, held, losses)
+        losses.append(_run(trained, batches, objective, steps, rate))
+    assert trained is not None
+    return trained
+
+
+def _hand_over(done: Trained, stage: Stage) -> tuple[Values, dict[int, Tensor]]:
+    """End a stage: what the next one carries on, and how far the pretrained tensors were moved."""
+    attached, instance = done.attached, done.attached.instance
+    values = {key: value.detach().clone() for key, value in attached.values().items()}
+    if not {edit.kind for edit in attached.stage.edits} & {edit.kind for edit in stage.edits}:
+        attached.merge()
+    attached.detach()
+    changes = {id(p): p.detach() - done.pristine[id(p)] for p in instance.pretrained}
+    if stage.starts_from == "backbone":
+        restore(instance, done.pristine)
+        return {}, changes
+    return values, changes
+
+
+def restore(instance: Instance, values: Mapping[int, Tensor]) -> None:
+    """Set the pretrained parameters to the given values, by identity."""
+    with torch.no_grad():
+        for parameter in instance.pretrained:
+            parameter.copy_(values[id(parameter)])
+
+
+def choose_mask(
+    attached: Attached, batch: Batch, pristine: Mapping[int, Tensor], objective: Objective = OWN_LOSS
+) -> None:
+    """Choose the entries that the stage's mask keeps, by its rule, and set back what it does not keep."""
+    masked = attached.masked
+    if masked is None:
+        return
+    masked.keep_all()
+    gradients: dict[int, list[Tensor]] = {id(t): [] for t in masked.tensors}
+    if masked.mask.needs_gradients:
+        for one in range(len(batch["input_ids"])):  # squares are of each example's gradient, not of the batch's
+            attached.instance.model.zero_grad(set_to_none=True)
+            example = {name: tensor[one : one + 1] for name, tensor in batch.items()}
+            loss_of(attached, example, objective).backward()  # type: ignore[no-untyped-call]
+            for t in masked.tensors:
+                gradients[id(t)].append(torch.zeros_like(t) if t.grad is None else t.grad.detach().clone())
+        attached.instance.model.zero_grad(set_to_none=True)
+    moved = {id(t): attached.changes.get(id(t), torch.zeros_like(t)) for t in masked.tensors}
+    with torch.no_grad():
+        masked.choose({id(t): masked.mask.scores(t, gradients[id(t)], moved[id(t)]) for t in masked.tensors})
+    if masked.mask.of == "pretrained":
+        masked.rewind(pristine)
+    attached.prune()
+
+
+def loss_of(attached: Attached, batch: Batch, objective: Objective = OWN_LOSS) -> Tensor:
+    """The loss with what edits add to it."""
+    return _with_penalty(attached, objective.answer(attached.instance.model, batch).loss)
+
+
+def step_loss(attached: Attached, batch: Batch, objective: Objective = OWN_LOSS) -> Tensor:
+    """The loss of an optimizer step: of all its passes, or of the first and how far the second is from it."""
+    if not attached.stage.consistency:
+        return torch.stack([loss_of(attached, batch, objective) for _ in range(attached.stage.passes)]).mean()
+    first, second = (objective.answer(attached.instance.model, batch) for _ in range(2))
+    return _with_penalty(attached, first.loss + divergence(first.scores, second.scores))
+
+
+def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:
+    penalty = attached.penalty()
+    return loss if penalty is None else loss + penalty
+
+
+def _run(trained: Trained, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
+    """Train one stage, beginning its edits anew as often as it says."""
+    stage, instance = trained.attached.stage, trained.attached.instance
+    found: list[float] = []
+    for again in range(stage.restarts + 1):
+        if again:
+            trained.attached.merge()
+            trained.attached.detach()
+            trained.attached = Attached(instance, stage, trained.attached.changes)
+        found += _steps(trained.attached, batches, objective, steps, rate)
+    with torch.no_grad():
+        found.append(float(loss_of(trained.attached, batches[0], objective)))
+    return found
+
+
+def _steps(attached: Attached, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
+    held = [p for p in attached.instance.model.parameters() if p.requires_grad] + list(objective.parameters())
+    if not held:
+        return []
+    optimizer = optimizer_for(attached, held, rate)
+    allocation = Allocation(attached, steps)
+    found = []
+    attached.container.train()  # only what was added; the backbone stays without dropout
+    for step in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        loss = step_loss(attached, batches[step % len(batches)], objective)
+        if not loss.requires_grad:
+            break
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        allocation.step()
+        found.append(float(loss.detach()))
+    attached.container.eval()
+    optimizer.zero_grad(set_to_none=True)
+    allocation.finish()
+    return found

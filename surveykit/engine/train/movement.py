@@ -1,0 +1,51 @@
+"""Which pretrained entries moved, and which should not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Instance
+from surveykit.recipes import Stage
+
+
+def standing(
+    stage: Stage, pristine: dict[int, Tensor], instance: Instance, fresh: Callable[[], Instance]
+) -> dict[int, Tensor]:
+    """What the pretrained tensors are before anything moves: rounded where the stage holds them in few bits."""
+    if stage.base is None:
+        return pristine
+    with Attached(other := fresh(), stage):
+        rounded = [p.detach().clone() for p in other.pretrained]
+    return {id(own): value for own, value in zip(instance.pretrained, rounded, strict=True)}
+
+
+def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
+    """The first pretrained tensor that moved in the last stage and should not have."""
+    kept = {} if attached.masked is None else {
+        id(t): mask for t, mask in zip(attached.masked.tensors, attached.masked.kept, strict=True)
+    }  # fmt: skip
+    moved_before = attached.stage.starts_from == "previous" or attached.stage.restarts
+    for name, parameter in attached.instance.model.named_parameters():
+        if id(parameter) not in before:
+            continue
+        moved = parameter.detach() != before[id(parameter)]
+        if id(parameter) in kept:
+            moved = moved & ~kept[id(parameter)]
+        elif parameter.requires_grad or moved_before:
+            continue
+        if bool(moved.any()):
+            return str(name)
+    return None
+
+
+def changes(instance: Instance, before: dict[int, Tensor]) -> list[Tensor]:
+    """How far each pretrained tensor moved, in order."""
+    return [p.detach() - before[id(p)] for p in instance.pretrained]
+
+
+def entries(changes: list[Tensor]) -> int:
+    """Entries that are not what they were."""
+    return sum(int((delta != 0).sum()) for delta in changes)

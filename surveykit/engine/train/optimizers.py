@@ -1,0 +1,97 @@
+"""The optimizer of a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from surveykit.engine.edits.attach import Attached
+from surveykit.recipes import Projection
+
+
+def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float) -> torch.optim.AdamW:
+    """Adam without weight decay over the parameters that the stage trains; projected where the stage says so."""
+    rule = attached.stage.optimizer
+    if rule is None:
+        return torch.optim.AdamW(held, lr=rate, weight_decay=0.0, foreach=False)
+    slots = [slot for slot in attached.instance.slots if rule.where.matches(slot.place)]
+    named = {id(p) for slot in slots for p in slot.module.parameters() if p.dim() == 2}
+    chosen = [p for p in held if id(p) in named]
+    return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
+
+
+def held_numbers(optimizer: torch.optim.Optimizer) -> int:
+    """Numbers that an optimizer holds between steps, without its counters of steps."""
+    state = (value for values in optimizer.state.values() for value in values.values())
+    own = sum(value.numel() for value in state if isinstance(value, Tensor) and value.dim() > 0)
+    if isinstance(optimizer, ProjectedAdamW):
+        own += sum(basis.numel() for basis in optimizer.bases.values())
+        own += sum(proxy.numel() for proxy in optimizer.proxies)
+    return own
+
+
+class ProjectedAdamW(torch.optim.AdamW):
+    """GaLore: AdamW without weight decay, which for chosen matrices works on a proxy of few dimensions.
+
+    The proxy of a matrix starts each step at zero, gets the projected gradient, and is moved by AdamW; its move is
+    projected back and added to the matrix. Between steps it holds nothing.
+
+    Source: survey 9.7; Zhao et al. 2024, section 4.1 and algorithm 2 (the projection is on the smaller side).
+    """
+
+    def __init__(
+        self, rule: Projection, chosen: Sequence[nn.Parameter], others: Iterable[nn.Parameter], rate: float
+    ) -> None:
+        self.rule = rule
+        self.chosen = tuple(chosen)
+        self.proxies = tuple(nn.Parameter(p.detach().new_empty(0)) for p in chosen)
+        self.bases: dict[int, Tensor] = {}
+        """By number of the matrix: the directions that are kept, (rank, smaller side)."""
+        self.steps = 0
+        super().__init__([*self.proxies, *others], lr=rate, weight_decay=0.0, foreach=False)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        super().zero_grad(set_to_none)
+        for p in self.chosen:
+            p.grad = None
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
+            if p.grad is not None:
+                if self.steps % self.rule.every == 0:
+                    self.bases[number] = directions(p.grad, self.rule.rank)
+                proxy.grad = None  # a gradient must have the shape of its tensor at all times
+                proxy.data = torch.zeros_like(small := project(p.grad, self.bases[number]))
+                proxy.grad = small
+        loss = super().step(closure)
+        for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
+            if p.grad is not None:
+                p.add_(project_back(proxy, self.bases[number], p.shape), alpha=self.rule.scale)
+                proxy.grad = None
+                proxy.data = p.new_empty(0)
+        self.steps += 1
+        return loss
+
+
+def directions(gradient: Tensor, rank: int) -> Tensor:
+    """The leading singular directions of a gradient along its smaller side, (rank, smaller side)."""
+    left, _, right = torch.linalg.svd(gradient, full_matrices=False)
+    rows, columns = gradient.shape
+    leading: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
+    return leading.clone()  # a view would keep every direction in memory
+
+
+def project(gradient: Tensor, basis: Tensor) -> Tensor:
+    """(fan_out, fan_in) → (fan_out, rank) where fan_in is the smaller side, else (rank, fan_in)."""
+    rows, columns = gradient.shape
+    return gradient @ basis.T if rows >= columns else basis @ gradient
+
+
+def project_back(small: Tensor, basis: Tensor, shape: torch.Size) -> Tensor:
+    """The way back of `project`, to the given shape."""
+    rows, columns = shape
+    return small @ basis if rows >= columns else basis.T @ small

@@ -1,0 +1,1 @@
+"""What pages and scripts show, as rows and JSON."""

@@ -1,0 +1,182 @@
+"""The columns of the table of methods: what the survey claims of a method, and what we measure of it, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from surveykit.site.data.judged import YES_PARTLY_NO
+from surveykit.site.text import numbers
+from surveykit.site.text.markdown import escape, span
+from surveykit.site.text.words import FAMILIES, OVERHEADS, STATUSES, overhead_words, type_words, words, yes_no
+
+NOT_MEASURED = "not measured"
+WORD_OF = {"survey": "the survey", "ours": "surveykit"}
+"""Whose word type, ticks and overhead of a method are."""
+_MERGES = {"exact": "yes", "partly": "partly", "none": "no", "differs": "differs"}
+
+
+class Said(NamedTuple):
+    """What one source says in one cell."""
+
+    text: str
+    """In words."""
+    number: float | None = None
+    """For sorting and for programs, in a column of figures."""
+    kinds: tuple[str, ...] = ()
+    """What it counts as in the column's facet."""
+    shown: Markup | None = None
+    """How it is shown, if not as its text."""
+
+    def markup(self) -> Markup:
+        return escape(self.text) if self.shown is None else self.shown
+
+
+Say = Callable[[Any], Said]
+"""From a row of the view `methods`, with `states` (why there is no value, by name of the column) and `evaluated`."""
+
+
+class Column(NamedTuple):
+    """One column: at least one of `claimed` and `measured`."""
+
+    key: str
+    head: str
+    claimed: Say | None = None
+    measured: Say | None = None
+    claimed_at: str | None = None
+    """Cell of Table 1 or 2 that a claim is: `1 disk`."""
+    measured_at: str | None = None
+    """Anchor of the method's page that shows the measurement, where no printed cell is beside it."""
+    numeric: bool = False
+    facet: bool = False
+    shown: bool = True
+    """Whether the table starts with it."""
+
+    def sources(self) -> list[str]:
+        return [name for name in ("claimed", "measured") if getattr(self, name) is not None]
+
+
+def _claimed_tick(name: str) -> Say:
+    def say(m: Any) -> Said:
+        return _tick(getattr(m, name), m.states[name])
+
+    return say
+
+
+def _tick(value: bool | None, otherwise: str) -> Said:
+    text = otherwise if value is None else "yes" if value else "no"
+    return Said(text, kinds=(text,), shown=yes_no(value, otherwise))
+
+
+def _measured_tick(name: str) -> Say:
+    return lambda m: _tick(getattr(m, name), NOT_MEASURED)
+
+
+def _word(text: str) -> Said:
+    kind = text if text in ("yes", "no", "partly") else "absent"
+    return Said(text, kinds=(text,), shown=span(text, kind))
+
+
+def _overhead(value: str | None, otherwise: str) -> Said:
+    if value is None:
+        return Said(otherwise, kinds=(otherwise,), shown=span(otherwise, "absent"))
+    return Said(overhead_words(value), kinds=tuple(words(kind, OVERHEADS) for kind in value.split("+")))
+
+
+def _figure(name: str, written: Callable[[Any], str]) -> Say:
+    def say(m: Any) -> Said:
+        value = getattr(m, name)
+        return Said(NOT_MEASURED if value is None else written(value), None if value is None else float(value),
+                    shown=span(numbers.ABSENT, "absent", title=NOT_MEASURED) if value is None else None)  # fmt: skip
+
+    return say
+
+
+def _printed(name: str) -> Say:
+    """A figure of Table 2; a range sorts by its upper end."""
+
+    def say(m: Any) -> Said:
+        printed, upper = getattr(m, f"{name}_printed"), getattr(m, f"{name}_max")
+        number = None if upper is None else float(upper)
+        return Said(printed or "not printed", number, shown=None if printed else span(numbers.ABSENT, "absent"))
+
+    return say
+
+
+def _evaluated(m: Any) -> Said:
+    sizes = {"under 1 B": m.evaluated_under_1b, "under 20 B": m.evaluated_under_20b, "over 20 B": m.evaluated_over_20b}
+    kinds = tuple(size for size, ticked in sizes.items() if ticked)
+    if all(ticked is None for ticked in sizes.values()):
+        return Said("not stated", kinds=("not stated",), shown=span("not stated", "absent"))
+    return Said(", ".join(kinds) or "none", kinds=kinds or ("none",))
+
+
+def _type(m: Any) -> Said:
+    if m.type is None:
+        return Said(m.states["type"], kinds=(m.states["type"],), shown=span(m.states["type"], "absent"))
+    return Said(m.type, kinds=(m.type,), shown=span(m.type, "type", title=type_words(m.type)))
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f}"
+
+
+COLUMNS = (
+    Column("name", "Method", claimed=lambda m: Said(m.name)),
+    Column("type", "Type", claimed=_type, claimed_at="1 type", facet=True),
+    Column("word_of", "Letters and ticks of", claimed=lambda m: Said(WORD_OF[m.word_of], kinds=(WORD_OF[m.word_of],)),
+           facet=True),
+    Column("disk", "Saves disk", _claimed_tick("disk"), _measured_tick("disk_measured"), "1 disk", "configurations",
+           facet=True),
+    Column("ram", "Saves RAM", _claimed_tick("ram"), _measured_tick("ram_measured"), "1 ram", "costs", facet=True),
+    Column("bp", "Saves backprop", _claimed_tick("bp"),
+           lambda m: _word(YES_PARTLY_NO.get(m.bp_measured, NOT_MEASURED)), "1 bp", "costs", facet=True),
+    Column("overhead", "Inference overhead", lambda m: _overhead(m.overhead, m.states["overhead"]),
+           lambda m: _overhead(m.overhead_unmerged, NOT_MEASURED), "1 overhead", "costs", facet=True),
+    Column("overhead_merged", "Overhead once merged", measured=lambda m: _overhead(m.overhead_merged, NOT_MEASURED),
+           measured_at="costs", facet=True),
+    Column("merges", "Merges", measured=lambda m: _word(_MERGES.get(m.merges, NOT_MEASURED)), measured_at="costs",
+           facet=True),
+    Column("evaluated", "Evaluated at", claimed=_evaluated, facet=True, shown=False),
+    Column("configuration", "Counted configuration",
+           measured=lambda m: Said(m.configuration_name or NOT_MEASURED,
+                                   shown=None if m.configuration_name else span(numbers.ABSENT, "absent")),
+           measured_at="configurations"),
+    Column("trainable", "Trainable, %", _printed("trainable_percent"),
+           _figure("trainable_percent_measured", numbers.percent), "2 trainable_percent", "configurations",
+           numeric=True),
+    Column("trainable_matched", "Trainable, %, query and value at rank 8",
+           measured=_figure("trainable_percent_matched", numbers.percent), measured_at="configurations", numeric=True),
+    Column("changed", "Changed, %", _printed("changed_percent"), _figure("changed_percent_measured", numbers.percent),
+           "2 changed_percent", "configurations", numeric=True, shown=False),
+    Column("ram_ratio", "Memory, share of full tuning", measured=_figure("ram_ratio", _percent), measured_at="costs",
+           numeric=True, shown=False),
+    Column("ram_large", "Peak memory T5-Large, GB", measured=_figure("ram_gb_predicted", _percent),
+           measured_at="costs", numeric=True, shown=False),
+    Column("ram_3b", "Peak memory T5-3B, GB", measured=_figure("ram_gb_3b", _percent), measured_at="costs",
+           numeric=True),
+    Column("ram_11b", "Peak memory T5-11B, GB", measured=_figure("ram_gb_11b", _percent), measured_at="costs",
+           numeric=True, shown=False),
+    Column("flops", "Extra inference FLOPs, %", measured=_figure("inference_flops_percent", _percent),
+           measured_at="costs", numeric=True, shown=False),
+    Column("stored", "Stored per task, bytes", measured=_figure("stored_bytes_measured", numbers.count),
+           measured_at="configurations", numeric=True, shown=False),
+    Column("rank", "Rank of the update", measured=_figure("update_rank_measured", numbers.count),
+           measured_at="configurations", numeric=True, shown=False),
+    Column("in_peft", "In PEFT", claimed=lambda m: _tick(m.in_peft, "no"), facet=True),
+    Column("in_adapters", "In adapters", claimed=lambda m: _tick(m.in_adapters, "no"), facet=True),
+    Column("family", "Family", claimed=lambda m: Said(words(m.family, FAMILIES), kinds=(words(m.family, FAMILIES),)),
+           facet=True, shown=False),
+    Column("year", "Year", claimed=lambda m: Said(str(m.year), float(m.year)), numeric=True, shown=False),
+    Column("figures", "Figures of Table 5", claimed=lambda m: m.figures),
+)  # fmt: skip
+
+ABSENT = (*STATUSES.values(), NOT_MEASURED)
+"""Values that say that there is none."""
+FACET_ORDER = (
+    "A", "S", "R", "AS", "AR", "ARS", "none", *WORD_OF.values(), "yes", "partly", "no", "differs",
+    *OVERHEADS.values(), "under 1 B", "under 20 B", "over 20 B", *FAMILIES.values(), *ABSENT,
+)  # fmt: skip
+"""Values of facets in the order in which they are listed; others come before the last ones, in alphabetical order."""

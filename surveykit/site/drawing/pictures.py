@@ -1,0 +1,205 @@
+"""The pictures of the site, each drawn once from the database, with its words and the data that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.ranks import rank_correlation
+from surveykit.site.drawing import charts
+from surveykit.site.drawing.canvas import in_our_style
+from surveykit.site.drawing.svg import Picture, as_csv, inline
+from surveykit.site.drawing.taxonomy import taxonomy_picture
+from surveykit.site.text.markdown import escape, link, slug, target
+from surveykit.site.text.words import listed
+
+PICTURES = "pictures.md"
+
+
+def pictures(reader: Reader) -> dict[str, Picture]:
+    """Every picture by its name, in the order of their page."""
+    found = [
+        taxonomy_picture(reader),
+        _score(reader),
+        _memory(reader),
+        _speed(reader),
+        _claimed(reader),
+        _changed(reader),
+    ]
+    return {picture.name: picture for picture in [*found, *_seeds(reader)]}
+
+
+def pictures_context(found: dict[str, Picture]) -> dict[str, Any]:
+    """What the page of pictures shows."""
+    return {"shown": [(p.title, p.name, figure(p, PICTURES)) for p in found.values()]}
+
+
+def figure(picture: Picture, page: str) -> Markup:
+    """A picture within a page: itself, its caption, and its files."""
+    files = [("SVG, light", f"{picture.name}-light.svg"), ("SVG, dark", f"{picture.name}-dark.svg")]
+    files += [("data as CSV", f"{picture.name}.csv")] if picture.data else []
+    downloads = Markup(", ").join(link(text, f"figures/{name}", page) for text, name in files)
+    drawn = inline(picture, target("x", page)[:-1])
+    box = Markup('<div class="pic" data-search-exclude tabindex="0" role="region" aria-label="{}">\n{}</div>\n\n')
+    return box.format(Markup(escape(picture.title)), drawn) + Markup(
+        f"{escape(picture.caption)} {downloads}.\n{{ .caption }}"
+    )
+
+
+def _picture(
+    name: str, title: str, caption: str, alt: str, draw: Callable[[Sequence[Any]], str], rows: list[Any], columns: str
+) -> Picture:
+    names = tuple(columns.split())
+    data = as_csv(names, [[getattr(r, column) for column in names] for r in rows])
+    return Picture(name=name, title=title, caption=caption, alt=alt, data=data,
+                   drawing=in_our_style(lambda: draw(rows)))  # fmt: skip
+
+
+def _score(reader: Reader) -> Picture:
+    rows = reader.all(
+        "SELECT b.name AS backbone_name, t.method AS printed_name, p.method, m.family, t.score_mean AS score, t.caveat,"
+        " x.trainable_percent AS share FROM table4_recomputed t JOIN backbone b ON b.id = t.backbone"
+        " JOIN printed_name p ON p.table_label = 'Appendix B' AND p.printed = t.method JOIN method m ON m.id = p.method"
+        " JOIN measured x ON x.configuration = p.configuration AND x.backbone = t.backbone AND x.trainable > 0"
+        " WHERE t.score_mean IS NOT NULL ORDER BY b.parameters, lower(t.method), t.method"
+    )
+    best = [max(own, key=lambda r: r.score) for _, own in charts.by_backbone(rows) if own]
+    told = listed(f"{r.printed_name} on {r.backbone_name} ({r.score:.1f})" for r in best)
+    return _picture(
+        "score", "Score against trainable parameters",
+        "Mean score over the datasets of Appendix B, as we recompute Table 4, whose scores the text we used lacks, against "
+        "the measured share of trainable parameters of the configuration that each name is read as. Open marks are doubtful: a "
+        "dataset lies at chance, or scores may be shares of 1 instead of percentages.",
+        f"Mean score against the share of trainable parameters, one panel for each backbone. The highest: {told}."
+        + _correlations(rows, "share", "score"),
+        charts.score_against_share, rows, "backbone_name printed_name method family share score caveat",
+    )  # fmt: skip
+
+
+def _table5(reader: Reader) -> list[Any]:
+    return reader.all(
+        "SELECT b.name AS backbone_name, row_label, method, params_percent AS share, ram_gb AS ram,"
+        " throughput_train AS train, throughput_infer AS infer FROM table5 t JOIN backbone b ON b.id = t.backbone"
+        " WHERE params_percent > 0 AND ram_gb > 0 AND throughput_train > 0 AND throughput_infer > 0"
+        " ORDER BY b.parameters, b.id, row_label"
+    )
+
+
+def _memory(reader: Reader) -> Picture:
+    rows = _table5(reader)
+    return _picture(
+        "memory", "Memory against throughput",
+        "As printed in Table 5: throughput relative to full tuning (= 100) against peak memory." + _slower(rows),
+        "Throughput in training and in inference relative to full tuning against peak memory in gigabytes, one panel for "
+        "each backbone." + _slower(rows) + _correlations(rows, "ram", "train"),
+        charts.memory_against_speed, rows, "backbone_name row_label method ram train infer",
+    )  # fmt: skip
+
+
+def _speed(reader: Reader) -> Picture:
+    rows = _table5(reader)
+    return _picture(
+        "speed", "Parameters against throughput",
+        "As printed in Table 5: throughput in training and in inference relative to full tuning (= 100) against the share "
+        "of trainable parameters." + _slower(rows),
+        "Throughput relative to full tuning against the printed share of trainable parameters, one panel for each "
+        "backbone." + _slower(rows) + _correlations(rows, "share", "train"),
+        charts.parameters_against_speed, rows, "backbone_name row_label method share train infer",
+    )  # fmt: skip
+
+
+def _slower(rows: list[Any]) -> str:
+    """How many rows of Table 5 are slower than full tuning."""
+    own = [r for r in rows if r.method != "full-tuning"]
+    train, infer = sum(r.train < 100 for r in own), sum(r.infer < 100 for r in own)
+    return f" Slower than full tuning are {train} of {len(own)} in training and {infer} in inference."
+
+
+def _correlations(rows: list[Any], x: str, y: str) -> str:
+    """The rank correlation of two figures on each backbone, in a sentence."""
+    told = []
+    for name, own in charts.by_backbone(rows):
+        found = rank_correlation([getattr(r, x) for r in own], [getattr(r, y) for r in own])
+        if found is None:
+            continue
+        told.append(f"{found:.2f} on {name}")
+    return f" Their rank correlation is {listed(told)}." if told else ""
+
+
+def _claimed(reader: Reader) -> Picture:
+    rows = reader.all(
+        "SELECT b.name AS backbone_name, v.row_label, v.method, v.outcome, CAST(c.value_min AS DOUBLE) AS printed,"
+        " CAST(v.measured AS DOUBLE) AS measured FROM verdict v JOIN claim c USING (locator, method)"
+        " JOIN backbone b ON b.id = v.backbone WHERE v.column_name = 'params_millions' AND v.measured > 0"
+        " AND c.value_min > 0 ORDER BY b.parameters, b.id, v.row_label"
+    )
+    equal = sum(r.outcome == "match" for r in rows)
+    return _picture(
+        "claimed", "Claimed against measured parameters",
+        "Each mark is one row of Table 5 on one backbone. Marks on the diagonal are equal; near it, a difference can be too "
+        "small to see, which is what shape and colour are for.",
+        "Printed against measured millions of trainable parameters, one mark for each row of Table 5 and backbone, on "
+        f"logarithmic axes. {equal} of {len(rows)} match and lie on the diagonal; those that differ are named.",
+        charts.claimed_against_measured, rows, "backbone_name row_label method printed measured outcome",
+    )  # fmt: skip
+
+
+def _changed(reader: Reader) -> Picture:
+    rows = reader.all(
+        "SELECT id, name, family, trainable_percent_measured AS trainable, changed_added_percent_measured AS changed,"
+        " changed_percent_measured > 0 AS merged FROM methods"
+        " WHERE trainable_percent_measured > 0 AND changed_added_percent_measured > 0 ORDER BY lower(name), id"
+    )
+    above = sum(r.changed > r.trainable * 1.001 for r in rows)
+    return _picture(
+        "changed", "Changed against trainable parameters",
+        "Default configurations on T5-Large, measured. Filled marks change pretrained entries once merged, open ones only "
+        "add new entries (products written out). Far above the diagonal: few numbers move many weights. Below it: many are "
+        "trained, few are left to differ.",
+        "Entries changed or added against trainable parameters, both in percent of T5-Large, on logarithmic axes. "
+        f"{above} of {len(rows)} methods change or add more entries than they train.",
+        charts.changed_against_trainable, rows, "id name family trainable changed merged",
+    )  # fmt: skip
+
+
+def _seeds(reader: Reader) -> list[Picture]:
+    found = []
+    for d in reader.all(
+        "SELECT dataset, count(*) AS n FROM appendix_b WHERE score IS NOT NULL GROUP BY ALL ORDER BY 1"
+    ):
+        rows = reader.all(
+            "SELECT b.name AS backbone_name, a.method AS printed_name, a.method_id AS method, a.seed, a.score"
+            " FROM appendix_b a JOIN backbone b ON b.id = a.backbone WHERE a.dataset = ? AND a.score IS NOT NULL"
+            " ORDER BY b.parameters, b.id, a.position",
+            d.dataset,
+        )
+        name = f"seeds-{slug(d.dataset)}"
+
+        def draw(drawn: Sequence[Any], dataset: str = d.dataset, name: str = name) -> str:
+            return charts.seeds(drawn, dataset, name)
+
+        found.append(
+            _picture(
+                name, f"Appendix B: {d.dataset}, seed by seed",
+                f"{d.n} printed rows of Appendix B for {d.dataset}: one ring each, with the mean of "
+                f"a method's rows as a bar.{_spread(rows)}",
+                f"Scores on {d.dataset} of each method and seed, one panel for each backbone, {d.n} rows in all.{_spread(rows)}",
+                draw, rows, "backbone_name printed_name method seed score",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _spread(rows: list[Any]) -> str:
+    """How far the rows of one method lie apart, beside how far the methods do."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for r in rows:
+        groups.setdefault((r.backbone_name, r.printed_name), []).append(r.score)
+    ranges = [max(own) - min(own) for own in groups.values() if len(own) > 1]
+    if not ranges:
+        return ""
+    return f" Rows of one method lie {median(ranges):.1f} points apart in the median, {max(ranges):.1f} at most."

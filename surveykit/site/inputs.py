@@ -1,0 +1,99 @@
+"""What a site takes in besides the database. Each part may be missing, and the pages say so then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from surveykit.fit.accuracy import Accuracy
+from surveykit.record import Record
+from surveykit.site.text.corrections import Sources
+from surveykit.verify import Checked
+
+REPOSITORY = "https://github.com/surveykit/surveykit"
+
+
+class Engine(Record):
+    """The DuckDB that runs in a browser, as `site/sql` builds it."""
+
+    folder: Path
+    duckdb: str
+    """Version of DuckDB."""
+    duckdb_wasm: str
+    """Version of the package that carries it."""
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.folder.iterdir() if path.name != "engine.json")
+
+    @property
+    def download_bytes(self) -> int:
+        """What a browser fetches to start it."""
+        return sum(path.stat().st_size for path in self.files if path.suffix in (".js", ".gz"))
+
+
+class Surroundings(Record):
+    """The files and addresses around a site."""
+
+    changelog: str | None = None
+    """Text of CHANGELOG.md."""
+    citation: str | None = None
+    """Text of CITATION.cff."""
+    engine: Engine | None = None
+    accuracy: Accuracy | None = None
+    """What benchmarks/fit_error.json says of the calculator of memory."""
+    checked: Checked | None = None
+    """What was measured again for this build, and found as recorded."""
+    offline: bool = False
+    """Whether pages are opened as files, where no engine can run."""
+    address: str | None = None
+    """Where the site will lie, ending in `/`; pages work without, as they link to each other relatively."""
+    repository: str = REPOSITORY
+    sources: Sources = Sources()
+    """Where corrections go; pages have no links for them without."""
+
+
+def found(
+    base: Path,
+    *,
+    address: str | None = None,
+    repository: str | None = None,
+    catalog: str | None = None,
+    offline: bool = False,
+    checked: Checked | None = None,
+) -> Surroundings:
+    """The surroundings in a clone of the repository.
+
+    Args:
+        catalog: the catalog's folder in the repository; None where it lies elsewhere.
+        offline: whether the site is opened as files.
+        checked: what was measured again for this build.
+    """
+    return Surroundings(
+        changelog=_text(base / "CHANGELOG.md"),
+        citation=_text(base / "CITATION.cff"),
+        engine=None if offline else _engine(base / "site" / "sql" / "dist"),
+        accuracy=_accuracy(base / "benchmarks" / "fit_error.json"),
+        checked=checked,
+        offline=offline,
+        address=f"{address.rstrip('/')}/" if address else None,
+        repository=repository or REPOSITORY,
+        sources=Sources(repository=repository, catalog=catalog),
+    )
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _accuracy(path: Path) -> Accuracy | None:
+    text = _text(path)
+    return None if text is None else Accuracy.model_validate_json(text)
+
+
+def _engine(folder: Path) -> Engine | None:
+    about = _text(folder / "engine.json")
+    if about is None:
+        return None
+    versions = json.loads(about)
+    return Engine(folder=folder, duckdb=versions["duckdb"], duckdb_wasm=versions["duckdb_wasm"])

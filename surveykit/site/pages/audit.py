@@ -1,0 +1,130 @@
+"""The survey's sentences beside its own tables, and what looks odd in its raw results."""
+
+from __future__ import annotations
+
+import json
+from textwrap import indent
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.site.text import numbers
+from surveykit.site.text.markdown import code, fence, joined, link, slug, span, table
+from surveykit.site.text.words import words
+
+STATEMENTS = "survey/statements.md"
+DATA_AUDIT = "survey/data-audit.md"
+ROWS_SHOWN = 12
+STATUSES = {
+    "contradicted": "contradicted",
+    "depends_on_reading": "depends on the reading",
+    "holds": "holds",
+    "not_checkable": "not checkable",
+    "failed": "query failed",
+}
+MEANINGS = {
+    "contradicted": "Under none of the readings that we tried do the survey's own figures bear it out.",
+    "depends_on_reading": "The figures bear it out under at least one fair reading, and not under another.",
+    "holds": "Under every reading that we tried, the survey's own figures bear it out.",
+    "not_checkable": "The survey's tables cannot decide it; the reason is given.",
+    "failed": "A query failed, so nothing is said. The checks of this catalog fail then.",
+}
+_COLOURS = {"contradicted": "unresolved", "depends_on_reading": "partly", "holds": "match", "failed": "unexplained"}
+
+
+def status_badge(status: str) -> Markup:
+    """A status in its colour, with its meaning as a tip."""
+    kind = _COLOURS.get(status, "neutral")
+    return span(words(status, STATUSES), f"outcome {kind}", title=MEANINGS.get(status))
+
+
+def statement_counts(reader: Reader) -> dict[str, int]:
+    """Statements by status, and how many were checked."""
+    counts = {r.status: r.n for r in reader.all("SELECT status, count(*) AS n FROM statements GROUP BY status")}
+    found = {status: counts.get(status, 0) for status in STATUSES}
+    return found | {"all": sum(counts.values()), "checked": sum(counts.values()) - found["not_checkable"]}
+
+
+def statements_context(reader: Reader) -> dict[str, Any]:
+    """What the page of statements shows."""
+    entries = reader.all("SELECT * FROM statements ORDER BY position")
+    readings: dict[str, list[Any]] = {}
+    for r in reader.all(
+        "SELECT r.*, result.holds, result.figures, result.error FROM statement_reading r"
+        " LEFT JOIN statement_result result USING (statement, position) ORDER BY r.statement, r.position"
+    ):
+        readings.setdefault(r.statement, []).append(r)
+    for s in entries:
+        own = readings.get(s.id, [])
+        s.anchor = f"statement-{s.id}"
+        s.badge = status_badge(s.status)
+        s.reviewed = words(s.status_reviewed, STATUSES) if s.status_reviewed != s.status else None
+        s.table = table(
+            ["Reading", "Result", "Figures"], [[r.reading, _result(r), _figures(r.figures)] for r in own], "lll"
+        )
+        s.sql = _collapsed("Query" if len(own) == 1 else "Queries", s.id, [r.sql for r in own]) if own else None
+    groups = [
+        (status, slug(status), words(status, STATUSES).capitalize(), found)
+        for status in STATUSES
+        if (found := [s for s in entries if s.status == status])
+    ]
+    counts = statement_counts(reader)
+    return {
+        "counts": counts,
+        "groups": groups,
+        "overview": table(
+            ["Status", "Meaning", "Statements"],
+            [
+                [status_badge(status), MEANINGS[status], link(len(found), f"{STATEMENTS}#{anchor}", STATEMENTS)]
+                for status, anchor, _, found in groups
+            ],
+            "llr",
+        ),
+    }
+
+
+def _result(reading: Any) -> Markup:
+    if reading.error is not None or reading.holds is None:
+        return joined([status_badge("failed"), reading.error or "no result"], " ")
+    return span("holds", "yes") if reading.holds else span("does not hold", "no")
+
+
+def _figures(text: str | None) -> Markup:
+    """`name = value` for each figure of a JSON object."""
+    found = json.loads(text) if text else {}
+    return joined((Markup(f"{code(name)} = ") + joined([numbers.figure(v)]) for name, v in found.items()), "<br>")
+
+
+def _collapsed(title: str, identifier: str, queries: list[str]) -> Markup:
+    """Queries in a block that opens, with the command that runs them again. The title is ours."""
+    command = Markup("Run it again: ") + code(f"surveykit audit --id {identifier}")
+    parts = [command, *(fence(sql) for sql in queries)]
+    return Markup(f'??? note "{title}"\n\n' + indent("\n\n".join(parts), "    "))
+
+
+def data_audit_context(reader: Reader) -> dict[str, Any]:
+    """What the page of data checks shows."""
+    checks = reader.all("SELECT * FROM data_audit ORDER BY position")
+    for c in checks:
+        rows = json.loads(c.rows) if c.rows else []
+        heads = list(dict.fromkeys(name for row in rows for name in row))
+        shown = [[numbers.figure(row.get(name)) for name in heads] for row in rows[:ROWS_SHOWN]]
+        sides = ("r" if all(_is_number(row.get(name)) for row in rows) else "l" for name in heads)
+        c.anchor = f"check-{c.id}"
+        c.table = table([words(name, {}) for name in heads], shown, "".join(sides))
+        c.more = max((c.found or 0) - len(shown), 0)
+        c.query = _collapsed("Query", c.id, [c.sql])
+    return {
+        "checks": checks,
+        "finding": sum(1 for c in checks if c.found),
+        "overview": table(
+            ["Looks for", "Rows found"],
+            [[link(c.looks_for, f"{DATA_AUDIT}#{c.anchor}", DATA_AUDIT), numbers.count(c.found)] for c in checks],
+            "lr",
+        ),
+    }
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

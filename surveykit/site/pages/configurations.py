@@ -1,0 +1,138 @@
+"""One configuration on its method's page: what it does, its formula with numbers, its counts, its oracles."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit import formula
+from surveykit.database.reading import Reader
+from surveykit.site.data.locations import as_record, location_table, tensor_table
+from surveykit.site.text import numbers
+from surveykit.site.text.cells import cell
+from surveykit.site.text.markdown import bullets, code, escape, fence, joined, span, table
+from surveykit.site.text.recipe_words import recipe_lines
+from surveykit.site.text.words import BASES, LIBRARIES, words
+
+
+def anchor(configuration: str) -> str:
+    """The anchor of method/configuration on its method's page."""
+    return f"configuration-{configuration.split('/')[1]}"
+
+
+def place(configuration: str) -> str:
+    """The address of method/configuration."""
+    return f"methods/{configuration.split('/')[0]}.md#{anchor(configuration)}"
+
+
+def configuration_context(reader: Reader, configuration: Any, backbones: list[Any], page: str) -> dict[str, Any]:
+    """What a page shows of one configuration."""
+    let = json.loads(configuration.formula_let)
+    measured, values = (
+        {row.backbone: row for row in reader.of("configuration", configuration.id, f"SELECT * FROM {relation}")}
+        for relation in ("measured", "formula_value")
+    )
+    # Every T5, then those of the paper, each by size.
+    backbones = sorted((b for b in backbones if b.id in values), key=lambda b: b.architecture != "t5")
+    return {
+        "id": configuration.id,
+        "anchor": anchor(configuration.id),
+        "name": configuration.name,
+        "is_default": configuration.is_default,
+        "basis": words(configuration.basis, BASES),
+        "basis_note": configuration.basis_note,
+        "recipe": bullets(recipe_lines(json.loads(configuration.recipe))),
+        "formulas": _formulas(configuration, let),
+        "filled": _filled(configuration, let, backbones),
+        "counts": _counts(configuration.id, backbones, measured, values),
+        "locations": location_table(configuration, backbones, configuration.id.split("/")[1]),
+        "agreement": _agreement(backbones, measured),
+        "stale": any(m.is_stale for m in measured.values()),
+        "tensors": next((tensor_table(configuration, b) for b in backbones if b.id == "t5-large"), None),
+        "rows": reader.of("configuration", configuration.id, "SELECT * FROM survey_row ORDER BY row_label"),
+        "oracles": _oracles(reader, configuration.id),
+    }
+
+
+def _formulas(configuration: Any, let: dict[str, str]) -> Markup:
+    """The closed forms, as the catalog writes them."""
+    lines = [f"{name} = {text}" for name, text in let.items()]
+    lines.append(f"trainable = {configuration.formula_trainable}")
+    for name, text in (("added", configuration.formula_added), ("stored", configuration.formula_stored)):
+        lines.append(f"{name} = {'trainable' if text == configuration.formula_trainable else text}")
+    return fence("\n".join(lines))
+
+
+def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Markup:
+    """The formula of the trainable parameters with each backbone's numbers, and the definitions that need them."""
+    rows = []
+    for b in backbones:
+        symbols = formula.bind(let, as_record(b).symbols())
+        lines = [
+            escape(f"{name} = {_equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
+        ]  # fmt: skip
+        lines.append(Markup(f"**{escape(_equation(configuration.formula_trainable, symbols))}**"))
+        rows.append([b.name, Markup("<br>").join(lines)])
+    return table(["Backbone", "Trainable parameters, with numbers"], rows, "ll")
+
+
+def _equation(text: str, symbols: dict[str, int]) -> str:
+    filled, result = formula.fill_in(text, symbols), numbers.count(formula.evaluate(text, symbols))
+    return filled if filled == result else f"{filled} = {result}"
+
+
+def _counts(configuration: str, backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]) -> Markup:
+    rows = []
+    for b in backbones:
+        m, v = measured.get(b.id), values[b.id]
+        none = SimpleNamespace(trainable=None, trainable_percent=None, added=None, stored=None)
+        shown = m if m is not None and m.status == "counted" else none
+        at = ("count", configuration.split("/")[1], b.id)
+        rows.append(
+            [
+                b.name,
+                cell(numbers.count(shown.trainable), *at, "trainable"),
+                cell(numbers.percent(shown.trainable_percent), *at, "percent"),
+                cell(numbers.count(shown.added), *at, "added"),
+                cell(numbers.count(shown.stored), *at, "stored"),
+                _check(m, v),
+            ]
+        )
+    heads = ["Backbone", "Trainable", "% of backbone", "Added", "Stored", "Formula"]
+    return table(heads, rows, "lrrrrl")
+
+
+def _check(measured: Any, value: Any) -> Markup:
+    if measured is None:
+        return span("not measured", "outcome not_measured")
+    if measured.status != "counted":
+        return span("failed", "outcome unexplained") + Markup(" ") + escape(measured.reason or "")
+    if measured.formulas_agree:
+        return span("equal", "outcome match")
+    given = f"gives {numbers.count(value.trainable)}, {numbers.count(value.added)}, {numbers.count(value.stored)}"
+    return span("differs", "outcome unexplained") + Markup(" ") + escape(given)
+
+
+def _agreement(backbones: list[Any], measured: dict[str, Any]) -> str:
+    equal = sum(bool(m.formulas_agree) for m in measured.values())
+    if equal == len(backbones):
+        return f"Formula and instantiated model agree on all {len(backbones)} backbones."
+    return f"Formula and instantiated model agree on {equal} of {len(backbones)} backbones."
+
+
+def _oracles(reader: Reader, configuration: str) -> Markup:
+    """The same configuration in libraries."""
+    lines = []
+    for o in reader.of("configuration", configuration, "SELECT * FROM oracle ORDER BY position"):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in json.loads(o.arguments).items())
+        line = escape(f"{words(o.library, LIBRARIES)}: ") + code(f"{o.config}({arguments})")
+        if o.trainable is None:
+            line += Markup(" has the same count.")
+        else:
+            line += joined([Markup(" counts"), code(o.trainable), Markup("instead.")], " ") + Markup(" ")
+            line += escape(o.differs_because)
+        lines.append(line)
+    return bullets(lines)

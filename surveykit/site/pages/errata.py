@@ -1,0 +1,133 @@
+"""What in the survey contradicts the survey itself, as a page and as a letter to its authors."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from textwrap import fill
+from typing import Any
+
+from surveykit import __version__
+from surveykit.database.reading import Reader
+from surveykit.output import shown
+from surveykit.site.text.markdown import code, folded
+from surveykit.site.text.words import COLUMNS, words
+
+ERRATA = "errata.md"
+LETTER = "downloads/errata.txt"
+NO_CORRECTION = "None is suggested; the figure should be checked against its source."
+WEIGHTS = {"erratum": "Errata", "remark": "Remarks"}
+MEANINGS = {
+    "erratum": "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may"
+    " rely on.",
+    "remark": "Small things, and observations that rest on a paper which we have not read. They are not in the letter.",
+}
+_WIDTH = 100
+
+
+def _entries(reader: Reader, *weights: str) -> list[Any]:
+    found = reader.all("SELECT * FROM errata WHERE list_contains(?, weight) ORDER BY number", list(weights))
+    for e in found:
+        e.where = _where(reader, e)
+        e.suggestion = e.correction or NO_CORRECTION
+    return found
+
+
+def _where(reader: Reader, e: Any) -> str:
+    """The place; columns and backbones are named as a reader of the survey knows them."""
+    if e.kind != "figure":
+        return str(e.locator)
+    v = reader.one(
+        "SELECT v.row_label, v.column_name, b.name FROM verdict v JOIN backbone b ON b.id = v.backbone WHERE locator = ?",
+        e.locator,
+    )
+    return f"Table 5, {v.name}, row {v.row_label}, {words(v.column_name, COLUMNS)}"
+
+
+def _result(reader: Reader, e: Any) -> list[str]:
+    """What the queries of a sentence give, in a line each."""
+    if e.kind != "sentence":
+        return []
+    rows = reader.all(
+        "SELECT r.reading, result.figures FROM statement_reading r JOIN statement_result result USING (statement, position)"
+        " WHERE r.statement = ? ORDER BY r.position",
+        e.id,
+    )
+    return [f"{r.reading}: {_figures(r.figures)}" for r in rows]
+
+
+def _figures(text: str | None) -> str:
+    return ", ".join(f"{name} = {_value(value)}" for name, value in json.loads(text or "{}").items()) or "no figures"
+
+
+def _value(value: Any) -> str:
+    return "; ".join(map(shown, value)) if isinstance(value, list) else shown(value)
+
+
+def errata_context(reader: Reader) -> dict[str, Any]:
+    """What the page of errata shows."""
+    entries = _entries(reader, *WEIGHTS)
+    for e in entries:
+        e.command = code(e.rerun) if e.kind == "sentence" else None
+        e.readings = _result(reader, e)
+        title = "Its queries" if e.kind == "sentence" else "The query"
+        e.query = folded(title, e.sql)
+    return {
+        "groups": [
+            (WEIGHTS[weight], MEANINGS[weight], list(group))
+            for weight, group in groupby(entries, key=lambda e: str(e.weight))
+        ],
+        "errata": [e for e in entries if e.weight == "erratum"],
+        "entries": entries,
+        "letter": LETTER,
+        "open": reader.one("SELECT unresolved, fits_another_setup FROM summary"),
+    }
+
+
+def letter(reader: Reader) -> str:
+    """The errata, without the remarks, as plain text that is also Markdown, ready to be sent."""
+    entries = _entries(reader, "erratum")
+    date = reader.one("SELECT max(date) AS newest FROM run").newest
+    parts = [
+        "# Suggested errata for arXiv 2303.15647v2",
+        _filled(
+            "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and checks each "
+            f"against the others. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
+            "place, what stands there, what stands elsewhere, how that can have come about, and what could stand there instead. "
+            "A suggestion takes the tables as they are; it does not say that they are right and the sentence is wrong, and "
+            "none speaks of the experiments themselves. We read version 2 as text, from "
+            "which some figures and formulas are missing; where our reading is at fault, please tell us."
+            + (
+                " A second reader, who did not write them, has checked all entries."
+                if all(e.signed for e in entries)
+                else ""
+            )
+        ),
+    ]
+    for e in entries:
+        said = f"printed: {e.printed}" if e.printed else f"says, in our words: {e.says}"
+        parts += [
+            f"## {e.number}. {e.headline or e.where}",
+            "\n".join(
+                _item(text)
+                for text in (
+                    f"place: {e.where}", said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
+                    f"how it can have come about: {e.innocent}",
+                    f"suggestion: {e.suggestion}",
+                )
+            ) + f"\n- to run it again: `{e.rerun}`",
+        ]  # fmt: skip
+    newest = f", newest measurement {date}" if date else ""
+    parts.append(_filled(f"Made by surveykit {__version__}{newest}, from the view `errata` of its database."))
+    return "\n\n".join(parts) + "\n"
+
+
+def _filled(text: str) -> str:
+    return fill(" ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(text: str) -> str:
+    return fill(
+        " ".join(text.split()), _WIDTH, initial_indent="- ", subsequent_indent="  ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

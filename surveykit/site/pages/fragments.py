@@ -1,0 +1,124 @@
+"""Live pieces of the pages that are written by hand."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from surveykit.catalog.bibliography import SURVEY_KEY
+from surveykit.database.reading import Reader
+from surveykit.site.data.judged import word_badge
+from surveykit.site.text import numbers
+from surveykit.site.text.markdown import Cell, bullets, code, escape, external, fence, table
+from surveykit.site.text.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, words
+from surveykit.verify.verdicts import outcome_sentence
+
+
+def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup]:
+    """Every piece by the name that pages ask for."""
+    return {
+        "finding": finding(reader),
+        "outcomes": _outcomes(reader),
+        "causes": _causes(reader),
+        "thresholds": _thresholds(reader),
+        "symbols": table(["Symbol", "Meaning"], [[code(s), m] for s, m in SYMBOLS.items()], "ll"),
+        "backbones": _backbones(reader),
+        "coverage": _coverage(reader),
+        "runs": _runs(reader),
+        "not-measured": _not_measured(reader),
+        "issue": external("an issue", f"{repository}/issues" if repository else None),
+        "survey-bibtex": fence(reader.one("SELECT bibtex FROM paper WHERE key = ?", SURVEY_KEY).bibtex, "bibtex"),
+    }
+
+
+def finding(reader: Reader) -> Markup:
+    """The outcome of the verification in one sentence."""
+    return escape(outcome_sentence(reader.one("SELECT * FROM summary")))
+
+
+def _outcomes(reader: Reader) -> Markup:
+    counts = {row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")}
+    rows = [[word_badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
+    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
+
+
+def _causes(reader: Reader) -> Markup:
+    counts = {row.cause: row.n for row in reader.all(_CAUSES_SQL)}
+    rows = [[CAUSES[name], meaning, str(counts.get(name, 0))] for name, meaning in CAUSE_MEANINGS.items()]
+    return table(["Cause", "Meaning", "Figures and cells"], rows, "llr")
+
+
+_CAUSES_SQL = "SELECT cause, count(*) AS n FROM (SELECT cause FROM verdict UNION ALL SELECT cause FROM cell_verdict) GROUP BY cause"
+
+
+def _thresholds(reader: Reader) -> Markup:
+    rows: list[list[Cell]] = [
+        [q.says, q.unit, numbers.ABSENT if q.saved_at_most is None else f"{q.saved_at_most.normalize():f}"]
+        for q in reader.all("SELECT * FROM quantity ORDER BY id")
+    ]
+    return table(["What is measured", "Unit", "A tick is right up to"], rows, "llr")
+
+
+def _backbones(reader: Reader) -> Markup:
+    rows = []
+    for b in reader.all("SELECT * FROM backbone ORDER BY architecture <> 't5', parameters, id"):
+        widths = [b.d_model, b.d_ff, b.heads, b.d_kv, b.inner_width]
+        layers = f"{b.encoder_layers} + {b.decoder_layers}"
+        checkpoint = external(b.checkpoint, f"https://huggingface.co/{b.checkpoint}")
+        size = numbers.count(b.parameters)
+        rows.append([b.name, b.architecture, size, *map(numbers.count, widths), layers, checkpoint])
+    heads = [
+        "Backbone", "Architecture", "Parameters", "d_model", "d_ff", "Heads", "d_kv", "Heads × d_kv", "Layers",
+        "Checkpoint",
+    ]  # fmt: skip
+    return table(heads, rows, "llrrrrrrrl")
+
+
+def _coverage(reader: Reader) -> Markup:
+    m = reader.one(
+        "SELECT count(*) AS n, count(*) FILTER (status = 'counted') AS counted, count(*) FILTER (formulas_agree) AS agree,"
+        " count(*) FILTER (is_stale) AS stale, count(DISTINCT configuration) AS configurations,"
+        " count(DISTINCT backbone) AS backbones FROM measured"
+    )
+    text = f"{m.configurations} configurations on {m.backbones} backbones: {m.counted} counts"
+    if m.counted < m.n:
+        text += f" and {m.n - m.counted} failures"
+    text += f". In {m.agree} of {m.counted} the closed form and the instantiated model give the same integers"
+    if m.stale:
+        text += f"; {m.stale} are older than the recipe or the engine"
+    return escape(text) + Markup(".")
+
+
+def _runs(reader: Reader) -> Markup:
+    rows = [
+        [r.run, str(r.date), r.surveykit, r.python, r.torch, r.transformers, r.provenance, numbers.count(r.n)]
+        for r in reader.all(
+            "SELECT r.*, m.provenance, count(*) AS n FROM run r JOIN measurement m USING (run) GROUP BY ALL ORDER BY r.date, run"
+        )
+    ]
+    heads = ["Run", "Date", "surveykit", "Python", "torch", "transformers", "Built from", "Counts"]
+    return table(heads, rows, "lllllllr")
+
+
+def _not_measured(reader: Reader) -> Markup:
+    lines = []
+    for t in reader.all(
+        "SELECT table_number, count(*) AS n, count(*) FILTER (verdict = 'not_comparable') AS apart,"
+        " count(*) FILTER (verdict = 'not_measured') AS open FROM cell_verdict GROUP BY ALL ORDER BY ALL"
+    ):
+        text = f"Table {t.table_number}: {t.apart} of {t.n} cells are not comparable, each with its reason"
+        lines.append(escape(text + (f"; {t.open} are not measured." if t.open else ".")))
+    said = {
+        "score": "scores",
+        "throughput_train": "throughput in training",
+        "throughput_infer": "throughput in inference",
+    }
+    for r in reader.all(
+        "SELECT column_name, count(*) AS n, count(*) FILTER (status = 'missing_in_source') AS missing FROM claim"
+        " WHERE table_number = 5 AND list_contains(?, column_name) GROUP BY ALL ORDER BY ALL",
+        list(said),
+    ):
+        text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"
+        if r.missing:
+            text = f"Table 5, {words(r.column_name, said)}: {r.missing} of {r.n} cells are missing in the text we used"
+        lines.append(escape(f"{text}."))
+    return bullets(lines)

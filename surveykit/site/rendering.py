@@ -1,0 +1,201 @@
+"""The database as pages of Markdown. Nothing here knows which generator turns them into HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader, reading
+from surveykit.errors import SurveyError, nearest
+from surveykit.record import Record
+from surveykit.site.data.api import api_files
+from surveykit.site.data.comparison import comparison_rows
+from surveykit.site.data.method_table import DATA, method_rows, table_data
+from surveykit.site.drawing.blocks import block_pictures
+from surveykit.site.drawing.pictures import PICTURES, figure, pictures, pictures_context
+from surveykit.site.drawing.svg import Picture
+from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
+from surveykit.site.inputs import Surroundings
+from surveykit.site.pages.audit import statement_counts
+from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
+from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
+from surveykit.site.pages.differences import discrepancies_context, table5_context
+from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
+from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
+from surveykit.site.pages.fit import FIT, fit_context
+from surveykit.site.pages.fragments import fragments
+from surveykit.site.pages.home import home_context
+from surveykit.site.pages.llms import LLMS, llms
+from surveykit.site.pages.methods import index_context, method_contexts
+from surveykit.site.pages.sql import ENGINE, SQL, sql_context
+from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
+from surveykit.site.text import markdown
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
+
+
+class Page(Record):
+    """One file of the site."""
+
+    path: str
+    """Below the root of the site's Markdown, with `/`."""
+    content: str | bytes | Path
+    """Markdown; bytes for images and downloads; a file that is too large to hold in memory."""
+    title: str | None = None
+    """The name in the navigation; None for what does not belong there."""
+    source: str | None = None
+    """The file of the catalog that a correction goes to, below the catalog's folder."""
+
+
+def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
+    """All generated pages, images and downloads, in the order of the navigation.
+
+    Args:
+        by_hand: paths of the pages that are written by hand, for links that depend on what there is.
+        around: the files and addresses around the site.
+    """
+    around = around or Surroundings()
+    with reading(database) as reader:
+        drawn, blocks = pictures(reader), dict(block_pictures(reader))
+        prose = list(_prose(reader, drawn, blocks, around))
+        existing = {page.path for page in prose} | set(by_hand)
+        context = home_context(reader, existing) | {"statements": statement_counts(reader)}
+        yield _page("index.md", "home", context, "Home")
+        yield from prose
+        for picture in (*drawn.values(), *blocks.values()):
+            for path, content in picture.files().items():
+                yield Page(path=path, content=content)
+        yield from _data(reader, database, around)
+
+
+def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
+    """Pages about the data, and the data itself for programs."""
+    files = data_files(database)
+    yield _page(ERRATA, "errata", errata_context(reader), "Errata", "survey/statements.yaml")
+    yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
+    yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
+    yield _page(CHANGES, "changes", changes_context(around), "Changes")
+    texts = {LETTER: letter(reader), FEED: feed(reader, around), LLMS: llms(reader, around), **dict(api_files(reader))}
+    if around.citation is not None:
+        texts[CITATION] = around.citation
+    for path, text in texts.items():
+        yield Page(path=path, content=text.encode())
+    for path, content in files.items():
+        yield Page(path=path, content=content)
+    for file in around.engine.files if around.engine else ():
+        yield Page(path=f"{ENGINE}/{file.name}", content=file)
+
+
+def _prose(
+    reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], around: Surroundings
+) -> Iterator[Page]:
+    rows = method_rows(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows))
+    compared = comparison_rows(reader, rows)
+    yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
+    for path, content in compare_files(reader, rows, compared):
+        yield Page(path=path, content=content)
+    for method, context in method_contexts(reader, blocks, around.sources):
+        path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
+        yield _page(path, "method", context, method.name, source)
+    yield _page(
+        "table5.md",
+        "table5",
+        table5_context(reader) | {"siblings": siblings("table5.md"), "pictures": drawn},
+        "Table 5, checked",
+        "survey/table5.csv",
+    )
+    yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
+    for page in SURVEY_PAGES:
+        context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
+        yield _page(page.path, page.template, context, page.title, page.source)
+    yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
+    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
+    yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
+
+
+def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
+    """The pieces that hand-written pages take in with `<!-- live: NAME -->`, by name.
+
+    Args:
+        repository: address of the repository, for the pieces that link to it.
+    """
+    with reading(database) as reader:
+        return {name: str(text) for name, text in fragments(reader, repository).items()}
+
+
+def fill(text: str, live: Mapping[str, str], name: str) -> str:
+    """Put live pieces into a hand-written page, which must lie at the root of the site.
+
+    Raises:
+        SurveyError: the page asks for a piece that does not exist.
+    """
+
+    def piece(match: re.Match[str]) -> str:
+        if match[1] not in live:
+            raise SurveyError(f"{name}: there is no live text '{match[1]}'{nearest(match[1], live)}")
+        return live[match[1]]
+
+    return _LIVE.sub(piece, text)
+
+
+def write(
+    database: Path, folder: Path, written_by_hand: Path | None = None, around: Surroundings | None = None
+) -> None:
+    """Write the whole site as files of Markdown, for a generator that takes a folder.
+
+    Args:
+        written_by_hand: a folder with further pages and assets, which are copied; their live texts are filled in.
+    """
+    by_hand: list[str] = []
+    if written_by_hand is not None:
+        by_hand = [path.relative_to(written_by_hand).as_posix() for path in written_by_hand.rglob("*.md")]
+        live = live_texts(database)
+        for path in sorted(p for p in written_by_hand.rglob("*") if p.is_file()):
+            content = path.read_bytes()
+            if path.suffix == ".md":
+                content = fill(content.decode(), live, path.name).encode()
+            _write(folder / path.relative_to(written_by_hand), content)
+    for page in render(database, by_hand, around):
+        text = page.content.read_bytes() if isinstance(page.content, Path) else page.content
+        _write(folder / page.path, text if isinstance(text, bytes) else text.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _page(path: str, template: str, context: dict[str, Any], title: str, source: str | None = None) -> Page:
+    text = _environment().get_template(f"{template}.md.j2").render(page=path, **context)
+    tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return Page(path=path, content=tidy, title=title, source=source)
+
+
+@cache
+def _environment() -> Environment:
+    """Templates whose every expression is escaped for Markdown, unless it is markup already."""
+
+    def harmless(value: object) -> Markup:
+        return markdown.escape(value)
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=harmless,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
+                            "fence": markdown.fence, "figure": figure}  # fmt: skip
+    return environment

@@ -1,0 +1,1 @@
+"""Markdown, numbers and words: the parts that pages are written with."""

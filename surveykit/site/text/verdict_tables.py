@@ -1,0 +1,132 @@
+"""Printed figures beside measured ones, with their reviewed explanations. Used by several pages."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.site.data.judged import judged_figure
+from surveykit.site.pages.configurations import place
+from surveykit.site.text import numbers
+from surveykit.site.text.cells import cell
+from surveykit.site.text.markdown import Cell, link, slug, table
+from surveykit.site.text.words import CAUSES, words
+
+COLUMNS = ("params_millions", "params_percent")
+
+
+def verdict_anchor(row_label: str, backbone: str, column: str) -> str:
+    """The anchor of a verdict on its method's page."""
+    return f"{slug(row_label)}-{backbone}-{column.removeprefix('params_')}"
+
+
+def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
+    """The anchor of an explanation on the page of discrepancies, or of a row that has none."""
+    return f"{slug(row_label)}-open" if position is None else f"{method}-{position + 1}"
+
+
+def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
+    """Rows of Table 5 with both verdicts: backbone, name, row_label, method, configuration and, by column, `cells`."""
+    found: dict[tuple[str, str], Any] = {}
+    sql = (
+        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position, e.innocent, e.evidence FROM verdict v"
+        " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
+        " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
+        "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"
+        "   AND f.column_name = v.column_name AND f.printed = v.printed"
+        " ORDER BY b.parameters, b.id, lower(v.row_label), v.row_label, v.column_name"
+    )
+    for v in reader.all(sql) if method is None else reader.of("method", method, sql):
+        row = found.setdefault(
+            (v.backbone, v.row_label),
+            SimpleNamespace(
+                backbone=v.backbone, backbone_name=v.backbone_name, row_label=v.row_label, method=v.method,
+                configuration=v.configuration, cells={},
+            ),
+        )  # fmt: skip
+        row.cells[v.column_name] = v
+    return list(found.values())
+
+
+def figures(row: Any, page: str) -> list[Cell]:
+    """Six cells: printed, measured and verdict in millions, and the same in percent."""
+    cells: list[Cell] = []
+    for column in COLUMNS:
+        v = row.cells.get(column)
+        if v is None:
+            cells += [numbers.ABSENT] * 3
+            continue
+        own = page == f"methods/{v.method}.md"
+        anchor = verdict_anchor(v.row_label, v.backbone, column)
+        judged = judged_figure(v)
+        if own:
+            cells += [
+                cell(v.printed, "claim", anchor),
+                cell(judged.figure, "measured", anchor),
+                cell(judged.badge(), anchor),
+            ]
+            continue
+        cells += [v.printed, judged.figure, link(judged.badge(), f"methods/{v.method}.md#{anchor}", page)]
+    return cells
+
+
+def verdict_table(reader: Reader, page: str, method: str) -> Markup:
+    """The verdicts of one method."""
+    rows = [[row.row_label, row.backbone_name, *figures(row, page)] for row in verdicts(reader, method)]
+    heads = ["Row", "Backbone", "M printed", "M measured", "Verdict", "% printed", "% measured", "Verdict"]
+    return table(heads, rows, "llrrlrrl")
+
+
+def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
+    """The explanations of one method that are needed: where they apply, cause, text, and which other setup the figures fit."""
+    found = reader.of(
+        "method",
+        method,
+        "SELECT e.*, list(DISTINCT b.name) AS backbones FROM explanation e JOIN explanation_figure f USING (method, position)"
+        " JOIN backbone b ON b.id = f.backbone"
+        " JOIN verdict v ON v.method = e.method AND v.row_label = e.row_label AND v.backbone = f.backbone"
+        "   AND v.column_name = f.column_name AND v.printed = f.printed AND v.verdict = 'differs'"
+        " GROUP BY ALL ORDER BY e.position",
+    )
+    for e in found:
+        e.cause_words = words(e.cause, CAUSES)
+        e.anchor = explanation_anchor(e.method, e.row_label, e.position)
+        e.backbones = ", ".join(sorted(e.backbones))
+        e.setup_link = setup_link(reader, e.fits_setup, page) if e.fits_setup else None
+    return found
+
+
+def setup_link(reader: Reader, configuration: str, page: str) -> Markup:
+    """A link to the configuration that gives the printed figures, with its method."""
+    (c,) = reader.of(
+        "id",
+        configuration,
+        "SELECT c.id, c.name, m.name AS method FROM configuration c JOIN method m ON m.id = c.method",
+    )
+    return link(f"{c.method}: {c.name}", place(c.id), page)
+
+
+def tried_table(reader: Reader, page: str, method: str, position: int) -> Markup:
+    """What was tried for an unresolved difference, with the count on the backbones in question."""
+    rows = reader.all(
+        "SELECT DISTINCT c.id, c.name, m.name AS method, b.name AS backbone, b.parameters, x.trainable, x.trainable_percent"
+        " FROM explanation_tried t JOIN configuration c ON c.id = t.configuration JOIN method m ON m.id = c.method"
+        " JOIN explanation_figure f ON f.method = t.method AND f.position = t.position"
+        " JOIN backbone b ON b.id = f.backbone LEFT JOIN measured x ON x.configuration = c.id AND x.backbone = b.id"
+        " WHERE t.method = ? AND t.position = ? ORDER BY b.parameters, x.trainable DESC, c.id",
+        method, position,
+    )  # fmt: skip
+    cells = [
+        [
+            link(f"{r.method}: {r.name}", place(r.id), page),
+            r.backbone,
+            numbers.count(r.trainable),
+            numbers.millions(r.trainable),
+            numbers.percent(r.trainable_percent),
+        ]
+        for r in rows
+    ]
+    return table(["Tried", "Backbone", "Trainable", "Millions", "%"], cells, "llrrr")

@@ -1,0 +1,168 @@
+"""The site's words for what the database names by a key. A key without a word is shown as it is, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from surveykit.site.text.markdown import span
+
+OUTCOMES = {
+    "match": "match",
+    "fits_another_setup": "fits another setup",
+    "inconsistent": "inconsistent",
+    "unresolved": "unresolved",
+    "unexplained": "unexplained",
+    "not_measured": "not measured",
+}
+OUTCOME_MEANINGS = {
+    "match": "The printed figure is our count at the printed rounding.",
+    "fits_another_setup": "It differs from our count for the row's own configuration and equals the count of another one, which is named. That does not confirm it.",
+    "inconsistent": "It differs, and does not match the count that the survey prints beside it.",
+    "unresolved": "It differs; at least three other configurations were tried, and none gives it.",
+    "unexplained": "It differs, and nobody has looked into it yet. The checks of this catalog fail then.",
+    "not_measured": "There is no count to compare it with.",
+}
+VERDICTS = {
+    "match": ("match", "What we measure is what is printed, at the printed rounding."),
+    "within_range": ("within range", "What we measure lies in the printed range."),
+    "outside_range": ("outside range", "On the paper's own backbone, what we measure lies outside the printed range."),
+    "partly": ("partly", "A part of what is printed is what we measure."),
+    "differs": ("differs", "What we measure is not what is printed; the reason is given."),
+    "predicted": ("predicted", "A prediction beside a printed figure, with its error; nothing is judged."),
+    "not_comparable": ("not comparable", "There is nothing to judge, for the reason that is given."),
+    "not_measured": ("not measured", "There is no measurement to compare it with."),
+}
+"""Word and meaning of each verdict of a cell."""
+CAUSES = {
+    "other_configuration": "other hyper-parameters",
+    "library_default": "a library's default",
+    "other_module_set": "another set of modules",
+    "other_row": "fits another method",
+    "stored_not_trained": "stored parameters, not trained ones",
+    "other_backbone": "another backbone",
+    "other_definition": "another definition",
+    "source_inconsistent": "figures that do not match each other",
+    "unresolved": "unresolved",
+}
+CAUSE_MEANINGS = {
+    "other_configuration": "The same method with other hyper-parameters has the printed count.",
+    "library_default": "What a library does by default has the printed count, and it differs from the method's description.",
+    "other_module_set": "The same edit on other modules of the backbone has the printed count.",
+    "other_row": "A configuration of another method has the printed count.",
+    "stored_not_trained": "The printed figure is what is stored for a task, not what is trained.",
+    "other_backbone": "The same configuration on another backbone gives the printed cell.",
+    "other_definition": "The survey may use the column in another sense than we do. That is a reading, and no count shows it.",
+    "source_inconsistent": "Two figures of the survey do not match each other, or one seems to be in another unit.",
+    "unresolved": "None of our counts gives what is printed; what was tried is listed.",
+}
+FAMILIES = {
+    "adapter": "Adapters",
+    "soft_prompt": "Soft prompts",
+    "other_additive": "Other additive methods",
+    "selective": "Selective methods",
+    "reparametrization": "Reparametrization-based methods",
+    "hybrid": "Hybrid methods",
+    "baseline": "Baseline",
+}
+TYPES = {"A": "additive", "S": "selective", "R": "reparametrization-based"}
+OVERHEADS = {
+    "none": "none",
+    "ffn": "feed-forward",
+    "linear": "linear layer",
+    "gating": "gating",
+    "input": "longer input",
+    "decoder": "decoder",
+}
+COLUMNS = {
+    "type": "Type",
+    "disk": "Saves disk",
+    "ram": "Saves RAM",
+    "bp": "Saves backpropagation",
+    "overhead": "Inference overhead",
+    "trainable_percent": "Trainable parameters, %",
+    "changed_percent": "Changed parameters, %",
+    "under_1b": "Evaluated under 1 B parameters",
+    "under_20b": "Evaluated under 20 B parameters",
+    "over_20b": "Evaluated over 20 B parameters",
+    "params_millions": "Parameters, millions",
+    "params_percent": "Parameters, %",
+}
+SOURCES = {
+    "survey_table": "table of the survey",
+    "survey_text": "text of the survey",
+    "paper": "the method's paper",
+    "derived": "derived by us",
+}
+STATUSES = {"not_stated": "not stated", "not_applicable": "does not apply"}
+BASES = {
+    "paper": "the method's paper",
+    "library_default": "a library's defaults",
+    "survey_text": "the survey's text",
+    "fitted": "chosen because its count is a printed figure",
+    "variant": "a variant that was tried",
+}
+RELATIONS = {
+    "extends": ("extends", "is extended by"),
+    "combines": ("combines", "is a part of"),
+    "variant_of": ("is a variant of", "has the variant"),
+    "initialised_by": ("is initialised by", "initialises"),
+}
+LIBRARIES = {
+    "peft": "Hugging Face PEFT",
+    "adapters": "adapters (AdapterHub)",
+    "transformers": "Hugging Face Transformers",
+    "repository": "Repository",
+    "none": "No implementation found",
+}
+SYMBOLS = {
+    "d": "width of the residual stream (d_model)",
+    "I": "inner width of attention, heads × width of a head",
+    "f": "width of the feed-forward (d_ff)",
+    "H": "attention heads",
+    "Le": "encoder layers, 0 without an encoder",
+    "Ld": "decoder layers, 0 without a decoder",
+    "V": "rows of the token embedding",
+    "U": "buckets of the relative position bias, 0 without",
+    "G": "input matrices of a feed-forward: 2 if gated, else 1",
+    "T": "token matrices: 1 if tied, else 2",
+    "A": "attention modules: Le + 2 Ld, and Le or Ld where there is one stack only",
+    "Ka": "kinds of attention: 3 with encoder and decoder, else 1",
+    "F": "feed-forward modules, Le + Ld",
+    "L": "norms, those of embeddings included: 2 Le + 3 Ld + 2, and 2 Le + 1 or 2 Ld + 1 where there is one stack only",
+    "B": "entries of biases of the linear layers of attention and feed-forward; 0 on T5",
+    "Bn": "entries of biases of norms: L d, and 0 on T5",
+    "N": "all parameters of the backbone",
+}
+
+
+def words(key: str, known: dict[str, str]) -> str:
+    """The word for a key."""
+    return known.get(key, key.replace("_", " "))
+
+
+def yes_no(value: bool | None, otherwise: str = "not stated") -> Markup:
+    """A tick as a word; the colour only repeats it."""
+    if value is None:
+        return span(otherwise, "absent")
+    return span("yes", "yes") if value else span("no", "no")
+
+
+def type_words(letters: str) -> str:
+    """`AR` → `additive, reparametrization-based`."""
+    if letters == "none":
+        return "none: no set of parameters is singled out"
+    return ", ".join(TYPES.get(letter, letter) for letter in letters)
+
+
+def overhead_words(canonical: str | None) -> str:
+    if canonical is None:
+        return "not stated"
+    return " + ".join(words(kind, OVERHEADS) for kind in canonical.split("+"))
+
+
+def listed(parts: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *first, last = list(parts) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
