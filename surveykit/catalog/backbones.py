@@ -15,7 +15,6 @@ class Backbone(Record):
 
     id: str = Field(pattern=ID_PATTERN)
     name: str
-    survey_label: str | None
     """Its label in the survey's Table 5; null when it is not there."""
     checkpoint: str
     """Where the weights are published (owner/name on the Hugging Face hub)."""

@@ -8,9 +8,6 @@ from typing import Any
 from surveykit.catalog.records import Paper
 from surveykit.errors import Problem
 
-SURVEY_KEY = "lialin2023scaling"
-"""The key of the survey itself."""
-
 
 def read_papers(text: str, file: str) -> tuple[dict[str, Paper], list[Problem]]:
     """Parse the text of a bibliography; every entry that cannot be read, repeats a key or lacks a field is a problem."""

@@ -1,94 +1,111 @@
-"""What the survey prints, cell by cell, and how its wording is read."""
+"""Claims: every printed cell of every source, with what it is about. All that follows begins here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, field_validator, model_validator
+from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
+from surveykit.catalog.sources import MethodName, ModelName, Tier, Unit
+from surveykit.catalog.variations import varied_name
 
-from surveykit.catalog.figures import parse_figure
-from surveykit.recipes.base import Overhead
-from surveykit.record import Record
+if TYPE_CHECKING:
+    from surveykit.catalog.load import Catalog
 
-Tick = Literal["✓", "✗"]
-Column = Literal["score", "params_millions", "params_percent", "ram_gb", "throughput_train", "throughput_infer"]
-
-OVERHEAD_PRINTED: Mapping[str, tuple[Overhead, ...]] = {
-    "No overhead": (),
-    "+ FFN": ("ffn",),
-    "+ input": ("input",),
-    "+ FFN and input": ("ffn", "input"),
-    "+ linear layer": ("linear",),
-    "+ gating": ("gating",),
-    "+ decoder": ("decoder",),
-}
-"""How Table 1 words the inference overhead, and what we read in it."""
+DASH = frozenset({"-", "–", "—"})
+"""What is printed where a source gives no figure on purpose."""
+CellStatus = Literal["printed", "dash", "not_printed", "missing_in_source"]
 
 
-class Table1Row(Record):
-    """A row of the survey's Table 1, as printed."""
+@dataclass(frozen=True)
+class Claim:
+    """One cell of a table of a source."""
 
+    source: str
+    table: str
+    position: int
+    """Of the row in its table, from 1."""
     row: str
-    """The method's name in the table."""
-    type: Literal["A", "S", "R", "AS", "AR", "ARS"]
-    disk: Tick
-    ram: Tick
-    bp: Tick
-    overhead: Literal["No overhead", "+ FFN", "+ input", "+ FFN and input", "+ linear layer", "+ gating", "+ decoder"]
-    note: str | None = None
-    """A footnote of the table, in our words."""
-
-
-class Table2Row(Record):
-    """A row of the survey's Table 2, as printed."""
-
-    row: str
-    """The method's name in the table."""
-    trainable_percent: str
-    """Trainable parameters in percent, as printed; a range or a bound stays text."""
-    changed_percent: str
-    """Changed parameters in percent, as printed."""
-    under_1b: Tick
-    """Evaluated on models of fewer than 1 billion parameters."""
-    under_20b: Tick
-    """… of fewer than 20 billion."""
-    over_20b: Tick
-    """… of more than 20 billion."""
-    note: str | None = None
-
-    @field_validator("trainable_percent", "changed_percent")
-    @classmethod
-    def _is_figure(cls, printed: str) -> str:
-        parse_figure(printed)
-        return printed
-
-
-class SurveyPlace(Record):
-    """Where the survey treats the method, and what its tables say of it."""
-
-    section: str = Field(pattern=r"^[0-9]+(\.[0-9]+)?$")
-    """Number of the section that describes it."""
-    table1: Table1Row | None
-    """Null: the method has no row there."""
-    table2: Table2Row | None
-
-
-class TableCell(Record):
-    """One printed figure of Table 5: one fact per row of the file."""
-
-    identity = ("backbone_label", "row", "column")
-
-    backbone_label: str
-    row: str
-    column: Column
+    """The row's label, as printed; empty where rows have none."""
+    column: str
+    quantity: str
+    unit: Unit | None
+    model_label: str | None
+    """The model's label, as printed."""
+    method: str | None
+    """Id of the method; None where the catalog has no entry for it, or the row speaks of none."""
+    configuration: str | None
+    """The configuration that the row speaks of, with the hyper-parameters in which it differs; None where it names none."""
+    model: str | None
+    """Id of the model; None where the row names none, or the catalog does not have it."""
+    setting: str | None
     printed: str | None
-    status: Literal["printed", "dash", "missing_in_source"]
+    status: CellStatus
+    means: str | None
+    """How the printed word is read, where the table says so."""
+    locator: str
+    tier: Tier
+    unknown: str | None
+    """What of it the catalog does not have, in a sentence."""
 
-    @model_validator(mode="after")
-    def _text_when_printed(self) -> Self:
-        if (self.status == "printed") != (self.printed is not None):
-            raise ValueError("a cell has text exactly when its status is 'printed'")
-        if self.printed is not None:
-            parse_figure(self.printed)
-        return self
+    @property
+    def place(self) -> tuple[str, str, int, str]:
+        """What tells claims apart."""
+        return self.source, self.table, self.position, self.column
+
+
+def claims(catalog: Catalog, source: str | None = None) -> Iterator[Claim]:
+    """Every claim of a catalog, or of one source, in printed order."""
+    for folder in catalog.sources.values():
+        if source in (None, folder.key):
+            for table in folder.tables.values():
+                yield from _of_table(folder, table)
+
+
+def _of_table(folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
+    meaning = table.meaning
+    names = [n for n in folder.names.methods if table.id in n.tables or not n.tables]
+    models = {n.printed: n for n in folder.names.models if table.id in n.tables or not n.tables}
+    for position, cells in enumerate(table.rows, start=1):
+        label = cells[meaning.row] if meaning.row else ""
+        name = name_of(cells, label, names) if meaning.row else None
+        model_label = cells[meaning.model] if meaning.model else None
+        model = models.get(model_label or "")
+        configuration = varied_name(name.configuration, name.set) if name and name.configuration else None
+        stands_at = f"{model_label}, {label}" if model_label and label else f"row {label or model_label or position}"
+        for column, what in meaning.columns.items():
+            printed, status = _read(cells[column], what.blank or meaning.blank)
+            yield Claim(
+                folder.key, table.id, position, label, column, what.quantity, what.unit, model_label,
+                name.method if name else None, configuration, meaning.on or (model.model if model else None),
+                meaning.setting, printed, status, what.means.get(printed or ""),
+                f"{meaning.locator}, {stands_at}, {column}", folder.source.tier, _unknown(name, model),
+            )  # fmt: skip
+
+
+def name_of(cells: Cells, label: str, names: list[MethodName]) -> MethodName | None:
+    """What the label of a row means; None where no name fits the row. Checked to be one at most when the source is read."""
+    return next(iter(names_of(cells, label, names)), None)
+
+
+def names_of(cells: Cells, label: str, names: list[MethodName]) -> list[MethodName]:
+    """Every name that fits a row."""
+    return [
+        name for name in names
+        if name.printed == label and all(cells.get(column) == cell for column, cell in name.when.items())
+    ]  # fmt: skip
+
+
+def _read(cell: str, blank: Literal["not_printed", "missing_in_source"]) -> tuple[str | None, CellStatus]:
+    if cell == "":
+        return None, blank
+    return (None, "dash") if cell in DASH else (cell, "printed")
+
+
+def _unknown(name: MethodName | None, model: ModelName | None) -> str | None:
+    if name is not None and name.method is None:
+        return f"The catalog has no entry for this method yet. {name.evidence}"
+    if model is not None and model.model is None:
+        return f"The catalog does not have this model. {model.reason}"
+    return None

@@ -4,52 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os.path import lexists
 from pathlib import Path
+from typing import TypeVar
 
+from surveykit.catalog import layers
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
-from surveykit.catalog.claims import TableCell
-from surveykit.catalog.loading import Loading, R
+from surveykit.catalog.claims import Claim, claims
+from surveykit.catalog.loading import Loading
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.relations import check_relations
-from surveykit.catalog.second_reading import SecondReading
+from surveykit.catalog.settings import Setting, Settings
 from surveykit.catalog.shelves import Reading, measured_fields
-from surveykit.catalog.tables import (
-    CategoryCell,
-    Citation,
-    DataCheck,
-    DataChecks,
-    Microbatch,
-    Missing,
-    PrintedName,
-    Prompt,
-    RawScore,
-    Said,
-    Statement,
-    Statements,
-)
+from surveykit.catalog.source_folder import SourceFolder, read_source
+from surveykit.catalog.source_relations import check_sources
+from surveykit.catalog.variations import varied, varied_name
 from surveykit.errors import CatalogError, Problem
 from surveykit.recipes import Recipe
 
-
-@dataclass(frozen=True)
-class SurveyTables:
-    """What the survey prints beyond Tables 1, 2 and 5, in printed order, and the sentences that are checked."""
-
-    table3: tuple[Microbatch, ...]
-    table6: tuple[CategoryCell, ...]
-    appendix_b: tuple[RawScore, ...]
-    prompts: tuple[Prompt, ...]
-    names: tuple[PrintedName, ...]
-    citations: tuple[Citation, ...]
-    missing: tuple[Missing, ...]
-    said: tuple[Said, ...]
-    second_readings: tuple[SecondReading, ...]
-    statements: tuple[Statement, ...]
-    data_checks: tuple[DataCheck, ...]
+R = TypeVar("R", Method, Backbone)
 
 
 @dataclass(frozen=True)
@@ -60,9 +37,9 @@ class Catalog:
     methods: Mapping[str, Method]
     backbones: Mapping[str, Backbone]
     papers: Mapping[str, Paper]
-    table5: tuple[TableCell, ...]
-    survey: SurveyTables
+    sources: Mapping[str, SourceFolder]
     quantities: Quantities
+    settings: Mapping[str, Setting]
     measurements: tuple[Measurement, ...]
     costs: tuple[Cost, ...]
     memory: tuple[MemoryUse, ...]
@@ -70,26 +47,72 @@ class Catalog:
     runs: Mapping[str, Run]
 
     def configurations(self) -> Iterator[tuple[str, Method, Configuration]]:
-        """Every configuration with its full name, method/configuration."""
+        """Every configuration of the methods' files with its full name, method/configuration."""
         for method in self.methods.values():
             for configuration in method.configurations:
                 yield f"{method.id}/{configuration.id}", method, configuration
 
-    def backbones_of(self, configuration: Configuration) -> tuple[str, ...]:
-        """Where a configuration is counted: on every T5, and on those that it names besides."""
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every printed cell of every source."""
+        return tuple(claims(self))
+
+    @cached_property
+    def variations(self) -> Mapping[str, Configuration]:
+        """Configurations that sources speak of with other hyper-parameters, by their full names, sorted."""
+        stated = {name: c for name, _, c in self.configurations()}
+        found: dict[str, Configuration] = {}
+        for folder in self.sources.values():
+            for name in folder.names.methods:
+                if name.set and name.configuration in stated:
+                    full = varied_name(name.configuration, name.set)
+                    found[full] = varied(stated[name.configuration], full, name.set, name.evidence)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def claimed(self) -> Mapping[str, frozenset[str]]:
+        """The models on which sources speak of a configuration, by its full name."""
+        found: dict[str, set[str]] = {}
+        for claim in self.claims:
+            if claim.configuration and claim.model:
+                found.setdefault(claim.configuration, set()).add(claim.model)
+        return {name: frozenset(models) for name, models in found.items()}
+
+    @cached_property
+    def memory_claimed(self) -> frozenset[tuple[str, str]]:
+        """Configurations on models for which a source prints memory."""
+        quantity = {q.id for q in self.quantities.quantities if q.compare == "predicted"}
+        return frozenset(
+            (c.configuration, c.model) for c in self.claims if c.quantity in quantity and c.configuration and c.model
+        )
+
+    def models_of(self, full_name: str) -> tuple[str, ...]:
+        """Where a configuration is counted: on every T5, on the models that it names, and on those that sources name with it."""
+        claimed = sorted(self.claimed.get(full_name, ()))
+        if full_name in self.variations:
+            return tuple(claimed)
         sizes = [b.id for b in self.backbones.values() if b.architecture == "t5"]
-        return tuple(dict.fromkeys((*sizes, *configuration.also_on)))
+        return tuple(dict.fromkeys((*sizes, *self.configuration(full_name).also_on, *claimed)))
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Configuration]:
+        return {**{name: c for name, _, c in self.configurations()}, **self.variations}
 
     def configuration(self, full_name: str) -> Configuration:
-        """The configuration called method/configuration; StopIteration when there is none."""
-        return next(c for name, _, c in self.configurations() if name == full_name)
+        """The configuration of a full name, with changed hyper-parameters where it names some.
 
-    def appendix_b_labels(self) -> dict[str, str]:
-        """The backbone that Appendix B means by each of its names, such as `T5 3B`."""
-        return {backbone.name.replace("-", " "): backbone.id for backbone in self.backbones.values()}
+        Raises:
+            KeyError: there is none.
+        """
+        return self._by_name[full_name]
+
+    def table_name(self, source: str, table: str) -> str:
+        """A table as sentences call it: its source, and where it stands there."""
+        folder = self.sources[source]
+        return f"{folder.source.name}, {folder.tables[table].meaning.locator}"
 
     def recipe(self, full_name: str) -> Recipe:
-        """Its recipe."""
+        """Its recipe. Raises as `configuration`."""
         return self.configuration(full_name).recipe
 
 
@@ -97,7 +120,8 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     """Load and check a catalog.
 
     Args:
-        root: the folder with `methods`, `backbones`, `survey`, `measured`, `papers.bib` and `quantities.yaml`.
+        root: its folder, with some of `methods`, `models`, `sources`, `measured`, `papers.bib`, `settings.yaml`; what it
+            lacks is taken from the bundled catalog, unless it has a `quantities.yaml` and so stands alone.
         measured: also read what `surveykit measure` wrote.
         left_out: where it is given, what `surveykit measure` wrote and is at fault is left out, and why is added here.
 
@@ -105,35 +129,27 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
         CatalogError: with every problem of every file.
     """
     loading = Loading(root)
-    methods = {k: v for k, v in loading.folder("methods", Method).items() if isinstance(v, Method)}
-    backbones = {k: v for k, v in loading.folder("backbones", Backbone).items() if isinstance(v, Backbone)}
-    papers = _papers(loading, root / "papers.bib")
-    table5 = loading.csv(root / "survey" / "table5.csv", TableCell)
-    survey = _survey(loading, root / "survey")
-    quantities = loading.yaml(root / "quantities.yaml", Quantities)
-    if quantities is None and not loading.problems:
-        message = "this file is missing: units and thresholds of what is measured"
-        loading.problems.append(Problem(f"{root.name}/quantities.yaml", 0, 0, message))
-    if quantities is None:
+    methods = _methods(loading)
+    backbones = _models(loading)
+    papers = _papers(loading)
+    read = [read_source(loading, path) for path in layers.entries(root, "sources").values()]
+    sources = {folder.key: folder for folder in read if folder is not None}
+    quantities = loading.required_yaml(
+        layers.first(root, "quantities.yaml"), Quantities, "units and thresholds of what is measured"
+    )
+    settings = loading.required_yaml(layers.first(root, "settings.yaml"), Settings, "how training runs")
+    if quantities is None or settings is None:
         raise CatalogError(loading.problems)
     catalog = Catalog(
-        root=root,
-        methods=methods,
-        backbones=backbones,
-        papers=dict(sorted(papers.items())),
-        table5=tuple(table5),
-        survey=survey,
-        quantities=quantities,
-        measurements=(),
-        costs=(),
-        memory=(),
-        trials=(),
-        runs={},
-    )
+        root=root, methods=methods, backbones=backbones, papers=papers, sources=dict(sorted(sources.items())),
+        quantities=quantities, settings={s.id: s for s in settings.settings},
+        measurements=(), costs=(), memory=(), trials=(), runs={},
+    )  # fmt: skip
     if not methods:
-        loading.problems.append(Problem(f"{root.name}/methods", 0, 0, "there is no method"))
+        loading.problem(root / "methods", "there is no method")
     if not loading.problems:  # relations between files make sense only once each file does
         check_relations(catalog, loading)
+        check_sources(catalog, loading)
     if measured:
         reading = Reading(root)
         catalog = replace(catalog, **measured_fields(catalog, reading, related=not loading.problems))
@@ -143,35 +159,39 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     return catalog
 
 
-def _papers(loading: Loading, path: Path) -> dict[str, Paper]:
-    if not lexists(path):
-        loading.problems.append(Problem(loading.name(path), 0, 0, "the bibliography is missing"))
-        return {}
-    text = loading.text(path)
-    papers, problems = ({}, []) if text is None else read_papers(text, loading.name(path))
-    loading.problems += problems
-    return papers
+def _methods(loading: Loading) -> dict[str, Method]:
+    return _named_files(loading, "methods", Method)
 
 
-def _survey(loading: Loading, folder: Path) -> SurveyTables:
-    """The survey's further tables. A catalog of one's own may leave out those it has no use for."""
+def _models(loading: Loading) -> dict[str, Backbone]:
+    return _named_files(loading, "backbones", Backbone)
 
-    def rows(name: str, record: type[R]) -> tuple[R, ...]:
-        path = folder / name
-        return tuple(loading.csv(path, record)) if lexists(path) else ()
 
-    statements = loading.yaml(folder / "statements.yaml", Statements)
-    checks = loading.yaml(folder / "data_checks.yaml", DataChecks)
-    return SurveyTables(
-        table3=rows("table3.csv", Microbatch),
-        table6=rows("table6.csv", CategoryCell),
-        appendix_b=rows("appendix_b.csv", RawScore),
-        prompts=rows("prompts.csv", Prompt),
-        names=rows("names.csv", PrintedName),
-        citations=rows("citations.csv", Citation),
-        missing=rows("missing.csv", Missing),
-        said=rows("said.csv", Said),
-        second_readings=rows("second_reading.csv", SecondReading),
-        statements=statements.statements if statements else (),
-        data_checks=checks.checks if checks else (),
-    )
+def _named_files(loading: Loading, folder: str, record: type[R]) -> dict[str, R]:
+    found: dict[str, R] = {}
+    for path in layers.entries(loading.root, folder).values():
+        if path.suffix != ".yaml":
+            loading.problem(path, "only files named <id>.yaml belong here")
+            continue
+        entry = loading.yaml(path, record)
+        if entry is None:
+            continue
+        if entry.id != path.stem:
+            loading.problem(path, f"the id '{entry.id}' must be the file's name", ("id",))
+        found[path.stem] = entry
+    return dict(sorted(found.items()))
+
+
+def _papers(loading: Loading) -> dict[str, Paper]:
+    papers: dict[str, Paper] = {}
+    paths = [layer / "papers.bib" for layer in reversed(layers.layers(loading.root))]
+    for path in paths:
+        if not lexists(path):
+            if len(paths) == 1:
+                loading.problem(path, "the bibliography is missing")
+            continue
+        text = loading.text(path)
+        found, problems = ({}, []) if text is None else read_papers(text, loading.name(path))
+        loading.problems += problems
+        papers |= found
+    return dict(sorted(papers.items()))

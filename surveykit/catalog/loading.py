@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
 
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
-from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
 from surveykit.errors import Problem
@@ -23,44 +23,26 @@ class Loading:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.problems: list[Problem] = []
-        self.documents: dict[str, Document] = {}
+        self.documents: dict[Path, Document] = {}
+        """Each YAML file that was read, with the places of its values."""
         self.rows: dict[int, tuple[str, int]] = {}
         """File and line of each record of a CSV file, by the record's identity in memory."""
 
     def name(self, path: Path) -> str:
-        return f"{self.root.name}/{path.relative_to(self.root).as_posix()}"
+        """What a file is called in a problem."""
+        return layers.name_of(self.root, path)
 
     def text(self, path: Path) -> str | None:
+        """The text of a file; None, with a problem, where it cannot be read."""
         text, problem = read_text(path, self.name(path))
         if problem is not None:
             self.problems.append(problem)
         return text
 
-    def folder(self, name: str, record: type[Method] | type[Backbone]) -> dict[str, Method | Backbone]:
-        found: dict[str, Method | Backbone] = {}
-        for path in sorted((self.root / name).glob("*")):
-            if path.suffix != ".yaml":
-                self.problems.append(Problem(self.name(path), 0, 0, "only files named <id>.yaml belong here"))
-                continue
-            text = self.text(path)
-            if text is None:
-                continue
-            entry, document, problems = read_yaml(text, self.name(path), record)
-            self.problems += problems
-            if document is not None:
-                self.documents[path.stem] = document
-            if entry is None:
-                continue
-            assert isinstance(entry, Method | Backbone)
-            if entry.id != path.stem:
-                self.at(path.stem, f"{name}/{path.name}", ("id",), f"the id '{entry.id}' must be the file's name")
-            found[path.stem] = entry
-        return found
-
     def csv(self, path: Path, record: type[R]) -> list[R]:
         """The records of a CSV file that must be there."""
         if not lexists(path):
-            self.problems.append(Problem(self.name(path), 0, 0, "this file is missing"))
+            self.problem(path, "this file is missing")
             return []
         text = self.text(path)
         if text is None:
@@ -75,17 +57,39 @@ class Loading:
         text = self.text(path) if lexists(path) else None
         if text is None:
             return None
-        found, _, problems = read_yaml(text, self.name(path), record)
+        found, document, problems = read_yaml(text, self.name(path), record)
+        if document is not None:
+            self.documents[path] = document
         self.problems += problems
         return found
 
-    def at(self, stem: str, file: str, path: tuple[str | int, ...], message: str) -> None:
-        """Report a problem at a path inside a YAML file that was read."""
-        mark = self.documents[stem].values.get(path)
+    def required_yaml(self, path: Path, record: type[R], what: str) -> R | None:
+        """The record that a YAML file is, which must be there.
+
+        Args:
+            what: what the file says, for the message where it is missing.
+        """
+        if not lexists(path):
+            self.problem(path, f"this file is missing: {what}")
+        return self.yaml(path, record)
+
+    def problem(self, path: Path, message: str, at: tuple[str | int, ...] = ()) -> None:
+        """Report a problem of a file; at a path inside it, where it is a YAML file that was read."""
+        document = self.documents.get(path)
+        mark = document.values.get(at) if document and at else None
         line, column = (mark.line, mark.column) if mark else (0, 0)
-        self.problems.append(Problem(f"{self.root.name}/{file}", line, column, message))
+        self.problems.append(Problem(self.name(path), line, column, message))
 
     def on(self, row: Record, message: str) -> None:
         """Report a problem of a record of a CSV file."""
         file, line = self.rows[id(row)]
         self.problems.append(Problem(file, line, 1, message))
+
+    def once(self, path: Path, at: tuple[str | int, ...], entries: Iterable[object]) -> None:
+        """Report every entry of a list that stands in it before."""
+        seen: list[object] = []
+        for i, entry in enumerate(entries):
+            if entry in seen:
+                shown = " ".join(map(str, entry)) if isinstance(entry, tuple) else entry
+                self.problem(path, f"'{shown}' stands twice", (*at, i))
+            seen.append(entry)

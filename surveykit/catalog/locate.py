@@ -33,7 +33,15 @@ class Location:
         return Path(self.folder)
 
 
+HOLDS = ("methods", "models", "sources", "quantities.yaml")
+"""A catalog has one of these; what it lacks is taken from the bundled one."""
+
+
 def _is_catalog(folder: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name)) for name in HOLDS)
+
+
+def _is_whole(folder: str) -> bool:
     return os.path.isdir(os.path.join(folder, "methods"))
 
 
@@ -41,7 +49,7 @@ def bundled() -> str | None:
     """The catalog in the installed package, or that of the checkout an editable install points to."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for candidate in (os.path.join(package, "_catalog"), os.path.join(os.path.dirname(package), "catalog")):
-        if _is_catalog(candidate):
+        if _is_whole(candidate):
             return candidate
     return None
 
@@ -64,7 +72,7 @@ def locate(explicit: str | None = None, *, chosen_by: str = "--catalog") -> Loca
             break
         if value and not _is_catalog(value):
             hint = f"repair it, or choose another with --catalog ('{BUNDLED}' is the one that comes with surveykit)"
-            raise SurveyError(f"{origin}: '{value}' is no catalog, since it has no folder 'methods'; {hint}")
+            raise SurveyError(f"{origin}: '{value}' is no catalog, since it has none of {', '.join(HOLDS)}; {hint}")
         if value:
             return Location(value, origin)
     inside = bundled()

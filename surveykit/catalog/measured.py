@@ -17,7 +17,7 @@ from typing import Any
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.lock import alone_in
 from surveykit.catalog.measurements import Recorded, Run
-from surveykit.catalog.settings import settings_of
+from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.shelves import RUNS, SHELVES, Reading, Shelf, method_of, read_rows, read_runs
 from surveykit.catalog.staleness import Measure, key
 
@@ -43,22 +43,23 @@ def cell_of(row: Any) -> Cell:
 
 
 def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
-    """Everything there is to measure, backbone by backbone: on every T5, and counts on the backbones that a
-    configuration names besides."""
+    """Everything there is to measure, model by model: each configuration on every T5, and counts also on the models that
+    it or a source names with it."""
     if measure == "trials":
         return sorted(Cell("", name) for name, _, _ in catalog.configurations())
+    names = [*(name for name, _, _ in catalog.configurations()), *catalog.variations]
     return sorted(
-        Cell(backbone, name)
-        for name, _, configuration in catalog.configurations()
-        for backbone in catalog.backbones_of(configuration)
-        if measure == "counts" or catalog.backbones[backbone].architecture == "t5"
+        Cell(model, name)
+        for name in names
+        for model in catalog.models_of(name)
+        if measure == "counts" or (catalog.backbones[model].architecture == "t5" and name not in catalog.variations)
     )
 
 
 def current_key(catalog: Catalog, cell: Cell, measure: Measure = "counts") -> str:
     """The key of what would be measured now. Raises as `staleness.key`."""
     backbone = catalog.backbones[cell.backbone] if cell.backbone else None
-    settings = settings_of(catalog, cell.configuration, cell.backbone) if measure == "costs" else None
+    settings = traced_settings(catalog, cell.configuration, cell.backbone) if measure == "costs" else None
     return key(catalog.recipe(cell.configuration), backbone, measure, settings)
 
 
@@ -86,7 +87,10 @@ def _row_in(row: Any, shelf: Shelf) -> object:
 
 
 def _rows_wanted(catalog: Catalog, cell: Cell, measure: Measure) -> set[Any]:
-    return {measure, *(settings_of(catalog, cell.configuration, cell.backbone).rows() if measure == "costs" else ())}
+    return {
+        measure,
+        *(traced_settings(catalog, cell.configuration, cell.backbone).rows() if measure == "costs" else ()),
+    }
 
 
 def run_name(surveykit: str, python: str, torch: str, transformers: str) -> str:
@@ -97,7 +101,7 @@ def run_name(surveykit: str, python: str, torch: str, transformers: str) -> str:
 def record(catalog: Catalog, fresh: Iterable[Recorded], run: Run) -> list[Path]:
     """Merge rows that were just measured into the files as they are now, whoever wrote there meanwhile.
 
-    A cell that was measured anew loses all rows that it had on the same shelf. The run is written before the rows that
+    Measuring a cell again replaces its rows in that folder. The run is written before the rows that
     name it, and each file beside and renamed: whenever this is cut off, what is there can be read.
 
     Returns:

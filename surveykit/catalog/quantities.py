@@ -1,43 +1,92 @@
-"""quantities.yaml: what is measured, in which unit, where it is judged, and from where on a tick counts as true."""
+"""quantities.yaml: what sources print, which of our counts it can mean, how it is compared, and with which thresholds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from surveykit.catalog.measurements import COUNTS
 from surveykit.record import Record
 
-TICKS = ("disk", "ram")
-"""Quantities that a tick of Table 1 speaks of: each needs a threshold."""
+Comparison = Literal["rounding", "tick", "set", "predicted", "shown"]
+"""How a printed cell is compared: at its printed rounding; a tick with a threshold or a fact; as a set of words; with a
+prediction whose error is shown; not at all."""
 
 
 class Judging(Record):
-    """Where ticks are judged."""
+    """Where claims are judged that name no model or setting of their own."""
 
     judged_on: str
-    """Base model on which ticks and overheads are judged, and percentages where the paper's own is not in the catalog."""
+    """Model on which ticks and overheads are judged, and percentages where the paper's own is not in the catalog."""
     full_tuning: str
     """The configuration that is the whole of a share of memory."""
     matched_to: str
     """The configuration whose places and rank other ones have that are comparable by their counts."""
     stored_value_bytes: int = Field(ge=1)
     """Bytes of a stored parameter of the base model."""
+    searched_below: int = Field(ge=1)
+    """Parameters of the largest model on which a figure is looked for whose model is not named."""
+    setting: str
+    """An id of settings.yaml: how training is traced where a claim names no setting."""
     length: int = Field(ge=1)
     """Positions of the input at which memory is judged."""
     dtype: Literal["bfloat16", "float32"]
-    """Width of numbers at which memory is judged."""
+    """Precision at which memory is judged."""
+    word_of: str | None = None
+    """The source whose ticks and types `methods` shows; what it does not say is said by the methods' own files."""
+
+
+class Sense(Record):
+    """One of our counts that a printed figure can mean."""
+
+    id: str
+    counts: tuple[str, ...] = Field(min_length=1)
+    """Counts of a measurement that are added up; `model` stands for the parameters of the base model."""
+    says: str
+
+    @model_validator(mode="after")
+    def _counts_are_known(self) -> Self:
+        for name in self.counts:
+            if name not in ("model", *COUNTS):
+                raise ValueError(f"'{name}' is no count; there are model, {', '.join(COUNTS)}")
+        return self
 
 
 class Quantity(Record):
-    """Something that is measured."""
+    """Something that sources print."""
 
     id: str
     says: str = Field(min_length=10)
-    unit: str = Field(min_length=3)
-    saved_at_most: Decimal | None = Field(ge=0, le=1, max_digits=5, decimal_places=4)
-    """Up to this value a tick is right; null where no tick speaks of the quantity."""
+    unit: str | None = None
+    compare: Comparison
+    at_most: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
+    """Up to this value a tick is right; null where a tick speaks of no amount."""
+    tolerance: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
+    """Share of our figure by which a printed one may differ besides its rounding, such as a file's header."""
+    senses: tuple[Sense, ...] = ()
+    """What a printed figure can mean; the first is what the name says, others are looked at in searches only."""
+    reason: str | None = None
+    """Why it is not judged, where it is only shown."""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if (self.compare == "shown") != (self.reason is not None):
+            raise ValueError("what is only shown, and nothing else, says in `reason` why it is not judged")
+        if (self.compare == "rounding") != bool(self.senses):
+            raise ValueError("a figure that is compared at its rounding, and no other, has senses")
+        return self
+
+    @property
+    def sense_ids(self) -> tuple[str, ...]:
+        return tuple(sense.id for sense in self.senses)
+
+    def sense(self, name: str) -> Sense:
+        """The sense of this id."""
+        return next(sense for sense in self.senses if sense.id == name)
 
 
 class Quantities(Record):
@@ -51,11 +100,18 @@ class Quantities(Record):
         ids = [q.id for q in self.quantities]
         for twice in sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"the quantity {twice} stands twice")
-        for name in TICKS:
-            if not any(q.id == name and q.saved_at_most is not None for q in self.quantities):
-                raise ValueError(f"the quantity {name} needs saved_at_most: a tick of Table 1 speaks of it")
+        for name in ("disk", "ram"):
+            if name not in ids or self.by_id[name].at_most is None:
+                raise ValueError(f"the quantity {name} needs at_most: a tick of it is judged by an amount")
         return self
 
-    def saved_at_most(self, tick: str) -> Decimal:
+    @cached_property
+    def by_id(self) -> Mapping[str, Quantity]:
+        """Quantities by id."""
+        return {q.id: q for q in self.quantities}
+
+    def at_most(self, tick: str) -> Decimal:
         """Up to which value a tick is right."""
-        return next(q.saved_at_most for q in self.quantities if q.id == tick and q.saved_at_most is not None)
+        threshold = self.by_id[tick].at_most
+        assert threshold is not None  # checked when the file is read
+        return threshold

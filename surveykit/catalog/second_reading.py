@@ -12,11 +12,11 @@ from surveykit.catalog.days import check_day
 from surveykit.record import Record
 
 if TYPE_CHECKING:
-    from surveykit.catalog.load import Catalog
+    from surveykit.catalog.source_folder import SourceFolder
 
 
 class SecondReading(Record):
-    """A finding that somebody who did not write it has checked against the survey's text, running its query again."""
+    """A finding that somebody who did not write it has checked against the source's text, running its query again."""
 
     identity = ("finding",)
 
@@ -35,13 +35,11 @@ class SecondReading(Record):
         return self
 
 
-def signable(catalog: Catalog) -> dict[str, Record]:
-    """Every finding by name: statements and data checks by id, explanations of Table 5 as `ROW on BACKBONE ...`."""
-    explained: dict[str, Record] = {
-        f"{e.row} on {' '.join(e.backbones)}": e for method in catalog.methods.values() for e in method.explanations
-    }
-    statements = {s.id: s for s in catalog.survey.statements}
-    return {**explained, **statements, **{check.id: check for check in catalog.survey.data_checks}}
+def signable(folder: SourceFolder) -> dict[str, Record]:
+    """Every finding of a source by name: statements and data checks by id, explanations as `ROW on MODEL ...`."""
+    explained: dict[str, Record] = {explanation.name: explanation for explanation in folder.explanations}
+    statements = {statement.id: statement for statement in folder.statements}
+    return {**explained, **statements, **{check.id: check for check in folder.data_checks}}
 
 
 def digest(finding: Record) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from surveykit.catalog import layers
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.files import read_text
 from surveykit.catalog.records import Method
@@ -35,7 +36,7 @@ def selected_recipes(
     found: dict[str, Recipe] = {}
     for name in names:
         if name == EVERY:
-            wanted = [(method, configuration) for method in _ids(root / "methods")]
+            wanted = [(method, configuration) for method in _ids(root, "methods")]
         else:
             method, _, own = name.partition("/")
             wanted = [(method, own or configuration)]
@@ -51,15 +52,15 @@ def catalogued_backbone(root: Path, name: str) -> Backbone | None:
     Raises:
         CatalogError: its file is invalid.
     """
-    return _read(root, "backbones", name, Backbone) if name in _ids(root / "backbones") else None
+    return _read(root, "backbones", name, Backbone) if name in _ids(root, "backbones") else None
 
 
-def _ids(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+def _ids(root: Path, folder: str) -> list[str]:
+    return sorted(path.stem for path in layers.entries(root, folder).values() if path.suffix == ".yaml")
 
 
 def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> tuple[str, Recipe]:
-    known = _ids(root / "methods")
+    known = _ids(root, "methods")
     if name not in known:
         raise SurveyError(f"there is no method '{name}'{nearest(name, known)}")
     method = _read(root, "methods", name, Method)
@@ -73,8 +74,9 @@ def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> t
 
 
 def _read(root: Path, folder: str, name: str, record: type[R]) -> R:
-    file = f"{root.name}/{folder}/{name}.yaml"
-    text, problem = read_text(root / folder / f"{name}.yaml", file)
+    path = layers.first(root, f"{folder}/{name}.yaml")
+    file = layers.name_of(root, path)
+    text, problem = read_text(path, file)
     if text is None:
         raise CatalogError([problem] if problem else [])
     entry, _, problems = read_yaml(text, file, record)

@@ -1,54 +1,89 @@
-"""In which settings costs are traced: what the catalog says of them, and what we chose."""
+"""settings.yaml: how training runs where its costs are traced."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from surveykit.catalog.measurements import Dtype
+from pydantic import Field
+
+from surveykit.catalog.measurements import Dtype, Whole
+from surveykit.record import ID_PATTERN, Record
 
 if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
 
-BAND_LENGTHS = (128, 512)
-"""Positions of the encoder's input, besides those of the setting that is judged: they show whether an answer depends on it."""
-TARGET_LENGTH = 8
-"""Positions of the decoder's input."""
-DTYPES: tuple[Dtype, ...] = get_args(Dtype)
-LARGEST_BATCH = 32
-SETTING_DATASET = "RTE"
-"""The row of the survey's Table 3 that gives the batch; a backbone without a row has the largest batch there."""
+
+class BatchFrom(Record):
+    """A source's table that gives the batch for each model."""
+
+    source: str
+    table: str
+    column: str
+    where: Mapping[str, str]
+    """Cells by column: which of a model's rows is meant."""
+
+
+class Setting(Record):
+    """A named way to train."""
+
+    id: str = Field(pattern=ID_PATTERN)
+    says: str = Field(min_length=10)
+    batch: Whole
+    """Examples at once, where no table gives it."""
+    batch_from: BatchFrom | None = None
+    lengths: tuple[Whole, ...] = Field(min_length=1)
+    """Positions of the input; the first is the one that is judged, the others show whether an answer depends on it."""
+    target_length: Whole
+    """Positions of the decoder's input."""
+    dtypes: tuple[Dtype, ...] = Field(min_length=1)
+    not_traced: str | None = None
+    """Why memory is not traced in this setting; null where it is."""
+
+
+class Settings(Record):
+    """The whole file."""
+
+    settings: tuple[Setting, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All settings of one configuration on one backbone."""
+class Traced:
+    """The settings in which one configuration is traced on one model."""
 
     batch: int
     """Examples at once."""
     lengths: tuple[int, ...]
-    target_length: int = TARGET_LENGTH
-    dtypes: tuple[Dtype, ...] = DTYPES
+    target_length: int
+    dtypes: tuple[Dtype, ...]
 
     def rows(self) -> set[tuple[int, int, int, str]]:
-        """What each row of memory is of: batch, length, target length, width of numbers."""
+        """What each row of memory is of: batch, length, target length, precision."""
         return {(self.batch, length, self.target_length, dtype) for length in self.lengths for dtype in self.dtypes}
 
 
-def settings_of(catalog: Catalog, configuration: str, backbone: str) -> Settings:
-    """Those of method/configuration on a backbone.
+def traced_settings(catalog: Catalog, configuration: str, model: str) -> Traced:
+    """Those of method/configuration on a model.
 
-    Defaults of methods, and what rows of Table 5 are read as on its backbones, are traced at all lengths; others at one.
+    Defaults of methods, and what claims about memory name, are traced at all lengths; others at the one that is judged.
     """
-    found = catalog.configuration(configuration)
-    in_table5 = bool(found.survey_rows) and catalog.backbones[backbone].survey_label is not None
-    judged = catalog.quantities.judging.length
-    lengths = dict.fromkeys((judged, *BAND_LENGTHS)) if found.default or in_table5 else (judged,)
-    return Settings(_batch_of(catalog, backbone), tuple(lengths))
+    judging = catalog.quantities.judging
+    setting = catalog.settings[judging.setting]
+    every = catalog.configuration(configuration).default or (configuration, model) in catalog.memory_claimed
+    lengths = dict.fromkeys((judging.length, *setting.lengths)) if every else (judging.length,)
+    return Traced(batch_of(catalog, setting, model), tuple(lengths), setting.target_length, setting.dtypes)
 
 
-def _batch_of(catalog: Catalog, backbone: str) -> int:
-    """The microbatch of the survey's Table 3."""
-    label = catalog.backbones[backbone].survey_label
-    rows = (m for m in catalog.survey.table3 if m.backbone_label == label and m.dataset == SETTING_DATASET)
-    return next((m.microbatch for m in rows), LARGEST_BATCH)
+def batch_of(catalog: Catalog, setting: Setting, model: str) -> int:
+    """Examples at once on a model: as a source's table says, else the setting's own."""
+    given = setting.batch_from
+    folder = catalog.sources.get(given.source) if given else None
+    if given is None or folder is None or given.table not in folder.tables:
+        return setting.batch
+    table = folder.tables[given.table]
+    labels = {n.printed for n in folder.names.models if n.model == model and given.table in (*n.tables, given.table)}
+    for cells in table.rows:
+        if cells[table.meaning.model or ""] in labels and all(cells[c] == v for c, v in given.where.items()):
+            return int(cells[given.column])
+    return setting.batch

@@ -8,6 +8,7 @@ from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
 from surveykit.catalog.staleness import Measure
@@ -54,7 +55,7 @@ class Reading:
 
     def name(self, path: Path) -> str:
         """What a file is called in a problem."""
-        return f"{self.root.name}/{path.relative_to(self.root).as_posix()}"
+        return layers.name_of(self.root, path)
 
     def text(self, path: Path) -> str | None:
         """The text of a file; None, with a problem, where it cannot be read."""
@@ -77,17 +78,27 @@ def measured_fields(catalog: Catalog, reading: Reading, *, related: bool) -> dic
         reading: takes the problems.
         related: whether the rest is sound, so that rows can be put to it.
     """
-    folder = catalog.root / "measured"
-    runs = {run.run: run for run in read_runs(folder, reading)}
-    found = {shelf: list(_rows_on(folder, shelf, reading)) for shelf in SHELVES}
-    named = {row.run for rows in found.values() for row, _ in rows}
-    if not named <= runs.keys():  # perhaps it was written just now, with its rows
-        runs |= {run.run: run for run in read_runs(folder, Reading(reading.root))}
+    runs: dict[str, Run] = {}
+    found: dict[Shelf, list[tuple[Any, Problem]]] = {shelf: [] for shelf in SHELVES}
+    for layer in layers.layers(catalog.root):
+        folder = layer / "measured"
+        runs = {**{run.run: run for run in read_runs(folder, reading)}, **runs}
+        rows = {shelf: list(_rows_on(folder, shelf, reading)) for shelf in SHELVES}
+        named = {row.run for of_shelf in rows.values() for row, _ in of_shelf}
+        if not named <= runs.keys():  # perhaps it was written just now, with its rows
+            runs |= {run.run: run for run in read_runs(folder, Reading(reading.root))}
+        for shelf, of_shelf in rows.items():
+            known = {_place(row, shelf) for row, _ in found[shelf]}
+            found[shelf] += [row for row in of_shelf if _place(row[0], shelf) not in known]
     if related:
-        names = {name for name, _, _ in catalog.configurations()}
-        for shelf, rows in found.items():
-            found[shelf] = [row for row in rows if _is_related(row, catalog, names, runs, reading)]
+        names = {*(name for name, _, _ in catalog.configurations()), *catalog.variations}
+        for shelf, rows_found in found.items():
+            found[shelf] = [row for row in rows_found if _is_related(row, catalog, names, runs, reading)]
     return {"runs": runs, **{shelf.field: tuple(row for row, _ in rows) for shelf, rows in found.items()}}
+
+
+def _place(row: Any, shelf: Shelf) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in shelf.record.identity)
 
 
 def _rows_on(folder: Path, shelf: Shelf, reading: Reading) -> Iterator[tuple[Any, Problem]]:

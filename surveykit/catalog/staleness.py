@@ -11,13 +11,13 @@ from typing import Literal
 
 from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.package_code import PackageCode
-from surveykit.catalog.settings import Settings
+from surveykit.catalog.settings import Traced
 from surveykit.recipes import Recipe
 
 Measure = Literal["counts", "costs", "trials"]
 """What is measured: numbers of parameters; memory, backward and inference; a run on a tiny T5."""
 
-_DESCRIBES_BACKBONE = {"id", "name", "survey_label", "checkpoint", "paper", "parameters_source"}
+_DESCRIBES_BACKBONE = {"id", "name", "checkpoint", "paper", "parameters_source"}
 ENTRIES: Mapping[Measure, tuple[str, ...]] = {
     "counts": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_counts"),
     "costs": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_costs"),
@@ -33,7 +33,7 @@ def _code(measure: Measure, kinds: frozenset[str]) -> str:
     return CODE.digest([*ENTRIES[measure], *kinds])
 
 
-def key(recipe: Recipe, backbone: Backbone | None, measure: Measure, settings: Settings | None = None) -> str:
+def key(recipe: Recipe, backbone: Backbone | None, measure: Measure, settings: Traced | None = None) -> str:
     """Sixteen hex digits over all that decides over what is found: recipe, backbone, settings, and the code.
 
     Prose is not in it, and of the kinds of edits only the modules that the recipe uses. A trial makes a backbone of its

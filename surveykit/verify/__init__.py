@@ -1,10 +1,10 @@
 """Claim × measurement → verdict."""
 
 from surveykit.verify.again import Checked, sample
-from surveykit.verify.checks import Report, verify
 from surveykit.verify.findings import Finding
-from surveykit.verify.verdicts import CellVerdict, Summary, judge, summarise
-from surveykit.verify.whole import WholeReport, verify_whole
+from surveykit.verify.judge import judge
+from surveykit.verify.report import Report, verify_all, verify_counts
+from surveykit.verify.verdicts import Summary, Verdict, summaries
 
-__all__ = ["CellVerdict", "Checked", "Finding", "Report", "Summary", "WholeReport", "judge", "sample", "summarise",
-           "verify", "verify_whole"]  # fmt: skip
+__all__ = ["Checked", "Finding", "Report", "Summary", "Verdict", "judge", "sample", "summaries", "verify_all",
+           "verify_counts"]  # fmt: skip

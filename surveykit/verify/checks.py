@@ -1,46 +1,34 @@
-"""What must hold for `surveykit verify-params` to pass. Every check returns findings; none raises."""
+"""What must hold of measurements: what is recorded is what is measured, and what the formulas give."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from surveykit import formula
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.measured import stale
 from surveykit.catalog.measurements import COUNTS, Measurement
+from surveykit.catalog.staleness import Measure
 from surveykit.errors import FormulaError
-from surveykit.verify.explanations import check_explanations
 from surveykit.verify.findings import Finding
-from surveykit.verify.verdicts import CellVerdict, judge
+
+_RECORDED: tuple[Measure, ...] = ("costs", "trials")
 
 
-@dataclass(frozen=True)
-class Report:
-    """The outcome of a verification."""
-
-    verdicts: tuple[CellVerdict, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def passed(self) -> bool:
-        return not self.findings
-
-
-def verify(catalog: Catalog, fresh: Iterable[Measurement]) -> Report:
-    """Compare fresh measurements with the recorded ones, with the formulas, and with the survey's figures.
-
-    Only what was freshly measured is judged, so a selection of methods or backbones can be verified alone.
-    """
-    fresh = tuple(fresh)
+def check_counts(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Finding]:
+    """Every count that was measured now is recorded so, and is what its formula gives."""
     measured = {(m.configuration, m.backbone): m for m in fresh}
-    verdicts = tuple(v for v in judge(catalog, fresh) if (v.configuration, v.backbone) in measured)
-    findings = [
-        *_drift(catalog, measured),
-        *_formulas(catalog, fresh),
-        *_unexplained(verdicts),
-        *check_explanations(catalog, measured),
-    ]
-    return Report(verdicts, tuple(sorted(findings)))
+    yield from _drift(catalog, measured)
+    yield from _formulas(catalog, measured.values())
+
+
+def check_recorded(catalog: Catalog) -> Iterator[Finding]:
+    """Everything that is not measured each time is recorded and current, and every trial did what it should."""
+    for measure in _RECORDED:
+        for cell in stale(catalog, measure):
+            message = f"its {measure} are missing or of another recipe, model, setting or code; run surveykit measure"
+            yield Finding("stale", str(cell), message)
+    yield from _trials(catalog)
 
 
 def _drift(catalog: Catalog, fresh: Mapping[tuple[str, str], Measurement]) -> Iterator[Finding]:
@@ -55,9 +43,7 @@ def _drift(catalog: Catalog, fresh: Mapping[tuple[str, str], Measurement]) -> It
             yield Finding("drift", where, f"recorded as {then.status}, now {now.status} ({now.reason})")
             continue
         if now.key != then.key:  # what changes no count (alpha, an activation, a placement) still changes the recipe
-            message = (
-                "recorded for another recipe, engine or backbone; run surveykit measure and commit catalog/measured"
-            )
+            message = "recorded for another recipe, engine or model; run surveykit measure and commit catalog/measured"
             yield Finding("drift", where, message)
         for name in COUNTS:
             old, new = getattr(then, name), getattr(now, name)
@@ -66,12 +52,13 @@ def _drift(catalog: Catalog, fresh: Mapping[tuple[str, str], Measurement]) -> It
 
 
 def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Finding]:
-    forms = {name: c.formula for name, _, c in catalog.configurations()}
     for m in fresh:
         if m.status == "failed":
             yield Finding("not_measured", f"{m.configuration} on {m.backbone}", m.reason or "no reason recorded")
             continue
-        written = forms[m.configuration]
+        written = catalog.configuration(m.configuration).formula
+        if written is None:
+            continue
         try:
             symbols = formula.bind(written.let, catalog.backbones[m.backbone].symbols())
             for name, text in written.forms().items():
@@ -83,11 +70,21 @@ def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Findin
             yield Finding("formula", f"{m.configuration} on {m.backbone}", str(error))
 
 
-def _unexplained(verdicts: Iterable[CellVerdict]) -> Iterator[Finding]:
-    for v in verdicts:
-        if v.outcome == "unexplained":
-            message = f"printed {v.printed}, measured {v.measured:.4f}; add an explanation to methods/{v.method}.yaml"
-            yield Finding("unexplained", v.name, message)
+def _trials(catalog: Catalog) -> Iterator[Finding]:
+    for t in catalog.trials:
+        if t.status != "run":
+            continue
+        faults = {
+            "some steps do not lower the loss": t.loss_falls == "no",
+            f"{t.stray} moved and should not have": t.stray is not None,
+            "merged outputs differ from unmerged ones": t.merge == "differs",
+            "what is stored does not give the outputs": t.restored == "no",
+            "more entries changed than can change": (t.changed_random or 0) > (t.changed or 0),
+            "the change has a higher rank than it can have": (t.rank or 0) > (t.update_rank or 0),
+        }
+        for message, holds in faults.items():
+            if holds:
+                yield Finding("trial", t.configuration, message)
 
 
 def _shown(count: int | None) -> str:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from surveykit.verify.checks import Report
-from surveykit.verify.verdicts import CellVerdict, summarise
+from surveykit.verify.report import Report
+from surveykit.verify.verdicts import Verdict
 
 
 def junit(report: Report) -> str:
     """One test case per printed figure and per finding; findings are failures."""
-    summary = summarise(report.verdicts)
     cases = len(report.verdicts) + len(report.findings)
     suite = ElementTree.Element(
-        "testsuite", name="surveykit verify-params", tests=str(cases), failures=str(len(report.findings))
+        "testsuite", name="surveykit verify", tests=str(cases), failures=str(len(report.findings))
     )
     for verdict in report.verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname=verdict.configuration, name=verdict.name)
+        case = ElementTree.SubElement(suite, "testcase", classname=verdict.found.configuration or verdict.claim.row, name=verdict.name)
         ElementTree.SubElement(case, "system-out").text = sentence(verdict)
     for finding in report.findings:
         case = ElementTree.SubElement(suite, "testcase", classname=finding.check, name=finding.where)
         ElementTree.SubElement(case, "failure", message=finding.message, type=finding.check)
-    ElementTree.SubElement(suite, "system-out").text = summary.sentence()
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(report.sentences())
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
 
@@ -32,15 +31,13 @@ def github(report: Report) -> str:
     for verdict in report.verdicts:
         if verdict.outcome in ("fits_another_setup", "unresolved"):
             lines.append(f"::notice title={_title(verdict.name)}::{_message(sentence(verdict))}")
-    return "\n".join([*lines, summarise(report.verdicts).sentence()]) + "\n"
+    return "\n".join([*lines, *report.sentences()]) + "\n"
 
 
-def sentence(verdict: CellVerdict) -> str:
+def sentence(verdict: Verdict) -> str:
     """A verdict in words."""
-    if verdict.measured is None:
-        return f"printed {verdict.printed}, not measured"
-    said = f"printed {verdict.printed}, {verdict.configuration} gives {verdict.measured:.4f}: {verdict.verdict}"
-    return f"{said} ({verdict.cause}) {verdict.explanation}" if verdict.explanation else said
+    said = f"printed {verdict.claim.printed}: {verdict.word.replace('_', ' ')}. {verdict.found.reason}"
+    return f"{said} ({verdict.cause}) {verdict.explanation.text}" if verdict.explanation else said
 
 
 def _message(text: str) -> str:

@@ -1,44 +1,24 @@
-"""What was measured, as verdicts look it up, and what a look at one printed cell found."""
+"""What was measured, as verdicts look it up."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse
+from surveykit.catalog.quantities import Sense
+from surveykit.catalog.sources import Unit
 
-CellWord = Literal[
-    "match", "within_range", "outside_range", "partly", "differs", "predicted", "not_comparable", "not_measured"
-]
-FoundBy = Literal["default", "search"]
-SETTLED: frozenset[CellWord] = frozenset({"match", "within_range"})
-"""Verdicts that leave nothing to explain. What is not comparable may have an explanation, and needs none."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """One look at a cell: the verdict, and the figure, configuration, base model and sense that it judged."""
-
-    word: CellWord
-    measured: str | None
-    sense: str | None
-    reason: str
-    configuration: str | None = None
-    backbone: str | None = None
-    found_by: FoundBy | None = None
-    """`default`: the default configuration agrees, looked at in the one way that was fixed before; `search`: another
-    configuration, base model or sense does. None where nothing agrees."""
-    candidates: int | None = None
-    """How many figures of ours were compared with the printed one; None where nothing was."""
-    fitting: int | None = None
-    """How many of them agree with it."""
+FACTORS: dict[Unit, int] = {
+    "parameters": 1, "thousand": 10**3, "million": 10**6, "billion": 10**9, "bytes": 1,
+    "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30,
+}  # fmt: skip
+"""What one of each unit is; a percentage has the parameters of its model as the whole."""
 
 
 class Evidence:
-    """What was measured, by configuration and backbone."""
+    """What was measured, by configuration and model."""
 
     def __init__(
         self, catalog: Catalog, counts: Iterable[Measurement], costs: Iterable[Cost], memory: Iterable[MemoryUse]
@@ -52,12 +32,39 @@ class Evidence:
             if m.status == "traced":
                 self._memory.setdefault((m.configuration, m.backbone), []).append(m)
 
-    def ram_ratios(self, configuration: str, backbone: str) -> dict[tuple[int, str], Decimal]:
-        """Predicted peak as a share of full tuning's, by length and width of numbers."""
-        full_tuning = self._memory.get((self.judging.full_tuning, backbone), ())
-        whole = {(m.batch, m.length, m.dtype): m.peak for m in full_tuning}
+    def count(self, configuration: str, model: str, sense: Sense) -> int | None:
+        """A count in one sense; None where the configuration was not counted on the model."""
+        counted = self.counts.get((configuration, model))
+        if counted is None:
+            return None
+        parts = (self.parameters(model) if name == "model" else getattr(counted, name) for name in sense.counts)
+        return sum(part or 0 for part in parts)
+
+    def figure(self, configuration: str, model: str, sense: Sense, unit: Unit | None) -> Decimal | None:
+        """A count in one sense and in a unit, unrounded; None where it was not counted, or the unit has no whole."""
+        count = self.count(configuration, model, sense)
+        return None if count is None else self.in_unit(count, model, unit)
+
+    def in_unit(self, count: int, model: str, unit: Unit | None) -> Decimal | None:
+        """An amount in a unit; None where a percentage has no whole."""
+        if unit == "percent":
+            whole = self.parameters(model)
+            return Decimal(count) * 100 / whole if whole else None
+        return Decimal(count) / FACTORS[unit or "parameters"]
+
+    def parameters(self, model: str) -> int | None:
+        """Parameters of the bare model."""
+        return self.catalog.backbones[model].parameters
+
+    def peaks(self, configuration: str, model: str) -> list[MemoryUse]:
+        """Memory that was traced, in every setting."""
+        return self._memory.get((configuration, model), [])
+
+    def ram_ratios(self, configuration: str, model: str) -> dict[tuple[int, str], Decimal]:
+        """Predicted peak as a share of full tuning's, by length and precision."""
+        whole = {(m.batch, m.length, m.dtype): m.peak for m in self.peaks(self.judging.full_tuning, model)}
         found: dict[tuple[int, str], Decimal] = {}
-        for m in self._memory.get((configuration, backbone), ()):
+        for m in self.peaks(configuration, model):
             full = whole.get((m.batch, m.length, m.dtype))
             if m.peak is not None and full:
                 found[m.length, m.dtype] = Decimal(m.peak) / full

@@ -4,177 +4,170 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from surveykit.catalog.claims import TableCell
+from surveykit.catalog.claims import Claim
 from surveykit.catalog.figures import parse_figure
-from surveykit.catalog.load import Catalog
-from surveykit.catalog.measurements import Measurement
-from surveykit.catalog.records import CellExplanation, Configuration, Explanation, Method, Setup
+from surveykit.catalog.records import Configuration
+from surveykit.catalog.sources import Explanation
 from surveykit.recipes import Recipe
-from surveykit.verify.cells import PERCENTAGES, TableVerdict, judge_tick
-from surveykit.verify.evidence import SETTLED, Evidence
+from surveykit.verify.evidence import Evidence
+from surveykit.verify.figures import covers, gives
 from surveykit.verify.findings import Finding
-from surveykit.verify.percentages import fits
-from surveykit.verify.verdicts import ParameterColumn, in_unit, parameter_cells
-
-Measured = Mapping[tuple[str, str], Measurement]
+from surveykit.verify.ticks import judge_tick
+from surveykit.verify.verdicts import SETTLED, Verdict
 
 
-def check_explanations(catalog: Catalog, measured: Measured) -> Iterator[Finding]:
-    """Check every explanation whose row was measured."""
-    cells = {(cell.row, backbone.id, cell.column): cell for cell, _, backbone, _, _ in parameter_cells(catalog)}
-    for method in catalog.methods.values():
-        for explanation in method.explanations:
-            claimed = next(
-                c for c in method.configurations if explanation.row in {claim.row for claim in c.survey_rows}
+def check_explanations(evidence: Evidence, verdicts: Iterable[Verdict]) -> Iterator[Finding]:
+    """Check every explanation of a figure that was judged."""
+    judged: dict[tuple[str, str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        claim = verdict.claim
+        judged.setdefault((claim.source, claim.table, claim.row), []).append(verdict)
+    for folder in evidence.catalog.sources.values():
+        for explanation in folder.explanations:
+            row = judged.get((folder.key, explanation.table, explanation.row), [])
+            if row:
+                yield from _Check(evidence, folder.key, explanation, row).findings()
+
+
+class _Check:
+    """One explanation, and the verdicts of the rows with its label."""
+
+    def __init__(self, evidence: Evidence, source: str, explanation: Explanation, row: list[Verdict]) -> None:
+        self.evidence = evidence
+        self.explanation = explanation
+        self.row = row
+        self.where = f"{source}/explanations.yaml, {explanation.name}"
+        self.spoken_of = [
+            v for v in row if explanation.quotes(v.claim.model, v.claim.column, v.claim.printed or "")
+        ]  # fmt: skip
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._quotes()
+        for verdict in self.spoken_of:
+            if verdict.word != "not_measured":
+                yield from self._figure(verdict)
+        by_model: dict[str | None, list[Verdict]] = {}
+        for verdict in self.spoken_of:
+            if verdict.word != "not_measured":
+                by_model.setdefault(verdict.claim.model, []).append(verdict)
+        for verdicts in by_model.values():
+            yield from self._together(verdicts)
+
+    def _quotes(self) -> Iterator[Finding]:
+        """Every quoted figure is printed."""
+        models = {v.claim.model for v in self.row}
+        for quoted in self.explanation.figures:
+            if quoted.model not in models:
+                continue  # another model than those that were measured now
+            for column, figure in quoted.printed.items():
+                here = [v.claim for v in self.row if (v.claim.model, v.claim.column) == (quoted.model, column)]
+                if figure not in [claim.printed for claim in here]:
+                    printed = here[0].printed if here else "nothing"
+                    message = f"explains the figure {figure} in {column}, but the table prints {printed}"
+                    yield Finding("explanation", self.where, message)
+
+    def _figure(self, verdict: Verdict) -> Iterator[Finding]:
+        claim, explanation = verdict.claim, self.explanation
+        if verdict.word in SETTLED:
+            yield Finding("explanation", verdict.name, f"the verdict is {verdict.word} now; remove its explanation")
+        setup = explanation.fits_setup
+        if setup is not None:
+            model = setup.model or claim.model or verdict.found.model or self.evidence.judging.judged_on
+            fits = self._gives(claim, setup.configuration, model)
+            if not fits:
+                found = "was not measured" if fits is None else "does not give it"
+                message = f"printed {claim.printed}: {setup.configuration} on {model} {found}"
+                yield Finding("explanation", verdict.name, message)
+            yield from self._cause(claim, verdict, setup.configuration, setup.model)
+        if explanation.cause == "stored_not_trained" and not self._stored(claim):
+            message = f"what is stored does not give the printed {claim.printed}"
+            yield Finding("explanation", verdict.name, message)
+        if explanation.cause == "truncated" and not self._truncated(verdict):
+            yield Finding(
+                "explanation", verdict.name, f"{claim.printed} is not our figure cut off after its last place"
             )
-            yield from _cause(catalog, explanation, method.id, claimed)
-            for quoted in explanation.figures:
-                found = []
-                for column, figure in quoted.printed().items():
-                    cell = cells.get((explanation.row, quoted.backbone, column))
-                    if cell is not None and cell.printed == figure:
-                        found.append(cell)
-                        continue
-                    where = f"Table 5, {explanation.row} on {quoted.backbone}, {column}"
-                    printed = "nothing" if cell is None else cell.printed
-                    yield Finding("explanation", where, f"explains the figure {figure}, but the table prints {printed}")
-                name = f"{method.id}/{claimed.id}"
-                if found and (name, quoted.backbone) in measured:
-                    yield from _figures(catalog, explanation, name, quoted.backbone, found, measured)
 
+    def _together(self, verdicts: list[Verdict]) -> Iterator[Finding]:
+        """What holds for all figures of a row on one model."""
+        named = [v for v in verdicts if v.claim.configuration]
+        if self.explanation.cause == "source_inconsistent" and named and not self._another_matches(named):
+            message = "source_inconsistent needs another figure of the same row that matches"
+            yield Finding("explanation", named[0].name, message)
+        for name in self.explanation.tried:
+            if named and all(self._gives(v.claim, name, v.claim.model or "") for v in named):
+                message = f"{name} gives every printed figure; name it in fits_setup"
+                yield Finding("explanation", named[0].name, message)
 
-def check_cell_explanations(evidence: Evidence, cells: Iterable[TableVerdict]) -> Iterator[Finding]:
-    """Check every explanation of a cell of Tables 1 and 2: there must be a difference, and what is said to give the
-    printed cell must give it and differ from the default configuration as the cause says."""
-    words = {(v.method, v.table, v.column): v for v in cells}
-    for method in evidence.catalog.methods.values():
-        for explanation in method.cell_explanations:
-            verdict = words[method.id, explanation.table, explanation.column]
-            if verdict.verdict in SETTLED:
-                message = f"the verdict is {verdict.verdict} now; remove its explanation"
-                yield Finding("explanation", verdict.locator, message)
-            if explanation.fits_setup is not None:
-                yield from _cell_setup(evidence, method, explanation, explanation.fits_setup, verdict.locator)
+    def _another_matches(self, named: list[Verdict]) -> bool:
+        """Whether another figure of the same row and quantity confirms our count, so that the two contradict."""
+        return any(
+            other.word in SETTLED
+            for other in self.row
+            if other.claim.position == named[0].claim.position
+            and other.claim.quantity == named[0].claim.quantity
+            and other not in named
+        )
 
+    def _gives(self, claim: Claim, configuration: str, model: str) -> bool | None:
+        """Whether a configuration on a model gives a printed cell; None where it was not measured."""
+        quantity = self.evidence.catalog.quantities.by_id[claim.quantity]
+        if quantity.compare in ("tick", "set"):
+            found = judge_tick(claim, self.evidence, configuration, model)
+            return None if found.word == "not_measured" else found.word in SETTLED
+        return gives(claim, self.evidence, quantity, configuration, model)
 
-def _cell_setup(
-    evidence: Evidence, method: Method, explanation: CellExplanation, setup: Setup, where: str
-) -> Iterator[Finding]:
-    name = f"{setup.configuration} on {setup.backbone}"
-    if explanation.column in PERCENTAGES:
-        gives = fits(evidence, explanation.column, explanation.printed, setup.configuration, setup.backbone)
-    else:
-        gives = judge_tick(
-            evidence, setup.configuration, setup.backbone, explanation.column, explanation.printed
-        ).word in SETTLED  # fmt: skip
-    if not gives:
-        yield Finding("explanation", where, f"{name} does not give the printed {explanation.printed}")
-    default = method.default
-    if default is None:  # without a configuration nothing is judged
-        return
-    owner, other = next((m.id, c) for n, m, c in evidence.catalog.configurations() if n == setup.configuration)
-    if explanation.cause == "other_backbone":
-        holds = setup.configuration == f"{method.id}/{default.id}"
-    else:
-        holds = _CAUSES[explanation.cause](method.id, default, owner, other)
-    if not holds:
-        message = f"the cause {explanation.cause} does not describe how {name} differs from {method.id}/{default.id}"
-        yield Finding("explanation", where, message)
+    def _stored(self, claim: Claim) -> bool:
+        counted = self.evidence.counts.get((claim.configuration or "", claim.model or ""))
+        if counted is None or counted.stored is None or claim.model is None:
+            return False
+        figure = self.evidence.in_unit(counted.stored, claim.model, claim.unit)
+        return figure is not None and covers(claim, self.evidence.catalog.quantities.by_id[claim.quantity], figure)
 
+    def _truncated(self, verdict: Verdict) -> bool:
+        value = verdict.found.value
+        return value is not None and parse_figure(verdict.claim.printed or "").truncates(value)
 
-def _figures(
-    catalog: Catalog,
-    explanation: Explanation,
-    claimed: str,
-    backbone: str,
-    printed: list[TableCell],
-    measured: Measured,
-) -> Iterator[Finding]:
-    record = catalog.backbones[backbone]
+    def _cause(self, claim: Claim, verdict: Verdict, other: str, model: str | None) -> Iterator[Finding]:
+        """A cause says in what the setup that fits differs from the row's own; compare the two."""
+        own = claim.configuration or self._default(claim)
+        if own is None:
+            return
+        configuration = self.evidence.catalog.configuration
+        if self.explanation.cause == "other_model":
+            holds = other == own and model is not None
+        else:
+            holds = _CAUSES[self.explanation.cause](own, configuration(own), other, configuration(other))
+        if not holds:
+            message = f"the cause {self.explanation.cause} does not describe how {other} differs from {own}"
+            yield Finding("explanation", verdict.name, message)
 
-    def equals(count: int, cell: TableCell) -> bool:
-        column: ParameterColumn = "params_millions" if cell.column == "params_millions" else "params_percent"
-        return parse_figure(cell.printed or "").covers(in_unit(count, column, record))
-
-    def gives(name: str, cell: TableCell) -> bool | None:
-        """Whether a configuration gives a printed figure; None when it was not measured."""
-        found = measured.get((name, backbone))
-        return None if found is None or found.trainable is None else equals(found.trainable, cell)
-
-    def gives_stored(cell: TableCell) -> bool:
-        stored = measured[claimed, backbone].stored
-        return stored is not None and equals(stored, cell)
-
-    for cell in printed:
-        where = f"Table 5, {explanation.row} on {backbone}, {cell.column}"
-        if gives(claimed, cell):
-            yield Finding("explanation", where, "the figure matches now; remove its explanation")
-        if explanation.fits_setup is not None and not gives(explanation.fits_setup, cell):
-            found = "was not measured" if gives(explanation.fits_setup, cell) is None else "does not give it"
-            yield Finding("explanation", where, f"printed {cell.printed}: {explanation.fits_setup} {found}")
-        if explanation.cause == "stored_not_trained" and not gives_stored(cell):
-            yield Finding("explanation", where, f"what is stored does not give the printed {cell.printed}")
-    if explanation.cause == "source_inconsistent" and not _another_figure_matches(
-        catalog, claimed, backbone, printed, gives
-    ):
-        where = f"Table 5, {explanation.row} on {backbone}"
-        yield Finding("explanation", where, "source_inconsistent needs another figure of the same cell that matches")
-    for name in explanation.tried:
-        if all(gives(name, cell) for cell in printed):
-            message = f"{name} gives every printed figure; name it in fits_setup"
-            yield Finding("explanation", f"Table 5, {explanation.row} on {backbone}", message)
-
-
-def _another_figure_matches(
-    catalog: Catalog,
-    claimed: str,
-    backbone: str,
-    printed: list[TableCell],
-    gives: Callable[[str, TableCell], bool | None],
-) -> bool:
-    """Whether the row's other parameter figure on this backbone confirms our count, so that the two contradict."""
-    others = [
-        cell
-        for cell, _, record, _, _ in parameter_cells(catalog)
-        if record.id == backbone and cell.row == printed[0].row and cell not in printed
-    ]
-    return any(gives(claimed, cell) for cell in others)
-
-
-def _cause(catalog: Catalog, explanation: Explanation, method: str, claimed: Configuration) -> Iterator[Finding]:
-    """A cause says in what the setup that fits differs from the row's own; compare the two."""
-    holds = _CAUSES.get(explanation.cause)
-    if holds is None:
-        return
-    where = f"methods/{method}.yaml, explanation of {explanation.row}"
-    other = explanation.fits_setup
-    if other is None:  # the record refuses this; a cause in _CAUSES always names its configuration
-        return
-    configuration = next(c for name, _, c in catalog.configurations() if name == other)
-    if not holds(method, claimed, other.split("/")[0], configuration):
-        message = f"the cause {explanation.cause} does not describe how {other} differs from {method}/{claimed.id}"
-        yield Finding("explanation", where, message)
+    def _default(self, claim: Claim) -> str | None:
+        method = self.evidence.catalog.methods.get(claim.method or "")
+        return f"{method.id}/{method.default.id}" if method and method.default else None
 
 
 _Holds = Callable[[str, Configuration, str, Configuration], bool]
 
 
-def _other_row(method: str, claimed: Configuration, other_method: str, other: Configuration) -> bool:
-    return method != other_method
+def _same_method(own: str, other: str) -> bool:
+    return own.partition("/")[0] == other.partition("/")[0]
 
 
-def _other_module_set(method: str, claimed: Configuration, other_method: str, other: Configuration) -> bool:
-    return method == other_method and claimed.recipe != other.recipe and _bare(claimed.recipe) == _bare(other.recipe)
+def _other_row(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
+    return not _same_method(own, other)
 
 
-def _other_configuration(method: str, claimed: Configuration, other_method: str, other: Configuration) -> bool:
-    return method == other_method and _bare(claimed.recipe) != _bare(other.recipe)
+def _other_module_set(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
+    return _same_method(own, other) and claimed.recipe != setup.recipe and _bare(claimed.recipe) == _bare(setup.recipe)
 
 
-def _library_default(method: str, claimed: Configuration, other_method: str, other: Configuration) -> bool:
-    return _other_configuration(method, claimed, other_method, other) and any(
-        oracle.trainable is None for oracle in other.oracles
-    )
+def _other_configuration(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
+    return _same_method(own, other) and _bare(claimed.recipe) != _bare(setup.recipe)
+
+
+def _library_default(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
+    counted = any(oracle.trainable is None for oracle in setup.oracles)
+    return _other_configuration(own, claimed, other, setup) and counted
 
 
 _CAUSES: Mapping[str, _Holds] = {

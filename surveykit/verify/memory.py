@@ -1,18 +1,18 @@
-"""Predicted peak memory beside the survey's Table 5. An error is shown; nothing is judged. Pure: no files, no torch."""
+"""Predicted peak memory beside printed memory. An error is shown; nothing is judged. Pure: no files, no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
-from surveykit.catalog.load import Catalog
-from surveykit.catalog.measurements import MemoryUse
+from surveykit.catalog.claims import Claim
+from surveykit.catalog.figures import parse_figure
 from surveykit.ranks import rank_correlation
-
-GIGABYTE = Decimal(1_000_000_000)
-
+from surveykit.verify.evidence import FACTORS, Evidence
+from surveykit.verify.verdicts import Found
 
 Sample = Literal["all", "left_out", "as_read"]
 SAMPLES: tuple[Sample, ...] = ("all", "left_out", "as_read")
@@ -22,36 +22,38 @@ another method's; with these predicted as that method."""
 
 @dataclass(frozen=True)
 class MemoryPrediction:
-    """One printed figure of Table 5's memory column beside the predicted peak in one setting."""
+    """One printed figure of memory beside the predicted peak in one setting."""
 
-    backbone: str
-    method: str
+    claim: Claim
     configuration: str
-    row: str
-    printed: str
+    model: str
+    printed: Decimal
+    """In the claim's unit."""
     batch: int
     length: int
     dtype: str
-    predicted_gb: Decimal
-    """Peak of a training step in the stage that needs most, in 10^9 bytes."""
+    predicted: Decimal
+    """Peak of a training step in the stage that needs most, in the claim's unit."""
     read_as: str | None = None
     """The other method's configuration whose count the row prints, where that was reviewed."""
-    read_as_gb: Decimal | None = None
+    read_as_predicted: Decimal | None = None
     """The peak predicted for that one; None where it was not traced in this setting."""
 
     @property
     def error_percent(self) -> Decimal:
         """How far the prediction lies above the printed figure, in percent of it."""
-        return (self.predicted_gb / Decimal(self.printed) - 1) * 100
+        return (self.predicted / self.printed - 1) * 100
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One assumption for all rows, length of the input and width of numbers, and its errors; the batch is Table 3's."""
+    """One assumption for all rows of a table, length of the input and precision, and its errors."""
 
+    source: str
+    table: str
     sample: Sample
-    backbone: str | None
-    """None: the rows of all backbones together."""
+    model: str | None
+    """None: the rows of all models together."""
     length: int
     dtype: str
     rows: int
@@ -67,81 +69,124 @@ class Setting:
     the rows of the others, so that its errors are out of sample."""
 
 
-def predictions(catalog: Catalog) -> tuple[MemoryPrediction, ...]:
-    """Every printed memory figure of Table 5 in every setting that was traced."""
-    traced: dict[tuple[str, str], list[MemoryUse]] = {}
-    for m in catalog.memory:
-        if m.status == "traced":
-            traced.setdefault((m.configuration, m.backbone), []).append(m)
-    others = {
-        e.row: e.fits_setup
-        for method in catalog.methods.values()
-        for e in method.explanations
-        if e.cause == "other_row" and e.fits_setup is not None
-    }
+class Memory:
+    """Predictions for every claim about memory, and which setting fits each table best."""
 
-    def found() -> Iterator[MemoryPrediction]:
-        for backbone, method, configuration, row, printed in _printed(catalog):
-            other = others.get(row)
-            peaks = {(m.length, m.dtype): m.peak_any_stage for m in traced.get((other or "", backbone), [])}
-            for m in traced.get((configuration, backbone), []):
-                if m.peak_any_stage is not None:
-                    read = peaks.get((m.length, m.dtype))
-                    yield MemoryPrediction(
-                        backbone, method, configuration, row, printed, m.batch, m.length, m.dtype,
-                        Decimal(m.peak_any_stage) / GIGABYTE, other, None if read is None else Decimal(read) / GIGABYTE,
-                    )  # fmt: skip
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
 
-    return tuple(found())
+    @cached_property
+    def predictions(self) -> tuple[MemoryPrediction, ...]:
+        """Every printed figure of memory in every setting that was traced."""
+        quantities = self.evidence.catalog.quantities.by_id
+        return tuple(
+            found
+            for claim in self.evidence.catalog.claims
+            if quantities[claim.quantity].compare == "predicted" and claim.printed is not None
+            for found in self._predicted(claim)
+        )
 
+    def _predicted(self, claim: Claim) -> Iterator[MemoryPrediction]:
+        if claim.configuration is None or claim.model is None:
+            return
+        figure = parse_figure(claim.printed or "")
+        factor = FACTORS[claim.unit or "bytes"]
+        other = self._read_as(claim)
+        peaks = {(m.length, m.dtype): m.peak_any_stage for m in self.evidence.peaks(other or "", claim.model)}
+        for m in self.evidence.peaks(claim.configuration, claim.model):
+            if m.peak_any_stage is not None:
+                read = peaks.get((m.length, m.dtype))
+                yield MemoryPrediction(
+                    claim, claim.configuration, claim.model, figure.low * figure.scale, m.batch, m.length, m.dtype,
+                    Decimal(m.peak_any_stage) / factor, other, None if read is None else Decimal(read) / factor,
+                )  # fmt: skip
 
-def _printed(catalog: Catalog) -> Iterator[tuple[str, str, str, str, str]]:
-    owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
-    backbones = {b.survey_label: b.id for b in catalog.backbones.values() if b.survey_label}
-    for cell in catalog.table5:
-        if cell.column == "ram_gb" and cell.printed is not None:
-            yield backbones[cell.backbone_label], *owners[cell.row], cell.row, cell.printed
+    def _read_as(self, claim: Claim) -> str | None:
+        """The other method's configuration whose count the claim's row prints."""
+        for e in self.evidence.catalog.sources[claim.source].explanations:
+            if (e.table, e.row, e.cause) == (claim.table, claim.row, "other_row") and e.fits_setup is not None:
+                return e.fits_setup.configuration
+        return None
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The errors of every setting, table by table, the smallest first."""
+        tables: dict[tuple[str, str], list[MemoryPrediction]] = {}
+        for p in self.predictions:
+            tables.setdefault((p.claim.source, p.claim.table), []).append(p)
+        return tuple(setting for found in tables.values() for setting in settings(found))
+
+    @cached_property
+    def best(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """By source and table, the length and precision that fit all its rows best."""
+        chosen = [s for s in self.settings if s.sample == "all" and s.model is None and s.is_chosen]
+        return {(s.source, s.table): (s.length, s.dtype) for s in chosen}
+
+    @cached_property
+    def _shown(self) -> dict[tuple[str, str, int, str], MemoryPrediction]:
+        return {
+            p.claim.place: p
+            for p in self.predictions
+            if (p.length, p.dtype) == self.best.get((p.claim.source, p.claim.table))
+        }
+
+    def look(self, claim: Claim) -> Found:
+        """The prediction for a claim in the setting that fits its table best."""
+        p = self._shown.get(claim.place)
+        if p is None:
+            setting = self.evidence.catalog.settings.get(claim.setting or "")
+            reason = (
+                setting.not_traced if setting else None
+            ) or "memory of this configuration on this model is not traced"
+            return Found("not_comparable", None, None, reason, claim.configuration, claim.model)
+        reason = f"batch {p.batch}, {p.length} positions, {p.dtype}: {p.error_percent:+.1f} % of the printed figure"
+        shown = f"{p.predicted.quantize(Decimal('0.01')):f}"
+        return Found("predicted", shown, None, reason, p.configuration, p.model, value=p.predicted)
 
 
 def settings(found: Sequence[MemoryPrediction]) -> tuple[Setting, ...]:
-    """The errors of each setting, of each sample, over all backbones and on each; the smallest first.
+    """The errors of each setting of one table, of each sample, over all models and on each; the smallest first.
 
     A setting holds for all rows: none is tuned for a row. It is left out where a row of its sample was not traced in it.
     """
-    backbones = sorted({p.backbone for p in found})
+    models = sorted({p.model for p in found})
     return tuple(
         setting
         for sample in SAMPLES
-        for scope in (None, *backbones)
+        for scope in (None, *models)
         for setting in _scoped(_sampled(found, sample), sample, scope)
     )
 
 
-def sentences(found: Sequence[Setting]) -> list[str]:
-    """The errors in lines that can be quoted: of what, in sample and out of it."""
-    chosen = {(s.sample, s.backbone): s for s in found if s.is_chosen}
+def sentences(found: Sequence[Setting], table: str) -> list[str]:
+    """The errors of one table in lines that can be quoted: of what, in sample and out of it.
+
+    Args:
+        table: what the table is called.
+    """
+    chosen = {(s.sample, s.model): s for s in found if s.is_chosen}
     best = chosen.get(("all", None))
     if best is None:
         return []
-    tried = sum((s.sample, s.backbone) == ("all", None) for s in found)
-    own = [s for (sample, backbone), s in chosen.items() if sample == "all" and backbone is not None]
+    tried = sum((s.sample, s.model) == ("all", None) for s in found)
+    own = [s for (sample, model), s in chosen.items() if sample == "all" and model is not None]
     lines = [
-        f"Table 5, memory: {best.rows} predictions with eager attention and no checkpointing. Of {tried} settings for all "
+        f"{table}, memory: {best.rows} predictions with eager attention and no checkpointing. Of {tried} settings for all "
         f"rows, {best.length} positions in {best.dtype} fit best: mean absolute error {best.mean_absolute_error_percent:.1f} "
         f"% on these same rows, {_ranked(best)} over all."
     ]
     if own:
         each = "; ".join(
-            f"{s.backbone} {s.mean_error_percent:+.1f} % ({s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f}), "
+            f"{s.model} {s.mean_error_percent:+.1f} % ({s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f}), "
             f"absolute {s.mean_absolute_error_percent:.1f} %, {_ranked(s)}"
             for s in own
         )
-        lines.append(f"Table 5, memory, each size in the setting that the other sizes choose: {each}.")
+        lines.append(f"{table}, memory, each model in the setting that the others choose: {each}.")
     left, read = chosen.get(("left_out", None)), chosen.get(("as_read", None))
     if left is not None and left.rows < best.rows:
         otherwise = f"; with these predicted as that method {read.mean_absolute_error_percent:.1f} %" if read else ""
         lines.append(
-            f"Table 5, memory, without the {best.rows - left.rows} rows that print another method's parameter count: mean "
+            f"{table}, memory, without the {best.rows - left.rows} rows that print another method's parameter count: mean "
             f"absolute error {left.mean_absolute_error_percent:.1f} %{otherwise}."
         )
     return lines
@@ -152,19 +197,19 @@ def _ranked(setting: Setting) -> str:
     return "no rank correlation" if found is None else f"rank correlation {found:.2f}"
 
 
-def _scoped(rows: Sequence[MemoryPrediction], sample: Sample, backbone: str | None) -> list[Setting]:
-    """The settings on one backbone, or on all."""
-    judged, others = _by_setting(rows), _by_setting([p for p in rows if backbone is None or p.backbone != backbone])
+def _scoped(rows: Sequence[MemoryPrediction], sample: Sample, model: str | None) -> list[Setting]:
+    """The settings on one model, or on all."""
+    judged, others = _by_setting(rows), _by_setting([p for p in rows if model is None or p.model != model])
     best = min(others, key=lambda place: _mean_absolute(others[place]), default=None)
     found = []
     for (length, dtype), everywhere in judged.items():
-        some = [p for p in everywhere if backbone in (None, p.backbone)]
+        some = [p for p in everywhere if model in (None, p.model)]
         errors = [p.error_percent for p in some]
         found.append(
             Setting(
-                sample, backbone, length, dtype, len(some), sum(errors, Decimal(0)) / len(some), _mean_absolute(some),
+                some[0].claim.source, some[0].claim.table, sample, model, length, dtype, len(some), sum(errors, Decimal(0)) / len(some), _mean_absolute(some),
                 min(errors), max(errors),
-                rank_correlation([float(p.printed) for p in some], [float(p.predicted_gb) for p in some]),
+                rank_correlation([float(p.printed) for p in some], [float(p.predicted) for p in some]),
                 (length, dtype) == best,
             )
         )  # fmt: skip
@@ -176,7 +221,7 @@ def _sampled(found: Sequence[MemoryPrediction], sample: Sample) -> list[MemoryPr
         return list(found)
     kept = [p for p in found if p.read_as is None]
     if sample == "as_read":
-        kept += [replace(p, predicted_gb=p.read_as_gb) for p in found if p.read_as_gb is not None]
+        kept += [replace(p, predicted=p.read_as_predicted) for p in found if p.read_as_predicted is not None]
     return kept
 
 

@@ -1,195 +1,151 @@
-"""Claim × measurement → verdict, for the two parameter columns of the survey's Table 5. Pure: no files, no torch."""
+"""A verdict: one claim beside one measurement of ours in one sense."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
-from surveykit.catalog.backbones import Backbone
-from surveykit.catalog.claims import TableCell
-from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.claims import Claim
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.measurements import Measurement
-from surveykit.catalog.records import Cause, Explanation
+from surveykit.catalog.sources import Cause, Explanation
 
-Verdict = Literal["match", "differs", "not_measured"]
-Outcome = Literal["match", "fits_another_setup", "inconsistent", "unresolved", "unexplained", "not_measured"]
-ParameterColumn = Literal["params_millions", "params_percent"]
-PARAMETER_COLUMNS: tuple[ParameterColumn, ...] = ("params_millions", "params_percent")
-UNITS: dict[ParameterColumn, str] = {"params_millions": "M", "params_percent": "%"}
+Word = Literal[
+    "match", "within_range", "outside_range", "partly", "differs", "predicted", "not_comparable", "not_measured"
+]
+Outcome = Literal[
+    "match", "within_range", "fits_another_setup", "other_definition", "truncated", "inconsistent", "unresolved",
+    "unexplained", "predicted", "not_comparable", "not_measured",
+]  # fmt: skip
+FoundBy = Literal["named", "default", "search"]
+SETTLED: frozenset[Word] = frozenset({"match", "within_range"})
+"""Verdicts that leave nothing to explain. What is not comparable may have an explanation, and needs none."""
+NEEDS_EXPLANATION: frozenset[Word] = frozenset({"partly", "differs", "outside_range"})
+_OUTCOMES: dict[Cause, Outcome] = {
+    "source_inconsistent": "inconsistent",
+    "unresolved": "unresolved",
+    "other_definition": "other_definition",
+    "truncated": "truncated",
+}
 
 
 @dataclass(frozen=True)
-class CellVerdict:
-    """One printed figure beside ours."""
+class Found:
+    """One look at a claim: the word, and the figure, configuration, model and sense that it judged."""
 
-    backbone: str
-    method: str
-    configuration: str
-    """method/configuration that the row is read as."""
-    row: str
-    column: ParameterColumn
-    printed: str
-    locator: str
-    measured: Decimal | None
-    """Our figure in the column's unit, unrounded; None when nothing was measured."""
-    verdict: Verdict
-    outcome: Outcome
-    """The verdict together with its explanation. `fits_another_setup` (another stated configuration, or
-    what is stored, gives the figure), `inconsistent` (the
-    source's own figures disagree) and `unresolved` are explained differences; `unexplained` fails the check."""
-    cause: Cause | None
-    explanation: str | None
-    fits_setup: str | None
-    trains_all: bool
-    """Whether the row is full tuning, whose count is that of the model."""
+    word: Word
+    measured: str | None
+    """Our figure or word; None when nothing was measured."""
+    sense: str | None
+    """What our figure counts, or which state of the edits it speaks of."""
+    reason: str
+    """What was looked at, or why there is nothing to compare."""
+    configuration: str | None = None
+    model: str | None = None
+    found_by: FoundBy | None = None
+    """`named`: the source names configuration and model; `default`: the default configuration agrees, looked at in the
+    one way that was fixed before; `search`: another configuration, model or sense does. None where nothing agrees."""
+    candidates: int | None = None
+    """How many figures of ours were compared with the printed one; None where nothing was."""
+    fitting: int | None = None
+    """How many of them agree with it."""
+    value: Decimal | None = None
+    """Our figure as a number, in the unit of the claim, unrounded; None for words."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of a claim, with the reviewed explanation where it differs."""
+
+    claim: Claim
+    found: Found
+    explanation: Explanation | None
+
+    @property
+    def word(self) -> Word:
+        return self.found.word
+
+    @property
+    def cause(self) -> Cause | None:
+        return self.explanation.cause if self.explanation else None
+
+    @property
+    def fits_setup(self) -> str | None:
+        """Another configuration, which gives the printed figure."""
+        setup = self.explanation.fits_setup if self.explanation else None
+        return setup.configuration if setup else None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The word together with the explanation; `unexplained` fails the check."""
+        if self.word not in NEEDS_EXPLANATION:
+            return self.word  # type: ignore[return-value]
+        return "unexplained" if self.cause is None else _OUTCOMES.get(self.cause, "fits_another_setup")
 
     @property
     def name(self) -> str:
-        return f"Table 5, {self.row} on {self.backbone}, {self.column}"
+        """Where the claim stands, for messages."""
+        return f"{self.claim.source}: {self.claim.locator}"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many figures ended how, and in how many rows of the table both agree."""
+    """How the claims of one table ended."""
 
-    figures: int
+    source: str
+    table: str
+    name: str
+    """Source and place, as sentences call them."""
+    cells: int
+    outcomes: Counter[Outcome]
+    searched: Counter[Outcome]
+    """Of those, how many were found by a search."""
     rows: int
-    """Rows of the table, each on one base model, that have a parameter figure."""
+    """Rows, each on one model, of which a figure was compared that names its configuration."""
     rows_match: int
-    """Rows all of whose parameter figures match."""
+    """Rows all of whose such figures match."""
     full_tuning_rows: int
     """Of those, rows of full tuning, whose count is that of the model."""
-    match: int
-    fits_another_setup: int
-    inconsistent: int
-    unresolved: int
-    unexplained: int
-    not_measured: int
 
     def sentence(self) -> str:
         """One line that can be quoted."""
-        return f"Table 5: {outcome_sentence(self)}"
+        parts = []
+        if self.rows:
+            noun, verb = ("row", "matches") if self.rows == 1 else ("rows", "match")
+            full = f" ({self.full_tuning_rows} of them full tuning)" if self.full_tuning_rows else ""
+            parts.append(f"{self.rows_match} of {self.rows} {noun} {verb} in every count{full}")
+        for outcome, count in self.outcomes.most_common():
+            searched = self.searched[outcome]
+            found = f" ({count - searched} with the default configuration, {searched} found by search)"
+            parts.append(f"{count} {outcome.replace('_', ' ')}{found if searched else ''}")
+        return f"{self.name}: {self.cells} cells: {'; '.join(parts)}."
 
 
-def outcome_sentence(s: Any) -> str:
-    """How the parameter figures ended, in words. A row prints one count twice, so rows are said first.
-
-    Args:
-        s: a `Summary`, or the row of the view `summary`, which has its fields.
-    """
-    parts = [
-        f"{s.rows_match} of {s.rows} row{'' if s.rows == 1 else 's'} match{'es' if s.rows == 1 else ''} in both parameter figures"
-        + (f" ({s.full_tuning_rows} of them full tuning)" if s.full_tuning_rows else ""),
-        f"{s.match} of {s.figures} printed figures match",
+def summaries(verdicts: Iterable[Verdict], catalog: Catalog) -> list[Summary]:
+    """One summary for each table that has verdicts, in their order."""
+    tables: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        tables.setdefault((verdict.claim.source, verdict.claim.table), []).append(verdict)
+    full_tuning = catalog.quantities.judging.full_tuning
+    return [
+        _summary(source, table, catalog.table_name(source, table), found, full_tuning)
+        for (source, table), found in tables.items()
     ]
-    if s.fits_another_setup:
-        parts.append(f"{s.fits_another_setup} differ and fit another setup, which is named")
-    if s.inconsistent:
-        parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
-    if s.unresolved:
-        parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
-    if s.unexplained:
-        parts.append(f"{s.unexplained} without an explanation")
-    if s.not_measured:
-        parts.append(f"{s.not_measured} not measured")
-    return "; ".join(parts) + "."
 
 
-def in_unit(count: int, column: ParameterColumn, backbone: Backbone) -> Decimal:
-    """A count of parameters in millions, or in percent of the bare backbone."""
-    if column == "params_millions":
-        return Decimal(count) / 1_000_000
-    return Decimal(count) * 100 / backbone.parameters
-
-
-def explanation_for(catalog: Catalog, cell: TableCell, backbone: str, method: str) -> Explanation | None:
-    """The explanation that quotes this very figure, if there is one."""
-    for explanation in catalog.methods[method].explanations:
-        for quoted in explanation.figures if explanation.row == cell.row else ():
-            printed = {str(column): figure for column, figure in quoted.printed().items()}
-            if quoted.backbone == backbone and printed.get(cell.column) == cell.printed:
-                return explanation
-    return None
-
-
-def parameter_cells(catalog: Catalog) -> Iterator[tuple[TableCell, ParameterColumn, Backbone, str, str]]:
-    """Every printed parameter figure, with the backbone, method and configuration that it is read as."""
-    owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
-    backbones = {b.survey_label: b for b in catalog.backbones.values() if b.survey_label}
-    for cell in catalog.table5:
-        for column in PARAMETER_COLUMNS:
-            if cell.column == column and cell.printed is not None:
-                method, configuration = owners[cell.row]
-                yield cell, column, backbones[cell.backbone_label], method, configuration
-
-
-def judge(catalog: Catalog, measurements: Iterable[Measurement]) -> tuple[CellVerdict, ...]:
-    """Give every printed parameter figure of Table 5 its verdict, in the table's order."""
-    counts = {(m.configuration, m.backbone): m.trainable for m in measurements}
-    verdicts = []
-    for cell, column, backbone, method, configuration in parameter_cells(catalog):
-        assert cell.printed is not None
-        count = counts.get((configuration, backbone.id))
-        measured = None if count is None else in_unit(count, column, backbone)
-        explanation = explanation_for(catalog, cell, backbone.id, method)
-        verdict: Verdict
-        if measured is None:
-            verdict = "not_measured"
-        else:
-            verdict = "match" if parse_figure(cell.printed).covers(measured) else "differs"
-        explained = explanation if verdict == "differs" else None
-        verdicts.append(
-            CellVerdict(
-                backbone=backbone.id,
-                method=method,
-                configuration=configuration,
-                row=cell.row,
-                column=column,
-                printed=cell.printed,
-                locator=f"Table 5, {cell.backbone_label}, {cell.row}, {column}",
-                measured=measured,
-                verdict=verdict,
-                outcome=_outcome(verdict, explained),
-                cause=explained.cause if explained else None,
-                explanation=explained.text if explained else None,
-                fits_setup=explained.fits_setup if explained else None,
-                trains_all=configuration == catalog.quantities.judging.full_tuning,
-            )
-        )
-    return tuple(verdicts)
-
-
-def _outcome(verdict: Verdict, explanation: Explanation | None) -> Outcome:
-    if verdict == "match":
-        return "match"
-    if verdict == "not_measured":
-        return "not_measured"
-    if explanation is None:
-        return "unexplained"
-    if explanation.cause == "source_inconsistent":
-        return "inconsistent"
-    return "unresolved" if explanation.cause == "unresolved" else "fits_another_setup"
-
-
-def summarise(verdicts: Iterable[CellVerdict]) -> Summary:
-    verdicts = tuple(verdicts)
-    outcomes = [v.outcome for v in verdicts]
-    rows: dict[tuple[str, str], list[CellVerdict]] = {}
-    for v in verdicts:
-        rows.setdefault((v.row, v.backbone), []).append(v)
-    matching = [row for row in rows.values() if all(v.verdict == "match" for v in row)]
+def _summary(source: str, table: str, name: str, verdicts: list[Verdict], full_tuning: str) -> Summary:
+    rows: dict[int, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.found.found_by == "named":
+            rows.setdefault(verdict.claim.position, []).append(verdict)
+    matching = [row for row in rows.values() if all(v.word == "match" for v in row)]
     return Summary(
-        figures=len(outcomes),
-        rows=len(rows),
-        rows_match=len(matching),
-        full_tuning_rows=sum(row[0].trains_all for row in matching),
-        match=outcomes.count("match"),
-        fits_another_setup=outcomes.count("fits_another_setup"),
-        inconsistent=outcomes.count("inconsistent"),
-        unresolved=outcomes.count("unresolved"),
-        unexplained=outcomes.count("unexplained"),
-        not_measured=outcomes.count("not_measured"),
-    )
+        source, table, name, len(verdicts),
+        Counter(v.outcome for v in verdicts),
+        Counter(v.outcome for v in verdicts if v.found.found_by == "search"),
+        len(rows),
+        len(matching),
+        sum(row[0].found.configuration == full_tuning for row in matching),
+    )  # fmt: skip

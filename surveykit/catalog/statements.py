@@ -1,88 +1,16 @@
-"""The survey's own tables and lists as data: one printed fact per row, kept as printed."""
+"""What a source says besides its tables: sentences that can be checked, facts in its text, what the text we used lacks."""
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from surveykit.record import MOST, Record
 
-CellStatus = Literal["printed", "blank", "missing_in_source"]
-
-
-class Microbatch(Record):
-    """A cell of Table 3, one dataset each: examples processed at once on one device."""
-
-    identity = ("backbone_label", "dataset")
-
-    backbone_label: str
-    dataset: str
-    microbatch: int = Field(ge=1, le=MOST)
-
-
-class CategoryCell(Record):
-    """A cell of Table 6, the survey's guidelines by category of methods."""
-
-    aspect: str
-    """Group of rows, as printed: `Storage efficiency`, `Training`, `Inference`, `Implemented in`."""
-    detail: str | None
-    """Row within the group; null where the group has one row."""
-    category: str
-    subcategory: str | None
-    printed: str | None
-    status: CellStatus
-
-
-class RawScore(Record):
-    """A row of Appendix B, in printed order."""
-
-    identity = ("position",)
-
-    position: int = Field(ge=1, le=MOST)
-    model: str
-    method: str
-    dataset: str
-    seed: str | None
-    """As printed; null where the cell is blank."""
-    score: str | None
-    """Accuracy in percent, or ROUGE-L on CNN/DailyMail, as printed; null where the cell is blank."""
-
-    @model_validator(mode="after")
-    def _score_is_a_number(self) -> Self:
-        if self.score is not None and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", self.score):
-            raise ValueError(f"the score '{self.score[:40]}' is not a number like 76.97")
-        if self.seed is not None and not re.fullmatch(r"[0-9]{1,9}", self.seed):
-            raise ValueError(f"the seed '{self.seed[:40]}' is not a whole number of at most nine digits")
-        return self
-
-
-class Prompt(Record):
-    """A task description of Appendix A."""
-
-    identity = ("dataset",)
-
-    dataset: str
-    prompt: str
-
-
-class PrintedName(Record):
-    """A name under which a table speaks of a method, and why we read it so."""
-
-    identity = ("table", "printed")
-
-    table: Literal["Table 1", "Table 2", "Table 4", "Table 5", "Appendix B"]
-    printed: str
-    method: str
-    """Id of the method."""
-    configuration: str | None
-    """method/configuration, where the table speaks of one."""
-    evidence: str = Field(min_length=10)
-
 
 class Citation(Record):
-    """How often a section of the survey cites a paper."""
+    """How often a section of the source cites a paper."""
 
     identity = ("key", "section")
 
@@ -92,7 +20,7 @@ class Citation(Record):
 
 
 class Said(Record):
-    """A fact that stands in the survey's text rather than in a table."""
+    """A fact that stands in the text rather than in a table."""
 
     identity = ("topic", "locator", "printed")
 
@@ -107,7 +35,7 @@ class Said(Record):
 
 
 class Missing(Record):
-    """Something the survey has and the text we used lacks."""
+    """Something the source has and the text we used lacks."""
 
     identity = ("what",)
 
@@ -127,7 +55,7 @@ AuditStatus = Literal["holds", "contradicted", "depends_on_reading", "not_checka
 
 
 class Statement(Record):
-    """A sentence of the survey that its own tables can confirm or contradict."""
+    """A sentence of the source that its own tables can confirm or contradict."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     locator: str = Field(min_length=5)
@@ -174,7 +102,7 @@ class Statements(Record):
 
 
 class DataCheck(Record):
-    """A query that looks for suspicious data in the survey's raw results."""
+    """A query that looks for suspicious data."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     looks_for: str = Field(min_length=10)

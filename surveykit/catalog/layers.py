@@ -1,0 +1,42 @@
+"""A catalog in layers: a folder of one's own lies over the bundled catalog, unless it stands alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from surveykit.catalog.locate import bundled
+
+ALONE = "quantities.yaml"
+"""A folder with this file says itself what is measured, and how it is judged: it is a whole catalog."""
+
+
+def layers(root: Path) -> tuple[Path, ...]:
+    """The folders that a catalog is read from; what an earlier one holds hides what a later one has of the same name."""
+    below = bundled()
+    if (root / ALONE).exists() or below is None or Path(below).resolve() == root.resolve():
+        return (root,)
+    return (root, Path(below))
+
+
+def name_of(root: Path, path: Path) -> str:
+    """What a file of a catalog is called in a message: by the folder that holds it."""
+    for layer in layers(root):
+        if path.is_relative_to(layer):
+            called = "bundled" if layer != root and layer.name == root.name else layer.name
+            return f"{called}/{path.relative_to(layer).as_posix()}"
+    return path.name
+
+
+def first(root: Path, name: str) -> Path:
+    """The file or folder of this name in the first layer that has it; the place in the own folder where none has."""
+    candidates = [layer / name for layer in layers(root)]
+    return next((path for path in candidates if path.exists() or path.is_symlink()), candidates[0])
+
+
+def entries(root: Path, folder: str) -> dict[str, Path]:
+    """Files and folders inside a folder of a catalog by name, those of earlier layers before those of later ones."""
+    found: dict[str, Path] = {}
+    for layer in layers(root):
+        for path in sorted((layer / folder).glob("*")):
+            found.setdefault(path.name, path)
+    return found

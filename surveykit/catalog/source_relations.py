@@ -1,0 +1,208 @@
+"""What the files of a source say of each other and of the catalog: each label is read one way, each claim has its quantity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surveykit.catalog import layers
+from surveykit.catalog.claims import DASH, names_of
+from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.loading import Loading
+from surveykit.catalog.second_reading import signable
+from surveykit.catalog.source_folder import PrintedTable, SourceFolder
+from surveykit.catalog.sources import Column, Explanation
+from surveykit.catalog.variations import varied_recipe
+from surveykit.errors import Problem, SurveyError, nearest
+
+if TYPE_CHECKING:
+    from surveykit.catalog.load import Catalog
+
+LEAST_TRIED = 3
+"""Configurations to try before the difference of a row that names its configuration is called unresolved."""
+
+
+def check_sources(catalog: Catalog, loading: Loading) -> None:
+    """Report all that is wrong between the files of every source."""
+    for folder in catalog.sources.values():
+        _Checking(catalog, folder, loading).run()
+
+
+class _Checking:
+    """One source being checked."""
+
+    def __init__(self, catalog: Catalog, folder: SourceFolder, loading: Loading) -> None:
+        self.catalog = catalog
+        self.folder = folder
+        self.loading = loading
+        self.names = {name for name, _, _ in catalog.configurations()}
+
+    def path(self, file: str) -> Path:
+        return layers.first(self.catalog.root, f"sources/{self.folder.key}/{file}")
+
+    def run(self) -> None:
+        self._source()
+        self._names()
+        for table in self.folder.tables.values():
+            self._table(table)
+        for i, explanation in enumerate(self.folder.explanations):
+            self._explanation(i, explanation)
+        self._lists()
+
+    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, known: object) -> bool:
+        """Report a name that is not there; whether it is."""
+        names = list(known)  # type: ignore[call-overload]
+        if name is None or name in names:
+            return True
+        self.loading.problem(self.path(file), f"no {what} '{name}'{nearest(name, names)}", at)
+        return False
+
+    def _source(self) -> None:
+        source = self.folder.source
+        if source.paper is not None:
+            self._known("source.yaml", ("paper",), "entry of papers.bib", source.paper, self.catalog.papers)
+        for method in source.sections:
+            self._known("source.yaml", ("sections", method), "method", method, self.catalog.methods)
+
+    def _names(self) -> None:
+        for i, name in enumerate(self.folder.names.methods):
+            at = ("methods", i)
+            self._known("names.yaml", (*at, "method"), "method", name.method, self.catalog.methods)
+            for j, table in enumerate(name.tables):
+                self._known("names.yaml", (*at, "tables", j), "table", table, {*self.folder.tables, *self._unprinted})
+            if self._known("names.yaml", (*at, "configuration"), "configuration", name.configuration, self.names):
+                try:
+                    if name.set and name.configuration:
+                        varied_recipe(self.catalog.recipe(name.configuration), name.set)
+                except SurveyError as error:
+                    self.loading.problem(self.path("names.yaml"), str(error), (*at, "set"))
+        for i, model in enumerate(self.folder.names.models):
+            self._known("names.yaml", ("models", i, "model"), "model", model.model, self.catalog.backbones)
+            for j, table in enumerate(model.tables):
+                self._known("names.yaml", ("models", i, "tables", j), "table", table, self.folder.tables)
+        labels = Counter((m.printed, t) for m in self.folder.names.models for t in m.tables or self.folder.tables)
+        for (label, table), times in sorted(labels.items()):
+            if times > 1:
+                self.loading.problem(self.path("names.yaml"), f"the model '{label}' is read in {times} ways in {table}")
+
+    @property
+    def _unprinted(self) -> set[str]:
+        """Tables that the source has and the text we used lacks; names may speak of them."""
+        return {missing.locator.lower().replace(" ", "") for missing in self.folder.missing}
+
+    def _table(self, table: PrintedTable) -> None:
+        meaning, file = table.meaning, f"tables/{table.id}.yaml"
+        for name, column in meaning.columns.items():
+            self._known(file, ("columns", name, "quantity"), "quantity", column.quantity, self.catalog.quantities.by_id)
+        self._known(file, ("on",), "model", meaning.on, self.catalog.backbones)
+        self._known(file, ("setting",), "setting", meaning.setting, self.catalog.settings)
+        names = [n for n in self.folder.names.methods if table.id in n.tables or not n.tables]
+        labels = {n.printed for n in names}
+        models = {n.printed for n in self.folder.names.models if table.id in n.tables or not n.tables}
+        csv = self.loading.name(self.path(f"tables/{table.id}.csv"))
+
+        def problem(line: int, message: str) -> None:
+            self.loading.problems.append(Problem(csv, line, 1, message))
+
+        for cells, line in zip(table.rows, table.lines, strict=True):
+            if meaning.row:
+                fitting = names_of(cells, cells[meaning.row], names)
+                if not fitting:
+                    label = cells[meaning.row]
+                    problem(line, f"names.yaml says of no method that '{label}' means it{nearest(label, labels)}")
+                elif len(fitting) > 1:
+                    problem(
+                        line,
+                        f"names.yaml reads '{cells[meaning.row]}' in {len(fitting)} ways; tell them apart by `when`",
+                    )
+            if meaning.model and cells[meaning.model] not in models:
+                label = cells[meaning.model]
+                problem(line, f"names.yaml says of no model that '{label}' means it{nearest(label, models)}")
+            for name, column in meaning.columns.items():
+                fault = self._misprint(cells[name], column)
+                if fault:
+                    problem(line, f"{name}: {fault}")
+
+    def _misprint(self, cell: str, column: Column) -> str | None:
+        """Why a printed cell cannot be read as its quantity."""
+        quantity = self.catalog.quantities.by_id.get(column.quantity)
+        if cell == "" or cell in DASH or quantity is None:
+            return None
+        if quantity.compare in ("rounding", "predicted"):
+            try:
+                parse_figure(cell)
+            except ValueError as error:
+                return str(error)
+        if quantity.compare == "tick" and cell not in ("✓", "✗", *column.means):
+            return f"'{cell}' is no tick: ✓, ✗, or a word that the table's `means` explains"
+        if quantity.compare == "set" and cell not in column.means:
+            return f"the table's `means` does not say how '{cell}' is read{nearest(cell, column.means)}"
+        return None
+
+    def _explanation(self, i: int, explanation: Explanation) -> None:
+        at = ("explanations", i)
+        if not self._known("explanations.yaml", (*at, "table"), "table", explanation.table, self.folder.tables):
+            return
+        table = self.folder.tables[explanation.table]
+        labels = {cells[table.meaning.row] for cells in table.rows} if table.meaning.row else set()
+        if not self._known("explanations.yaml", (*at, "row"), "row", explanation.row, labels):
+            return
+        for j, quoted in enumerate(explanation.figures):
+            where = (*at, "figures", j)
+            self._known("explanations.yaml", (*where, "model"), "model", quoted.model, self.catalog.backbones)
+            for column in quoted.printed:
+                self._known("explanations.yaml", (*where, "printed", column), "column", column, table.meaning.columns)
+        setup = explanation.fits_setup
+        if setup is not None:
+            every = {*self.names, *self.catalog.variations}
+            self._known(
+                "explanations.yaml", (*at, "fits_setup", "configuration"), "configuration", setup.configuration, every
+            )
+            self._known("explanations.yaml", (*at, "fits_setup", "model"), "model", setup.model, self.catalog.backbones)
+        for j, name in enumerate(explanation.tried):
+            self._known(
+                "explanations.yaml", (*at, "tried", j), "configuration", name, {*self.names, *self.catalog.variations}
+            )
+        self._is_fair(at, explanation)
+
+    def _is_fair(self, at: tuple[str | int, ...], explanation: Explanation) -> None:
+        """A figure of a row that names its configuration is a statement about that run: what differs needs more care."""
+        named = {
+            c.configuration for c in self.catalog.claims if self._explains(explanation, c.source, c.table, c.row)
+        } - {None}
+        if not named:
+            return
+        path = self.path("explanations.yaml")
+        if explanation.innocent is None:
+            self.loading.problem(
+                path, "say in `innocent` how the figures can have come about without anybody's fault", at
+            )
+        if explanation.cause == "unresolved":
+            if len(set(explanation.tried)) < LEAST_TRIED:
+                message = f"an unresolved difference needs at least {LEAST_TRIED} different tried configurations"
+                self.loading.problem(path, message, at)
+            for name in sorted(filter(None, named)):
+                for oracle in self.catalog.configuration(name).oracles if name in self.names else ():
+                    if oracle.trainable is not None:
+                        message = (
+                            f"cannot stay unresolved: {oracle.library} counts this configuration differently from us"
+                        )
+                        self.loading.problem(path, message, (*at, "cause"))
+
+    def _explains(self, explanation: Explanation, source: str, table: str, row: str) -> bool:
+        return (source, table, row) == (self.folder.key, explanation.table, explanation.row)
+
+    def _lists(self) -> None:
+        for citation in self.folder.citations:
+            if citation.key not in self.catalog.papers:
+                hint = nearest(citation.key, self.catalog.papers)
+                self.loading.on(citation, f"papers.bib has no '{citation.key}'{hint}")
+        findings = signable(self.folder)
+        for reading in self.folder.second_readings:
+            if reading.finding not in findings:
+                self.loading.on(reading, f"there is no finding '{reading.finding}'{nearest(reading.finding, findings)}")
+        ids = Counter([s.id for s in self.folder.statements] + [check.id for check in self.folder.data_checks])
+        for repeated in sorted(name for name, times in ids.items() if times > 1):
+            message = f"the id '{repeated}' stands {ids[repeated]} times in statements.yaml and data_checks.yaml"
+            self.loading.problem(self.path("statements.yaml"), message)

@@ -1,0 +1,256 @@
+"""A source: a document or data set that makes claims, as the files of catalog/sources/<key> say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Self, get_args
+
+from pydantic import Field, JsonValue, model_validator
+
+from surveykit.catalog.days import check_day
+from surveykit.record import ID_PATTERN, Record
+
+Tier = Literal["printed", "measured_elsewhere"]
+"""What stands behind a figure: it is claimed, or the source measured it itself."""
+Blank = Literal["not_printed", "missing_in_source"]
+"""What an empty cell is: nothing is printed there, or the text we used lacks what is."""
+Unit = Literal[
+    "parameters", "thousand", "million", "billion", "percent", "bytes", "KB", "KiB", "MB", "MiB", "GB", "GiB"
+]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+"""Names of tables and columns: they are names in SQL too."""
+
+
+class Repository(Record):
+    """Where files were read, so that anybody finds the same ones."""
+
+    name: str = Field(pattern=r"^[^/\s]+/[^/\s]+$")
+    """owner/name on GitHub."""
+    revision: str = Field(pattern=r"^[0-9a-f]{7,40}$")
+    file: str | None = None
+
+
+class Source(Record):
+    """source.yaml: what the source is, and how it was read."""
+
+    name: str
+    """As sentences call it."""
+    kind: Literal["survey", "paper", "benchmark", "documentation", "draft"]
+    paper: str | None = None
+    """Key of the source in papers.bib."""
+    repository: Repository | None = None
+    date: str
+    """Of the version that was read: year-month-day."""
+    read: str = Field(min_length=10)
+    """How it was read, and what is doubtful about the text."""
+    tier: Tier
+    sections: Mapping[str, str] = {}
+    """Where the source describes methods: number of the section by id of the method."""
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Self:
+        check_day(self.date)
+        if self.paper is None and self.repository is None and self.kind != "draft":
+            raise ValueError("name the paper (a key of papers.bib) or the repository, so that others find the source")
+        return self
+
+
+class Column(Record):
+    """What the cells of a column claim."""
+
+    quantity: str
+    """An id of quantities.yaml."""
+    unit: Unit | None = None
+    """Of the printed figures."""
+    says: str | None = None
+    """What the column shows, where the quantity does not say it all."""
+    means: Mapping[str, str] = {}
+    """How printed words are read."""
+    blank: Blank | None = None
+    """What an empty cell is, where it is not what the table says."""
+
+
+class Table(Record):
+    """tables/<id>.yaml: what rows and columns of tables/<id>.csv mean."""
+
+    locator: str
+    """Where the table stands in the source."""
+    says: str = Field(min_length=5)
+    """What it shows."""
+    row: str | None = None
+    """The column that names the method or configuration of a row; null where rows speak of no method."""
+    model: str | None = None
+    """The column that names the model of a row."""
+    on: str | None = None
+    """Id of the model that every row speaks of, where no column names it."""
+    setting: str | None = None
+    """An id of settings.yaml: how the runs were made."""
+    blank: Blank = "not_printed"
+    columns: Mapping[str, Column] = {}
+    """Columns with claims."""
+    text: Mapping[str, str] = {}
+    """Other columns, and what each holds."""
+
+    @model_validator(mode="after")
+    def _names_are_plain(self) -> Self:
+        if self.model is not None and self.on is not None:
+            raise ValueError("`model` names a column, `on` names the one model of all rows: give one of them")
+        names = self.names()
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the column '{name}' is declared twice")
+        return self
+
+    def names(self) -> list[str]:
+        """All columns of the CSV file, in any order."""
+        labels = [name for name in (self.row, self.model) if name is not None]
+        return [*dict.fromkeys(labels), *self.columns, *self.text]
+
+
+class MethodName(Record):
+    """What a label of a row means."""
+
+    printed: str
+    tables: tuple[str, ...] = ()
+    """Tables in which it means that; empty for all."""
+    when: Mapping[str, str] = {}
+    """Cells of the row by column, where the label alone does not tell which row is meant."""
+    method: str | None
+    """Id of the method; null where the catalog has no entry for it yet."""
+    configuration: str | None = None
+    """method/configuration, where the row speaks of one."""
+    set: Mapping[str, JsonValue] = {}
+    """Hyper-parameters in which the row's runs differ from that configuration."""
+    evidence: str = Field(min_length=10)
+    """Why the label is read so; of a method without an entry, what it is."""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.set and self.configuration is None:
+            raise ValueError("`set` changes hyper-parameters of a configuration: name it in `configuration`")
+        return self
+
+
+class ModelName(Record):
+    """What a label of a model means."""
+
+    printed: str
+    tables: tuple[str, ...] = ()
+    model: str | None
+    """Id of the model; null where the catalog does not have it."""
+    reason: str | None = None
+    """Why the catalog does not have it, or why the label is read so."""
+
+    @model_validator(mode="after")
+    def _reason_where_missing(self) -> Self:
+        if self.model is None and self.reason is None:
+            raise ValueError("say in `reason` why the catalog does not have this model")
+        return self
+
+
+class Names(Record):
+    """names.yaml."""
+
+    methods: tuple[MethodName, ...] = ()
+    models: tuple[ModelName, ...] = ()
+
+
+Cause = Literal[
+    "other_configuration",
+    "library_default",
+    "other_module_set",
+    "other_row",
+    "other_model",
+    "other_definition",
+    "stored_not_trained",
+    "truncated",
+    "source_inconsistent",
+    "unresolved",
+]
+NAMES_A_SETUP: frozenset[Cause] = frozenset(
+    {"other_configuration", "library_default", "other_module_set", "other_row", "other_model"}
+)
+"""Causes that say where the printed figure comes from: they name the setup, and the check fails where it does not give it."""
+
+
+class Setup(Record):
+    """A configuration, and the model where it is not the one of the claim."""
+
+    configuration: str
+    """method/configuration."""
+    model: str | None = None
+
+
+class QuotedFigures(Record):
+    """Printed figures of a row on one model, quoted: an explanation speaks of these and of no others."""
+
+    model: str | None = None
+    """Id of the row's model; null where the row names none."""
+    printed: Mapping[str, str] = Field(min_length=1)
+    """Figures by column, as printed."""
+
+
+class Explanation(Record):
+    """A reviewed reason why printed figures and ours differ."""
+
+    table: str
+    row: str
+    """Label of the row."""
+    figures: tuple[QuotedFigures, ...] = Field(min_length=1)
+    """The printed figures that differ; a figure that changes in the table loses its explanation."""
+    cause: Cause
+    text: str = Field(min_length=20)
+    """The reason, worded as what was found: which counts match which figure."""
+    innocent: str | None = Field(default=None, min_length=20)
+    """How the figures can have come about without anybody's fault, and what speaks against our reading."""
+    evidence: str | None = None
+    """A SELECT of one row whose values are the figures that the text derives."""
+    fits_setup: Setup | None = None
+    """What gives the printed figures exactly."""
+    tried: tuple[str, ...] = ()
+    """Configurations that were tried and do not give them."""
+    correction: str | None = None
+    """What could be printed instead, where figures contradict each other: a suggestion to the authors."""
+    remark: str | None = Field(default=None, min_length=10)
+    """Why figures that contradict each other are a mere remark and no erratum: what makes it small or uncertain."""
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> Self:
+        if (self.cause in NAMES_A_SETUP) != (self.fits_setup is not None):
+            needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
+            raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
+        if self.cause == "source_inconsistent" and self.innocent is None:
+            raise ValueError("say in `innocent` how the figures can have come about without anybody's fault")
+        if self.remark is not None and self.cause != "source_inconsistent":
+            raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")
+        models = [quoted.model for quoted in self.figures]
+        if len(set(models)) != len(models):
+            raise ValueError("a model stands twice in `figures`")
+        return self
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models whose figures are explained, in the order of the file."""
+        return tuple(quoted.model for quoted in self.figures if quoted.model is not None)
+
+    @property
+    def name(self) -> str:
+        """What a second reader signs: row and models."""
+        if self.models:
+            return f"{self.row} on {' '.join(self.models)}"
+        return f"{self.table}, {self.row}, {' '.join(column for quoted in self.figures for column in quoted.printed)}"
+
+    def quotes(self, model: str | None, column: str, printed: str) -> bool:
+        """Whether it speaks of this very figure."""
+        return any(q.model == model and q.printed.get(column) == printed for q in self.figures)
+
+
+class Explanations(Record):
+    """explanations.yaml."""
+
+    explanations: tuple[Explanation, ...]
+
+
+KEY_PATTERN = ID_PATTERN
+"""The key of a source is the name of its folder, in the form of an id."""

@@ -1,0 +1,91 @@
+"""What `surveykit verify` finds: the verdicts on claims, and everything that does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.measurements import Measurement, Recorded, Run
+from surveykit.verify.again import differences
+from surveykit.verify.checks import check_counts, check_recorded
+from surveykit.verify.evidence import Evidence
+from surveykit.verify.explanations import check_explanations
+from surveykit.verify.findings import Finding
+from surveykit.verify.judge import judge
+from surveykit.verify.memory import Memory, Setting, sentences
+from surveykit.verify.verdicts import Summary, Verdict, summaries
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a verification."""
+
+    verdicts: tuple[Verdict, ...]
+    findings: tuple[Finding, ...]
+    summaries: tuple[Summary, ...]
+    settings: tuple[Setting, ...]
+    """Errors of predicted memory, by source, table and setting."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found that does not hold."""
+        return not self.findings
+
+    def sentences(self) -> list[str]:
+        """Lines that can be quoted: how the claims of each table ended, and the errors of its memory."""
+        lines = []
+        for summary in self.summaries:
+            lines.append(summary.sentence())
+            of_table = [s for s in self.settings if (s.source, s.table) == (summary.source, summary.table)]
+            lines += sentences(of_table, summary.name)
+        return lines
+
+
+def verify_counts(catalog: Catalog, fresh: Iterable[Measurement]) -> Report:
+    """Judge the claims about counts whose configuration and model were measured now, and nothing else.
+
+    So a selection of methods or models can be verified alone.
+    """
+    fresh = tuple(fresh)
+    evidence = Evidence(catalog, fresh, (), ())
+    measured = {(m.configuration, m.backbone) for m in fresh}
+    compared = {q.id for q in catalog.quantities.quantities if q.compare == "rounding"}
+    claims = [c for c in catalog.claims if c.quantity in compared and (c.configuration, c.model) in measured]
+    verdicts = judge(claims, evidence)
+    findings = [*check_counts(catalog, fresh), *_unexplained(verdicts), *check_explanations(evidence, verdicts)]
+    return Report(verdicts, tuple(sorted(findings)), tuple(summaries(verdicts, catalog)), ())
+
+
+def verify_all(
+    catalog: Catalog, fresh: Iterable[Measurement], again: Iterable[Recorded] = (), run: Run | None = None
+) -> Report:
+    """Judge every claim. Counts are fresh; costs and trials are those recorded, which must be current.
+
+    Args:
+        again: costs, memory and trials that were measured again, and must be as recorded.
+        run: the environment that measured them.
+    """
+    fresh = tuple(fresh)
+    evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory)
+    verdicts = judge(catalog.claims, evidence)
+    findings = [
+        *check_counts(catalog, fresh),
+        *_unexplained(verdicts),
+        *check_explanations(evidence, verdicts),
+        *check_recorded(catalog),
+        *differences(catalog, again, run),
+    ]
+    return Report(
+        verdicts, tuple(sorted(findings)), tuple(summaries(verdicts, catalog)), Memory(evidence).settings
+    )  # fmt: skip
+
+
+def _unexplained(verdicts: Iterable[Verdict]) -> Iterator[Finding]:
+    for v in verdicts:
+        if v.outcome == "unexplained":
+            message = (
+                f"printed {v.claim.printed}, measured {v.found.measured}: {v.word}; "
+                f"add it to sources/{v.claim.source}/explanations.yaml"
+            )
+            yield Finding("unexplained", v.name, message)
