@@ -1,0 +1,28 @@
+"""`surveykit new`: a commented source, method or model to fill in."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    from surveykit.scaffold import KINDS
+
+    parser.add_argument("kind", choices=KINDS, help="what to write")
+    parser.add_argument("name", metavar="NAME", help="its id, such as my-paper")
+    parser.add_argument("--config", type=Path, metavar="config.json", help="of a model: its configuration, copied as it is")
+    parser.epilog = (
+        "Files are written below ./catalog, or the folder of --catalog; such a folder lies over the bundled catalog.\n\n"
+        f"{parser.epilog}"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    from surveykit.scaffold import new
+
+    folder = Path(arguments.catalog or "catalog")
+    for path in new(arguments.kind, arguments.name, folder, arguments.config):
+        print(path)
+    print("next: fill it in, then surveykit validate")
+    return 0
