@@ -33,7 +33,7 @@ def _explanation(
         yield (*at, "row"), f"'{explanation.row}' is not a row of this method{nearest(explanation.row, own)}"
     for j, backbone in enumerate(explanation.backbones):
         if backbone not in backbones:
-            yield (*at, "figures", j, "backbone"), f"no backbone '{backbone}'{nearest(backbone, backbones)}"
+            yield (*at, "figures", j, "backbone"), f"no model '{backbone}'{nearest(backbone, backbones)}"
     named = [("fits_setup", explanation.fits_setup)] if explanation.fits_setup else []
     for key, name in named + [("tried", name) for name in explanation.tried]:
         if name not in names:
@@ -54,4 +54,4 @@ def _setup(setup: Setup, at: Place, names: set[str], backbones: Collection[str])
     if setup.configuration not in names:
         yield (*at, "configuration"), f"no configuration '{setup.configuration}'{nearest(setup.configuration, names)}"
     if setup.backbone not in backbones:
-        yield (*at, "backbone"), f"no backbone '{setup.backbone}'{nearest(setup.backbone, backbones)}"
+        yield (*at, "backbone"), f"no model '{setup.backbone}'{nearest(setup.backbone, backbones)}"

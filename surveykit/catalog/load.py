@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from os.path import lexists
 from pathlib import Path
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import TableCell
 from surveykit.catalog.loading import Loading, R
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
+from surveykit.catalog.models import Model
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.relations import check_relations
@@ -58,7 +58,7 @@ class Catalog:
 
     root: Path
     methods: Mapping[str, Method]
-    backbones: Mapping[str, Backbone]
+    models: Mapping[str, Model]
     papers: Mapping[str, Paper]
     table5: tuple[TableCell, ...]
     survey: SurveyTables
@@ -75,9 +75,9 @@ class Catalog:
             for configuration in method.configurations:
                 yield f"{method.id}/{configuration.id}", method, configuration
 
-    def backbones_of(self, configuration: Configuration) -> tuple[str, ...]:
+    def models_of(self, configuration: Configuration) -> tuple[str, ...]:
         """Where a configuration is counted: on every T5, and on those that it names besides."""
-        sizes = [b.id for b in self.backbones.values() if b.architecture == "t5"]
+        sizes = [b.id for b in self.models.values() if b.dimensions.model_type == "t5"]
         return tuple(dict.fromkeys((*sizes, *configuration.also_on)))
 
     def configuration(self, full_name: str) -> Configuration:
@@ -86,7 +86,7 @@ class Catalog:
 
     def appendix_b_labels(self) -> dict[str, str]:
         """The backbone that Appendix B means by each of its names, such as `T5 3B`."""
-        return {backbone.name.replace("-", " "): backbone.id for backbone in self.backbones.values()}
+        return {backbone.name.replace("-", " "): backbone.id for backbone in self.models.values()}
 
     def recipe(self, full_name: str) -> Recipe:
         """Its recipe."""
@@ -97,7 +97,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     """Load and check a catalog.
 
     Args:
-        root: the folder with `methods`, `backbones`, `survey`, `measured`, `papers.bib` and `quantities.yaml`.
+        root: the folder with `methods`, `models`, `survey`, `measured`, `papers.bib` and `quantities.yaml`.
         measured: also read what `surveykit measure` wrote.
         left_out: where it is given, what `surveykit measure` wrote and is at fault is left out, and why is added here.
 
@@ -105,8 +105,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
         CatalogError: with every problem of every file.
     """
     loading = Loading(root)
-    methods = {k: v for k, v in loading.folder("methods", Method).items() if isinstance(v, Method)}
-    backbones = {k: v for k, v in loading.folder("backbones", Backbone).items() if isinstance(v, Backbone)}
+    methods, models = loading.methods(), loading.models()
     papers = _papers(loading, root / "papers.bib")
     table5 = loading.csv(root / "survey" / "table5.csv", TableCell)
     survey = _survey(loading, root / "survey")
@@ -119,7 +118,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     catalog = Catalog(
         root=root,
         methods=methods,
-        backbones=backbones,
+        models=models,
         papers=dict(sorted(papers.items())),
         table5=tuple(table5),
         survey=survey,

@@ -6,8 +6,8 @@ from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.files import read_text
+from surveykit.catalog.models import Model, read_model
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
@@ -36,25 +36,39 @@ class Loading:
             self.problems.append(problem)
         return text
 
-    def folder(self, name: str, record: type[Method] | type[Backbone]) -> dict[str, Method | Backbone]:
-        found: dict[str, Method | Backbone] = {}
-        for path in sorted((self.root / name).glob("*")):
+    def methods(self) -> dict[str, Method]:
+        """Those of `methods/<id>.yaml`, by id."""
+        found: dict[str, Method] = {}
+        for path in sorted((self.root / "methods").glob("*")):
             if path.suffix != ".yaml":
                 self.problems.append(Problem(self.name(path), 0, 0, "only files named <id>.yaml belong here"))
                 continue
             text = self.text(path)
             if text is None:
                 continue
-            entry, document, problems = read_yaml(text, self.name(path), record)
+            entry, document, problems = read_yaml(text, self.name(path), Method)
             self.problems += problems
             if document is not None:
                 self.documents[path.stem] = document
             if entry is None:
                 continue
-            assert isinstance(entry, Method | Backbone)
             if entry.id != path.stem:
-                self.at(path.stem, f"{name}/{path.name}", ("id",), f"the id '{entry.id}' must be the file's name")
+                self.at(path.stem, f"methods/{path.name}", ("id",), f"the id '{entry.id}' must be the file's name")
             found[path.stem] = entry
+        return found
+
+    def models(self) -> dict[str, Model]:
+        """Those of `models/<id>`, by id."""
+        found: dict[str, Model] = {}
+        for path in sorted((self.root / "models").glob("*")):
+            if not path.is_dir():
+                self.problems.append(Problem(self.name(path), 0, 0, "only folders named <id> belong here"))
+                continue
+            model, document, problems = read_model(path, self.name(path))
+            self.problems += problems
+            if model is not None and document is not None:
+                found[path.name] = model
+                self.documents[f"models/{path.name}"] = document
         return found
 
     def csv(self, path: Path, record: type[R]) -> list[R]:

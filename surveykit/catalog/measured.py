@@ -50,14 +50,14 @@ def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
     return sorted(
         Cell(backbone, name)
         for name, _, configuration in catalog.configurations()
-        for backbone in catalog.backbones_of(configuration)
-        if measure == "counts" or catalog.backbones[backbone].architecture == "t5"
+        for backbone in catalog.models_of(configuration)
+        if measure == "counts" or catalog.models[backbone].dimensions.model_type == "t5"
     )
 
 
 def current_key(catalog: Catalog, cell: Cell, measure: Measure = "counts") -> str:
     """The key of what would be measured now. Raises as `staleness.key`."""
-    backbone = catalog.backbones[cell.backbone] if cell.backbone else None
+    backbone = catalog.models[cell.backbone] if cell.backbone else None
     settings = settings_of(catalog, cell.configuration, cell.backbone) if measure == "costs" else None
     return key(catalog.recipe(cell.configuration), backbone, measure, settings)
 
@@ -135,7 +135,7 @@ def _merged(catalog: Catalog, shelf: Shelf, path: Path, added: list[Any]) -> str
 
 def _order(catalog: Catalog, shelf: Shelf) -> Callable[[Any], tuple[Any, ...]]:
     """Rows stand by configuration, then by the size of the backbone."""
-    sizes = sorted(catalog.backbones.values(), key=lambda b: b.parameters)
+    sizes = sorted(catalog.models.values(), key=lambda b: (b.size or 0, b.id))
     rank = {backbone.id: position for position, backbone in enumerate(sizes)}
 
     def place(row: Any) -> tuple[Any, ...]:

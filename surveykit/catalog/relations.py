@@ -10,6 +10,7 @@ from surveykit.catalog.bibliography import SURVEY_KEY
 from surveykit.catalog.claims import TableCell
 from surveykit.catalog.explained import unknown_names
 from surveykit.catalog.loading import Loading
+from surveykit.catalog.models import ABOUT
 from surveykit.catalog.records import Method
 from surveykit.catalog.second_reading import signable
 from surveykit.catalog.tables import Microbatch
@@ -42,12 +43,12 @@ def check_relations(catalog: Catalog, loading: Loading) -> None:
                     path = ("configurations", i, "survey_rows", j, "row")
                     loading.at(method.id, file, path, f"Table 5 has no row '{claimed.row}'{nearest(claimed.row, rows)}")
             for j, backbone in enumerate(configuration.also_on):
-                if backbone not in catalog.backbones:
-                    hint = nearest(backbone, catalog.backbones)
+                if backbone not in catalog.models:
+                    hint = nearest(backbone, catalog.models)
                     at = ("configurations", i, "also_on", j)
-                    loading.at(method.id, file, at, f"no backbone '{backbone}'{hint}")
+                    loading.at(method.id, file, at, f"no model '{backbone}'{hint}")
         _check_formulas(method, catalog, loading)
-        for place, message in unknown_names(method, names, catalog.backbones):
+        for place, message in unknown_names(method, names, catalog.models):
             loading.at(method.id, file, place, message)
     _check_table5(catalog, loading, rows)
     _check_survey(catalog, loading, names)
@@ -64,11 +65,11 @@ def _once(stem: str, file: str, at: tuple[str | int, ...], entries: Sequence[obj
 def _check_formulas(method: Method, catalog: Catalog, loading: Loading) -> None:
     """Every formula has a value on every model that its configuration is counted on."""
     for i, configuration in enumerate(method.configurations):
-        for backbone in catalog.backbones_of(configuration):
-            if backbone not in catalog.backbones:
+        for backbone in catalog.models_of(configuration):
+            if backbone not in catalog.models:
                 continue
             try:
-                configuration.formula.values(catalog.backbones[backbone].symbols())
+                configuration.formula.values_on(catalog.models[backbone].dimensions)
             except FormulaError as error:
                 at = ("configurations", i, "formula")
                 loading.at(method.id, f"methods/{method.id}.yaml", at, f"on {backbone}: {error}")
@@ -82,16 +83,16 @@ def _check_table5(catalog: Catalog, loading: Loading, rows: set[str]) -> None:
         if claims[row] != 1:
             message = f"row '{row}' is claimed by {claims[row]} configurations; exactly one must have it in survey_rows"
             loading.problems.append(Problem(file, 0, 0, message))
-    labels = Counter(b.survey_label for b in catalog.backbones.values() if b.survey_label)
-    for backbone in catalog.backbones.values():
-        if backbone.survey_label and labels[backbone.survey_label] > 1:
-            message = f"another backbone has the survey_label '{backbone.survey_label}' too"
-            loading.at(backbone.id, f"backbones/{backbone.id}.yaml", ("survey_label",), message)
+    labels = Counter(b.survey_label for b in catalog.models.values() if b.survey_label)
+    for model in catalog.models.values():
+        if model.survey_label and labels[model.survey_label] > 1:
+            message = f"another model has the survey_label '{model.survey_label}' too"
+            loading.at(f"models/{model.id}", f"models/{model.id}/{ABOUT}", ("survey_label",), message)
     cells: tuple[TableCell | Microbatch, ...] = (*catalog.table5, *catalog.survey.table3)
     for cell in cells:
         if cell.backbone_label not in labels:
             hint = nearest(cell.backbone_label, labels)
-            loading.on(cell, f"no backbone has the survey_label '{cell.backbone_label}'{hint}")
+            loading.on(cell, f"no model has the survey_label '{cell.backbone_label}'{hint}")
 
 
 def _check_survey(catalog: Catalog, loading: Loading, names: set[str]) -> None:
@@ -113,7 +114,7 @@ def _check_survey(catalog: Catalog, loading: Loading, names: set[str]) -> None:
     for score in catalog.survey.appendix_b:
         if score.model not in printed_models:
             hint = nearest(score.model, printed_models)
-            loading.on(score, f"no backbone is called '{score.model}'{hint}")
+            loading.on(score, f"no model is called '{score.model}'{hint}")
     known_findings = signable(catalog)
     for reading in catalog.survey.second_readings:
         if reading.finding not in known_findings:
@@ -130,12 +131,14 @@ def _check_papers(catalog: Catalog, loading: Loading) -> None:
         if citation.key not in catalog.papers:
             message = f"papers.bib has no '{citation.key}'{nearest(citation.key, catalog.papers)}"
             loading.problems.append(Problem(f"{catalog.root.name}/survey/citations.csv", 0, 0, message))
-    for backbone in catalog.backbones.values():
-        cited.add(backbone.paper)
-        if backbone.paper not in catalog.papers:
-            loading.at(
-                backbone.id, f"backbones/{backbone.id}.yaml", ("paper",), f"papers.bib has no '{backbone.paper}'"
-            )
+    for model in catalog.models.values():
+        if model.paper is None:
+            continue
+        cited.add(model.paper)
+        if model.paper not in catalog.papers:
+            hint = nearest(model.paper, catalog.papers)
+            folder = f"models/{model.id}"
+            loading.at(folder, f"{folder}/{ABOUT}", ("paper",), f"papers.bib has no '{model.paper}'{hint}")
     file = f"{catalog.root.name}/papers.bib"
     for key in sorted(set(catalog.papers) - cited):
         loading.problems.append(Problem(file, 0, 0, f"'{key}' is cited nowhere"))

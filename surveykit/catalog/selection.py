@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.files import read_text
+from surveykit.catalog.models import Model, read_model
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.errors import CatalogError, SurveyError, nearest
 from surveykit.recipes import Recipe
+from surveykit.record import MODEL_ID_PATTERN
 
 EVERY = "all"
 """Stands for every method."""
-R = TypeVar("R", Method, Backbone)
 
 
 def selected_recipes(
@@ -45,13 +45,19 @@ def selected_recipes(
     return list(found.items())
 
 
-def catalogued_backbone(root: Path, name: str) -> Backbone | None:
-    """The backbone of this id; None where the catalog has none.
+def catalogued_model(root: Path, name: str) -> Model | None:
+    """The model of this id; None where the catalog has none.
 
     Raises:
-        CatalogError: its file is invalid.
+        CatalogError: its files are invalid.
     """
-    return _read(root, "backbones", name, Backbone) if name in _ids(root / "backbones") else None
+    folder = root / "models" / name
+    if not re.fullmatch(MODEL_ID_PATTERN, name) or not folder.is_dir():
+        return None
+    model, _, problems = read_model(folder, f"{root.name}/models/{name}")
+    if model is None:
+        raise CatalogError(problems)
+    return model
 
 
 def _ids(folder: Path) -> list[str]:
@@ -62,7 +68,7 @@ def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> t
     known = _ids(root / "methods")
     if name not in known:
         raise SurveyError(f"there is no method '{name}'{nearest(name, known)}")
-    method = _read(root, "methods", name, Method)
+    method = _read(root, name)
     default = method.default_on(biases=biases)
     for one in method.configurations:
         if one.id == configuration or (configuration is None and one is default):
@@ -72,12 +78,12 @@ def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> t
     raise SurveyError(f"{name} has no configuration '{configuration}'{close or '; it has ' + ', '.join(ids)}")
 
 
-def _read(root: Path, folder: str, name: str, record: type[R]) -> R:
-    file = f"{root.name}/{folder}/{name}.yaml"
-    text, problem = read_text(root / folder / f"{name}.yaml", file)
+def _read(root: Path, name: str) -> Method:
+    file = f"{root.name}/methods/{name}.yaml"
+    text, problem = read_text(root / "methods" / f"{name}.yaml", file)
     if text is None:
         raise CatalogError([problem] if problem else [])
-    entry, _, problems = read_yaml(text, file, record)
+    entry, _, problems = read_yaml(text, file, Method)
     if entry is None:
         raise CatalogError(problems)
     return entry

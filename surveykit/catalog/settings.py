@@ -41,7 +41,7 @@ def settings_of(catalog: Catalog, configuration: str, backbone: str) -> Settings
     Defaults of methods, and what rows of Table 5 are read as on its backbones, are traced at all lengths; others at one.
     """
     found = catalog.configuration(configuration)
-    in_table5 = bool(found.survey_rows) and catalog.backbones[backbone].survey_label is not None
+    in_table5 = bool(found.survey_rows) and catalog.models[backbone].survey_label is not None
     judged = catalog.quantities.judging.length
     lengths = dict.fromkeys((judged, *BAND_LENGTHS)) if found.default or in_table5 else (judged,)
     return Settings(_batch_of(catalog, backbone), tuple(lengths))
@@ -49,6 +49,6 @@ def settings_of(catalog: Catalog, configuration: str, backbone: str) -> Settings
 
 def _batch_of(catalog: Catalog, backbone: str) -> int:
     """The microbatch of the survey's Table 3."""
-    label = catalog.backbones[backbone].survey_label
+    label = catalog.models[backbone].survey_label
     rows = (m for m in catalog.survey.table3 if m.backbone_label == label and m.dataset == SETTING_DATASET)
     return next((m.microbatch for m in rows), LARGEST_BATCH)

@@ -46,7 +46,7 @@ def measure(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell:
     """
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        instance = build(catalog.backbones[backbone])
+        instance = build(catalog.models[backbone])
         for cell in group:
             watch(cell)
             found = count_values(catalog.recipe(cell.configuration), instance)
@@ -58,7 +58,7 @@ def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: N
     """Costs and memory of each cell, all rows of a cell together. A recipe that cannot run has its reason instead."""
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        costs = Costs(blueprint(catalog.backbones[backbone]))
+        costs = Costs(blueprint(catalog.models[backbone]))
         for cell in group:
             watch(cell)
             chosen = settings_of(catalog, cell.configuration, backbone)

@@ -141,13 +141,11 @@ def _tick(printed: str, saves: bool, reason: str, configuration: str, backbone: 
 
 
 def _disk(evidence: Evidence, configuration: str, backbone: str, printed: str) -> Found:
-    counted = evidence.counts.get((configuration, backbone))
-    if counted is None or counted.stored_bytes is None:
+    counted, size = evidence.counts.get((configuration, backbone)), evidence.catalog.models[backbone].size
+    if counted is None or counted.stored_bytes is None or size is None:
         return _missing(configuration, backbone, "count")
     at_most = evidence.catalog.quantities.saved_at_most("disk")
-    share = Decimal(counted.stored_bytes) / (
-        evidence.judging.stored_value_bytes * evidence.catalog.backbones[backbone].parameters
-    )
+    share = Decimal(counted.stored_bytes) / (evidence.judging.stored_value_bytes * size)
     reason = (
         f"A task stores {_percentage(share)} of the backbone's bytes; at most {_percentage(at_most)} counts as saved."
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from surveykit import formula
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import COUNTS, Measurement
 from surveykit.errors import FormulaError
@@ -71,11 +70,9 @@ def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Findin
         if m.status == "failed":
             yield Finding("not_measured", f"{m.configuration} on {m.backbone}", m.reason or "no reason recorded")
             continue
-        written = forms[m.configuration]
         try:
-            symbols = formula.bind(written.let, catalog.backbones[m.backbone].symbols())
-            for name, text in written.forms().items():
-                expected = formula.evaluate(text, symbols)
+            values = forms[m.configuration].values_on(catalog.models[m.backbone].dimensions)
+            for name, expected in (values or {}).items():
                 if expected != getattr(m, name):
                     message = f"the formula of {name} gives {expected:,}, the model has {_shown(getattr(m, name))}"
                     yield Finding("formula", f"{m.configuration} on {m.backbone}", message)

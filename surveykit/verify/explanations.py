@@ -90,7 +90,7 @@ def _figures(
     printed: list[TableCell],
     measured: Measured,
 ) -> Iterator[Finding]:
-    record = catalog.backbones[backbone]
+    record = catalog.models[backbone]
 
     def equals(count: int, cell: TableCell) -> bool:
         column: ParameterColumn = "params_millions" if cell.column == "params_millions" else "params_percent"

@@ -97,7 +97,7 @@ def predictions(catalog: Catalog) -> tuple[MemoryPrediction, ...]:
 
 def _printed(catalog: Catalog) -> Iterator[tuple[str, str, str, str, str]]:
     owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
-    backbones = {b.survey_label: b.id for b in catalog.backbones.values() if b.survey_label}
+    backbones = {b.survey_label: b.id for b in catalog.models.values() if b.survey_label}
     for cell in catalog.table5:
         if cell.column == "ram_gb" and cell.printed is not None:
             yield backbones[cell.backbone_label], *owners[cell.row], cell.row, cell.printed

@@ -91,9 +91,8 @@ def fits(evidence: Evidence, column: str, printed: str, configuration: str, back
 def percentage(evidence: Evidence, configuration: str, backbone: str, sense: str) -> Decimal | None:
     """A count in percent of the bare base model; None where it was not counted."""
     counted = evidence.counts.get((configuration, backbone))
-    if counted is None:
-        return None
-    return Decimal(_in_sense(counted, sense)) * 100 / evidence.catalog.backbones[backbone].parameters
+    model = evidence.catalog.models[backbone]
+    return None if counted is None or model.size is None else model.percent(_in_sense(counted, sense))
 
 
 def _word(figure: Figure, best: Candidate, fits: bool) -> CellWord:
@@ -131,10 +130,11 @@ def _places(
     yield [(c, b, True) for c in ordered for b in c.also_on]
     yield [(default, evidence.judging.judged_on, False)]
     # Sizes as those of most papers, and no mere variants: a small share of something else may fit by chance.
-    sizes = [b for b in evidence.catalog.backbones.values() if b.architecture == "t5" and b.parameters < PAPERS_BELOW]
+    models = evidence.catalog.models.values()
+    sizes = {m.id: m.size for m in models if m.dimensions.model_type == "t5" and m.size and m.size < PAPERS_BELOW}
     stated = [c for c in ordered if c.default or c.basis != "variant"]
-    for size in sorted(sizes, key=lambda b: b.parameters, reverse=True):
-        yield [(c, size.id, False) for c in stated]
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        yield [(c, name, False) for c in stated]
 
 
 def _fixed(evidence: Evidence, method: Method, default: Configuration, column: str) -> Candidate | None:

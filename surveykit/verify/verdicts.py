@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.claims import TableCell
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement
+from surveykit.catalog.models import Model
 from surveykit.catalog.records import Cause, Explanation
 
 Verdict = Literal["match", "differs", "not_measured"]
@@ -98,11 +98,11 @@ def outcome_sentence(s: Any) -> str:
     return "; ".join(parts) + "."
 
 
-def in_unit(count: int, column: ParameterColumn, backbone: Backbone) -> Decimal:
+def in_unit(count: int, column: ParameterColumn, backbone: Model) -> Decimal:
     """A count of parameters in millions, or in percent of the bare backbone."""
     if column == "params_millions":
         return Decimal(count) / 1_000_000
-    return Decimal(count) * 100 / backbone.parameters
+    return backbone.percent(count)
 
 
 def explanation_for(catalog: Catalog, cell: TableCell, backbone: str, method: str) -> Explanation | None:
@@ -115,10 +115,10 @@ def explanation_for(catalog: Catalog, cell: TableCell, backbone: str, method: st
     return None
 
 
-def parameter_cells(catalog: Catalog) -> Iterator[tuple[TableCell, ParameterColumn, Backbone, str, str]]:
+def parameter_cells(catalog: Catalog) -> Iterator[tuple[TableCell, ParameterColumn, Model, str, str]]:
     """Every printed parameter figure, with the backbone, method and configuration that it is read as."""
     owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
-    backbones = {b.survey_label: b for b in catalog.backbones.values() if b.survey_label}
+    backbones = {b.survey_label: b for b in catalog.models.values() if b.survey_label}
     for cell in catalog.table5:
         for column in PARAMETER_COLUMNS:
             if cell.column == column and cell.printed is not None:
