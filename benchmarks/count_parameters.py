@@ -69,7 +69,7 @@ def main() -> None:
     print("| configuration | backbone | ours | peer | peer / ours | counts agree |\n|---|---|---|---|---|---|")
 
     def ours(name: str, size: str) -> Callable[[], int]:
-        return lambda: count(catalog.recipe(name), build(catalog.backbones[size])).trainable
+        return lambda: count(catalog.recipe(name), build(catalog.models[size])).trainable
 
     def row(name: str, size: str, peer: str, own: tuple[float, int], other: tuple[float, int]) -> None:
         agree = "yes" if own[1] == other[1] else "no"
@@ -85,7 +85,7 @@ def main() -> None:
             config = getattr(peft, oracle.config)
 
             def theirs() -> int:
-                model = build(catalog.backbones[size]).model  # noqa: B023 (called within this turn of the loop)
+                model = build(catalog.models[size]).model  # noqa: B023 (called within this turn of the loop)
                 wrapped = get_peft_model(model, config(task_type=TaskType.SEQ_2_SEQ_LM, **oracle.arguments))  # noqa: B023
                 return sum(p.numel() for p in wrapped.parameters() if p.requires_grad)
 
@@ -97,7 +97,7 @@ def main() -> None:
                 "num_layers": b.encoder_layers, "num_decoder_layers": b.decoder_layers, "vocab_size": b.vocabulary,
             }
             for size in SIZES
-            for b in [catalog.backbones[size]]
+            for b in [catalog.models[size]]
         }  # fmt: skip
         command = [chosen.adapters_python, "-c", ADAPTERS, json.dumps(shapes)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

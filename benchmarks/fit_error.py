@@ -49,7 +49,7 @@ def errors(catalog: Catalog, costs: Costs, row: Recorded, batch: int, length: in
 def measured(catalog: Catalog, reader: Reader) -> list[At]:
     """What is found on each backbone at each setting; nothing for one without a peak that is large enough."""
     work = [(backbone, row) for backbone in BACKBONES for row in recorded(reader, backbone)]
-    costs = {backbone: Costs(blueprint(catalog.backbones[backbone])) for backbone in BACKBONES}
+    costs = {backbone: Costs(blueprint(catalog.models[backbone])) for backbone in BACKBONES}
     found: dict[tuple[str, int, int], list[tuple[str, float]]] = {}
     for backbone, row in tqdm(work, unit="configuration"):
         for batch, length in SETTINGS:

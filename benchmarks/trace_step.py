@@ -44,7 +44,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def peer(size: str, stage: Stage, tracker: Callable[[Any, Any], AbstractContextManager[Any]]) -> None:
     """One training step under one of torch's trackers."""
-    instance = build(CATALOG.backbones[size])
+    instance = build(CATALOG.models[size])
     model = instance.model.to(torch.bfloat16)
     model.set_attn_implementation("eager")
     model.train()
@@ -73,7 +73,7 @@ def main() -> None:
     repeat = arguments.parse_args().repeat
     print("| configuration | backbone | ours | FlopCounterMode / ours | MemTracker / ours |\n|---|---|---|---|---|")
     for size in SIZES:
-        costs = Costs(CATALOG.backbones[size])
+        costs = Costs(CATALOG.models[size])
         for name in CONFIGURATIONS:
             stage = CATALOG.recipe(name).stages[-1]
             actions: list[Callable[[], object]] = [

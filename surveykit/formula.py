@@ -1,20 +1,24 @@
 """Closed-form counts: the second, independent answer to every count of the engine.
 
-A formula is arithmetic over named symbols. Symbols of a backbone:
+A formula is arithmetic over named symbols. Symbols of a model:
 
     d   d_model, width of the residual stream        V   rows of the token embedding
-    I   heads × d_kv, inner width of attention       H   heads
+    I   heads × d_kv, width of all queries           H   heads of queries
+    Kv  width of all keys, and of all values; I, unless several heads of queries share one of keys and values
     f   d_ff, width of the feed-forward              U   relative-position buckets, 0 without
     Le, Ld   encoder and decoder layers, 0 without   G   input matrices per feed-forward (2 if gated)
     A   attention modules                            T   token matrices (1 if tied, 2 if not)
     Ka  kinds of attention                           F   feed-forward modules, Le + Ld
-    L   norms, those of embeddings included          N   all parameters of the backbone
+    L   norms, those of embeddings included          N   all parameters of the model
     B   entries of biases of the blocks' linear layers: queries, keys, values, outputs, feed-forwards
     Bn  entries of biases of norms
 
 On T5, with an encoder and a decoder, A = Le + 2 Ld, Ka = 3, L = 2 Le + 3 Ld + 2 and B = Bn = 0. Without a decoder
 (BERT) A = Le, Ka = 1, L = 2 Le + 1; without an encoder (GPT-2) A = Ld, Ka = 1, L = 2 Ld + 1. A norm has L·d entries of
 scales in all, and Bn = L·d entries of biases where it has them. Poolers are in N and in none of the others.
+
+Symbols describe models whose blocks are all alike and whose layout is known (`surveykit.catalog.dimensions`); on others
+no formula has a value. Nor has one that takes I for the width of keys and values, on a model where heads share them.
 
 A configuration adds its own, in order, under `let`. Evaluated on plain integers only: names, `+ - * // %
 **`, parentheses, `min`, `max` and `near_square`.
@@ -31,7 +35,7 @@ from functools import lru_cache
 from surveykit.arithmetic import near_square_factor
 from surveykit.errors import FormulaError, nearest
 
-BACKBONE_SYMBOLS = ("d", "I", "f", "H", "Le", "Ld", "V", "U", "G", "T", "A", "Ka", "F", "L", "B", "Bn", "N")
+MODEL_SYMBOLS = ("d", "I", "Kv", "f", "H", "Le", "Ld", "V", "U", "G", "T", "A", "Ka", "F", "L", "B", "Bn", "N")
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -136,7 +140,7 @@ def bind(let: Mapping[str, str], symbols: Mapping[str, int]) -> dict[str, int]:
     bound = dict(symbols)
     for name, text in let.items():
         if name in symbols:
-            raise FormulaError(f"'{name}' is a symbol of the backbone and cannot be defined again")
+            raise FormulaError(f"'{name}' is a symbol of the model and cannot be defined again")
         bound[name] = evaluate(text, bound)
     return bound
 

@@ -18,5 +18,7 @@ class Record(BaseModel):
 
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """An id is lower-case words joined by hyphens."""
+MODEL_ID_PATTERN = r"^[a-z0-9]+([.-][a-z0-9]+)*$"
+"""That of a model may hold dots too: `llama-3.2-3b`."""
 MOST = 2**31 - 1
 """The largest number of a column of 32 bits."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.models import Model
 from surveykit.engine import Instance, build
 
 _BUILT: dict[str, Instance] = {}
 
 
-def bare(record: Backbone) -> Instance:
+def bare(record: Model) -> Instance:
     if record.id not in _BUILT:
         _BUILT[record.id] = build(record)
     return _BUILT[record.id]

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.models import Model
 
 Shapes = dict[str, tuple[int, ...]]
 LEFTOVER = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
 
 
-def t5_shapes(backbone: Backbone, *, leftover: bool = True) -> Shapes:
+def t5_shapes(backbone: Model, *, leftover: bool = True) -> Shapes:
     """The tensors of the original T5 files, by hand: one embedding for all its uses, and a leftover of 2020."""
     b = backbone
     inner = b.heads * b.d_kv

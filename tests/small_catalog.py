@@ -46,7 +46,7 @@ def _write_table5(root: Path) -> None:
 
 
 def _write_papers(root: Path) -> None:
-    files = [*root.glob("methods/*.yaml"), *root.glob("backbones/*.yaml")]
+    files = [*root.glob("methods/*.yaml"), *root.glob("models/*.yaml")]
     cited = {"lialin2023scaling"} | {
         key for path in files for key in re.findall(r"^paper: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
@@ -59,7 +59,7 @@ def _write_counts(root: Path) -> None:
     catalog = load(root, measured=False)
     rows = []
     for name, _, configuration in catalog.configurations():
-        for backbone in catalog.backbones.values():
+        for backbone in catalog.models.values():
             written = configuration.formula
             symbols = formula.bind(written.let, backbone.symbols())
             values = {form: formula.evaluate(text, symbols) for form, text in written.forms().items()}

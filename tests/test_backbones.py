@@ -12,9 +12,9 @@ import pytest
 import torch
 from conftest import CATALOG
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import cells
+from surveykit.catalog.models import Model
 from surveykit.engine import Attached, Instance, build, count
 from surveykit.errors import CatalogError, RecipeError
 from surveykit.recipes import Recipe, Where
@@ -40,15 +40,15 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
-def tiny(architecture: str) -> Backbone:
+def tiny(architecture: str) -> Model:
     given = {
         "id": "tiny", "name": "tiny", "survey_label": None, "checkpoint": "none/none", "architecture": architecture,
         "paper": "none", "d_model": 48, "d_ff": 80, "d_kv": 12, "heads": 4, "vocabulary": 60, "relative_buckets": 0,
         "positions": 0, "token_types": 0, "gated": False, "tied": True, "parameters_source": "closed form, for tests",
         **TINY[architecture],
     }  # fmt: skip
-    unchecked = Backbone.model_construct(**given, parameters=0)
-    return Backbone.model_validate({**given, "parameters": unchecked.symbols()["N"]})
+    unchecked = Model.model_construct(**given, parameters=0)
+    return Model.model_validate({**given, "parameters": unchecked.symbols()["N"]})
 
 
 def recipe(*edits: dict[str, Any], train: tuple[dict[str, Any], ...] = ()) -> Recipe:
@@ -84,8 +84,8 @@ def outputs(instance: Instance) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals_are_those_of_the_published_models(catalog: Catalog, name: str) -> None:
-    instance = build(catalog.backbones[name])
-    assert sum(p.numel() for p in instance.pretrained) == catalog.backbones[name].parameters == TOTALS[name]
+    instance = build(catalog.models[name])
+    assert sum(p.numel() for p in instance.pretrained) == catalog.models[name].parameters == TOTALS[name]
 
 
 @pytest.mark.parametrize("architecture", TINY)
@@ -170,11 +170,11 @@ def test_a_sublayer_that_is_no_module_is_trained_by_its_matrices() -> None:
 def test_dimensions_that_an_architecture_cannot_have_are_refused() -> None:
     good = tiny("bert").model_dump()
     with pytest.raises(ValueError, match="heads × d_kv = d_model"):
-        Backbone.model_validate({**good, "d_kv": 10})
+        Model.model_validate({**good, "d_kv": 10})
     with pytest.raises(ValueError, match="an encoder, a decoder or both"):
-        Backbone.model_validate({**good, "encoder_layers": 0})
+        Model.model_validate({**good, "encoder_layers": 0})
     with pytest.raises(ValueError, match="these dimensions give"):
-        Backbone.model_validate({**good, "positions": 21})
+        Model.model_validate({**good, "positions": 21})
 
 
 def test_other_backbones_are_counted_where_a_configuration_names_them(catalog: Catalog) -> None:

@@ -15,10 +15,10 @@ from conftest import CATALOG
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.files import read_text
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT, locate
+from surveykit.catalog.models import Model
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.catalog.yaml12 import MAX_DEPTH, parse
@@ -48,9 +48,9 @@ def test_the_catalog_is_valid(catalog: Catalog) -> None:
     assert len(catalog.table5) == 45 * 6
 
 
-@pytest.mark.parametrize("record", [Method, Backbone])
-def test_every_file_round_trips(catalog: Catalog, record: type[Method] | type[Backbone]) -> None:
-    entries = catalog.methods if record is Method else catalog.backbones
+@pytest.mark.parametrize("record", [Method, Model])
+def test_every_file_round_trips(catalog: Catalog, record: type[Method] | type[Model]) -> None:
+    entries = catalog.methods if record is Method else catalog.models
     for name, entry in entries.items():
         text = yaml.safe_dump(json.loads(entry.model_dump_json()), allow_unicode=True, sort_keys=False)
         again, _, found = read_yaml(text, name, record)
@@ -79,7 +79,7 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
     edit(copy / "backbones" / "t5-large.yaml", "tied: true", "tied: yes")
     found = problems(copy)
     assert len(found) == 4  # the misspelt key is unknown, and the right one is missing
-    assert found[0] == "catalog/backbones/t5-large.yaml:16:7: tied: 'yes' is text in YAML 1.2; write true or false"
+    assert found[0] == "catalog/models/t5-large.yaml:16:7: tied: 'yes' is text in YAML 1.2; write true or false"
     family = [line for line in found if ": family:" in line]
     assert family[0].startswith("catalog/methods/lora.yaml:5:9: family: 'reparametrisation' is not allowed")
     assert "did you mean 'reparametrization'?" in family[0]
@@ -107,7 +107,7 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: 30", "30 must be text; put it in quotes"),
         ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: some", "'some' is not a figure"),
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
-        ("backbones/t5-3b.yaml", "d_kv: 128", "d_kv: 64", "these dimensions give"),
+        ("models/t5-3b.yaml", "d_kv: 128", "d_kv: 64", "these dimensions give"),
         ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,printed", "T5Large,Prefix tuning,ram_gb,15.4", "has not 5 cells"),
         ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,", "T5Large,Prefix tuning,ram,15.4,", "'ram' is not allowed"),
         ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,printed", "T5Large,Prefix tuning,ram_gb,,printed", "has text exactly when"),
@@ -206,11 +206,11 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
         "methods/lora.yaml:2:7: the control character U+001B is not allowed",
     ),
     "a whole number of 5,000 digits": (
-        _edited("backbones/t5-large.yaml", "heads: 16", f"heads: {'1' * 5000}"),
+        _edited("models/t5-large.yaml", "heads: 16", f"heads: {'1' * 5000}"),
         "a whole number has at most 18 digits",
     ),
     "a width of more than 32 bits": (
-        _edited("backbones/t5-large.yaml", "heads: 16", "heads: 4294967296"),
+        _edited("models/t5-large.yaml", "heads: 16", "heads: 4294967296"),
         "heads: input should be less than or equal to 2147483647, not 4294967296",
     ),
     "a tower of powers": (_edited("methods/lora.yaml", "trainable: ", "trainable: (((9**8)**8)**8)**8 + "), "grows beyond 64 bits"),

@@ -61,7 +61,7 @@ def test_taxonomy_is_not_judged(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(("stored_share", "word"), [(0.4, "match"), (0.6, "differs")])
 def test_disk_is_saved_below_half_of_the_backbone(catalog: Catalog, stored_share: float, word: str) -> None:
-    total = 4 * catalog.backbones[catalog.quantities.judging.judged_on].parameters
+    total = 4 * catalog.models[catalog.quantities.judging.judged_on].parameters
     rows = tuple(
         m.model_copy(update={"stored_bytes": int(stored_share * total)}) if m.configuration == "lora/qv-r8" else m
         for m in catalog.measurements

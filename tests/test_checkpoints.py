@@ -38,7 +38,7 @@ def state() -> dict[str, torch.Tensor]:
 
 
 def test_the_published_size_of_t5_small_to_the_byte(catalog: Catalog, tmp_path: Path) -> None:
-    t5 = catalog.backbones["t5-small"]
+    t5 = catalog.models["t5-small"]
     path = files.safetensors(tmp_path / "model.safetensors", files.t5_shapes(t5))
     assert path.stat().st_size == 242_043_056
     header = read(str(tmp_path))
@@ -51,7 +51,7 @@ def test_the_published_size_of_t5_small_to_the_byte(catalog: Catalog, tmp_path: 
 def test_the_published_size_of_t5_base_to_its_layout(catalog: Catalog, tmp_path: Path) -> None:
     """The header of 891,646,390 bytes is no multiple of 8, so it is laid out in another way, which is not known to us.
     The tensors fit its size to 6 bytes; without the leftover it would be 1,678 bytes off."""
-    shapes = files.t5_shapes(catalog.backbones["t5-base"])
+    shapes = files.t5_shapes(catalog.models["t5-base"])
     size = files.safetensors(tmp_path / "model.safetensors", shapes).stat().st_size
     assert 891_646_390 - size == 6
     del shapes[files.LEFTOVER]
@@ -102,7 +102,7 @@ def test_storages_are_not_read(tmp_path: Path, old: bool) -> None:
 
 
 def test_45_gigabytes_are_read_in_little_memory(catalog: Catalog, tmp_path: Path) -> None:
-    path = files.old_pickle(tmp_path / "pytorch_model.bin", files.t5_shapes(catalog.backbones["t5-11b"]))
+    path = files.old_pickle(tmp_path / "pytorch_model.bin", files.t5_shapes(catalog.models["t5-11b"]))
     assert path.stat().st_size > 45e9
     if os.stat(path).st_blocks * 512 > 1e9:
         pytest.skip(needs.HOLES)

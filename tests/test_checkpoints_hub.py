@@ -52,13 +52,13 @@ def hub(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         return path
 
     for name in T5:
-        shapes = files.t5_shapes(catalog.backbones[name])
+        shapes = files.t5_shapes(catalog.models[name])
         if name == "t5-11b":
             files.old_pickle(folder(f"google-t5/{name}") / "pytorch_model.bin", shapes)
         else:
             files.safetensors(folder(f"google-t5/{name}") / "model.safetensors", shapes)
     (hub.repositories["google-t5/t5-small"] / "config.json").write_text('{"model_type": "t5", "d_model": 512}')
-    small = files.t5_shapes(catalog.backbones["t5-small"])
+    small = files.t5_shapes(catalog.models["t5-small"])
     files.shards(folder("some/shards"), small, 2)
     long = {f"a-very-long-name-of-a-tensor-of-which-there-are-many.{i}": (2,) for i in range(2000)}
     files.safetensors(folder("some/long-header") / "model.safetensors", long)
@@ -189,7 +189,7 @@ def test_the_five_t5s_match_the_catalog(hub: Hub, catalog: Catalog, tmp_path: Pa
     run = command(hub, tmp_path, *T5, "--format", "csv")
     assert run.returncode == 0, run.stderr
     rows = list(csv.DictReader(run.stdout.splitlines()))
-    assert {row["backbone"]: int(row["parameters"]) for row in rows} == {n: catalog.backbones[n].parameters for n in T5}
+    assert {row["backbone"]: int(row["parameters"]) for row in rows} == {n: catalog.models[n].parameters for n in T5}
     assert {row["verdict"] for row in rows} == {"matches"}
     assert {row["revision"] for row in rows} == {COMMIT}
     assert all(

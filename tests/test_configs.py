@@ -184,8 +184,8 @@ def test_bitfit_trains_the_biases_that_are_there_and_adds_them_where_there_are_n
 
 def test_fit_means_the_same_bitfit(catalog: Catalog) -> None:
     for model, configuration in (("bert-base", "bitfit/native"), ("t5-small", "bitfit/added-linear")):
-        _, biases = size_and_biases(catalog.backbones[model])
-        assert biases is build(catalog.backbones[model]).has_biases
+        _, biases = size_and_biases(catalog.models[model])
+        assert biases is build(catalog.models[model]).has_biases
         assert chosen(catalog, ["bitfit"], every=False, biases=biases) == [configuration]
         assert len(chosen(catalog, None, every=False, biases=biases)) == len(catalog.methods)
     assert chosen(catalog, ["bitfit/added-linear"], every=False, biases=True) == ["bitfit/added-linear"]

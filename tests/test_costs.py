@@ -16,7 +16,7 @@ from surveykit.engine.trace.costs import Costs
 def test_costs_at_two_depths_give_those_at_full_depth(
     catalog: Catalog, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record, recipe = catalog.backbones["t5-small"], catalog.recipe(name)
+    record, recipe = catalog.models["t5-small"], catalog.recipe(name)
     carried = Costs(blueprint(record))
     step, inference = carried.training(recipe.stages[-1], 2, 32), carried.inference(recipe)
     assert set(carried._instances) == set(costs.DEPTHS)  # the whole depth was not needed
@@ -28,28 +28,28 @@ def test_costs_at_two_depths_give_those_at_full_depth(
 
 
 def test_where_each_layer_draws_its_own_the_whole_depth_is_traced(catalog: Catalog) -> None:
-    record, recipe = catalog.backbones["t5-small"], catalog.recipe("glora/all-linear-r4")
+    record, recipe = catalog.models["t5-small"], catalog.recipe("glora/all-linear-r4")
     found = Costs(blueprint(record))
     found.training(recipe.stages[-1], 2, 32)
     assert set(found._instances) == {6}
 
 
 def test_what_cannot_be_merged_costs_the_same_merged(catalog: Catalog) -> None:
-    found = Costs(blueprint(catalog.backbones["t5-small"])).inference(catalog.recipe("prefix-tuning/mlp-p30-h512"))
+    found = Costs(blueprint(catalog.models["t5-small"])).inference(catalog.recipe("prefix-tuning/mlp-p30-h512"))
     assert found.merged == found.unmerged
     assert found.merged.flops > found.bare_flops
 
 
 def test_passes_that_should_agree_are_traced_so(catalog: Catalog) -> None:
     stage = catalog.recipe("adamix/m4-b16").stages[-1]
-    found = Costs(blueprint(catalog.backbones["t5-small"]))
+    found = Costs(blueprint(catalog.models["t5-small"]))
     apart = found.training(stage.model_copy(update={"consistency": False}), 2, 32).memory
     for width, memory in found.training(stage, 2, 32).memory.items():
         assert memory.saved > apart[width].saved
 
 
 def test_backward_stops_where_nothing_below_is_trained(catalog: Catalog) -> None:
-    record = catalog.backbones["t5-small"]
+    record = catalog.models["t5-small"]
     full = Costs(blueprint(record)).training(catalog.recipe("full-tuning/all").stages[-1], 2, 32).backprop
     assert full.blocks_input_gradient == full.blocks == 12
     adapted = Costs(blueprint(record)).training(catalog.recipe("lora/qv-r8").stages[-1], 2, 32).backprop

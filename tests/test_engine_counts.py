@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surveykit import formula
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.models import Model
 from surveykit.engine import build, count
-from surveykit.engine.models.tiny import tiny_backbone as backbone
+from surveykit.engine.models.tiny import tiny_model as backbone
 
 NAMES = [name for name, _, _ in load(CATALOG, measured=False).configurations()]
 SIZES = ["t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"]
 
 
-def expected(catalog: Catalog, name: str, record: Backbone) -> dict[str, int]:
+def expected(catalog: Catalog, name: str, record: Model) -> dict[str, int]:
     written = next(c.formula for n, _, c in catalog.configurations() if n == name)
     symbols = formula.bind(written.let, record.symbols())
     return {key: formula.evaluate(text, symbols) for key, text in written.forms().items()}
@@ -29,16 +29,16 @@ ALSO_ON = [(name, other) for name, _, c in load(CATALOG, measured=False).configu
 
 @pytest.mark.parametrize(("name", "other"), ALSO_ON)
 def test_formula_equals_instantiation_on_the_backbones_of_the_papers(catalog: Catalog, name: str, other: str) -> None:
-    counts = count(catalog.recipe(name), bare(catalog.backbones[other]))
-    formulas = expected(catalog, name, catalog.backbones[other])
+    counts = count(catalog.recipe(name), bare(catalog.models[other]))
+    formulas = expected(catalog, name, catalog.models[other])
     assert {key: getattr(counts, key) for key in formulas} == formulas
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", NAMES)
 def test_formula_equals_instantiation(catalog: Catalog, name: str, size: str) -> None:
-    counts = count(catalog.recipe(name), bare(catalog.backbones[size]))
-    formulas = expected(catalog, name, catalog.backbones[size])
+    counts = count(catalog.recipe(name), bare(catalog.models[size]))
+    formulas = expected(catalog, name, catalog.models[size])
     assert {key: getattr(counts, key) for key in formulas} == formulas
 
 
@@ -58,7 +58,7 @@ geometries = st.builds(
 
 @given(record=geometries)
 @settings(max_examples=15, deadline=None)
-def test_formula_equals_instantiation_on_random_geometries(record: Backbone) -> None:
+def test_formula_equals_instantiation_on_random_geometries(record: Model) -> None:
     catalog = load_once()
     instance = build(record)
     for name in NAMES:
@@ -77,7 +77,7 @@ _LOADED: list[Catalog] = []
 
 
 def test_backbone_counts_are_those_of_the_survey(catalog: Catalog) -> None:
-    counts = {name: catalog.backbones[name].parameters for name in SIZES[2:]}
+    counts = {name: catalog.models[name].parameters for name in SIZES[2:]}
     assert counts == {"t5-large": 737_668_096, "t5-3b": 2_851_598_336, "t5-11b": 11_307_321_344}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from traced import METHODS, model_for, stage_of, trace
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.engine.trace.extrapolation import extrapolate
 from surveykit.engine.trace.step import PHASES, StepTrace
 from surveykit.recipes import Stage
@@ -17,12 +17,12 @@ def stages(catalog: Catalog) -> dict[str, Stage]:
     return {name: stage_of(catalog, name) for name in (*METHODS, "last block", "nothing")}
 
 
-def of_depth(record: Backbone, depth: int) -> Backbone:
+def of_depth(record: Model, depth: int) -> Model:
     changed = record.model_copy(update={"encoder_layers": depth, "decoder_layers": depth})
     return changed.model_copy(update={"parameters": changed.symbols()["N"]})
 
 
-def check_extrapolation(record: Backbone, stage: Stage, *, passes: int = 1) -> None:
+def check_extrapolation(record: Model, stage: Stage, *, passes: int = 1) -> None:
     shallow, deep, full = (
         trace(model_for(of_depth(record, depth)), stage, passes=passes) for depth in (4, 5, record.encoder_layers)
     )
@@ -38,31 +38,31 @@ def check_extrapolation(record: Backbone, stage: Stage, *, passes: int = 1) -> N
 
 @pytest.mark.parametrize("name", [*METHODS, "last block", "nothing"])
 def test_two_shallow_traces_give_t5_small(stages: dict[str, Stage], catalog: Catalog, name: str) -> None:
-    check_extrapolation(catalog.backbones["t5-small"], stages[name])
+    check_extrapolation(catalog.models["t5-small"], stages[name])
 
 
 def test_two_shallow_traces_give_t5_large(stages: dict[str, Stage], catalog: Catalog) -> None:
-    check_extrapolation(catalog.backbones["t5-large"], stages["unipelt"])
+    check_extrapolation(catalog.models["t5-large"], stages["unipelt"])
 
 
 def test_extrapolates_several_passes(stages: dict[str, Stage], catalog: Catalog) -> None:
-    check_extrapolation(catalog.backbones["t5-small"], stages["lora"], passes=2)
+    check_extrapolation(catalog.models["t5-small"], stages["lora"], passes=2)
 
 
 @pytest.mark.parametrize("name", ["intrinsic-said/d20k", "diffpruning/s0-5-structured"])
 def test_extrapolates_edited_values_of_pretrained_tensors(catalog: Catalog, name: str) -> None:
     """They are all made before the first layer, and differentiated after it."""
-    check_extrapolation(catalog.backbones["t5-small"], catalog.recipe(name).stages[0])
+    check_extrapolation(catalog.models["t5-small"], catalog.recipe(name).stages[0])
 
 
 def test_extrapolates_two_passes_that_should_agree(catalog: Catalog) -> None:
     stage = catalog.recipe("adamix/m4-b16").stages[0]
     assert stage.consistency
-    check_extrapolation(catalog.backbones["t5-small"], stage, passes=stage.passes)
+    check_extrapolation(catalog.models["t5-small"], stage, passes=stage.passes)
 
 
 def test_extrapolation_refuses_what_does_not_repeat(stages: dict[str, Stage], catalog: Catalog) -> None:
-    small = catalog.backbones["t5-small"]
+    small = catalog.models["t5-small"]
     norms = [trace(model_for(of_depth(small, depth)), stages["norms"]) for depth in (3, 4, 5)]
     with pytest.raises(ValueError, match="needs 4"):
         extrapolate(norms[0], norms[1], 3, 4, 6)

@@ -280,7 +280,7 @@ TRACED = ("lora/qv-r8", "full-tuning/all", "prompt-tuning/p100", "ladder-side-tu
 @pytest.mark.parametrize("backbone", ["t5-base", "t5-3b"])
 def test_scaled_memory_is_what_a_direct_trace_gives(catalog: Catalog, reader: Reader, backbone: str) -> None:
     known = {row.candidate.configuration: row for row in recorded(reader, backbone)}
-    costs = Costs(blueprint(catalog.backbones[backbone]))
+    costs = Costs(blueprint(catalog.models[backbone]))
     errors = {}
     for name in TRACED:
         for batch, length in SETTINGS:
@@ -344,7 +344,7 @@ def test_the_page_says_what_the_file_of_errors_says(database: Path) -> None:
 def test_the_errors_at_hand_are_of_this_catalog(catalog: Catalog) -> None:
     at_hand = found(ROOT).accuracy
     assert at_hand is not None
-    assert {at.backbone for at in at_hand.settings} <= set(catalog.backbones)
+    assert {at.backbone for at in at_hand.settings} <= set(catalog.models)
     defaults = set(chosen(catalog, None, every=False))
     assert {at.largest_of for at in at_hand.settings} <= defaults
     for at in at_hand.settings:
@@ -391,7 +391,7 @@ def test_the_command_predicts_what_was_asked(catalog: Catalog, capsys: pytest.Ca
     out, err = capsys.readouterr()
     rows = {row["configuration"]: row for row in json.loads(out)}
     assert set(rows) == {"lora/qv-r8", "full-tuning/all", "far/r10"}
-    costs = Costs(blueprint(catalog.backbones["t5-small"]))
+    costs = Costs(blueprint(catalog.models["t5-small"]))
     for name, row in rows.items():
         peaks = [costs.training(s, 4, 64, 32).memory["bfloat16"].peak for s in catalog.recipe(name).stages]
         assert row["peak_bytes"] == max(peaks)

@@ -74,7 +74,7 @@ def test_an_architecture_that_transformers_does_not_know_is_the_natural_one() ->
 
 
 def test_a_catalogued_backbone_is_named_by_its_id(catalog: Catalog) -> None:
-    assert model_named("t5-small", CATALOG).build().parameters == catalog.backbones["t5-small"].parameters
+    assert model_named("t5-small", CATALOG).build().parameters == catalog.models["t5-small"].parameters
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.records import Oracle
 from surveykit.engine import Attached, Instance, build, count
-from surveykit.engine.models.tiny import tiny_backbone as backbone
+from surveykit.engine.models.tiny import tiny_model as backbone
 
 ORACLES = [
     (name, oracle) for name, _, c in load(CATALOG, measured=False).configurations() for oracle in c.oracles
@@ -37,7 +37,7 @@ def wrapped(oracle: Oracle, instance: Instance) -> Any:
 @pytest.mark.parametrize("size", ["t5-large", "t5-3b"])  # attention as wide as the model, and wider
 @pytest.mark.parametrize(("name", "oracle"), ORACLES, ids=IDS)
 def test_counts_equal_those_of_peft(catalog: Catalog, name: str, oracle: Oracle, size: str) -> None:
-    record = catalog.backbones[size]
+    record = catalog.models[size]
     theirs = sum(p.numel() for p in wrapped(oracle, bare(record)).parameters() if p.requires_grad)
     ours = count(catalog.recipe(name), bare(record)).trainable
     if oracle.trainable is None:

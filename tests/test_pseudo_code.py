@@ -72,7 +72,7 @@ def declared(method: Method) -> Iterator[tuple[str, tuple[str, ...] | None, bool
 @cache
 def brought(method: str, *, default: bool) -> tuple[tuple[str, str, Shape, int, int], ...]:
     """What edits bring to a T5: kind, name, shape, and the fans of the place; of the default or of all configurations."""
-    places = tuple(t5_places(CATALOGUED.backbones[BACKBONE]))
+    places = tuple(t5_places(CATALOGUED.models[BACKBONE]))
     found = {}
     for configuration in METHODS[method].configurations:
         if default and not configuration.default:
@@ -118,7 +118,7 @@ def made_in_code(method: Method) -> set[str]:
 
 
 def letters(method: Method) -> set[str]:
-    return {*formula.BACKBONE_SYMBOLS, *default_of(method).formula.let}
+    return {*formula.MODEL_SYMBOLS, *default_of(method).formula.let}
 
 
 def settings(method: Method) -> set[str]:
@@ -181,7 +181,7 @@ def test_every_other_name_is_known(method: Method) -> None:
 
 @every_method
 def test_shapes_are_those_of_the_recipe(method: Method) -> None:
-    numbers = formula.bind(default_of(method).formula.let, CATALOGUED.backbones[BACKBONE].symbols())
+    numbers = formula.bind(default_of(method).formula.let, CATALOGUED.models[BACKBONE].symbols())
     of_recipe: dict[str, list[tuple[tuple[int, ...], dict[str, int]]]] = {}
     for _, name, shape, fan_in, fan_out in brought(method.id, default=True):
         of_recipe.setdefault(name, []).append((shape.dims, {"fan_in": fan_in, "fan_out": fan_out}))

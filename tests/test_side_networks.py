@@ -14,7 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.engine import Attached, Instance, build
-from surveykit.engine.models.tiny import tiny_backbone, tiny_batch, tiny_instance
+from surveykit.engine.models.tiny import tiny_batch, tiny_instance, tiny_model
 from surveykit.engine.train.trial import randomise
 from surveykit.errors import RecipeError
 from surveykit.recipes.sites import SideEdit
@@ -120,7 +120,7 @@ def test_no_mask_is_a_mask_of_ones(catalog: Catalog, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_on_meta_without_a_mask(catalog: Catalog, name: str) -> None:
-    instance = build(tiny_backbone())
+    instance = build(tiny_model())
     ids = torch.ones((2, 6), dtype=torch.long, device="meta")
     with Attached(instance, catalog.recipe(name).stages[-1]):
         out = instance.model(input_ids=ids, labels=ids[:, :4].contiguous(), use_cache=False)
@@ -144,7 +144,7 @@ def test_attention_over_layers_is_a_softmax_over_normalised_states(catalog: Cata
 
 
 def test_a_difference_behind_the_last_block_is_a_changed_weight(catalog: Catalog) -> None:
-    instance, given = build(tiny_backbone(decoder_layers=1), device="cpu", seed=3), inputs()
+    instance, given = build(tiny_model(decoder_layers=1), device="cpu", seed=3), inputs()
     with attached(catalog, "lets/decoder-ffn-11-percent", instance) as found:
         beside = run(instance, given)
         difference = found.placed[0].part.difference[0].detach().clone()

@@ -13,7 +13,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog, load
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
-from surveykit.engine.models.tiny import tiny_backbone, tiny_batch
+from surveykit.engine.models.tiny import tiny_batch, tiny_model
 from surveykit.site.text.snippets import Snippet, all_snippets, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
@@ -44,7 +44,7 @@ def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog,
     snippet = peft_snippet(of[method])
     assert snippet.configuration is not None, "only what needs more than a loaded model is written by hand"
     # As wide inside as outside, and stacks of one depth: PEFT's prefix tuning cannot do otherwise.
-    record = tiny_backbone(d_model=96, d_kv=24, heads=4, decoder_layers=2)
+    record = tiny_model(d_model=96, d_kv=24, heads=4, decoder_layers=2)
     scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model}
     exec(snippet.code, scope)
     trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)

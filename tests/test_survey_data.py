@@ -112,7 +112,7 @@ def test_every_reference_is_cited_and_known(tables: duckdb.DuckDBPyConnection, c
     cited = {line.partition(",")[0] for line in (CATALOG / "survey" / "citations.csv").read_text("utf-8").split()[1:]}
     listed = set(re.findall(r"^@\w+\{([^,]+),", (CATALOG / "papers.bib").read_text("utf-8"), re.MULTILINE))
     assert dict(rows(tables, "SELECT key, citations > 0 FROM papers")) == {key: key in cited for key in listed}
-    ours = {record.paper for record in (*catalog.methods.values(), *catalog.backbones.values())}
+    ours = {record.paper for record in (*catalog.methods.values(), *catalog.models.values())}
     assert listed - cited == (ours | {"lialin2023scaling"}) - cited
     assert cited < listed
 

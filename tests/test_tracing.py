@@ -15,7 +15,7 @@ from traced import METHODS, inputs, model_for, stage_of, trace
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance
-from surveykit.engine.models.tiny import tiny_backbone as backbone
+from surveykit.engine.models.tiny import tiny_model as backbone
 from surveykit.engine.trace.memory import Bytes
 from surveykit.engine.trace.step import PHASES, adamw, dropout_as_on_cuda, trace_step
 from surveykit.errors import RecipeError

@@ -12,8 +12,8 @@ import torch
 import transformers
 from conftest import CATALOG, ROOT
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.checkpoints import Comparison, Header, Tensor, compare, read
 from surveykit.checkpoints.config import expected
 from surveykit.cli import main
@@ -30,18 +30,18 @@ BESIDE: dict[str, dict[str, Any]] = {
 }
 
 
-def tiny(architecture: str, **others: Any) -> Backbone:
+def tiny(architecture: str, **others: Any) -> Model:
     given = {
         "id": "tiny", "name": "tiny", "survey_label": None, "checkpoint": "none/none", "architecture": architecture,
         "paper": "none", "d_model": 48, "d_ff": 80, "d_kv": 12, "heads": 4, "encoder_layers": 2, "decoder_layers": 0,
         "vocabulary": 60, "relative_buckets": 0, "positions": 0, "token_types": 0, "gated": False, "tied": True,
         "parameters_source": "closed form, for tests", **BESIDE[architecture], **others,
     }  # fmt: skip
-    unchecked = Backbone.model_construct(**given, parameters=0)
-    return Backbone.model_validate({**given, "parameters": unchecked.symbols()["N"]})
+    unchecked = Model.model_construct(**given, parameters=0)
+    return Model.model_validate({**given, "parameters": unchecked.symbols()["N"]})
 
 
-def put(folder: Path, record: Backbone) -> Comparison:
+def put(folder: Path, record: Model) -> Comparison:
     return compare(read(str(folder)), geometry(record), expected(record))
 
 
@@ -99,7 +99,7 @@ def test_a_tied_file_is_not_an_untied_model_nor_the_other_way_round(tmp_path: Pa
     ]
 
 
-def header(record: Backbone, change: Any = lambda tensors: None) -> Header:
+def header(record: Model, change: Any = lambda tensors: None) -> Header:
     tensors = {name: Tensor("F32", shape) for name, shape in files.t5_shapes(record).items()}
     change(tensors)
     return Header("it", tensors, ())
@@ -195,7 +195,7 @@ def test_files_of_the_bare_model_lack_the_prefix(tmp_path: Path, architecture: s
 @pytest.fixture
 def small(tmp_path: Path, catalog: Catalog) -> Path:
     """T5-Small's file with its published tensors, and a config.json."""
-    t5 = catalog.backbones["t5-small"]
+    t5 = catalog.models["t5-small"]
     files.safetensors(tmp_path / "model.safetensors", files.t5_shapes(t5))
     (tmp_path / "config.json").write_text(json.dumps(expected(t5)), encoding="utf-8")
     return tmp_path
@@ -311,8 +311,8 @@ def test_methods_are_counted_on_the_checkpoint(small: Path, capsys: pytest.Captu
 def test_the_five_t5s_are_verified_every_week(catalog: Catalog) -> None:
     workflow = (ROOT / ".github" / "workflows" / "backbones.yml").read_text(encoding="utf-8")
     [line] = [line for line in workflow.splitlines() if "surveykit verify-backbones" in line]
-    named = [word for word in line.split() if word in catalog.backbones]
+    named = [word for word in line.split() if word in catalog.models]
     assert named == ["t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"]
-    assert {catalog.backbones[name].checkpoint for name in named} == {f"google-t5/{name}" for name in named}
+    assert {catalog.models[name].checkpoint for name in named} == {f"google-t5/{name}" for name in named}
     [install] = [line.partition("pip install")[2] for line in workflow.splitlines() if "pip install" in line]
     assert install.replace("[measure]", "[dev]").strip() in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.engine import Attached, Instance, build
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.recipes import Stage, Where
@@ -40,7 +40,7 @@ def stage_of(catalog: Catalog, name: str) -> Stage:
     )
 
 
-def model_for(record: Backbone, *, device: str = "meta", dtype: torch.dtype = torch.bfloat16) -> Instance:
+def model_for(record: Model, *, device: str = "meta", dtype: torch.dtype = torch.bfloat16) -> Instance:
     instance = build(record, device=device)
     instance.model.set_attn_implementation("eager")
     instance.model.to(dtype)

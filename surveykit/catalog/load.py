@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os.path import lexists
 from pathlib import Path
-from typing import TypeVar
 
 from surveykit.catalog import layers
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import Claim, claims
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
+from surveykit.catalog.models import ABOUT, Model, read_model
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.relations import check_relations
@@ -26,8 +25,6 @@ from surveykit.catalog.variations import varied, varied_name
 from surveykit.errors import CatalogError, Problem
 from surveykit.recipes import Recipe
 
-R = TypeVar("R", Method, Backbone)
-
 
 @dataclass(frozen=True)
 class Catalog:
@@ -35,7 +32,7 @@ class Catalog:
 
     root: Path
     methods: Mapping[str, Method]
-    backbones: Mapping[str, Backbone]
+    models: Mapping[str, Model]
     papers: Mapping[str, Paper]
     sources: Mapping[str, SourceFolder]
     quantities: Quantities
@@ -91,7 +88,7 @@ class Catalog:
         claimed = sorted(self.claimed.get(full_name, ()))
         if full_name in self.variations:
             return tuple(claimed)
-        sizes = [b.id for b in self.backbones.values() if b.architecture == "t5"]
+        sizes = [b.id for b in self.models.values() if b.dimensions.model_type == "t5"]
         return tuple(dict.fromkeys((*sizes, *self.configuration(full_name).also_on, *claimed)))
 
     @cached_property
@@ -130,7 +127,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     """
     loading = Loading(root)
     methods = _methods(loading)
-    backbones = _models(loading)
+    models = _models(loading)
     papers = _papers(loading)
     read = [read_source(loading, path) for path in layers.entries(root, "sources").values()]
     sources = {folder.key: folder for folder in read if folder is not None}
@@ -141,7 +138,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     if quantities is None or settings is None:
         raise CatalogError(loading.problems)
     catalog = Catalog(
-        root=root, methods=methods, backbones=backbones, papers=papers, sources=dict(sorted(sources.items())),
+        root=root, methods=methods, models=models, papers=papers, sources=dict(sorted(sources.items())),
         quantities=quantities, settings={s.id: s for s in settings.settings},
         measurements=(), costs=(), memory=(), trials=(), runs={},
     )  # fmt: skip
@@ -160,25 +157,31 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
 
 
 def _methods(loading: Loading) -> dict[str, Method]:
-    return _named_files(loading, "methods", Method)
-
-
-def _models(loading: Loading) -> dict[str, Backbone]:
-    return _named_files(loading, "backbones", Backbone)
-
-
-def _named_files(loading: Loading, folder: str, record: type[R]) -> dict[str, R]:
-    found: dict[str, R] = {}
-    for path in layers.entries(loading.root, folder).values():
+    found: dict[str, Method] = {}
+    for path in layers.entries(loading.root, "methods").values():
         if path.suffix != ".yaml":
             loading.problem(path, "only files named <id>.yaml belong here")
             continue
-        entry = loading.yaml(path, record)
-        if entry is None:
+        method = loading.yaml(path, Method)
+        if method is None:
             continue
-        if entry.id != path.stem:
-            loading.problem(path, f"the id '{entry.id}' must be the file's name", ("id",))
-        found[path.stem] = entry
+        if method.id != path.stem:
+            loading.problem(path, f"the id '{method.id}' must be the file's name", ("id",))
+        found[path.stem] = method
+    return dict(sorted(found.items()))
+
+
+def _models(loading: Loading) -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for path in layers.entries(loading.root, "models").values():
+        if not path.is_dir():
+            loading.problem(path, "only folders named <id> belong here")
+            continue
+        model, document, problems = read_model(path, loading.name(path))
+        loading.problems += problems
+        if model is not None and document is not None:
+            found[path.name] = model
+            loading.documents[path / ABOUT] = document
     return dict(sorted(found.items()))
 
 

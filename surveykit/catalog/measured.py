@@ -52,13 +52,14 @@ def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
         Cell(model, name)
         for name in names
         for model in catalog.models_of(name)
-        if measure == "counts" or (catalog.backbones[model].architecture == "t5" and name not in catalog.variations)
+        if measure == "counts"
+        or (catalog.models[model].dimensions.model_type == "t5" and name not in catalog.variations)
     )
 
 
 def current_key(catalog: Catalog, cell: Cell, measure: Measure = "counts") -> str:
     """The key of what would be measured now. Raises as `staleness.key`."""
-    backbone = catalog.backbones[cell.backbone] if cell.backbone else None
+    backbone = catalog.models[cell.backbone] if cell.backbone else None
     settings = traced_settings(catalog, cell.configuration, cell.backbone) if measure == "costs" else None
     return key(catalog.recipe(cell.configuration), backbone, measure, settings)
 
@@ -139,7 +140,7 @@ def _merged(catalog: Catalog, shelf: Shelf, path: Path, added: list[Any]) -> str
 
 def _order(catalog: Catalog, shelf: Shelf) -> Callable[[Any], tuple[Any, ...]]:
     """Rows stand by configuration, then by the size of the backbone."""
-    sizes = sorted(catalog.backbones.values(), key=lambda b: b.parameters)
+    sizes = sorted(catalog.models.values(), key=lambda b: (b.size or 0, b.id))
     rank = {backbone.id: position for position, backbone in enumerate(sizes)}
 
     def place(row: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.dimensions import Dimensions
 from surveykit.recipes import Edit, Place, Recipe, Role, Stage, Sublayer
 from surveykit.recipes.sites import ParameterEdit
 
@@ -28,21 +28,21 @@ _Tensor = tuple[Role, Sublayer, int]
 """Which pretrained tensor is meant: the role of its module, sublayer and layer."""
 
 
-@lru_cache(maxsize=8)  # pages ask for those of the same few backbones, thousands of times
-def t5_places(backbone: Backbone) -> tuple[Place, ...]:
+@lru_cache(maxsize=8)  # pages ask for those of the same few models, thousands of times
+def t5_places(model: Dimensions) -> tuple[Place, ...]:
     """Every place of a T5, in the order in which the engine finds them in the model. Widths are features."""
-    return tuple(_t5_places(backbone))
+    return tuple(_t5_places(model))
 
 
-def _t5_places(backbone: Backbone) -> Iterator[Place]:
-    if backbone.architecture != "t5":
-        raise ValueError(f"{backbone.id} is no T5")
-    d, inner, f = backbone.d_model, backbone.inner, backbone.d_ff
+def _t5_places(model: Dimensions) -> Iterator[Place]:
+    if model.model_type != "t5":
+        raise ValueError(f"the places of a T5 were asked for, and this is a {model.model_type}")
+    d, inner, f = model.d_model, model.inner, model.d_ff
 
     def place(role: Role, sublayer: Sublayer, layer: int, layers: int, *shape: int, linear: bool = False) -> Place:
         fan_out, fan_in = (shape[0], shape[1]) if linear else (d, d)
-        return Place(role, sublayer, layer, layers, fan_in, fan_out, d, inner, backbone.heads, f, shape,
-                     backbone.relative_buckets, keys=inner)  # fmt: skip
+        return Place(role, sublayer, layer, layers, fan_in, fan_out, d, inner, model.heads, f, shape,
+                     model.relative_buckets, keys=inner)  # fmt: skip
 
     def attention(sublayer: Sublayer, layer: int, layers: int) -> Iterator[Place]:
         yield place("norm", sublayer, layer, layers, d)
@@ -51,30 +51,30 @@ def _t5_places(backbone: Backbone) -> Iterator[Place]:
             yield place(role, sublayer, layer, layers, inner, d, linear=True)
         yield place("attention_output", sublayer, layer, layers, d, inner, linear=True)
         if layer == 0 and sublayer != "decoder.cross":
-            yield place("position_bias", sublayer, layer, layers, backbone.relative_buckets, backbone.heads)
+            yield place("position_bias", sublayer, layer, layers, model.relative_buckets, model.heads)
 
     def feed_forward(sublayer: Sublayer, layer: int, layers: int) -> Iterator[Place]:
         yield place("norm", sublayer, layer, layers, d)
         yield place("feed_forward", sublayer, layer, layers)
-        if backbone.gated:
+        if model.gated:
             yield place("feed_forward_gate", sublayer, layer, layers, f, d, linear=True)
         yield place("feed_forward_in", sublayer, layer, layers, f, d, linear=True)
         yield place("feed_forward_out", sublayer, layer, layers, d, f, linear=True)
 
-    yield place("embedding", "outside", 0, 0, backbone.vocabulary, d)
-    yield place("head", "outside", 0, 0, backbone.vocabulary, d, linear=True)
-    yield place("input", "encoder.input", 0, backbone.encoder_layers)
-    for n in range(backbone.encoder_layers):
-        yield from attention("encoder.self", n, backbone.encoder_layers)
-    for n in range(backbone.encoder_layers):
-        yield from feed_forward("encoder.feed_forward", n, backbone.encoder_layers)
+    yield place("embedding", "outside", 0, 0, model.vocabulary, d)
+    yield place("head", "outside", 0, 0, model.vocabulary, d, linear=True)
+    yield place("input", "encoder.input", 0, model.encoder_layers)
+    for n in range(model.encoder_layers):
+        yield from attention("encoder.self", n, model.encoder_layers)
+    for n in range(model.encoder_layers):
+        yield from feed_forward("encoder.feed_forward", n, model.encoder_layers)
     yield place("norm", "encoder.final", 0, 0, d)
-    yield place("input", "decoder.input", 0, backbone.decoder_layers)
+    yield place("input", "decoder.input", 0, model.decoder_layers)
     for sublayer in ("decoder.self", "decoder.cross"):
-        for n in range(backbone.decoder_layers):
-            yield from attention(sublayer, n, backbone.decoder_layers)
-    for n in range(backbone.decoder_layers):
-        yield from feed_forward("decoder.feed_forward", n, backbone.decoder_layers)
+        for n in range(model.decoder_layers):
+            yield from attention(sublayer, n, model.decoder_layers)
+    for n in range(model.decoder_layers):
+        yield from feed_forward("decoder.feed_forward", n, model.decoder_layers)
     yield place("norm", "decoder.final", 0, 0, d)
 
 
@@ -91,14 +91,14 @@ def location(place: Place) -> Location:
             return sublayer
 
 
-def trainable_by_location(recipe: Recipe, backbone: Backbone) -> dict[Location, int]:
+def trainable_by_location(recipe: Recipe, model: Dimensions) -> dict[Location, int]:
     """Trainable parameters of a recipe on a T5, in the stage that holds most of them, by where they are.
 
     Raises:
-        ValueError: the backbone is no T5, or an edit does not fit its widths.
+        ValueError: the model is no T5, or an edit does not fit its widths.
     """
-    places = t5_places(backbone)
-    splits = [_stage(stage, places, backbone.tied) for stage in recipe.stages]
+    places = t5_places(model)
+    splits = [_stage(stage, places, model.tied) for stage in recipe.stages]
     largest = max(splits, key=lambda split: sum(split.values()))
     return {name: largest[name] for name in LOCATIONS if largest.get(name)}
 

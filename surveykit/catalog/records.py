@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from surveykit import formula
+from surveykit.catalog.dimensions import Dimensions
 from surveykit.errors import FormulaError
 from surveykit.recipes import Recipe
 from surveykit.recipes.base import Overhead
@@ -137,10 +138,29 @@ class Formula(Record):
         bound = formula.bind(self.let, symbols)
         return {name: formula.evaluate(text, bound) for name, text in self.forms().items()}
 
+    def values_on(self, dimensions: Dimensions) -> dict[str, int] | None:
+        """Each count by its name on a model; None where the formula's symbols do not hold there.
+
+        They do not where the layout of the model is not known, nor, where heads share keys and values, if the formula
+        speaks of I and not of Kv: it would take the one for the other. Raises as `values`.
+        """
+        if not dimensions.has_symbols:
+            return None
+        shared = dimensions.kv_heads != dimensions.heads
+        return (
+            None
+            if shared and "I" in self._mentions and "Kv" not in self._mentions
+            else self.values(dimensions.symbols())
+        )
+
+    @property
+    def _mentions(self) -> frozenset[str]:
+        return frozenset().union(*map(formula.names_in, (*self.let.values(), *self.forms().values())))
+
     @model_validator(mode="after")
     def _evaluates(self) -> Self:
         try:
-            self.values(dict.fromkeys(formula.BACKBONE_SYMBOLS, 4096))
+            self.values(dict.fromkeys(formula.MODEL_SYMBOLS, 4096))
         except FormulaError as error:
             raise ValueError(str(error)) from None
         return self
@@ -180,7 +200,7 @@ class Configuration(Record):
     basis_note: str = Field(min_length=10)
     """The place that states them, or what was varied."""
     also_on: tuple[str, ...] = ()
-    """Backbones beyond the T5s on which it is measured too: those of the papers."""
+    """Models beyond the T5s on which it is measured too: those of the papers."""
     recipe: Recipe
     formula: Formula | None
     """Null where the closed form is not known; then another count stands in for it."""

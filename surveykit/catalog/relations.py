@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.loading import Loading
+from surveykit.catalog.models import ABOUT
 from surveykit.catalog.records import Method
 from surveykit.errors import FormulaError, nearest
 
@@ -29,8 +30,8 @@ def check_relations(catalog: Catalog, loading: Loading) -> None:
         for i, configuration in enumerate(method.configurations):
             loading.once(path, ("configurations", i, "also_on"), configuration.also_on)
             for j, model in enumerate(configuration.also_on):
-                if model not in catalog.backbones:
-                    hint = nearest(model, catalog.backbones)
+                if model not in catalog.models:
+                    hint = nearest(model, catalog.models)
                     loading.problem(path, f"no model '{model}'{hint}", ("configurations", i, "also_on", j))
         _check_formulas(method, catalog, loading)
     _check_judging(catalog, loading)
@@ -40,13 +41,13 @@ def check_relations(catalog: Catalog, loading: Loading) -> None:
 def _check_formulas(method: Method, catalog: Catalog, loading: Loading) -> None:
     """Every formula has a value on every model that its configuration is counted on."""
     path = layers.first(catalog.root, f"methods/{method.id}.yaml")
-    sizes = [b.id for b in catalog.backbones.values() if b.architecture == "t5"]
+    sizes = [b.id for b in catalog.models.values() if b.dimensions.model_type == "t5"]
     for i, configuration in enumerate(method.configurations):
         for model in dict.fromkeys((*sizes, *configuration.also_on)):
-            if model not in catalog.backbones or configuration.formula is None:
+            if model not in catalog.models or configuration.formula is None:
                 continue
             try:
-                configuration.formula.values(catalog.backbones[model].symbols())
+                configuration.formula.values_on(catalog.models[model].dimensions)
             except FormulaError as error:
                 loading.problem(path, f"on {model}: {error}", ("configurations", i, "formula"))
                 break
@@ -64,11 +65,15 @@ def _check_judging(catalog: Catalog, loading: Loading) -> None:
 def _check_papers(catalog: Catalog, loading: Loading) -> None:
     """Every paper that something names is in the bibliography, and every entry of the own bibliography is named."""
     cited = {method.paper for method in catalog.methods.values()}
-    for model in catalog.backbones.values():
+    for model in catalog.models.values():
+        if model.paper is None:
+            continue
         cited.add(model.paper)
         if model.paper not in catalog.papers:
-            path = layers.first(catalog.root, f"backbones/{model.id}.yaml")
-            loading.problem(path, f"papers.bib has no '{model.paper}'", ("paper",))
+            path = layers.first(catalog.root, f"models/{model.id}/{ABOUT}")
+            loading.problem(
+                path, f"papers.bib has no '{model.paper}'{nearest(model.paper, catalog.papers)}", ("paper",)
+            )
     for folder in catalog.sources.values():
         cited |= {citation.key for citation in folder.citations} | {folder.source.paper or ""}
     own = loading.root / "papers.bib"

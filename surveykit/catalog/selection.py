@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from surveykit.catalog import layers
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.files import read_text
+from surveykit.catalog.models import Model, read_model
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.errors import CatalogError, SurveyError, nearest
 from surveykit.recipes import Recipe
+from surveykit.record import MODEL_ID_PATTERN
 
 EVERY = "all"
 """Stands for every method."""
-R = TypeVar("R", Method, Backbone)
 
 
 def selected_recipes(
@@ -36,7 +36,7 @@ def selected_recipes(
     found: dict[str, Recipe] = {}
     for name in names:
         if name == EVERY:
-            wanted = [(method, configuration) for method in _ids(root, "methods")]
+            wanted = [(method, configuration) for method in _ids(root)]
         else:
             method, _, own = name.partition("/")
             wanted = [(method, own or configuration)]
@@ -46,24 +46,30 @@ def selected_recipes(
     return list(found.items())
 
 
-def catalogued_backbone(root: Path, name: str) -> Backbone | None:
-    """The backbone of this id; None where the catalog has none.
+def catalogued_model(root: Path, name: str) -> Model | None:
+    """The model of this id; None where the catalog has none.
 
     Raises:
-        CatalogError: its file is invalid.
+        CatalogError: its files are invalid.
     """
-    return _read(root, "backbones", name, Backbone) if name in _ids(root, "backbones") else None
+    folder = layers.first(root, f"models/{name}") if re.fullmatch(MODEL_ID_PATTERN, name) else root
+    if folder == root or not folder.is_dir():
+        return None
+    model, _, problems = read_model(folder, layers.name_of(root, folder))
+    if model is None:
+        raise CatalogError(problems)
+    return model
 
 
-def _ids(root: Path, folder: str) -> list[str]:
-    return sorted(path.stem for path in layers.entries(root, folder).values() if path.suffix == ".yaml")
+def _ids(root: Path) -> list[str]:
+    return sorted(path.stem for path in layers.entries(root, "methods").values() if path.suffix == ".yaml")
 
 
 def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> tuple[str, Recipe]:
-    known = _ids(root, "methods")
+    known = _ids(root)
     if name not in known:
         raise SurveyError(f"there is no method '{name}'{nearest(name, known)}")
-    method = _read(root, "methods", name, Method)
+    method = _read(root, name)
     default = method.default_on(biases=biases)
     for one in method.configurations:
         if one.id == configuration or (configuration is None and one is default):
@@ -73,13 +79,13 @@ def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> t
     raise SurveyError(f"{name} has no configuration '{configuration}'{close or '; it has ' + ', '.join(ids)}")
 
 
-def _read(root: Path, folder: str, name: str, record: type[R]) -> R:
-    path = layers.first(root, f"{folder}/{name}.yaml")
+def _read(root: Path, name: str) -> Method:
+    path = layers.first(root, f"methods/{name}.yaml")
     file = layers.name_of(root, path)
     text, problem = read_text(path, file)
     if text is None:
         raise CatalogError([problem] if problem else [])
-    entry, _, problems = read_yaml(text, file, record)
+    entry, _, problems = read_yaml(text, file, Method)
     if entry is None:
         raise CatalogError(problems)
     return entry

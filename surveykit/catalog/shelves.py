@@ -141,7 +141,7 @@ def _is_related(
     faults = []
     if row.configuration not in names:
         faults.append(f"measures '{row.configuration}', which is not in the catalog")
-    if getattr(row, "backbone", None) not in (None, *catalog.backbones):
+    if getattr(row, "backbone", None) not in (None, *catalog.models):
         faults.append(f"measures on '{row.backbone}', which is not in the catalog")
     if row.run not in runs:
         faults.append(f"names the run '{row.run}', which {RUNS} lacks")

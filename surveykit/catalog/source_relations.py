@@ -78,7 +78,7 @@ class _Checking:
                 except SurveyError as error:
                     self.loading.problem(self.path("names.yaml"), str(error), (*at, "set"))
         for i, model in enumerate(self.folder.names.models):
-            self._known("names.yaml", ("models", i, "model"), "model", model.model, self.catalog.backbones)
+            self._known("names.yaml", ("models", i, "model"), "model", model.model, self.catalog.models)
             for j, table in enumerate(model.tables):
                 self._known("names.yaml", ("models", i, "tables", j), "table", table, self.folder.tables)
         labels = Counter((m.printed, t) for m in self.folder.names.models for t in m.tables or self.folder.tables)
@@ -95,7 +95,7 @@ class _Checking:
         meaning, file = table.meaning, f"tables/{table.id}.yaml"
         for name, column in meaning.columns.items():
             self._known(file, ("columns", name, "quantity"), "quantity", column.quantity, self.catalog.quantities.by_id)
-        self._known(file, ("on",), "model", meaning.on, self.catalog.backbones)
+        self._known(file, ("on",), "model", meaning.on, self.catalog.models)
         self._known(file, ("setting",), "setting", meaning.setting, self.catalog.settings)
         names = [n for n in self.folder.names.methods if table.id in n.tables or not n.tables]
         labels = {n.printed for n in names}
@@ -150,7 +150,7 @@ class _Checking:
             return
         for j, quoted in enumerate(explanation.figures):
             where = (*at, "figures", j)
-            self._known("explanations.yaml", (*where, "model"), "model", quoted.model, self.catalog.backbones)
+            self._known("explanations.yaml", (*where, "model"), "model", quoted.model, self.catalog.models)
             for column in quoted.printed:
                 self._known("explanations.yaml", (*where, "printed", column), "column", column, table.meaning.columns)
         setup = explanation.fits_setup
@@ -159,7 +159,7 @@ class _Checking:
             self._known(
                 "explanations.yaml", (*at, "fits_setup", "configuration"), "configuration", setup.configuration, every
             )
-            self._known("explanations.yaml", (*at, "fits_setup", "model"), "model", setup.model, self.catalog.backbones)
+            self._known("explanations.yaml", (*at, "fits_setup", "model"), "model", setup.model, self.catalog.models)
         for j, name in enumerate(explanation.tried):
             self._known(
                 "explanations.yaml", (*at, "tried", j), "configuration", name, {*self.names, *self.catalog.variations}

@@ -191,8 +191,8 @@ def select(
         if name not in catalog.methods and name not in names:
             raise SurveyError(f"there is no method '{name}'{nearest(name, [*catalog.methods, *names])}")
     for name in backbones:
-        if name not in catalog.backbones:
-            raise SurveyError(f"there is no backbone '{name}'{nearest(name, catalog.backbones)}")
+        if name not in catalog.models:
+            raise SurveyError(f"there is no backbone '{name}'{nearest(name, catalog.models)}")
     return [
         cell
         for cell in (cells(catalog) if among is None else among)

@@ -18,14 +18,14 @@ def schemas() -> dict[str, str]:
     """File name → JSON Schema, from the records that the loader uses."""
     import json
 
-    from surveykit.catalog.backbones import Backbone
+    from surveykit.catalog.models import ModelFile
     from surveykit.catalog.quantities import Quantities
     from surveykit.catalog.records import Method
     from surveykit.catalog.tables import DataChecks, Statements
     from surveykit.record import Record
 
     records: dict[str, type[Record]] = {
-        "backbone": Backbone,
+        "model": ModelFile,
         "data_checks": DataChecks,
         "method": Method,
         "quantities": Quantities,

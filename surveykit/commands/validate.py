@@ -19,7 +19,7 @@ def run(arguments: Namespace) -> int:
     counts = {
         "methods": len(catalog.methods),
         "configurations": sum(1 for _ in catalog.configurations()),
-        "backbones": len(catalog.backbones),
+        "backbones": len(catalog.models),
         "papers": len(catalog.papers),
         "cells of Table 5": len(catalog.table5),
         "measurements": len(catalog.measurements),

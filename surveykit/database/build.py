@@ -38,7 +38,7 @@ def build(catalog: Catalog, path: Path) -> None:
 
     Raises:
         SurveyError: the file cannot be written, or what is there is no file.
-        FormulaError: a formula has no value on one of the backbones.
+        FormulaError: a formula cannot be evaluated on one of the models.
     """
     try:
         with new_file(path) as beside, connect(beside) as connection:
@@ -132,11 +132,12 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     yield "overhead", [_overhead(m) for m in methods]
     yield "backbone", [
         (
-            b.id, b.name, b.survey_label, b.checkpoint, b.architecture, b.paper, b.d_model, b.d_ff, b.d_kv, b.heads,
-            b.inner, b.encoder_layers, b.decoder_layers, b.vocabulary, b.relative_buckets, b.positions, b.token_types, b.gated, b.tied,
-            b.parameters, b.parameters_source,
+            m.id, m.name, m.survey_label, m.checkpoint, d.model_type, m.paper, d.d_model, d.d_ff, d.d_kv, d.heads,
+            d.kv_heads, d.inner, d.encoder_layers, d.decoder_layers, d.vocabulary, d.relative_buckets, d.positions,
+            d.token_types, d.gated, d.tied, m.size, m.parameters is not None, m.parameters_source,
         )
-        for b in catalog.backbones.values()
+        for m in catalog.models.values()
+        for d in [m.dimensions]
     ]  # fmt: skip
     to = catalog.quantities.judging.matched_to
     reference = next((c.recipe for name, _, c in catalog.configurations() if name == to), None)
@@ -248,7 +249,7 @@ def _method_claims(method: Method) -> Iterator[Row]:
 
 def _table5_claims(catalog: Catalog) -> Iterator[Row]:
     owners = {r.row: (m.id, name) for name, m, c in catalog.configurations() for r in c.survey_rows}
-    backbones = {b.survey_label: b.id for b in catalog.backbones.values() if b.survey_label}
+    backbones = {b.survey_label: b.id for b in catalog.models.values() if b.survey_label}
     for cell in catalog.table5:
         method, configuration = owners[cell.row]
         locator = f"Table 5, {cell.backbone_label}, {cell.row}, {cell.column}"
@@ -277,5 +278,7 @@ def _measured(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
 def _formula_values(catalog: Catalog) -> Iterator[Row]:
     for name, _, configuration in catalog.configurations():
         written = configuration.formula
-        for backbone in catalog.backbones_of(configuration):
-            yield name, backbone, *written.values(catalog.backbones[backbone].symbols()).values()
+        for model in catalog.models_of(configuration):
+            values = written.values_on(catalog.models[model].dimensions)
+            if values is not None:
+                yield name, model, *values.values()

@@ -123,13 +123,14 @@ CREATE TABLE backbone (
     id VARCHAR PRIMARY KEY,
     name VARCHAR NOT NULL,
     survey_label VARCHAR UNIQUE,
-    checkpoint VARCHAR NOT NULL,
+    checkpoint VARCHAR,
     architecture VARCHAR NOT NULL,
-    paper VARCHAR NOT NULL REFERENCES paper (key),
+    paper VARCHAR REFERENCES paper (key),
     d_model INTEGER NOT NULL CHECK (d_model > 0),
     d_ff INTEGER NOT NULL CHECK (d_ff > 0),
     d_kv INTEGER NOT NULL CHECK (d_kv > 0),
     heads INTEGER NOT NULL CHECK (heads > 0),
+    kv_heads INTEGER NOT NULL CHECK (kv_heads > 0),
     inner_width INTEGER NOT NULL,
     encoder_layers INTEGER NOT NULL CHECK (encoder_layers >= 0),
     decoder_layers INTEGER NOT NULL CHECK (decoder_layers >= 0),
@@ -137,24 +138,26 @@ CREATE TABLE backbone (
     relative_buckets INTEGER NOT NULL CHECK (relative_buckets >= 0),
     positions INTEGER NOT NULL CHECK (positions >= 0),
     token_types INTEGER NOT NULL CHECK (token_types >= 0),
-    gated BOOLEAN NOT NULL,
+    gated BOOLEAN,
     tied BOOLEAN NOT NULL,
-    parameters BIGINT NOT NULL CHECK (parameters > 0),
+    parameters BIGINT CHECK (parameters > 0),
+    parameters_stated BOOLEAN NOT NULL,
     parameters_source VARCHAR NOT NULL,
     CHECK (inner_width = heads * d_kv),
     CHECK (encoder_layers + decoder_layers > 0)
 );
-COMMENT ON TABLE backbone IS 'Pretrained models, by their dimensions; widths in features';
-COMMENT ON COLUMN backbone.id IS 'Name of its file in catalog/backbones';
+COMMENT ON TABLE backbone IS 'Pretrained models, by the dimensions that their configurations state; widths in features';
+COMMENT ON COLUMN backbone.id IS 'Name of its folder in catalog/models';
 COMMENT ON COLUMN backbone.name IS 'Name for readers';
 COMMENT ON COLUMN backbone.survey_label IS 'Label in the survey''s Table 5; NULL when it is not there';
-COMMENT ON COLUMN backbone.checkpoint IS 'Where the weights are published';
-COMMENT ON COLUMN backbone.architecture IS 'Family of networks: bert, roberta, distilbert, bart, gpt2 or t5';
-COMMENT ON COLUMN backbone.paper IS 'Key of its paper';
+COMMENT ON COLUMN backbone.checkpoint IS 'Where the weights are published; NULL where they are not';
+COMMENT ON COLUMN backbone.architecture IS 'Family of networks, as transformers calls it: t5, bert, llama and so on';
+COMMENT ON COLUMN backbone.paper IS 'Key of its paper; NULL where the bibliography has none';
 COMMENT ON COLUMN backbone.d_model IS 'Width of the residual stream';
 COMMENT ON COLUMN backbone.d_ff IS 'Width of the feed-forward';
 COMMENT ON COLUMN backbone.d_kv IS 'Width of one attention head';
-COMMENT ON COLUMN backbone.heads IS 'Attention heads';
+COMMENT ON COLUMN backbone.heads IS 'Attention heads, of queries';
+COMMENT ON COLUMN backbone.kv_heads IS 'Heads of keys and of values; fewer where several heads of queries share one';
 COMMENT ON COLUMN backbone.inner_width IS 'Inner width of attention: heads times d_kv';
 COMMENT ON COLUMN backbone.encoder_layers IS 'Layers of the encoder; 0 without one';
 COMMENT ON COLUMN backbone.decoder_layers IS 'Layers of the decoder; 0 without one';
@@ -162,10 +165,11 @@ COMMENT ON COLUMN backbone.vocabulary IS 'Rows of the token embedding';
 COMMENT ON COLUMN backbone.relative_buckets IS 'Buckets of the relative position bias; 0 without one';
 COMMENT ON COLUMN backbone.positions IS 'Rows of each table of learned positions; 0 without one';
 COMMENT ON COLUMN backbone.token_types IS 'Rows of the table of token types; 0 without one';
-COMMENT ON COLUMN backbone.gated IS 'Whether the feed-forward has a second, gating input matrix';
+COMMENT ON COLUMN backbone.gated IS 'Whether the feed-forward has a second, gating input matrix; NULL where nothing says it';
 COMMENT ON COLUMN backbone.tied IS 'Whether the output layer is the token embedding';
-COMMENT ON COLUMN backbone.parameters IS 'Parameters, each once: the denominator of every percentage';
-COMMENT ON COLUMN backbone.parameters_source IS 'Where the expected count comes from';
+COMMENT ON COLUMN backbone.parameters IS 'Parameters, each once: the denominator of every percentage; as a source states them, else in closed form; NULL where there is neither';
+COMMENT ON COLUMN backbone.parameters_stated IS 'Whether a source states that number; if not, it is the closed form of the configuration';
+COMMENT ON COLUMN backbone.parameters_source IS 'Where the stated number comes from, or why there is none';
 
 CREATE TABLE configuration (
     id VARCHAR PRIMARY KEY,

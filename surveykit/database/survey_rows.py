@@ -14,7 +14,7 @@ Row = tuple[Any, ...]
 def survey_tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
     """Table name and rows, in an order that satisfies the foreign keys."""
     survey = catalog.survey
-    backbones = {b.survey_label: b.id for b in catalog.backbones.values() if b.survey_label}
+    backbones = {b.survey_label: b.id for b in catalog.models.values() if b.survey_label}
     yield "citation", [(c.key, c.section, c.times) for c in survey.citations]
     yield "printed_name", [(n.table, n.printed, n.method, n.configuration, n.evidence) for n in survey.names]
     yield (

@@ -16,7 +16,7 @@ import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
-from surveykit.catalog.settings import settings_of
+from surveykit.catalog.settings import traced_settings
 from surveykit.engine.measure_costs import cost_values
 from surveykit.engine.measure_counts import count_values
 from surveykit.engine.measure_trials import trial_values
@@ -46,7 +46,7 @@ def measure(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell:
     """
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        instance = build(catalog.backbones[backbone])
+        instance = build(catalog.models[backbone])
         for cell in group:
             watch(cell)
             found = count_values(catalog.recipe(cell.configuration), instance)
@@ -58,10 +58,10 @@ def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: N
     """Costs and memory of each cell, all rows of a cell together. A recipe that cannot run has its reason instead."""
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        costs = Costs(blueprint(catalog.backbones[backbone]))
+        costs = Costs(blueprint(catalog.models[backbone]))
         for cell in group:
             watch(cell)
-            chosen = settings_of(catalog, cell.configuration, backbone)
+            chosen = traced_settings(catalog, cell.configuration, backbone)
             settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.dtypes)
             cost, memory = cost_values(catalog.recipe(cell.configuration), costs, *settings)
             origin = {"key": current_key(catalog, cell, "costs"), "run": run}

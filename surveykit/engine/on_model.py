@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from surveykit.catalog.selection import catalogued_backbone
+from surveykit.catalog.selection import catalogued_model
 from surveykit.engine.budget import sized_for
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
@@ -68,13 +68,13 @@ class CostsOnModel:
 
 
 def model_named(source: str, catalog: Path) -> Blueprint:
-    """A folder, a config.json, a backbone of the catalog by its id, or a model of the hub.
+    """A folder, a config.json, a model of the catalog by its id, or a model of the hub.
 
     Raises:
         SurveyError: there is none, or it is not supported.
     """
     if not os.path.exists(source):
-        record = catalogued_backbone(catalog, source)
+        record = catalogued_model(catalog, source)
         if record is not None:
             return blueprint(record)
     return blueprint_of(source)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.database.reading import reading
 from surveykit.fit import words
 from surveykit.fit.candidates import Candidate, Evidence, Question
 from surveykit.fit.evidence import errors, evidence
-from surveykit.fit.predict import Model, Unable, Unwanted, Watch, chosen, opened, predictions, size_and_biases
+from surveykit.fit.predict import Opened, Unable, Unwanted, Watch, chosen, opened, predictions, size_and_biases
 from surveykit.fit.ranking import Choice, rank, with_evidence
 
 
@@ -68,7 +68,7 @@ def will_it_fit(
     model = opened(catalog, source)
     parameters, biases = size_and_biases(model)
     wanted = chosen(catalog, methods, every=every, biases=biases)
-    backbone = model.id if isinstance(model, Backbone) else None
+    backbone = model.id if isinstance(model, Model) else None
     with reading(database) as reader:
         question = replace(question, errors=errors(reader, parameters))
         outcomes = list(predictions(catalog, model, question, wanted, watch))
@@ -81,8 +81,8 @@ def will_it_fit(
     return Answer(question, rank(candidates, question), tuple(unable), unwanted, _notes(model, question))
 
 
-def _notes(model: Model, question: Question) -> tuple[str, ...]:
-    if isinstance(model, Backbone):
+def _notes(model: Opened, question: Question) -> tuple[str, ...]:
+    if isinstance(model, Model):
         return ()
     most = getattr(model.config, "max_position_embeddings", None) or question.length
     if question.length <= most:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, Parts, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
@@ -40,7 +40,7 @@ class Unwanted:
     configuration: str
 
 
-Model = Union[Backbone, "Blueprint"]
+Opened = Union[Model, "Blueprint"]
 Outcome = Candidate | Unable | Unwanted
 
 
@@ -51,13 +51,13 @@ class Predictor:
         SurveyError: the model cannot be built.
     """
 
-    def __init__(self, catalog: Catalog, model: Model, question: Question) -> None:
+    def __init__(self, catalog: Catalog, model: Opened, question: Question) -> None:
         from surveykit.engine.models.catalogued import blueprint
         from surveykit.engine.trace.costs import Costs
 
         self.catalog = catalog
         self.question = question
-        plan = blueprint(model) if isinstance(model, Backbone) else model
+        plan = blueprint(model) if isinstance(model, Model) else model
         self._instance = plan.build()
         self._costs = Costs(plan)
 
@@ -114,7 +114,7 @@ class Predictor:
         return largest_batch(self._parts(configuration, 1).peak, parts.peak, batch, self.question)
 
 
-def opened(catalog: Catalog, source: str) -> Model:
+def opened(catalog: Catalog, source: str) -> Opened:
     """A model by what a user calls it: a backbone of the catalog, else what `surveykit.engine.models.model` opens.
 
     Raises:
@@ -127,18 +127,18 @@ def opened(catalog: Catalog, source: str) -> Model:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise MissingExtra(package, "measure")
-    if source in catalog.backbones and not os.path.exists(source):
-        return catalog.backbones[source]  # a worker builds it: this process needs no torch
+    if source in catalog.models and not os.path.exists(source):
+        return catalog.models[source]  # a worker builds it: this process needs no torch
     from surveykit.engine.models.model import blueprint_of
 
     try:
         return blueprint_of(source)
     except SurveyError as error:
-        raise SurveyError(f"{error}{nearest(source, catalog.backbones, 0.8)}") from error
+        raise SurveyError(f"{error}{nearest(source, catalog.models, 0.8)}") from error
 
 
 def predictions(
-    catalog: Catalog, model: Model, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
+    catalog: Catalog, model: Opened, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
 ) -> Iterator[Outcome]:
     """Candidates in the order in which they are done, without evidence.
 
@@ -159,20 +159,24 @@ def predictions(
         watch(name)
 
 
-def _predict(catalog: Catalog, model: Model, question: Question) -> Callable[[str], Outcome]:
+def _predict(catalog: Catalog, model: Opened, question: Question) -> Callable[[str], Outcome]:
     """The work of a worker process."""
     return Predictor(catalog, model, question).predict
 
 
-def size_and_biases(model: Model) -> tuple[int, bool]:
+def size_and_biases(model: Opened) -> tuple[int, bool]:
     """Parameters of the bare model, and whether it has biases of its own, which the default of some methods depends on.
 
     Raises:
         SurveyError: it cannot be built.
     """
-    if isinstance(model, Backbone):
-        symbols = model.symbols()
-        return model.parameters, symbols["B"] + symbols["Bn"] > 0
+    if isinstance(model, Model):
+        if model.dimensions.has_symbols:  # this process needs no torch
+            symbols = model.symbols()
+            return symbols["N"], symbols["B"] + symbols["Bn"] > 0
+        from surveykit.engine.models.catalogued import blueprint
+
+        model = blueprint(model)
     instance = model.build()
     return instance.parameters, instance.has_biases
 

@@ -34,7 +34,9 @@ def new(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> lis
     pattern = _MODEL_ID if kind == "model" else ID_PATTERN
     if not re.fullmatch(pattern, name):
         dots = ", dots" if kind == "model" else ""
-        raise SurveyError(f"'{name[:60]}' is no name for a {kind}: lower-case letters, digits{dots} and hyphens, such as my-{kind}")
+        raise SurveyError(
+            f"'{name[:60]}' is no name for a {kind}: lower-case letters, digits{dots} and hyphens, such as my-{kind}"
+        )
     if config is not None and kind != "model":
         raise SurveyError(f"a {kind} has no config.json; --config belongs to `surveykit new model`")
     target = catalog / f"{kind}s" / (f"{name}.yaml" if kind == "method" else name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from surveykit import formula
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import stale
 from surveykit.catalog.measurements import COUNTS, Measurement
@@ -57,17 +56,15 @@ def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Findin
             yield Finding("not_measured", f"{m.configuration} on {m.backbone}", m.reason or "no reason recorded")
             continue
         written = catalog.configuration(m.configuration).formula
-        if written is None:
-            continue
         try:
-            symbols = formula.bind(written.let, catalog.backbones[m.backbone].symbols())
-            for name, text in written.forms().items():
-                expected = formula.evaluate(text, symbols)
-                if expected != getattr(m, name):
-                    message = f"the formula of {name} gives {expected:,}, the model has {_shown(getattr(m, name))}"
-                    yield Finding("formula", f"{m.configuration} on {m.backbone}", message)
+            values = written.values_on(catalog.models[m.backbone].dimensions) if written else None
         except FormulaError as error:
             yield Finding("formula", f"{m.configuration} on {m.backbone}", str(error))
+            continue
+        for name, expected in (values or {}).items():
+            if expected != getattr(m, name):
+                message = f"the formula of {name} gives {expected:,}, the model has {_shown(getattr(m, name))}"
+                yield Finding("formula", f"{m.configuration} on {m.backbone}", message)
 
 
 def _trials(catalog: Catalog) -> Iterator[Finding]:

@@ -15,7 +15,9 @@ def junit(report: Report) -> str:
         "testsuite", name="surveykit verify", tests=str(cases), failures=str(len(report.findings))
     )
     for verdict in report.verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname=verdict.found.configuration or verdict.claim.row, name=verdict.name)
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=verdict.found.configuration or verdict.claim.row, name=verdict.name
+        )
         ElementTree.SubElement(case, "system-out").text = sentence(verdict)
     for finding in report.findings:
         case = ElementTree.SubElement(suite, "testcase", classname=finding.check, name=finding.where)

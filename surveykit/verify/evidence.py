@@ -53,8 +53,8 @@ class Evidence:
         return Decimal(count) / FACTORS[unit or "parameters"]
 
     def parameters(self, model: str) -> int | None:
-        """Parameters of the bare model."""
-        return self.catalog.backbones[model].parameters
+        """Parameters of the bare model; None where neither a source nor a formula gives them."""
+        return self.catalog.models[model].size
 
     def peaks(self, configuration: str, model: str) -> list[MemoryUse]:
         """Memory that was traced, in every setting."""

@@ -144,10 +144,10 @@ def _places(
     # Sizes as those of most papers, and no mere variants: a small share of something else may fit by chance.
     below = evidence.judging.searched_below
     sizes = [
-        b for b in evidence.catalog.backbones.values() if b.architecture == "t5" and (b.parameters or below) < below
+        b for b in evidence.catalog.models.values() if b.dimensions.model_type == "t5" and (b.size or below) < below
     ]
     stated = [c for c in ordered if c.default or c.basis != "variant"]
-    for size in sorted(sizes, key=lambda b: b.parameters or 0, reverse=True):
+    for size in sorted(sizes, key=lambda b: b.size or 0, reverse=True):
         yield [(c, size.id, False) for c in stated]
 
 

@@ -21,14 +21,14 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
 from surveykit import formula
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.models import Model
 from surveykit.catalog.records import Oracle
 
 SIZES = ("t5-large", "t5-3b", "t5-11b")
 
 
-def model(record: Backbone) -> Any:
+def model(record: Model) -> Any:
     config = T5Config(
         d_model=record.d_model,
         d_ff=record.d_ff,
@@ -44,7 +44,7 @@ def model(record: Backbone) -> Any:
     return built
 
 
-def library_count(record: Backbone, oracle: Oracle) -> int:
+def library_count(record: Model, oracle: Oracle) -> int:
     """Trainable parameters as `adapters` makes them, each once. On the meta device: its init is slow elsewhere."""
     config = getattr(adapters, oracle.config)(**oracle.arguments)
     with torch.device("meta"):
@@ -55,7 +55,7 @@ def library_count(record: Backbone, oracle: Oracle) -> int:
     return sum(parameter.numel() for parameter in wrapped.parameters() if parameter.requires_grad)
 
 
-def prompt_tuning_is_refused(record: Backbone) -> bool:
+def prompt_tuning_is_refused(record: Model) -> bool:
     """The library has prompt tuning, but not for T5: the reason why the catalog names no counterpart for it."""
     with torch.device("meta"):
         wrapped = model(record)
@@ -72,7 +72,7 @@ def expected_count(catalog: Catalog, name: str, oracle: Oracle, size: str) -> in
         recorded = {(m.configuration, m.backbone): m.trainable for m in catalog.measurements}
         return recorded.get((name, size))
     written = next(c.formula for n, _, c in catalog.configurations() if n == name)
-    return formula.evaluate(oracle.trainable, formula.bind(written.let, catalog.backbones[size].symbols()))
+    return formula.evaluate(oracle.trainable, formula.bind(written.let, catalog.models[size].symbols()))
 
 
 def main(root: str) -> int:
@@ -84,14 +84,14 @@ def main(root: str) -> int:
             if oracle.library != "adapters":
                 continue
             for size in SIZES:
-                theirs = library_count(catalog.backbones[size], oracle)
+                theirs = library_count(catalog.models[size], oracle)
                 ours = expected_count(catalog, name, oracle, size)
                 agree = theirs == ours
                 passed, failed = passed + agree, failed + (not agree)
                 sign = "=" if agree else "≠"
                 shown = "nothing" if ours is None else f"{ours:,}"
                 print(f"{name:34} {size:9} adapters {theirs:>13,} {sign} {shown:>13} catalog", flush=True)
-    refused = prompt_tuning_is_refused(catalog.backbones["t5-large"])
+    refused = prompt_tuning_is_refused(catalog.models["t5-large"])
     passed, failed = passed + refused, failed + (not refused)
     print(f"prompt tuning on T5: {'refused by adapters, as the catalog says' if refused else 'now supported: add it'}")
     print(f"{passed} passed, {failed} failed")

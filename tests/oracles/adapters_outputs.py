@@ -33,7 +33,7 @@ from surveykit.catalog.records import Oracle
 transformers.PreTrainedConfig = transformers.PretrainedConfig
 
 from surveykit.engine import Attached, Instance, build
-from surveykit.engine.models.tiny import tiny_backbone, tiny_batch
+from surveykit.engine.models.tiny import tiny_batch, tiny_model
 
 TOLERANCE = 1e-4
 """Largest difference of logits, relative to the largest of them (32-bit floats)."""
@@ -96,7 +96,7 @@ def logits_on_the_stream(instance: Instance, attached: Attached, names: Mapping[
 
 def difference(catalog: Catalog, name: str, oracle: Oracle, read: Reader) -> tuple[float, float]:
     """Largest relative difference of the library's logits from ours, and from those of the bare model."""
-    instance: Instance = build(tiny_backbone(d_model=128, d_kv=72, d_ff=320), device="cpu", seed=7)
+    instance: Instance = build(tiny_model(d_model=128, d_kv=72, d_ff=320), device="cpu", seed=7)
     names = {id(module): path for path, module in instance.model.named_modules()}
     bare = logits(instance.model)
     theirs = copy.deepcopy(instance.model)

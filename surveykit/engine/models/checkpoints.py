@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from surveykit.catalog.backbones import Backbone
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.checkpoints import Comparison, Geometry, Header, compare, read
 from surveykit.checkpoints.config import expected, nearest_to
 from surveykit.engine.models.catalogued import build
@@ -17,7 +17,7 @@ from surveykit.errors import CheckpointError, SurveyError, nearest
 class Checked:
     """A backbone and the checkpoint that was put to it; without a header, the reason why none was read."""
 
-    backbone: Backbone | None
+    backbone: Model | None
     source: str
     header: Header | None
     comparison: Comparison | None
@@ -26,7 +26,7 @@ class Checked:
     """How the backbone was found, where nobody named it."""
 
 
-def geometry(record: Backbone) -> Geometry:
+def geometry(record: Model) -> Geometry:
     """Build the backbone without weights, and read its names.
 
     Tied parameters are known by identity: the first name is the parameter, the others are its aliases.
@@ -56,7 +56,10 @@ def published(catalog: Catalog, names: Iterable[str] = (), revision: str | None 
     Raises:
         SurveyError: a name is not in the catalog. A checkpoint that cannot be read is a result with its reason.
     """
-    for record in [_record(catalog, name) for name in names or catalog.backbones]:
+    for record in [_record(catalog, name) for name in names or catalog.models]:
+        if record.checkpoint is None:
+            yield Checked(record, record.id, None, None, "its weights are not on the hub")
+            continue
         try:
             header = read(record.checkpoint, revision)
         except CheckpointError as error:
@@ -79,15 +82,15 @@ def given(catalog: Catalog, source: str, name: str | None = None, revision: str 
         return Checked(record, source, None, None, str(error))
     chosen = None
     if record is None:
-        record, chosen = nearest_to(header, catalog.backbones.values())
+        record, chosen = nearest_to(header, catalog.models.values())
     return Checked(record, source, header, _compared(header, record), chosen=chosen)
 
 
-def _record(catalog: Catalog, name: str) -> Backbone:
-    if name not in catalog.backbones:
-        raise SurveyError(f"there is no backbone '{name}'{nearest(name, catalog.backbones)}")
-    return catalog.backbones[name]
+def _record(catalog: Catalog, name: str) -> Model:
+    if name not in catalog.models:
+        raise SurveyError(f"there is no backbone '{name}'{nearest(name, catalog.models)}")
+    return catalog.models[name]
 
 
-def _compared(header: Header, record: Backbone) -> Comparison:
+def _compared(header: Header, record: Model) -> Comparison:
     return compare(header, geometry(record), expected(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Mapping
@@ -33,9 +34,30 @@ def open_config(source: str) -> PreTrainedConfig:
         config = cast(PreTrainedConfig, AutoConfig.from_pretrained(path, trust_remote_code=False))
     except Exception as error:  # of several libraries: types of fields, unknown models
         raise SurveyError(f"{source} has no configuration that transformers can read: {in_a_line(error)}") from error
+    return _finished(config, raw, _called(source, path))
+
+
+def config_of(raw: Mapping[str, Any], name: str) -> PreTrainedConfig:
+    """The configuration that the content of a config.json is.
+
+    Raises:
+        SurveyError: it is of no model that transformers knows, or asks for too much.
+    """
+    from transformers import CONFIG_MAPPING
+
+    content = copy.deepcopy(dict(raw))
+    _check(content, f"{name}: config.json")
+    try:
+        config = cast(PreTrainedConfig, CONFIG_MAPPING[content["model_type"]].from_dict(content))
+    except Exception as error:  # of several libraries: types of fields, unknown models
+        raise SurveyError(f"{name} has no configuration that transformers can read: {in_a_line(error)}") from error
+    return _finished(config, raw, name)
+
+
+def _finished(config: PreTrainedConfig, raw: Mapping[str, Any], name: str) -> PreTrainedConfig:
     if raw.get("tie_word_embeddings") is False:
         config.tie_word_embeddings = False  # T5, mT5 and UMT5 forget it while they are read
-    config.name_or_path = _called(source, path)
+    config.name_or_path = name
     return config
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.models import Model
 from surveykit.engine.models.catalogued import build
 from surveykit.engine.models.model import Instance
 
 
-def tiny_backbone(
+def tiny_model(
     *,
     d_model: int = 128,
     d_ff: int = 160,
@@ -23,36 +23,29 @@ def tiny_backbone(
     vocabulary: int = 101,
     gated: bool = False,
     tied: bool = True,
-) -> Backbone:
+) -> Model:
     """A small T5 geometry; its expected count is the closed form."""
-    dimensions: dict[str, Any] = {
-        "d_model": d_model,
-        "d_ff": d_ff,
-        "d_kv": d_kv,
-        "heads": heads,
-        "encoder_layers": encoder_layers,
-        "decoder_layers": decoder_layers,
-        "vocabulary": vocabulary,
-        "relative_buckets": 32,
-        "gated": gated,
-        "tied": tied,
-    }
-    described: dict[str, Any] = {
-        "id": "tiny",
-        "name": "tiny",
-        "survey_label": None,
-        "checkpoint": "none/none",
-        "architecture": "t5",
-        "paper": "raffel2019t5",
-        "parameters_source": "closed form, for tests",
-    }
-    unchecked = Backbone.model_construct(**dimensions, **described, parameters=0)
-    return Backbone.model_validate({**dimensions, **described, "parameters": unchecked.symbols()["N"]})
+    config: dict[str, Any] = {
+        "model_type": "t5", "is_encoder_decoder": True, "d_model": d_model, "d_ff": d_ff, "d_kv": d_kv,
+        "num_heads": heads, "num_layers": encoder_layers, "num_decoder_layers": decoder_layers,
+        "vocab_size": vocabulary, "relative_attention_num_buckets": 32, "decoder_start_token_id": 0,
+        "feed_forward_proj": "gated-gelu" if gated else "relu", "tie_word_embeddings": tied,
+    }  # fmt: skip
+    return Model(
+        id="tiny",
+        name="tiny",
+        checkpoint=None,
+        paper=None,
+        counts="T5ForConditionalGeneration",
+        parameters=None,
+        parameters_source="closed form, for tests",
+        config=config,
+    )
 
 
 def tiny_instance(*, seed: int = 3, gated: bool = False) -> Instance:
     """A tiny T5 with random weights on the CPU."""
-    return build(tiny_backbone(gated=gated), device="cpu", seed=seed)
+    return build(tiny_model(gated=gated), device="cpu", seed=seed)
 
 
 def tiny_batch() -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from surveykit import formula
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.dimensions import from_row
 from surveykit.database.reading import Reader
 from surveykit.site.data.judged import Judged, judged_figure
 from surveykit.site.data.method_columns import COLUMNS
@@ -112,17 +112,13 @@ def _formulas(reader: Reader) -> Iterator[Row]:
         definitions = [f"{name} = {text}" for name, text in let.items()]
         written[c.method] = tuple((Piece(text, "code"),) for text in [*definitions, c.formula_trainable])
         for b in backbone:
-            symbols = formula.bind(let, _symbols(b))
+            symbols = formula.bind(let, from_row(b).symbols())
             numbered = formula.fill_in(c.formula_trainable, symbols)
             result = numbers.count(formula.evaluate(c.formula_trainable, symbols))
             filled[c.method] = ((Piece(numbered if numbered == result else f"{numbered} = {result}", "code"),),)
     yield Row("Formula of the trainable parameters", "Configuration", configured)
     yield Row("Formula of the trainable parameters", "Formula", written)
     yield Row("Formula of the trainable parameters", "With the numbers of T5-Large", filled)
-
-
-def _symbols(backbone: Any) -> dict[str, int]:
-    return Backbone.model_construct(**{name: getattr(backbone, name) for name in Backbone.model_fields}).symbols()
 
 
 def _memory(reader: Reader, backbones: list[Any]) -> Iterator[Row]:

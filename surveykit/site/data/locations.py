@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from surveykit.catalog.backbones import Backbone
+from surveykit.catalog.dimensions import from_row
 from surveykit.catalog.places import LOCATIONS, Location, t5_places, trainable_by_location
 from surveykit.recipes import Recipe
 from surveykit.site.text import numbers
@@ -37,7 +37,7 @@ def location_table(configuration: Any, backbones: list[Any], name: str) -> Marku
         name: of the configuration, for the addresses of cells.
     """
     recipe = Recipe.model_validate_json(configuration.recipe)
-    found = [(b, trainable_by_location(recipe, as_record(b))) for b in backbones if b.architecture == "t5"]
+    found = [(b, trainable_by_location(recipe, from_row(b))) for b in backbones if b.architecture == "t5"]
     used = [place for place in LOCATIONS if any(place in split for _, split in found)]
     rows: list[list[Cell]] = []
     for b, split in found:
@@ -48,8 +48,7 @@ def location_table(configuration: Any, backbones: list[Any], name: str) -> Marku
 
 def tensor_table(configuration: Any, backbone: Any) -> Markup:
     """What each edit of a configuration brings to one place, with the shapes on a T5: name, shape, and who keeps it."""
-    recipe, record = Recipe.model_validate_json(configuration.recipe), as_record(backbone)
-    places = t5_places(record)
+    recipe, places = Recipe.model_validate_json(configuration.recipe), t5_places(from_row(backbone))
     rows: list[list[Cell]] = []
     for edit in (edit for stage in recipe.stages for edit in stage.edits):
         there = [place for place in places if edit.where.matches(place)]
@@ -68,8 +67,3 @@ def tensor_table(configuration: Any, backbone: Any) -> Markup:
                 if row not in rows:
                     rows.append(row)
     return table(["Edit", "Tensor", "Shape at the first place", "Trained", "How many"], rows, "lllll")
-
-
-def as_record(backbone: Any) -> Backbone:
-    """A row of the database as the catalog's record, which was checked when it was loaded."""
-    return Backbone.model_construct(**{name: getattr(backbone, name) for name in Backbone.model_fields})

@@ -9,8 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit import formula
+from surveykit.catalog.dimensions import from_row
 from surveykit.database.reading import Reader
-from surveykit.site.data.locations import as_record, location_table, tensor_table
+from surveykit.site.data.locations import location_table, tensor_table
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import bullets, code, escape, fence, joined, span, table
@@ -70,7 +71,7 @@ def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Ma
     """The formula of the trainable parameters with each backbone's numbers, and the definitions that need them."""
     rows = []
     for b in backbones:
-        symbols = formula.bind(let, as_record(b).symbols())
+        symbols = formula.bind(let, from_row(b).symbols())
         lines = [
             escape(f"{name} = {_equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
         ]  # fmt: skip

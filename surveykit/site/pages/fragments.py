@@ -63,8 +63,10 @@ def _backbones(reader: Reader) -> Markup:
     for b in reader.all("SELECT * FROM backbone ORDER BY architecture <> 't5', parameters, id"):
         widths = [b.d_model, b.d_ff, b.heads, b.d_kv, b.inner_width]
         layers = f"{b.encoder_layers} + {b.decoder_layers}"
-        checkpoint = external(b.checkpoint, f"https://huggingface.co/{b.checkpoint}")
-        size = numbers.count(b.parameters)
+        checkpoint = (
+            external(b.checkpoint, f"https://huggingface.co/{b.checkpoint}") if b.checkpoint else numbers.ABSENT
+        )
+        size = numbers.ABSENT if b.parameters is None else numbers.count(b.parameters)
         rows.append([b.name, b.architecture, size, *map(numbers.count, widths), layers, checkpoint])
     heads = [
         "Backbone", "Architecture", "Parameters", "d_model", "d_ff", "Heads", "d_kv", "Heads × d_kv", "Layers",
