@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from surveykit.catalog.load import Catalog
@@ -21,9 +21,19 @@ class Evidence:
     """What was measured, by configuration and model."""
 
     def __init__(
-        self, catalog: Catalog, counts: Iterable[Measurement], costs: Iterable[Cost], memory: Iterable[MemoryUse]
+        self,
+        catalog: Catalog,
+        counts: Iterable[Measurement],
+        costs: Iterable[Cost],
+        memory: Iterable[MemoryUse],
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
+        """
+        Args:
+            sizes: parameters of bare models that the catalog does not have.
+        """
         self.catalog = catalog
+        self._sizes = sizes or {}
         self.judging = catalog.quantities.judging
         self.counts = {(m.configuration, m.backbone): m for m in counts if m.status == "counted"}
         self.costs = {(c.configuration, c.backbone): c for c in costs if c.status == "traced"}
@@ -54,7 +64,7 @@ class Evidence:
 
     def parameters(self, model: str) -> int | None:
         """Parameters of the bare model; None where neither a source nor a formula gives them."""
-        return self.catalog.models[model].size
+        return self._sizes[model] if model in self._sizes else self.catalog.models[model].size
 
     def peaks(self, configuration: str, model: str) -> list[MemoryUse]:
         """Memory that was traced, in every setting."""

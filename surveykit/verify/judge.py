@@ -31,7 +31,8 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> tuple[Verdict, ...]:
 
 def explanation_of(claim: Claim, evidence: Evidence) -> Explanation | None:
     """The explanation that quotes this very figure, if there is one."""
-    for explanation in evidence.catalog.sources[claim.source].explanations:
+    source = evidence.catalog.sources.get(claim.source)
+    for explanation in source.explanations if source else ():
         if (explanation.table, explanation.row) != (claim.table, claim.row) or claim.printed is None:
             continue
         if explanation.quotes(claim.model, claim.column, claim.printed):

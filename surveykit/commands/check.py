@@ -1,0 +1,60 @@
+"""`surveykit check`: a plain table of claims beside what we count."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from surveykit import output
+
+_EXAMPLES = """\
+the table is a CSV file with the columns
+  method    a method, or method/configuration
+  column    what is printed: trainable, changed, total, file_size …
+  printed   the figure, as printed
+and if wanted: model, unit (parameters million percent bytes …), locator; any other column is a hyper-parameter, such as rank.
+
+example:
+  method,rank,column,unit,printed
+  lora,8,trainable,million,4.2
+  surveykit check claims.csv --model meta-llama/Llama-2-7b-hf"""
+COLUMNS = ("row", "model", "column", "printed", "ours", "difference_percent", "verdict", "would_give", "reason")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    from surveykit.commands.arguments import add_model
+
+    parser.epilog = (
+        f"{_EXAMPLES}\n\nexit codes: 0 every figure that can be compared agrees; 1 one differs; "
+        "2 wrong usage, or a fault in the table"
+    )
+    parser.add_argument("claims", type=Path, metavar="claims.csv", help="the table")
+    add_model(parser)
+    parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
+
+
+def run(arguments: Namespace) -> int:
+    from surveykit.catalog.load import load
+    from surveykit.catalog.locate import locate
+    from surveykit.check import check
+    from surveykit.commands.arguments import terminal_width
+    from surveykit.verify.verdicts import NEEDS_EXPLANATION
+
+    found = check(arguments.claims, load(locate(arguments.catalog).root, measured=False), arguments.model)
+    rows = [
+        (
+            one.verdict.found.configuration or one.verdict.claim.row, one.verdict.claim.model, one.verdict.claim.column,
+            one.verdict.claim.printed, one.verdict.found.measured, one.difference_percent, one.verdict.word,
+            ", ".join(f"{s.configuration} ({s.sense})" for s in one.would_give) or None, one.verdict.found.reason,
+        )
+        for one in found
+    ]  # fmt: skip
+    readable = arguments.format in ("table", "markdown")
+    shown = [i for i, name in enumerate(COLUMNS) if not readable or name != "reason"]
+    print(output.render([COLUMNS[i] for i in shown], [[row[i] for i in shown] for row in rows], arguments.format, terminal_width()))
+    differ = sum(one.verdict.word in NEEDS_EXPLANATION for one in found)
+    agree = sum(one.verdict.word in ("match", "within_range") for one in found)
+    sentence = f"{agree} of {len(found)} agree, {differ} differ, {len(found) - agree - differ} are not compared"
+    print(sentence, file=sys.stdout if readable else sys.stderr)
+    return 1 if differ else 0
