@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -36,6 +37,9 @@ for variable in (*READ_BY_BUILDS, "COLUMNS", "HF_ENDPOINT", "HF_HUB_OFFLINE", "T
     os.environ.pop(variable, None)
 for variable in ("NO_PROXY", "no_proxy"):  # servers of this machine are asked directly
     os.environ[variable] = "127.0.0.1,localhost"
+# A shell ignores Ctrl-C for what it starts in the background, and so would all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,16 @@ def test_a_test_that_leaves_something_behind_fails(tmp_path: Path, left: str, na
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"left behind in the process: {named}" in done.stdout
     assert "1 passed, 1 error" in done.stdout
+
+
+def test_what_tests_start_can_be_interrupted_although_they_run_in_the_background(tmp_path: Path) -> None:
+    """A shell ignores Ctrl-C for its background jobs, and what ignores it hands that on to what it starts."""
+    program = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    text = f"import subprocess, sys\n\ndef test_it():\n    print(subprocess.check_output([sys.executable, '-c', {program!r}]))\n"
+    (tmp_path / "test_it.py").write_text(text)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done = run(tmp_path, "-s", "-p", "conftest", "-c", os.devnull, "--rootdir", str(tmp_path), str(tmp_path / "test_it.py"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "b'False" in done.stdout, done.stdout + done.stderr
