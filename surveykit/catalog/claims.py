@@ -72,7 +72,7 @@ def _of_table(folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
         name = name_of(cells, label, names) if meaning.row else None
         model_label = cells[meaning.model] if meaning.model else None
         model = models.get(model_label or "")
-        configuration = varied_name(name.configuration, name.set) if name and name.configuration else None
+        configuration = configuration_of(name) if name else None
         stands_at = f"{model_label}, {label}" if model_label and label else f"row {label or model_label or position}"
         for column, what in meaning.columns.items():
             printed, status = _read(cells[column], what.blank or meaning.blank)
@@ -82,6 +82,11 @@ def _of_table(folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
                 meaning.setting, printed, status, what.means.get(printed or ""),
                 f"{meaning.locator}, {stands_at}, {column}", folder.source.tier, _unknown(name, model),
             )  # fmt: skip
+
+
+def configuration_of(name: MethodName) -> str | None:
+    """The full name of the configuration that a label means, with the hyper-parameters in which its runs differ."""
+    return varied_name(name.configuration, name.set) if name.configuration else None
 
 
 def name_of(cells: Cells, label: str, names: list[MethodName]) -> MethodName | None:

@@ -26,7 +26,7 @@ from surveykit.errors import CatalogError, Problem
 from surveykit.recipes import Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalog:
     """Everything that the files say. Mappings are sorted by key."""
 
