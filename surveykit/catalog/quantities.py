@@ -17,27 +17,31 @@ class Judging(Record):
     """Where ticks are judged."""
 
     judged_on: str
-    """Base model on which ticks and overheads are judged, and percentages where the paper's own is not in the catalog."""
+    """Base model of the view methods, on which ticks and overheads are judged, and percentages where the paper's own model
+    is not in the catalog."""
     full_tuning: str
     """The configuration that is the whole of a share of memory."""
     matched_to: str
-    """The configuration whose places and rank other ones have that are comparable by their counts."""
+    """The configuration whose places and rank a configuration must share to be counted in columns named matched."""
     stored_value_bytes: int = Field(ge=1)
     """Bytes of a stored parameter of the base model."""
     length: int = Field(ge=1)
     """Positions of the input at which memory is judged."""
     dtype: Literal["bfloat16", "float32"]
-    """Width of numbers at which memory is judged."""
+    """Number format in which memory is judged."""
 
 
 class Quantity(Record):
     """Something that is measured."""
 
     id: str
+    """Short name, unique among quantities."""
     says: str = Field(min_length=10)
+    """What is measured, in words."""
     unit: str = Field(min_length=3)
+    """Unit of the measured value."""
     saved_at_most: Decimal | None = Field(ge=0, le=1, max_digits=5, decimal_places=4)
-    """Up to this value a tick is right; null where no tick speaks of the quantity."""
+    """Up to this value a tick is right; NULL where no tick speaks of the quantity."""
 
 
 class Quantities(Record):

@@ -12,6 +12,8 @@ import duckdb
 from surveykit.catalog.load import SurveyTables
 from surveykit.database.child import Names, check_statement, readable
 from surveykit.database.reading import Reader
+from surveykit.database.rows import Row
+from surveykit.database.tables.survey import DataCheckResult, StatementResult
 from surveykit.errors import QueryError, SurveyError, nearest
 
 ROWS_KEPT = 200
@@ -26,49 +28,46 @@ OF_THE_AUDIT = frozenset(
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
 
-Row = tuple[Any, ...]
+Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 
-def results(connection: duckdb.DuckDBPyConnection, survey: SurveyTables) -> Iterator[tuple[str, list[Row]]]:
+def results(connection: duckdb.DuckDBPyConnection, survey: SurveyTables) -> Iterator[tuple[type[Row], list[Row]]]:
     """Run every reading of every statement and every data check.
 
     The queries are part of the catalog and pass the same guard as a user's: one SELECT on our own views. A query that
     fails is a result with its error.
     """
     names = readable(connection)
-    yield (
-        "statement_result",
-        [
-            (statement.id, position, *_reading(connection, reading.sql, names))
-            for statement in survey.statements
-            for position, reading in enumerate(statement.readings, start=1)
-        ],
-    )
-    yield "data_check_result", [(check.id, *_check(connection, check.sql, names)) for check in survey.data_checks]
+    readings: list[Row] = [
+        StatementResult(statement=statement.id, position=position, **_reading(connection, reading.sql, names))
+        for statement in survey.statements
+        for position, reading in enumerate(statement.readings, start=1)
+    ]
+    yield StatementResult, readings
+    checks = survey.data_checks
+    yield DataCheckResult, [DataCheckResult(data_check=c.id, **_check(connection, c.sql, names)) for c in checks]
 
 
-def _reading(
-    connection: duckdb.DuckDBPyConnection, sql: str, names: Names
-) -> tuple[bool | None, str | None, str | None]:
-    """Whether it holds, its figures as JSON, and its error."""
+def _reading(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dict[str, Any]:
+    """Whether it holds and its figures as JSON, or its error."""
     try:
         read, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
-        return None, None, str(error)
+        return {"error": str(error)}
     if not read - OF_THE_AUDIT:
-        return None, None, "the query reads no table of the survey or of measurements, so no data could decide it"
+        return {"error": "the query reads no table of the survey or of measurements, so no data could decide it"}
     if len(rows) != 1 or not isinstance(rows[0].get("holds"), bool):
-        return None, None, "the query must give one row with a column `holds` that is true or false"
-    figures = {name: value for name, value in rows[0].items() if name != "holds"}
-    return rows[0]["holds"], _json(figures), None
+        return {"error": "the query must give one row with a column `holds` that is true or false"}
+    holds = rows[0].pop("holds")
+    return {"holds": holds, "figures": _json(rows[0])}
 
 
-def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[int | None, str | None, str | None]:
+def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dict[str, Any]:
     try:
         _, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
-        return None, None, str(error)
-    return len(rows), _json(rows[:ROWS_KEPT]), None
+        return {"error": str(error)}
+    return {"found": len(rows), "rows": _json(rows[:ROWS_KEPT])}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
@@ -121,7 +120,7 @@ def summary(reader: Reader) -> str:
     return "; ".join(parts) + f". {data.found} of {data.checks} data checks find something."
 
 
-def one(reader: Reader, name: str) -> tuple[list[str], list[Row]]:
+def one(reader: Reader, name: str) -> Listing:
     """A statement with its readings, or a data check with its rows.
 
     Raises:

@@ -1,4 +1,4 @@
--- discrepancies: one row per row of Table 5 and backbone where a printed parameter figure differs from ours.
+-- Rows of Table 5 whose printed parameter figures differ from ours, with the reviewed reason
 CREATE VIEW discrepancies AS
 WITH differing AS (
     SELECT
@@ -24,8 +24,8 @@ SELECT
     differing.configuration,
     table5.params_millions_printed,
     table5.params_percent_printed,
-    differing.millions_differ,
-    differing.percent_differs,
+    differing.millions_differ,  -- Whether the millions differ
+    differing.percent_differs,  -- Whether the percent differ
     table5.trainable_measured,
     table5.params_millions_measured,
     table5.params_percent_measured,
@@ -34,7 +34,7 @@ SELECT
     differing.explanation,
     reviewed.innocent,
     differing.fits_setup,
-    other_setup.trainable AS fits_setup_trainable
+    other_setup.trainable AS fits_setup_trainable  -- Measured: trainable parameters of that configuration on this base model
 FROM differing
 JOIN table5 ON table5.backbone = differing.backbone AND table5.row_label = differing.row_label
 LEFT JOIN explanation AS reviewed
@@ -42,21 +42,3 @@ LEFT JOIN explanation AS reviewed
     AND reviewed.text = differing.explanation
 LEFT JOIN measurement AS other_setup
     ON other_setup.configuration = differing.fits_setup AND other_setup.backbone = differing.backbone;
-COMMENT ON VIEW discrepancies IS 'Rows of Table 5 whose printed parameter figures differ from ours, with the reviewed reason';
-COMMENT ON COLUMN discrepancies.backbone IS 'Id of the base model, as in backbone.id';
-COMMENT ON COLUMN discrepancies.row_label IS 'First cell of the row, as printed';
-COMMENT ON COLUMN discrepancies.method IS 'Id of the method, as in method.id';
-COMMENT ON COLUMN discrepancies.configuration IS 'Configuration that the row is read as';
-COMMENT ON COLUMN discrepancies.params_millions_printed IS 'Parameters in millions, as printed';
-COMMENT ON COLUMN discrepancies.params_percent_printed IS 'Parameters in percent, as printed';
-COMMENT ON COLUMN discrepancies.millions_differ IS 'Whether the millions differ';
-COMMENT ON COLUMN discrepancies.percent_differs IS 'Whether the percent differ';
-COMMENT ON COLUMN discrepancies.trainable_measured IS 'Measured: parameters that the optimizer holds';
-COMMENT ON COLUMN discrepancies.params_millions_measured IS 'Measured: trainable parameters in millions';
-COMMENT ON COLUMN discrepancies.params_percent_measured IS 'Measured: trainable parameters in percent of the base model''s';
-COMMENT ON COLUMN discrepancies.outcome IS 'fits_another_setup, inconsistent, unresolved or unexplained';
-COMMENT ON COLUMN discrepancies.cause IS 'Kind of cause';
-COMMENT ON COLUMN discrepancies.explanation IS 'The reason, worded as what was found';
-COMMENT ON COLUMN discrepancies.innocent IS 'How the figures can have come about without anybody''s fault';
-COMMENT ON COLUMN discrepancies.fits_setup IS 'Another configuration, whose count equals the printed figures';
-COMMENT ON COLUMN discrepancies.fits_setup_trainable IS 'What that configuration trains on this backbone, measured';

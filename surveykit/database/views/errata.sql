@@ -1,5 +1,5 @@
--- errata: what in the survey contradicts the survey itself, one numbered entry each, with the query to run again. Errata
--- matter to a reader of the survey; remarks are small, or rest on a paper that we have not read.
+-- What in the survey contradicts the survey itself, to be sent to its authors
+-- Errata matter to a reader of the survey; remarks are small, or rest on a paper that we have not read.
 CREATE VIEW errata AS
 WITH queries AS (
     SELECT statement, string_agg('-- ' || reading || chr(10) || trim(sql, chr(10) || ' '), chr(10) || chr(10) ORDER BY position) AS sql
@@ -87,35 +87,19 @@ quoted AS (
     SELECT *, 'surveykit query --sql "' || sql || '"' AS rerun FROM cells
 )
 SELECT
-    row_number() OVER (ORDER BY remark IS NOT NULL, part, place, id) AS number,
-    if(remark IS NULL, 'erratum', 'remark') AS weight,
-    kind,
-    id,
-    locator,
-    printed,
-    says,
-    headline,
-    finding,
-    innocent,
-    correction,
-    remark,
-    signed,
-    rerun,
-    sql
+    row_number() OVER (ORDER BY remark IS NOT NULL, part, place, id) AS number,  -- Order, from 1: errata, then remarks, each by place
+    if(remark IS NULL, 'erratum', 'remark') AS weight,  -- erratum (matters to a reader of the survey, stands in the letter) or remark
+    kind,  -- sentence, figure (of Table 5) or cell (a row of Tables 1 and 2)
+    id,  -- Identifier, which stays when entries come and go
+    locator,  -- Where it stands
+    printed,  -- The figure or cell, as printed; NULL for a sentence
+    says,  -- What the sentence says, in our words; NULL for a figure or cell
+    headline,  -- What was found, in one sentence; NULL for a figure or cell
+    finding,  -- What the survey prints elsewhere, or what follows from it
+    innocent,  -- How it can have come about without anybody's fault
+    correction,  -- What could stand there instead; NULL where nothing is suggested
+    remark,  -- What makes a remark small or uncertain; NULL for an erratum
+    signed,  -- Day on which somebody who did not write it checked it; NULL where nobody has since it last changed
+    rerun,  -- The command that shows it again
+    sql  -- The queries of the entry
 FROM (SELECT * FROM sentences UNION ALL BY NAME SELECT * FROM quoted);
-COMMENT ON VIEW errata IS 'What in the survey contradicts the survey itself, to be sent to its authors';
-COMMENT ON COLUMN errata.number IS 'Order, from 1: errata, then remarks, each by place';
-COMMENT ON COLUMN errata.weight IS 'erratum (matters to a reader of the survey, stands in the letter) or remark';
-COMMENT ON COLUMN errata.kind IS 'sentence, figure (of Table 5) or cell (a row of Tables 1 and 2)';
-COMMENT ON COLUMN errata.id IS 'Identifier, which stays when entries come and go';
-COMMENT ON COLUMN errata.locator IS 'Where it stands';
-COMMENT ON COLUMN errata.printed IS 'The figure or cell, as printed; NULL for a sentence';
-COMMENT ON COLUMN errata.says IS 'What the sentence says, in our words; NULL for a figure or cell';
-COMMENT ON COLUMN errata.headline IS 'What was found, in one sentence; NULL for a figure or cell';
-COMMENT ON COLUMN errata.finding IS 'What the survey prints elsewhere, or what follows from it';
-COMMENT ON COLUMN errata.innocent IS 'How it can have come about without anybody''s fault';
-COMMENT ON COLUMN errata.correction IS 'What could stand there instead; NULL where nothing is suggested';
-COMMENT ON COLUMN errata.remark IS 'What makes a remark small or uncertain; NULL for an erratum';
-COMMENT ON COLUMN errata.signed IS 'Day on which somebody who did not write it checked it; NULL where nobody has since it last changed';
-COMMENT ON COLUMN errata.rerun IS 'The command that shows it again';
-COMMENT ON COLUMN errata.sql IS 'Its queries';

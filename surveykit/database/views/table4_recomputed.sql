@@ -1,18 +1,18 @@
--- table4_recomputed: Table 4, whose scores the text we used lacks, recomputed from Appendix B under our reading.
+-- The survey's Table 4, whose scores the text we used lacks, recomputed from Appendix B
 CREATE VIEW table4_recomputed AS
 SELECT
-    printed_name.method AS method_id,
+    printed_name.method AS method_id,  -- Id of the method, as in method.id
     table4_readings.method,
     table4_readings.backbone,
     appendix_b.model,
     table4_readings.datasets,
     table4_readings.score_mean,
     table4_readings.score_std,
-    table4_readings.score_mean + caveat.more AS score_if_fraction,
+    table4_readings.score_mean + caveat.more AS score_if_fraction,  -- The mean, where scores up to 1 are read as shares of right answers; NULL where there are none
     nullif(concat_ws('; ',
         'not above a constant prediction on ' || caveat.chance,
         caveat.fraction || ' may be printed as a share of 1 instead of a percentage'
-    ), '') AS caveat
+    ), '') AS caveat  -- Why the mean is doubtful: datasets at chance level, or scores that may be fractions; NULL where nothing is found
 FROM table4_readings
 JOIN printed_name ON printed_name.table_label = 'Appendix B' AND printed_name.printed = table4_readings.method
 JOIN (SELECT DISTINCT backbone, model FROM appendix_b) AS appendix_b ON appendix_b.backbone = table4_readings.backbone
@@ -26,13 +26,3 @@ LEFT JOIN (
     GROUP BY backbone, method
 ) AS caveat ON caveat.backbone = table4_readings.backbone AND caveat.method = table4_readings.method
 WHERE table4_readings.position = 1;
-COMMENT ON VIEW table4_recomputed IS 'The survey''s Table 4, recomputed from Appendix B';
-COMMENT ON COLUMN table4_recomputed.method_id IS 'Id of the method, as in method.id';
-COMMENT ON COLUMN table4_recomputed.method IS 'Its name in Appendix B';
-COMMENT ON COLUMN table4_recomputed.backbone IS 'Id of the base model, as in backbone.id';
-COMMENT ON COLUMN table4_recomputed.model IS 'Its name in Appendix B';
-COMMENT ON COLUMN table4_recomputed.datasets IS 'Datasets that have a score';
-COMMENT ON COLUMN table4_recomputed.score_mean IS 'Mean over the four datasets of the mean over seeds; NULL where one lacks a score';
-COMMENT ON COLUMN table4_recomputed.score_std IS 'Root of the mean variance over datasets, 0.5 on CNN';
-COMMENT ON COLUMN table4_recomputed.caveat IS 'Why the mean is doubtful: datasets at chance level, or scores that may be fractions; NULL where nothing is found';
-COMMENT ON COLUMN table4_recomputed.score_if_fraction IS 'The mean, where scores up to 1 are read as shares of right answers; NULL where there are none';

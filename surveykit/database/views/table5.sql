@@ -1,5 +1,4 @@
--- table5: the survey's Table 5, one row per backbone and row of the table: what is printed, and for the two
--- columns of parameters what we count and how the two compare.
+-- The survey's Table 5 as printed, beside our counts of parameters
 CREATE VIEW table5 AS
 WITH printed AS (
     SELECT
@@ -32,54 +31,30 @@ judged AS (
 )
 SELECT
     printed.backbone,
-    backbone.survey_label AS backbone_label,
+    backbone.survey_label AS backbone_label,  -- Label of the base model in the table
     printed.row_label,
     printed.method,
     printed.configuration,
-    CAST(printed.params_millions_printed AS DOUBLE) AS params_millions,
-    CAST(printed.params_percent_printed AS DOUBLE) AS params_percent,
-    CAST(printed.ram_gb_printed AS DOUBLE) AS ram_gb,
-    CAST(printed.throughput_train_printed AS DOUBLE) AS throughput_train,
-    CAST(printed.throughput_infer_printed AS DOUBLE) AS throughput_infer,
-    printed.score_printed,
-    printed.params_millions_printed,
-    printed.params_percent_printed,
-    printed.ram_gb_printed,
-    printed.throughput_train_printed,
-    printed.throughput_infer_printed,
-    measurement.trainable AS trainable_measured,
-    CAST(judged.params_millions_measured AS DOUBLE) AS params_millions_measured,
-    CAST(judged.params_percent_measured AS DOUBLE) AS params_percent_measured,
-    judged.params_millions_verdict,
-    judged.params_millions_outcome,
-    judged.params_percent_verdict,
-    judged.params_percent_outcome
+    CAST(printed.params_millions_printed AS DOUBLE) AS params_millions,  -- Printed: parameters in millions
+    CAST(printed.params_percent_printed AS DOUBLE) AS params_percent,  -- Printed: parameters in percent
+    CAST(printed.ram_gb_printed AS DOUBLE) AS ram_gb,  -- Printed: peak memory in training, GB
+    CAST(printed.throughput_train_printed AS DOUBLE) AS throughput_train,  -- Printed: throughput in training, full tuning = 100
+    CAST(printed.throughput_infer_printed AS DOUBLE) AS throughput_infer,  -- Printed: throughput in inference, full tuning = 100
+    printed.score_printed,  -- Score; NULL where the text we used lacks it
+    printed.params_millions_printed,  -- Parameters in millions
+    printed.params_percent_printed,  -- Parameters in percent
+    printed.ram_gb_printed,  -- Memory in GB, as printed
+    printed.throughput_train_printed,  -- Throughput in training
+    printed.throughput_infer_printed,  -- Throughput in inference
+    measurement.trainable AS trainable_measured,  -- Measured: parameters that the optimizer updates
+    CAST(judged.params_millions_measured AS DOUBLE) AS params_millions_measured,  -- Measured: trainable parameters in millions
+    CAST(judged.params_percent_measured AS DOUBLE) AS params_percent_measured,  -- Measured: trainable parameters in percent of the base model's
+    judged.params_millions_verdict,  -- Whether the printed millions match
+    judged.params_millions_outcome,  -- How the printed millions compare with ours, explanation included
+    judged.params_percent_verdict,  -- Whether the printed percent match
+    judged.params_percent_outcome  -- How the printed percent compare with ours, explanation included
 FROM printed
 JOIN backbone ON backbone.id = printed.backbone
 LEFT JOIN measurement
     ON measurement.configuration = printed.configuration AND measurement.backbone = printed.backbone
 LEFT JOIN judged ON judged.backbone = printed.backbone AND judged.row_label = printed.row_label;
-COMMENT ON VIEW table5 IS 'The survey''s Table 5 as printed, beside our counts of parameters';
-COMMENT ON COLUMN table5.backbone IS 'Id of the base model, as in backbone.id';
-COMMENT ON COLUMN table5.backbone_label IS 'Its label in the table';
-COMMENT ON COLUMN table5.params_millions IS 'Printed: parameters in millions';
-COMMENT ON COLUMN table5.params_percent IS 'Printed: parameters in percent';
-COMMENT ON COLUMN table5.ram_gb IS 'Printed: peak memory in training, GB';
-COMMENT ON COLUMN table5.throughput_train IS 'Printed: throughput in training, full tuning = 100';
-COMMENT ON COLUMN table5.throughput_infer IS 'Printed: throughput in inference, full tuning = 100';
-COMMENT ON COLUMN table5.row_label IS 'First cell of the row, as printed';
-COMMENT ON COLUMN table5.method IS 'Method that the row is read as';
-COMMENT ON COLUMN table5.configuration IS 'Configuration that the row is read as';
-COMMENT ON COLUMN table5.score_printed IS 'Score; NULL where the text we used lacks it';
-COMMENT ON COLUMN table5.params_millions_printed IS 'Parameters in millions';
-COMMENT ON COLUMN table5.params_percent_printed IS 'Parameters in percent';
-COMMENT ON COLUMN table5.ram_gb_printed IS 'Memory in GB, as printed';
-COMMENT ON COLUMN table5.throughput_train_printed IS 'Throughput in training';
-COMMENT ON COLUMN table5.throughput_infer_printed IS 'Throughput in inference';
-COMMENT ON COLUMN table5.trainable_measured IS 'Measured: parameters that the optimizer holds';
-COMMENT ON COLUMN table5.params_millions_measured IS 'Measured: trainable parameters in millions';
-COMMENT ON COLUMN table5.params_percent_measured IS 'Measured: trainable parameters in percent of the base model''s';
-COMMENT ON COLUMN table5.params_millions_verdict IS 'Whether the printed millions match';
-COMMENT ON COLUMN table5.params_millions_outcome IS 'How the printed millions compare with ours, explanation included';
-COMMENT ON COLUMN table5.params_percent_verdict IS 'Whether the printed percent match';
-COMMENT ON COLUMN table5.params_percent_outcome IS 'How the printed percent compare with ours, explanation included';
