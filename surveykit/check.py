@@ -92,7 +92,11 @@ def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
     rows: list[_Row] = []
     try:
         columns = list(reader.fieldnames or ())
-        problems += [Problem(path.name, 1, 1, f"the column '{c}' is missing{nearest(c, columns)}") for c in NEEDED if c not in columns]
+        problems += [
+            Problem(path.name, 1, 1, f"the column '{c}' is missing{nearest(c, columns)}")
+            for c in NEEDED
+            if c not in columns
+        ]
         for cells in reader if not problems else ():
             if None in cells or None in cells.values():
                 problems.append(Problem(path.name, reader.line_num, 1, f"this line has not {len(columns)} cells"))
@@ -127,7 +131,9 @@ def _row(cells: Mapping[str, str], position: int, catalog: Catalog, model: str |
     quantity = catalog.quantities.by_id.get(cells["column"].strip())
     if quantity is None:
         known = catalog.quantities.by_id
-        raise SurveyError(f"there is no quantity '{cells['column']}'{nearest(cells['column'], known)}; there are {', '.join(known)}")
+        raise SurveyError(
+            f"there is no quantity '{cells['column']}'{nearest(cells['column'], known)}; there are {', '.join(known)}"
+        )
     unit = cells.get("unit", "").strip() or None
     if unit is not None and unit not in UNITS:
         raise SurveyError(f"there is no unit '{unit}'{nearest(unit, UNITS)}; there are {', '.join(UNITS)}")
@@ -193,7 +199,7 @@ def _on(model: str, recipes: object, catalog: Catalog, sizes: dict[str, int]) ->
     instance = model_named(model, catalog.root).build()
     sizes[model] = instance.parameters
     for name, recipe in recipes:  # type: ignore[attr-defined]
-        found = {field: None for field in Measurement.values_of()}
+        found = dict.fromkeys(Measurement.values_of())
         yield Measurement.model_construct(
             **{**found, **count_values(recipe, instance), "configuration": name, "backbone": model}
         )

@@ -1,10 +1,12 @@
-"""The one base class of everything that is read from the catalog."""
+"""The one base class of everything that is read from the catalog, and the types of its fields."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Record(BaseModel):
@@ -13,8 +15,41 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
     identity: ClassVar[tuple[str, ...]] = ()
-    """Fields that tell the rows of a CSV file apart; empty where rows may repeat."""
+    """Fields that tell the rows of a CSV file or table apart; empty where rows may repeat."""
 
+
+@dataclass(frozen=True)
+class InDatabase:
+    """What the database makes of a field whose Python type does not say it all."""
+
+    type: str = ""
+    """Its type in SQL."""
+    refers_to: str = ""
+    """The table whose primary key it holds."""
+    comment: str = ""
+    """Its comment where a field has no docstring."""
+
+
+def _day(text: str) -> str:
+    try:
+        same = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        same = False
+    if not same:
+        raise ValueError(f"'{text}' is no day written as year-month-day")
+    return text
+
+
+Day = Annotated[str, AfterValidator(_day), InDatabase(type="DATE")]
+"""A day written as year-month-day, such as 2026-01-31."""
+PaperKey = Annotated[str, InDatabase(refers_to="paper", comment="Key of its paper, as in paper.key")]
+MethodId = Annotated[str, InDatabase(refers_to="method", comment="Id of the method, as in method.id")]
+ConfigurationId = Annotated[
+    str, InDatabase(refers_to="configuration", comment="Id of the configuration, as in configuration.id")
+]
+"""method/configuration"""
+BackboneId = Annotated[str, InDatabase(refers_to="backbone", comment="Id of the base model, as in backbone.id")]
+RunId = Annotated[str, InDatabase(refers_to="run", comment="The run that found it, as in run.run")]
 
 ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """An id is lower-case words joined by hyphens."""

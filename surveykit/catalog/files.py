@@ -8,7 +8,13 @@ from pathlib import Path
 from surveykit.errors import Problem
 from surveykit.files import read_bounded
 
-MOST_BYTES = {".yaml": 512 * 1024, ".json": 512 * 1024, ".csv": 16 * 1024 * 1024, ".bib": 4 * 1024 * 1024}
+MOST_BYTES = {
+    ".yaml": 512 * 1024,
+    ".json": 512 * 1024,
+    ".csv": 16 * 1024 * 1024,
+    ".bib": 4 * 1024 * 1024,
+    ".sql": 512 * 1024,
+}
 """The largest file of each kind that is read: many times what a catalog needs."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Characters that no text of a catalog needs, and that a terminal would obey. Line ends and tabs are not among them."""

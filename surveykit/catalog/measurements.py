@@ -9,15 +9,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from surveykit.catalog.days import check_day
-from surveykit.record import Record
+from surveykit.record import BackboneId, ConfigurationId, Day, InDatabase, Record, RunId
 
 Count = Annotated[int | None, Field(ge=0, le=10**16)]
 """A number that was found: far below what 64 bits hold, so that a hundred times as much does too, as percentages need."""
 Whole = Annotated[int, Field(ge=1, le=10**9)]
 """A number that was chosen, such as a batch."""
 Dtype = Literal["bfloat16", "float32"]
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+_HASH = "Hash of the recipe, the base model, the settings and the code that was run; another hash now means that the row is stale"
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$"), InDatabase(comment=_HASH)]
 
 
 class Recorded(Record):
@@ -83,44 +83,43 @@ class Measurement(Recorded):
 
     identity = ("configuration", "backbone")
 
-    configuration: str
-    """method/configuration"""
-    backbone: str
+    configuration: ConfigurationId
+    backbone: BackboneId
     status: Literal["counted", "failed"]
+    """Whether it was counted."""
     reason: str | None
-    """Why it failed; null when it did not."""
+    """Why it failed; NULL when it did not."""
     trainable: Count
-    """Parameters that the optimizer holds, in the largest stage."""
+    """Trainable parameters: those that the optimizer updates, in the stage that updates most."""
     trainable_task: Count
-    """… in the last stage that is run for each task."""
+    """Trainable parameters in the last stage, which is run for each task."""
     effective: Count
-    """Of those of that stage, the ones that may move."""
+    """Of the trainable parameters of the last stage, those that a mask lets change."""
     trained_pretrained: Count
-    """Pretrained parameters among the trainable ones of that stage."""
+    """Pretrained parameters among the trainable ones of the last stage."""
     added: Count
-    """New parameters, as trained."""
+    """Parameters that the method adds to the model, as trained."""
     expanded: Count
-    """New entries of the network once all that can is merged, with products written out."""
+    """Parameters added after merging, with low-rank and Kronecker products multiplied out."""
     stored: Count
     """Numbers to keep for each task."""
     stored_shared: Count
     """Numbers to keep once for all tasks."""
     stored_bytes: Count
-    """Bytes to keep for each task, at 4 bytes a number, with the indices of sparse forms and seeds."""
+    """Bytes to keep for each task, with the indices of sparse forms and seeds, at 4 bytes a number; a file that keeps
+    trained base weights in 2 bytes is half as large."""
     changed: Count
-    """Entries of the pretrained weights that can differ once all that can is merged."""
+    """Pretrained weights whose value can differ after merging."""
     update_rank: Count
     """Largest rank of the change of a pretrained matrix."""
     optimizer_state: Count
     """Numbers that the optimizer keeps, in the stage in which they are most."""
     quantized: Count
-    """Pretrained numbers that the last stage holds in few bits."""
+    """Pretrained numbers that the last stage keeps quantized, in a few bits each."""
     provenance: Literal["config", "header", "weights"]
-    """What the backbone was built from."""
+    """What the base model was built from: its configuration, the header of the published file, or its weights."""
     key: Key
-    """Staleness key: recipe, backbone, settings, code."""
-    run: str
-    """The run that found it, a key of runs.csv."""
+    run: RunId
     digest: str
     """Of all other values."""
 
@@ -137,13 +136,14 @@ class Cost(Recorded):
 
     identity = ("configuration", "backbone")
 
-    configuration: str
-    backbone: str
+    configuration: ConfigurationId
+    backbone: BackboneId
     status: Literal["traced", "refused"]
+    """Whether it was traced."""
     reason: str | None
-    """Why it cannot run; null when it can."""
+    """Why it cannot run; NULL when it can."""
     blocks: Count
-    """Blocks of the backbone."""
+    """Blocks (layers) of the base model."""
     blocks_backward: Count
     """Blocks in which backward runs at all."""
     blocks_input_gradient: Count
@@ -153,32 +153,38 @@ class Cost(Recorded):
     forward_flops: Count
     """FLOPs of matrix multiplications of a training step's forward pass."""
     backward_flops: Count
+    """FLOPs of matrix multiplications of a training step's backward pass."""
     inference_flops: Count
-    """… of one inference pass, edits beside the weights."""
+    """FLOPs of matrix multiplications of one inference pass before merging."""
     merged_flops: Count
-    """… with all merged that can be."""
+    """FLOPs of matrix multiplications of one inference pass after merging."""
     bare_flops: Count
-    """… of the bare backbone."""
+    """FLOPs of matrix multiplications of one inference pass of the base model alone."""
     inference_elementwise: Count
-    """Numbers that elementwise operations write in an inference pass, edits beside the weights."""
+    """Numbers that elementwise operations write in one inference pass before merging."""
     merged_elementwise: Count
+    """Numbers that elementwise operations write in one inference pass after merging."""
     bare_elementwise: Count
+    """Numbers that elementwise operations write in one inference pass of the base model alone."""
     inference_parameters: Count
-    """Numbers of the network beyond the backbone's."""
+    """Parameters beyond those of the base model before merging."""
     merged_parameters: Count
+    """Parameters beyond those of the base model after merging."""
     inference_positions: Count
-    """Positions added to an input or to the keys of an attention."""
+    """Positions added to an input or to the keys of an attention before merging."""
     merged_positions: Count
+    """Positions added to an input or to the keys of an attention after merging."""
     overhead_unmerged: str | None
-    """Kinds of overhead with edits beside the weights: none, ffn, ffn+input…"""
+    """Kinds of inference overhead before merging, joined by +: ffn, linear, gating, input, decoder; or none."""
     overhead_merged: str | None
+    """Kinds of inference overhead after merging, joined by +; or none."""
     key: Key
-    run: str
+    run: RunId
     digest: str
 
     @property
     def backward(self) -> Literal["none", "partial", "full"] | None:
-        """How far backward reaches: into no block, into some, into all; None where nothing was traced."""
+        """How far backward reaches into the blocks: none, partial or full; NULL where nothing was traced."""
         if self.blocks_backward is None:
             return None
         if not self.blocks_backward:
@@ -191,30 +197,34 @@ class MemoryUse(Recorded):
 
     identity = ("configuration", "backbone", "length", "dtype")
 
-    configuration: str
-    backbone: str
+    configuration: ConfigurationId
+    backbone: BackboneId
     batch: Whole
-    """Examples at once."""
+    """Examples in a batch."""
     length: Whole
-    """Positions of the encoder's input."""
+    """Tokens of the encoder's input."""
     target_length: Whole
-    """Positions of the decoder's."""
+    """Tokens of the decoder's input."""
     dtype: Dtype
-    """Of weights, gradients, activations and optimizer state alike."""
+    """Number format of weights, gradients, activations and optimizer state."""
     status: Literal["traced", "refused"]
+    """Whether it was traced."""
     reason: str | None
+    """Why it cannot run; NULL when it can."""
     peak: Count
-    """Highest of a training step in the last stage, with the optimizer's state live."""
+    """Predicted peak of a training step in the last stage, optimizer state included, in bytes."""
     peak_any_stage: Count
-    """… in the stage that needs most."""
+    """Predicted peak of a training step in the stage that needs most, in bytes."""
     weights: Count
-    """Parameters and buffers, the backbone's and the added."""
+    """Parameters and buffers, of the base model and of the method, in bytes."""
     gradients: Count
+    """Gradients of parameters, in bytes."""
     optimizer: Count
+    """State of the optimizer, in bytes."""
     saved: Count
-    """Activations kept for backward."""
+    """Activations kept for the backward pass, in bytes."""
     key: Key
-    run: str
+    run: RunId
     digest: str
 
 
@@ -225,30 +235,35 @@ class TrialRow(Recorded):
     nullable = ("loss_falls", "stray", "obstacle")
     rounded = ("changed_trained",)  # an entry that a step moves by less than its last bit has not changed
 
-    configuration: str
+    configuration: ConfigurationId
     status: Literal["run", "refused"]
+    """Whether it ran."""
     reason: str | None
+    """Why it cannot run; NULL when it can."""
     loss_falls: Literal["yes", "no"] | None
-    """Whether a few steps lower the loss in every stage; null where nothing is trained."""
+    """Whether a few steps lower the loss in every stage; NULL where nothing is trained."""
     stray: str | None
-    """A tensor that moved and should not have."""
+    """A tensor that changed and should not have; NULL where there is none."""
     merge: Literal["exact", "partly", "none", "differs"] | None
+    """What merging gave: exact, partly (some weights cannot be merged), none, or differs."""
     obstacle: str | None
+    """Why something cannot be merged; NULL when all can."""
     restored: Literal["yes", "no"] | None
-    """Whether the bare backbone and the saved bytes alone gave the outputs."""
+    """Whether the base model and the saved file alone gave the same outputs."""
     saved_bytes: Count
+    """Bytes that a task stores, as saved."""
     changed: Count
-    """Pretrained entries that can change there, by the count."""
+    """Pretrained parameters that can change on the tiny model, by the count."""
     changed_random: Count
-    """Entries that differed after a random update was merged."""
+    """Pretrained parameters that differed after a random update was merged."""
     changed_trained: Count
-    """… after three optimizer steps in each stage."""
+    """Pretrained parameters that differed after three optimizer steps in each stage."""
     update_rank: Count
     """Rank of the change by the count."""
     rank: Count
-    """… by singular values, after the random update."""
+    """Rank of the change by its singular values, after the random update."""
     key: Key
-    run: str
+    run: RunId
     digest: str
 
 
@@ -258,15 +273,15 @@ class Run(Recorded):
     identity = ("run",)
 
     run: str
-    date: str
-    """Year-month-day on which it last changed a record."""
+    """Name of the run, which measurements refer to."""
+    date: Day
+    """Day on which it last changed a record."""
     surveykit: str
+    """Version of surveykit."""
     python: str
+    """Version of Python."""
     torch: str
+    """Version of torch."""
     transformers: str
+    """Version of transformers."""
     digest: str
-
-    @model_validator(mode="after")
-    def _is_a_day(self) -> Self:
-        check_day(self.date)
-        return self

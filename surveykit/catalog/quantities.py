@@ -25,7 +25,7 @@ class Judging(Record):
     full_tuning: str
     """The configuration that is the whole of a share of memory."""
     matched_to: str
-    """The configuration whose places and rank other ones have that are comparable by their counts."""
+    """The configuration whose places and rank a configuration must share to be counted in columns named matched."""
     stored_value_bytes: int = Field(ge=1)
     """Bytes of a stored parameter of the base model."""
     searched_below: int = Field(ge=1)
@@ -60,11 +60,15 @@ class Quantity(Record):
     """Something that sources print."""
 
     id: str
+    """Short name, unique among quantities."""
     says: str = Field(min_length=10)
+    """What it is, in words."""
     unit: str | None = None
+    """Unit of the measured value; NULL where there is none."""
     compare: Comparison
+    """How a printed cell is compared: rounding, tick, set, predicted or shown."""
     at_most: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
-    """Up to this value a tick is right; null where a tick speaks of no amount."""
+    """Up to this value a tick is right; NULL where a tick speaks of no amount."""
     tolerance: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
     """Share of our figure by which a printed one may differ besides its rounding, such as a file's header."""
     senses: tuple[Sense, ...] = ()

@@ -77,11 +77,13 @@ class Implementation(Record):
     """Code that a user can run."""
 
     library: Literal["peft", "adapters", "transformers", "repository", "none"]
+    """Library that has it; none: nothing was found."""
     name: str
     """The class or configuration string; of a repository, owner/name; for `none`, a word on what was looked for."""
     snippet: str | None = None
     """A few lines that put the method on a loaded model."""
     note: str | None = None
+    """What to know about it."""
 
 
 class Formula(Record):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from surveykit.catalog.days import check_day
-from surveykit.record import Record
+from surveykit.record import Day, Record
 
 if TYPE_CHECKING:
     from surveykit.catalog.source_folder import SourceFolder
@@ -18,21 +17,16 @@ if TYPE_CHECKING:
 class SecondReading(Record):
     """A finding that somebody who did not write it has checked against the source's text, running its query again."""
 
-    identity = ("finding",)
+    identity: ClassVar[tuple[str, ...]] = ("finding",)
 
     finding: str
     """A name of `signable`."""
-    date: str
-    """Year-month-day."""
+    date: Day
+    """Day on which it was signed."""
     digest: str = Field(pattern=r"^[0-9a-f]{12}$")
     """Of the finding's texts, figures and queries as they were signed."""
     outcome: Literal["as_it_was", "reworded", "made_a_remark"]
     """What had to change before it was signed."""
-
-    @model_validator(mode="after")
-    def _is_a_day(self) -> Self:
-        check_day(self.date)
-        return self
 
 
 def signable(folder: SourceFolder) -> dict[str, Record]:

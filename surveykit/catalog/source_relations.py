@@ -27,6 +27,18 @@ def check_sources(catalog: Catalog, loading: Loading) -> None:
     """Report all that is wrong between the files of every source."""
     for folder in catalog.sources.values():
         _Checking(catalog, folder, loading).run()
+    _check_ids(catalog, loading)
+
+
+def _check_ids(catalog: Catalog, loading: Loading) -> None:
+    """Statements and data checks are asked for by their ids alone, whatever source they are of."""
+    first: dict[str, str] = {}
+    for folder in catalog.sources.values():
+        path = layers.first(catalog.root, f"sources/{folder.key}/statements.yaml")
+        for name in [*(s.id for s in folder.statements), *(check.id for check in folder.data_checks)]:
+            if name in first:
+                loading.problem(path, f"the id '{name}' stands twice (first in the source {first[name]})")
+            first[name] = folder.key
 
 
 class _Checking:
@@ -202,7 +214,3 @@ class _Checking:
         for reading in self.folder.second_readings:
             if reading.finding not in findings:
                 self.loading.on(reading, f"there is no finding '{reading.finding}'{nearest(reading.finding, findings)}")
-        ids = Counter([s.id for s in self.folder.statements] + [check.id for check in self.folder.data_checks])
-        for repeated in sorted(name for name, times in ids.items() if times > 1):
-            message = f"the id '{repeated}' stands {ids[repeated]} times in statements.yaml and data_checks.yaml"
-            self.loading.problem(self.path("statements.yaml"), message)

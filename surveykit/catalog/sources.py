@@ -7,8 +7,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
-from surveykit.catalog.days import check_day
-from surveykit.record import ID_PATTERN, Record
+from surveykit.record import ID_PATTERN, Day, Record
 
 Tier = Literal["printed", "measured_elsewhere"]
 """What stands behind a figure: it is claimed, or the source measured it itself."""
@@ -40,7 +39,7 @@ class Source(Record):
     paper: str | None = None
     """Key of the source in papers.bib."""
     repository: Repository | None = None
-    date: str
+    date: Day
     """Of the version that was read: year-month-day."""
     read: str = Field(min_length=10)
     """How it was read, and what is doubtful about the text."""
@@ -50,7 +49,6 @@ class Source(Record):
 
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
-        check_day(self.date)
         if self.paper is None and self.repository is None and self.kind != "draft":
             raise ValueError("name the paper (a key of papers.bib) or the repository, so that others find the source")
         return self

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from surveykit.record import MOST, Record
+from surveykit.record import ID_PATTERN, MOST, Record
 
 
 class Citation(Record):
@@ -57,8 +57,10 @@ AuditStatus = Literal["holds", "contradicted", "depends_on_reading", "not_checka
 class Statement(Record):
     """A sentence of the source that its own tables can confirm or contradict."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    id: str = Field(pattern=ID_PATTERN)
+    """Short name, unique among statements."""
     locator: str = Field(min_length=5)
+    """Where the sentence stands."""
     says: str = Field(min_length=10)
     """What the sentence says, in our words."""
     headline: str = Field(min_length=15, max_length=160, pattern=r"^[^\n]*\.$")
@@ -69,7 +71,7 @@ class Statement(Record):
     note: str | None = None
     """Reviewed note with the figures; needed unless the statement holds."""
     reason: str | None = None
-    """Why it cannot be checked."""
+    """Why it cannot be checked; NULL when it can."""
     correction: str | None = None
     """What the sentence could say instead: a suggestion to its authors."""
     innocent: str | None = Field(default=None, min_length=20)
@@ -104,9 +106,12 @@ class Statements(Record):
 class DataCheck(Record):
     """A query that looks for suspicious data."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    id: str = Field(pattern=ID_PATTERN)
+    """Short name, unique among data checks."""
     looks_for: str = Field(min_length=10)
+    """What the query looks for."""
     sql: str
+    """A SELECT whose rows are what it finds."""
     found: int = Field(ge=0, le=MOST)
     """Rows that the query finds, as reviewed."""
     note: str = Field(min_length=10)

@@ -52,7 +52,11 @@ def run(arguments: Namespace) -> int:
     ]  # fmt: skip
     readable = arguments.format in ("table", "markdown")
     shown = [i for i, name in enumerate(COLUMNS) if not readable or name != "reason"]
-    print(output.render([COLUMNS[i] for i in shown], [[row[i] for i in shown] for row in rows], arguments.format, terminal_width()))
+    print(
+        output.render(
+            [COLUMNS[i] for i in shown], [[row[i] for i in shown] for row in rows], arguments.format, terminal_width()
+        )
+    )
     differ = sum(one.verdict.word in NEEDS_EXPLANATION for one in found)
     agree = sum(one.verdict.word in ("match", "within_range") for one in found)
     sentence = f"{agree} of {len(found)} agree, {differ} differ, {len(found) - agree - differ} are not compared"

@@ -1,4 +1,4 @@
-"""The survey's sentences and raw data, checked against the database's own views. Results are rows like all others."""
+"""Sentences and data of sources, checked against the database's own views. Results are rows like all others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 
 import duckdb
 
-from surveykit.catalog.load import SurveyTables
+from surveykit.catalog.load import Catalog
 from surveykit.database.child import Names, check_statement, readable
 from surveykit.database.reading import Reader
+from surveykit.database.rows import Row
+from surveykit.database.tables.statements import DataCheckResult, StatementResult
 from surveykit.errors import QueryError, SurveyError, nearest
 
 ROWS_KEPT = 200
@@ -26,49 +28,47 @@ OF_THE_AUDIT = frozenset(
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
 
-Row = tuple[Any, ...]
+Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 
-def results(connection: duckdb.DuckDBPyConnection, survey: SurveyTables) -> Iterator[tuple[str, list[Row]]]:
+def results(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Iterator[tuple[type[Row], list[Row]]]:
     """Run every reading of every statement and every data check.
 
     The queries are part of the catalog and pass the same guard as a user's: one SELECT on our own views. A query that
     fails is a result with its error.
     """
     names = readable(connection)
-    yield (
-        "statement_result",
-        [
-            (statement.id, position, *_reading(connection, reading.sql, names))
-            for statement in survey.statements
-            for position, reading in enumerate(statement.readings, start=1)
-        ],
-    )
-    yield "data_check_result", [(check.id, *_check(connection, check.sql, names)) for check in survey.data_checks]
+    readings: list[Row] = [
+        StatementResult(statement=statement.id, position=position, **_reading(connection, reading.sql, names))
+        for folder in catalog.sources.values()
+        for statement in folder.statements
+        for position, reading in enumerate(statement.readings, start=1)
+    ]
+    yield StatementResult, readings
+    checks = [check for folder in catalog.sources.values() for check in folder.data_checks]
+    yield DataCheckResult, [DataCheckResult(data_check=c.id, **_check(connection, c.sql, names)) for c in checks]
 
 
-def _reading(
-    connection: duckdb.DuckDBPyConnection, sql: str, names: Names
-) -> tuple[bool | None, str | None, str | None]:
-    """Whether it holds, its figures as JSON, and its error."""
+def _reading(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dict[str, Any]:
+    """Whether it holds and its figures as JSON, or its error."""
     try:
         read, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
-        return None, None, str(error)
+        return {"error": str(error)}
     if not read - OF_THE_AUDIT:
-        return None, None, "the query reads no table of the survey or of measurements, so no data could decide it"
+        return {"error": "the query reads no table of a source or of measurements, so no data could decide it"}
     if len(rows) != 1 or not isinstance(rows[0].get("holds"), bool):
-        return None, None, "the query must give one row with a column `holds` that is true or false"
-    figures = {name: value for name, value in rows[0].items() if name != "holds"}
-    return rows[0]["holds"], _json(figures), None
+        return {"error": "the query must give one row with a column `holds` that is true or false"}
+    holds = rows[0].pop("holds")
+    return {"holds": holds, "figures": _json(rows[0])}
 
 
-def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[int | None, str | None, str | None]:
+def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dict[str, Any]:
     try:
         _, rows = _rows(connection, sql, names)
     except (duckdb.Error, QueryError) as error:
-        return None, None, str(error)
-    return len(rows), _json(rows[:ROWS_KEPT]), None
+        return {"error": str(error)}
+    return {"found": len(rows), "rows": _json(rows[:ROWS_KEPT])}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
@@ -103,7 +103,7 @@ def findings(reader: Reader) -> list[str]:
     for row in reader.all("SELECT * FROM second_reading WHERE NOT stands ORDER BY finding"):
         found.append(
             f"{row.finding}: it has changed since a second reader signed it on {row.date}; once one has read it again,"
-            f" write {row.digest_now} in survey/second_reading.csv"
+            f" write {row.digest_now} in sources/{row.source}/second_reading.csv"
         )
     return found
 
@@ -115,13 +115,13 @@ def summary(reader: Reader) -> str:
     }
     data = reader.one("SELECT count(*) AS checks, count(*) FILTER (found > 0) AS found FROM data_audit")
     parts = [f"{counts.get('holds', 0)} of {sum(counts.values())} statements hold"]
-    parts.append(f"{counts.get('contradicted', 0)} are contradicted by the survey itself")
+    parts.append(f"{counts.get('contradicted', 0)} are contradicted by their source itself")
     parts.append(f"{counts.get('depends_on_reading', 0)} depend on the reading")
     parts.append(f"{counts.get('not_checkable', 0)} cannot be checked")
     return "; ".join(parts) + f". {data.found} of {data.checks} data checks find something."
 
 
-def one(reader: Reader, name: str) -> tuple[list[str], list[Row]]:
+def one(reader: Reader, name: str) -> Listing:
     """A statement with its readings, or a data check with its rows.
 
     Raises:

@@ -1,5 +1,4 @@
--- evidence_on(backbone_id): what each method's row rests on, one fact per row: effective columns with their source,
--- the cells of the survey's tables, and the counts of its default configuration on one backbone.
+-- What the row of each method rests on: method, kind, about, value, source, locator
 CREATE MACRO evidence_on(backbone_id) AS TABLE
 SELECT
     method,
@@ -13,10 +12,10 @@ SELECT
 FROM attribute
 UNION ALL
 SELECT
-    method, 'claim', column_name, coalesce(printed, status), 'survey_table', locator, 2,
-    table_number * 1000 + row_number() OVER (ORDER BY locator)
+    method, 'claim', column_name, coalesce(printed, status), source, locator, 2,
+    row_number() OVER (ORDER BY source, table_name, locator)
 FROM claim
-WHERE backbone IS NULL OR backbone = backbone_id
+WHERE method IS NOT NULL AND (backbone IS NULL OR backbone = backbone_id)
 UNION ALL
 SELECT
     configuration.method,
@@ -33,4 +32,3 @@ LATERAL (
     VALUES ('trainable', measurement.trainable, 1), ('added', measurement.added, 2), ('stored', measurement.stored, 3)
 ) AS count_of (about, value, place)
 WHERE measurement.backbone = backbone_id AND measurement.status = 'counted';
-COMMENT ON MACRO TABLE evidence_on IS 'What the row of each method rests on: method, kind, about, value, source, locator';

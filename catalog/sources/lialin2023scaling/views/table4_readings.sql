@@ -1,6 +1,6 @@
--- table4_readings: Table 4 recomputed from Appendix B, once for each defensible reading of how the survey says it was
--- aggregated (section 11.2: scores averaged, deviations by the "Euclidean mean" of per-dataset variances; section 11.1:
--- CNN/DailyMail has one seed and an estimate of 0.5). Aggregates are ordered, so that every build gives the same digits.
+-- Table 4 recomputed from Appendix B, under each defensible reading
+-- Section 11.2 of the survey averages scores, and deviations by the "Euclidean mean" of per-dataset variances; by section
+-- 11.1 CNN/DailyMail has one seed and an estimate of 0.5. Aggregates are ordered, so that every build gives the same digits.
 -- The first reading is ours, each other one varies one choice.
 CREATE VIEW table4_readings AS
 WITH reading (position, reading, says, once, first_run, own_cnn, single_is_zero, norm, population, any_datasets, usual_seeds) AS (
@@ -48,24 +48,15 @@ per_dataset AS (
         position, reading, says, norm, any_datasets, own_cnn, single_is_zero, population, backbone, method, dataset
 )
 SELECT
-    position,
-    reading,
-    says,
+    position,  -- Order of the readings; 1 is ours
+    reading,  -- Name of the reading
+    says,  -- What it does; from the second on, in what it differs from ours
     backbone,
     method,
-    count(*) AS datasets,
-    CASE WHEN any_datasets OR count(*) = 4 THEN avg(mean ORDER BY dataset) END AS score_mean,
+    count(*) AS datasets,  -- Datasets that have a score
+    CASE WHEN any_datasets OR count(*) = 4 THEN avg(mean ORDER BY dataset) END AS score_mean,  -- Mean over datasets of the mean over seeds; NULL where a dataset lacks a score
     CASE WHEN any_datasets OR count(*) = 4 THEN
         CASE WHEN norm THEN sqrt(sum(variance ORDER BY dataset)) / count(variance) ELSE sqrt(avg(variance ORDER BY dataset)) END
-    END AS score_std
+    END AS score_std  -- Deviation, aggregated over datasets
 FROM per_dataset
 GROUP BY position, reading, says, norm, any_datasets, backbone, method;
-COMMENT ON VIEW table4_readings IS 'Table 4 recomputed from Appendix B, under each defensible reading';
-COMMENT ON COLUMN table4_readings.position IS 'Order of the readings; 1 is ours';
-COMMENT ON COLUMN table4_readings.reading IS 'Name of the reading';
-COMMENT ON COLUMN table4_readings.says IS 'What it does; from the second on, in what it differs from ours';
-COMMENT ON COLUMN table4_readings.backbone IS 'Id of the base model, as in backbone.id';
-COMMENT ON COLUMN table4_readings.method IS 'Method, as printed in Appendix B';
-COMMENT ON COLUMN table4_readings.datasets IS 'Datasets that have a score';
-COMMENT ON COLUMN table4_readings.score_mean IS 'Mean over datasets of the mean over seeds; NULL where a dataset lacks a score';
-COMMENT ON COLUMN table4_readings.score_std IS 'Deviation, aggregated over datasets';
