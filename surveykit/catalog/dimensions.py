@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from surveykit.errors import FormulaError
 from surveykit.record import MOST
@@ -25,6 +25,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "decoder_heads": ("decoder_attention_heads",),
 }
 """What transformers' configurations call each dimension. Of several keys the first that is there is meant."""
+Trait = Literal["encoder_and_decoder", "no_biases", "separate_matrices", "keys_as_queries"]
+"""What a formula can rely on: both stacks; no biases in the blocks; query, key and value in a matrix each; and as many
+heads of keys and values as of queries."""
 MOST_LAYERS = 1_000
 """As for a user's own configuration: so many blocks are made, one after another."""
 
@@ -41,6 +44,8 @@ class Layout:
     """In a block without cross-attention, which brings one more; each stack has one outside its blocks."""
     spare_positions: int | None = None
     """Rows of the tables of learned positions beyond those that the configuration names; None without such tables."""
+    fused: bool = False
+    """Whether query, key and value are one matrix."""
     pooler: bool = False
     """Whether the bare model ends with a square matrix and its biases."""
     needs: tuple[str, ...] = ()
@@ -60,8 +65,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "roberta": _BERT,
     "distilbert": Layout(_ALL, spare_positions=0, needs=("positions",)),
     "bart": Layout(_ALL, spare_positions=2, needs=("positions",)),
-    "gpt2": Layout(_ALL, spare_positions=0, needs=("positions",)),
-    "gpt_neox": Layout(_ALL, tied=False),
+    "gpt2": Layout(_ALL, fused=True, spare_positions=0, needs=("positions",)),
+    "gpt_neox": Layout(_ALL, fused=True, tied=False),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": Layout(frozenset({"qkv"}), gated=True, tied=False),
@@ -110,6 +115,20 @@ class Dimensions:
     def has_symbols(self) -> bool:
         """Whether the layout of its blocks is known: without it, no formula has a value on the model."""
         return self.model_type in LAYOUTS
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """Those that the model has; none where the layout of its blocks is not known."""
+        layout = LAYOUTS.get(self.model_type)
+        if layout is None:
+            return frozenset()
+        having: dict[Trait, bool] = {
+            "encoder_and_decoder": self.encoder_layers > 0 and self.decoder_layers > 0,
+            "no_biases": not layout.biases,
+            "separate_matrices": not layout.fused,
+            "keys_as_queries": self.kv_heads == self.heads,
+        }
+        return frozenset(trait for trait, has in having.items() if has)
 
     def symbols(self) -> dict[str, int]:
         """The symbols of `surveykit.formula`, with the closed form of the model's own count as `N`.
