@@ -105,6 +105,8 @@ class Dimensions:
     """Whether the feed-forward has a second, gating input matrix; None where nothing says it."""
     tied: bool
     """Whether the output layer is the token embedding, or there is none."""
+    has_symbols: bool
+    """Whether the layout of what is counted is known: without it, no formula has a value on the model."""
 
     @property
     def inner(self) -> int:
@@ -112,16 +114,11 @@ class Dimensions:
         return self.heads * self.d_kv
 
     @property
-    def has_symbols(self) -> bool:
-        """Whether the layout of its blocks is known: without it, no formula has a value on the model."""
-        return self.model_type in LAYOUTS
-
-    @property
     def traits(self) -> frozenset[Trait]:
-        """Those that the model has; none where the layout of its blocks is not known."""
-        layout = LAYOUTS.get(self.model_type)
-        if layout is None:
+        """Those that the model has; none where its layout is not known."""
+        if not self.has_symbols:
             return frozenset()
+        layout = LAYOUTS[self.model_type]
         having: dict[Trait, bool] = {
             "encoder_and_decoder": self.encoder_layers > 0 and self.decoder_layers > 0,
             "no_biases": not layout.biases,
@@ -134,10 +131,10 @@ class Dimensions:
         """The symbols of `surveykit.formula`, with the closed form of the model's own count as `N`.
 
         Raises:
-            FormulaError: the layout of its blocks is not known.
+            FormulaError: its layout is not known.
         """
         if not self.has_symbols:
-            raise FormulaError(f"formulas have no symbols for models of type '{self.model_type}'")
+            raise FormulaError(f"formulas have no symbols for this model of type '{self.model_type}'")
         layout = LAYOUTS[self.model_type]
         d, inner, kv, f = self.d_model, self.inner, self.kv_heads * self.d_kv, self.d_ff
         le, ld, v = self.encoder_layers, self.decoder_layers, self.vocabulary
@@ -197,7 +194,7 @@ def read_dimensions(config: Mapping[str, Any], counted: str) -> tuple[Dimensions
         problems.append(("model_type", "it needs a model_type, the name that transformers has for the architecture"))
     kind, layout = str(model_type), LAYOUTS.get(str(model_type))
     needs = layout.needs if layout else ()
-    both = flag("is_encoder_decoder", False)
+    both = flag("is_encoder_decoder", counted.endswith("ForConditionalGeneration"))
     d_model, heads = one("d_model"), one("heads")
     d_ff = one("d_ff", 4 * d_model if "n_embd" in said else None)  # as GPT-2's n_inner: null
     layers = one("layers", most=MOST_LAYERS)
@@ -227,7 +224,8 @@ def read_dimensions(config: Mapping[str, Any], counted: str) -> tuple[Dimensions
         positions=0 if tables is None else positions + tables,
         token_types=one("token_types", None if "token_types" in needs else 0, least=0),
         gated=gated,
-        tied=flag("tie_word_embeddings", layout.tied if layout else True) or counted.endswith("Model"),
+        tied=flag("tie_word_embeddings", layout.tied if layout else True) or _is_bare(counted),
+        has_symbols=layout is not None and _is_plain(layout, counted, said),
     )
     for dimension, value in (("decoder_d_ff", d_ff), ("decoder_heads", heads)):
         if both and one(dimension, value) != value:
@@ -245,6 +243,18 @@ def from_row(row: Any) -> Dimensions:
     """The dimensions in a row of the table `backbone`, which holds one column for each."""
     names = {"model_type": "architecture"}
     return Dimensions(**{field.name: getattr(row, names.get(field.name, field.name)) for field in fields(Dimensions)})
+
+
+def _is_bare(counted: str) -> bool:
+    """Whether a class has no output layer."""
+    return counted.endswith("Model") and not counted.endswith("LMHeadModel")
+
+
+def _is_plain(layout: Layout, counted: str, said: Mapping[str, Any]) -> bool:
+    """Whether what is counted has nothing beyond its layout: no other head than one matrix, no unusual biases."""
+    with_matrix = counted.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) and not layout.pooler
+    biases = {"attention_bias": "qkv" in layout.biases, "mlp_bias": "feed_forward" in layout.biases}
+    return (_is_bare(counted) or with_matrix) and all(said.get(key, usual) == usual for key, usual in biases.items())
 
 
 def _named(config: Mapping[str, Any]) -> list[str]:

@@ -134,7 +134,7 @@ def _tables(catalog: Catalog) -> Iterator[tuple[str, Iterable[Row]]]:
         (
             m.id, m.name, m.survey_label, m.checkpoint, d.model_type, m.paper, d.d_model, d.d_ff, d.d_kv, d.heads,
             d.kv_heads, d.inner, d.encoder_layers, d.decoder_layers, d.vocabulary, d.relative_buckets, d.positions,
-            d.token_types, d.gated, d.tied, m.size, m.parameters is not None, m.parameters_source,
+            d.token_types, d.gated, d.tied, m.size, m.parameters is not None, m.parameters_source, d.has_symbols,
         )
         for m in catalog.models.values()
         for d in [m.dimensions]

@@ -143,6 +143,7 @@ CREATE TABLE backbone (
     parameters BIGINT CHECK (parameters > 0),
     parameters_stated BOOLEAN NOT NULL,
     parameters_source VARCHAR NOT NULL,
+    has_symbols BOOLEAN NOT NULL,
     CHECK (inner_width = heads * d_kv),
     CHECK (encoder_layers + decoder_layers > 0)
 );
@@ -169,6 +170,7 @@ COMMENT ON COLUMN backbone.gated IS 'Whether the feed-forward has a second, gati
 COMMENT ON COLUMN backbone.tied IS 'Whether the output layer is the token embedding';
 COMMENT ON COLUMN backbone.parameters IS 'Parameters, each once: the denominator of every percentage; as a source states them, else in closed form; NULL where there is neither';
 COMMENT ON COLUMN backbone.parameters_stated IS 'Whether a source states that number; if not, it is the closed form of the configuration';
+COMMENT ON COLUMN backbone.has_symbols IS 'Whether the layout of the model is known, so that formulas can have values on it';
 COMMENT ON COLUMN backbone.parameters_source IS 'Where the stated number comes from, or why there is none';
 
 CREATE TABLE configuration (
