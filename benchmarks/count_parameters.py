@@ -97,7 +97,7 @@ def main() -> None:
                 "num_layers": b.encoder_layers, "num_decoder_layers": b.decoder_layers, "vocab_size": b.vocabulary,
             }
             for size in SIZES
-            for b in [catalog.models[size]]
+            for b in [catalog.models[size].dimensions]
         }  # fmt: skip
         command = [chosen.adapters_python, "-c", ADAPTERS, json.dumps(shapes)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

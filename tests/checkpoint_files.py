@@ -16,10 +16,10 @@ Shapes = dict[str, tuple[int, ...]]
 LEFTOVER = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
 
 
-def t5_shapes(backbone: Model, *, leftover: bool = True) -> Shapes:
+def t5_shapes(model: Model, *, leftover: bool = True) -> Shapes:
     """The tensors of the original T5 files, by hand: one embedding for all its uses, and a leftover of 2020."""
-    b = backbone
-    inner = b.heads * b.d_kv
+    b = model.dimensions
+    inner = b.inner
     shapes: Shapes = {"shared.weight": (b.vocabulary, b.d_model)}
     for stack, layers in (("encoder", b.encoder_layers), ("decoder", b.decoder_layers)):
         for i in range(layers):

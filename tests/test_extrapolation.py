@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from architectures import with_config
 from traced import METHODS, model_for, stage_of, trace
 
 from surveykit.catalog.load import Catalog
@@ -18,15 +19,15 @@ def stages(catalog: Catalog) -> dict[str, Stage]:
 
 
 def of_depth(record: Model, depth: int) -> Model:
-    changed = record.model_copy(update={"encoder_layers": depth, "decoder_layers": depth})
-    return changed.model_copy(update={"parameters": changed.symbols()["N"]})
+    return with_config(record, num_layers=depth, num_decoder_layers=depth)
 
 
 def check_extrapolation(record: Model, stage: Stage, *, passes: int = 1) -> None:
     shallow, deep, full = (
-        trace(model_for(of_depth(record, depth)), stage, passes=passes) for depth in (4, 5, record.encoder_layers)
+        trace(model_for(of_depth(record, depth)), stage, passes=passes)
+        for depth in (4, 5, record.dimensions.encoder_layers)
     )
-    found = extrapolate(shallow, deep, 4, 5, record.encoder_layers)
+    found = extrapolate(shallow, deep, 4, 5, record.dimensions.encoder_layers)
     inner = [name for name in full.moments if name.endswith(".inner")]
     assert inner
     assert dict(found.moments) == {name: moments for name, moments in full.moments.items() if name not in inner}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from architectures import small
 from conftest import CATALOG
 
 from surveykit.catalog.load import Catalog, load
@@ -16,22 +17,20 @@ CONFIGURATIONS = [f"{m.id}/{c.id}" for m in load(CATALOG, measured=False).method
 def test_places_are_those_of_the_engine(catalog: Catalog, name: str) -> None:
     from bare_models import bare
 
-    assert list(t5_places(catalog.models[name])) == [slot.place for slot in bare(catalog.models[name]).slots]
+    assert list(t5_places(catalog.models[name].dimensions)) == [slot.place for slot in bare(catalog.models[name]).slots]
 
 
-@pytest.mark.parametrize("change", [{"gated": True}, {"tied": False}, {"d_kv": 24}])
-def test_places_of_other_kinds_of_t5_are_those_of_the_engine(catalog: Catalog, change: dict[str, object]) -> None:
+@pytest.mark.parametrize("change", [{"feed_forward_proj": "gated-gelu"}, {"tie_word_embeddings": False}, {"d_kv": 24}])
+def test_places_of_other_kinds_of_t5_are_those_of_the_engine(change: dict[str, object]) -> None:
     from surveykit.engine.models.catalogued import build
 
-    tiny = catalog.models["t5-small"].model_copy(update={"d_model": 32, "d_ff": 40, "d_kv": 8, "heads": 4,
-        "encoder_layers": 2, "decoder_layers": 3, "vocabulary": 64, **change})  # fmt: skip
-    tiny = tiny.model_copy(update={"parameters": tiny.symbols()["N"]})
-    assert list(t5_places(tiny)) == [slot.place for slot in build(tiny).slots]
+    tiny = small("t5", **change)
+    assert list(t5_places(tiny.dimensions)) == [slot.place for slot in build(tiny).slots]
 
 
 def test_only_a_t5_has_them(catalog: Catalog) -> None:
-    with pytest.raises(ValueError, match="bert-base is no T5"):
-        list(t5_places(catalog.models["bert-base"]))
+    with pytest.raises(ValueError, match="this is a bert"):
+        list(t5_places(catalog.models["bert-base"].dimensions))
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -43,13 +42,13 @@ def test_the_parts_add_up_to_the_recorded_count(catalog: Catalog, configuration:
     }
     assert set(T5) & set(recorded), "no count is recorded on a T5"
     for backbone in set(T5) & set(recorded):
-        split = trainable_by_location(chosen.recipe, catalog.models[backbone])
+        split = trainable_by_location(chosen.recipe, catalog.models[backbone].dimensions)
         assert sum(split.values()) == recorded[backbone].trainable, backbone
         assert set(split) <= set(LOCATIONS)
 
 
 def test_parts_are_where_the_recipe_says(catalog: Catalog) -> None:
-    large = catalog.models["t5-large"]
+    large = catalog.models["t5-large"].dimensions
     methods = catalog.methods
 
     def split(method: str) -> dict[str, int]:

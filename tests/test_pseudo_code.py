@@ -72,7 +72,7 @@ def declared(method: Method) -> Iterator[tuple[str, tuple[str, ...] | None, bool
 @cache
 def brought(method: str, *, default: bool) -> tuple[tuple[str, str, Shape, int, int], ...]:
     """What edits bring to a T5: kind, name, shape, and the fans of the place; of the default or of all configurations."""
-    places = tuple(t5_places(CATALOGUED.models[BACKBONE]))
+    places = tuple(t5_places(CATALOGUED.models[BACKBONE].dimensions))
     found = {}
     for configuration in METHODS[method].configurations:
         if default and not configuration.default:

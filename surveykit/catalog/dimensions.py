@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from surveykit.errors import FormulaError
 from surveykit.record import MOST
@@ -25,6 +25,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "decoder_heads": ("decoder_attention_heads",),
 }
 """What transformers' configurations call each dimension. Of several keys the first that is there is meant."""
+Trait = Literal["encoder_and_decoder", "no_biases", "separate_matrices", "keys_as_queries"]
+"""What a formula can rely on: both stacks; no biases in the blocks; query, key and value in a matrix each; and as many
+heads of keys and values as of queries."""
 MOST_LAYERS = 1_000
 """As for a user's own configuration: so many blocks are made, one after another."""
 
@@ -41,6 +44,8 @@ class Layout:
     """In a block without cross-attention, which brings one more; each stack has one outside its blocks."""
     spare_positions: int | None = None
     """Rows of the tables of learned positions beyond those that the configuration names; None without such tables."""
+    fused: bool = False
+    """Whether query, key and value are one matrix."""
     pooler: bool = False
     """Whether the bare model ends with a square matrix and its biases."""
     needs: tuple[str, ...] = ()
@@ -60,8 +65,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "roberta": _BERT,
     "distilbert": Layout(_ALL, spare_positions=0, needs=("positions",)),
     "bart": Layout(_ALL, spare_positions=2, needs=("positions",)),
-    "gpt2": Layout(_ALL, spare_positions=0, needs=("positions",)),
-    "gpt_neox": Layout(_ALL, tied=False),
+    "gpt2": Layout(_ALL, fused=True, spare_positions=0, needs=("positions",)),
+    "gpt_neox": Layout(_ALL, fused=True, tied=False),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": Layout(frozenset({"qkv"}), gated=True, tied=False),
@@ -100,6 +105,8 @@ class Dimensions:
     """Whether the feed-forward has a second, gating input matrix; None where nothing says it."""
     tied: bool
     """Whether the output layer is the token embedding, or there is none."""
+    has_symbols: bool
+    """Whether the layout of what is counted is known: without it, no formula has a value on the model."""
 
     @property
     def inner(self) -> int:
@@ -107,18 +114,27 @@ class Dimensions:
         return self.heads * self.d_kv
 
     @property
-    def has_symbols(self) -> bool:
-        """Whether the layout of its blocks is known: without it, no formula has a value on the model."""
-        return self.model_type in LAYOUTS
+    def traits(self) -> frozenset[Trait]:
+        """Those that the model has; none where its layout is not known."""
+        if not self.has_symbols:
+            return frozenset()
+        layout = LAYOUTS[self.model_type]
+        having: dict[Trait, bool] = {
+            "encoder_and_decoder": self.encoder_layers > 0 and self.decoder_layers > 0,
+            "no_biases": not layout.biases,
+            "separate_matrices": not layout.fused,
+            "keys_as_queries": self.kv_heads == self.heads,
+        }
+        return frozenset(trait for trait, has in having.items() if has)
 
     def symbols(self) -> dict[str, int]:
         """The symbols of `surveykit.formula`, with the closed form of the model's own count as `N`.
 
         Raises:
-            FormulaError: the layout of its blocks is not known.
+            FormulaError: its layout is not known.
         """
         if not self.has_symbols:
-            raise FormulaError(f"formulas have no symbols for models of type '{self.model_type}'")
+            raise FormulaError(f"formulas have no symbols for this model of type '{self.model_type}'")
         layout = LAYOUTS[self.model_type]
         d, inner, kv, f = self.d_model, self.inner, self.kv_heads * self.d_kv, self.d_ff
         le, ld, v = self.encoder_layers, self.decoder_layers, self.vocabulary
@@ -178,7 +194,7 @@ def read_dimensions(config: Mapping[str, Any], counted: str) -> tuple[Dimensions
         problems.append(("model_type", "it needs a model_type, the name that transformers has for the architecture"))
     kind, layout = str(model_type), LAYOUTS.get(str(model_type))
     needs = layout.needs if layout else ()
-    both = flag("is_encoder_decoder", False)
+    both = flag("is_encoder_decoder", counted.endswith("ForConditionalGeneration"))
     d_model, heads = one("d_model"), one("heads")
     d_ff = one("d_ff", 4 * d_model if "n_embd" in said else None)  # as GPT-2's n_inner: null
     layers = one("layers", most=MOST_LAYERS)
@@ -208,7 +224,8 @@ def read_dimensions(config: Mapping[str, Any], counted: str) -> tuple[Dimensions
         positions=0 if tables is None else positions + tables,
         token_types=one("token_types", None if "token_types" in needs else 0, least=0),
         gated=gated,
-        tied=flag("tie_word_embeddings", layout.tied if layout else True) or counted.endswith("Model"),
+        tied=flag("tie_word_embeddings", layout.tied if layout else True) or _is_bare(counted),
+        has_symbols=layout is not None and _is_plain(layout, counted, said),
     )
     for dimension, value in (("decoder_d_ff", d_ff), ("decoder_heads", heads)):
         if both and one(dimension, value) != value:
@@ -226,6 +243,18 @@ def from_row(row: Any) -> Dimensions:
     """The dimensions in a row of the table `backbone`, which holds one column for each."""
     names = {"model_type": "architecture"}
     return Dimensions(**{field.name: getattr(row, names.get(field.name, field.name)) for field in fields(Dimensions)})
+
+
+def _is_bare(counted: str) -> bool:
+    """Whether a class has no output layer."""
+    return counted.endswith("Model") and not counted.endswith("LMHeadModel")
+
+
+def _is_plain(layout: Layout, counted: str, said: Mapping[str, Any]) -> bool:
+    """Whether what is counted has nothing beyond its layout: no other head than one matrix, no unusual biases."""
+    with_matrix = counted.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) and not layout.pooler
+    biases = {"attention_bias": "qkv" in layout.biases, "mlp_bias": "feed_forward" in layout.biases}
+    return (_is_bare(counted) or with_matrix) and all(said.get(key, usual) == usual for key, usual in biases.items())
 
 
 def _named(config: Mapping[str, Any]) -> list[str]:

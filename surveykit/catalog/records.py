@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from surveykit import formula
-from surveykit.catalog.dimensions import Dimensions
+from surveykit.catalog.dimensions import Dimensions, Trait
 from surveykit.errors import FormulaError
 from surveykit.recipes import Recipe
 from surveykit.recipes.base import Overhead
@@ -89,6 +89,8 @@ class Implementation(Record):
 class Formula(Record):
     """Closed forms of the counts, over the symbols of `surveykit.formula`."""
 
+    assumes: tuple[Trait, ...] = ()
+    """What must be true of a model for all these forms to hold: they have no value on any other."""
     let: dict[str, str]
     """Symbols of this configuration in order; each may use those before it."""
     trainable: str
@@ -141,23 +143,16 @@ class Formula(Record):
         return {name: formula.evaluate(text, bound) for name, text in self.forms().items()}
 
     def values_on(self, dimensions: Dimensions) -> dict[str, int] | None:
-        """Each count by its name on a model; None where the formula's symbols do not hold there.
-
-        They do not where the layout of the model is not known, nor, where heads share keys and values, if the formula
-        speaks of I and not of Kv: it would take the one for the other. Raises as `values`.
-        """
-        if not dimensions.has_symbols:
+        """Each count by its name on a model; None where the formula does not hold there. Raises as `values`."""
+        if not dimensions.has_symbols or not self._relies_on <= dimensions.traits:
             return None
-        shared = dimensions.kv_heads != dimensions.heads
-        return (
-            None
-            if shared and "I" in self._mentions and "Kv" not in self._mentions
-            else self.values(dimensions.symbols())
-        )
+        return self.values(dimensions.symbols())
 
     @property
-    def _mentions(self) -> frozenset[str]:
-        return frozenset().union(*map(formula.names_in, (*self.let.values(), *self.forms().values())))
+    def _relies_on(self) -> set[Trait]:
+        """What it assumes, and, where it speaks of I and not of Kv, that keys and values are as wide as queries."""
+        mentioned = frozenset().union(*map(formula.names_in, (*self.let.values(), *self.forms().values())))
+        return {*self.assumes, *({"keys_as_queries"} if "I" in mentioned and "Kv" not in mentioned else ())}
 
     @model_validator(mode="after")
     def _evaluates(self) -> Self:

@@ -30,13 +30,13 @@ SIZES = ("t5-large", "t5-3b", "t5-11b")
 
 def model(record: Model) -> Any:
     config = T5Config(
-        d_model=record.d_model,
-        d_ff=record.d_ff,
-        d_kv=record.d_kv,
-        num_heads=record.heads,
-        num_layers=record.encoder_layers,
-        num_decoder_layers=record.decoder_layers,
-        vocab_size=record.vocabulary,
+        d_model=record.dimensions.d_model,
+        d_ff=record.dimensions.d_ff,
+        d_kv=record.dimensions.d_kv,
+        num_heads=record.dimensions.heads,
+        num_layers=record.dimensions.encoder_layers,
+        num_decoder_layers=record.dimensions.decoder_layers,
+        vocab_size=record.dimensions.vocabulary,
         decoder_start_token_id=0,
     )
     built = T5ForConditionalGeneration(config)
