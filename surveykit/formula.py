@@ -87,6 +87,7 @@ def _check(node: ast.AST, text: str) -> None:
     raise FormulaError(f"'{text}' contains '{ast.unparse(node)}', which is not whole-number arithmetic")
 
 
+@lru_cache(maxsize=4096)  # the same formulas are asked on every model
 def names_in(text: str) -> frozenset[str]:
     """The symbols that a formula mentions (functions excluded)."""
     tree = parse(text)

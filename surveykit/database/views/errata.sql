@@ -2,9 +2,9 @@
 -- Errata matter to a reader of the survey; remarks are small, or rest on a paper that we have not read.
 CREATE VIEW errata AS
 WITH queries AS (
-    SELECT source, statement, string_agg('-- ' || reading || chr(10) || trim(sql, chr(10) || ' '), chr(10) || chr(10) ORDER BY position) AS sql
+    SELECT statement, string_agg('-- ' || reading || chr(10) || trim(sql, chr(10) || ' '), chr(10) || chr(10) ORDER BY position) AS sql
     FROM statement_reading
-    GROUP BY source, statement
+    GROUP BY statement
 ),
 sentences AS (
     SELECT
@@ -26,7 +26,7 @@ sentences AS (
         queries.sql
     FROM statements
     JOIN statement USING (source, id)
-    JOIN queries ON queries.source = statements.source AND queries.statement = statements.id
+    JOIN queries ON queries.statement = statements.id
     LEFT JOIN second_reading ON second_reading.source = statements.source AND second_reading.finding = statements.id AND second_reading.stands
     WHERE statements.status = 'contradicted'
 ),
@@ -69,18 +69,20 @@ cells AS (
         string_agg(DISTINCT printed, ', ' ORDER BY printed) AS printed,
         CAST(NULL AS VARCHAR) AS says,
         CAST(NULL AS VARCHAR) AS headline,
-        string_agg(DISTINCT text, ' ' ORDER BY text) AS finding,
-        string_agg(DISTINCT innocent, ' ' ORDER BY innocent) AS innocent,
+        string_agg(text, ' ' ORDER BY position) AS finding,
+        string_agg(innocent, ' ' ORDER BY position) AS innocent,
         CAST(NULL AS VARCHAR) AS correction,
         CAST(NULL AS DATE) AS signed,
         'SELECT locator, printed, measured, sense, reason FROM verdict WHERE source = ''' || source || ''' AND method = ''' || method
             || ''' AND cause = ''source_inconsistent''' AS sql
     FROM (
-        SELECT verdict.source, verdict.table_name, verdict.method, verdict.row_label, verdict.locator, verdict.printed,
-            explanation.text, explanation.innocent
+        SELECT verdict.source, verdict.table_name, verdict.method, verdict.row_label, explanation.position,
+            any_value(verdict.locator) AS locator, any_value(verdict.printed) AS printed,
+            any_value(explanation.text) AS text, any_value(explanation.innocent) AS innocent
         FROM verdict
         JOIN explanation ON explanation.source = verdict.source AND explanation.position = verdict.explanation
         WHERE verdict.cause = 'source_inconsistent' AND verdict.found_by IS DISTINCT FROM 'named'
+        GROUP BY ALL
     )
     GROUP BY source, table_name, row_label, method
 ),
