@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
 from surveykit import output
+from surveykit.commands.arguments import Progress, add_sample, terminal_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surveykit.catalog.load import Catalog
-    from surveykit.verify import Checked, WholeReport
+    from surveykit.verify import WholeReport
 
 COLUMNS = ("table", "row", "column", "printed", "measured", "verdict", "cause", "configuration", "backbone", "reason")
 SHOWN = ("table", "row", "column", "printed", "measured", "verdict", "cause")
@@ -32,63 +32,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def add_sample(parser: ArgumentParser) -> None:
-    """Arguments that say which recorded costs and trials are measured again."""
-    from surveykit.verify.again import SAMPLE
-
-    parser.add_argument(
-        "--sample", type=_size, default=SAMPLE, metavar="N|all",
-        help="how many recorded costs and trials to measure again (default: %(default)s, some 20 seconds)",
-    )  # fmt: skip
-    parser.add_argument("--seed", metavar="TEXT", help="draw that sample by this (default: the commit)")
-
-
-def _size(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise ArgumentTypeError(f"a whole number, or all; not '{text}'")
-    return int(text)
-
-
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.load import load
-    from surveykit.catalog.locate import locate
+    from surveykit.api.verifying import verify
 
-    report, _ = check(load(locate(arguments.catalog).root), arguments)
-    show(report, arguments)
+    with Progress(quiet=arguments.quiet) as watch:
+        report = verify(sample=arguments.sample, seed=arguments.seed, catalog=arguments.catalog, watch=watch)
+    print(report.sample.sentence(), file=sys.stderr)
+    _show(report, arguments)
     return 0 if report.passed else 1
 
 
-def check(catalog: Catalog, arguments: Namespace) -> tuple[WholeReport, Checked]:
-    """Measure all counts and a sample of the rest, judge everything, and say what was measured."""
-    from datetime import date
-
-    from surveykit.catalog.measured import cells
-    from surveykit.commands.measure import costs_and_trials, measured
-    from surveykit.verify import Checked, sample, verify_whole
-    from surveykit.verify.again import commit_of, seed_of
-
-    drawn = sample(catalog, arguments.sample, arguments.seed or seed_of(catalog.root))
-    counts = list(measured(catalog, cells(catalog), quiet=arguments.quiet))
-    again = [row for rows in costs_and_trials(catalog, drawn.cells, quiet=arguments.quiet) for row in rows]
-    from surveykit.engine.measure import this_run
-
-    run = this_run()
-    report = verify_whole(catalog, counts, again, run)
-    print(drawn.sentence(), file=sys.stderr)
-    versions = {name: getattr(run, name) for name in ("surveykit", "python", "torch", "transformers")}
-    checked = Checked(
-        date=date.today().isoformat(), commit=commit_of(catalog.root), counts=len(counts), sampled=len(drawn.cells),
-        recorded=drawn.among, seed=drawn.seed, **versions,
-    )  # fmt: skip
-    return report, checked
-
-
-def show(report: WholeReport, arguments: Namespace) -> None:
+def _show(report: WholeReport, arguments: Namespace) -> None:
     """Verdicts on standard output, findings on standard error."""
-    from surveykit.commands.arguments import terminal_width
-
     for finding in report.findings:
         print(finding, file=sys.stderr)
     readable = arguments.format in ("table", "markdown")
