@@ -1,20 +1,42 @@
 """A catalog of parameter-efficient fine-tuning methods: queried, measured, verified.
 
+Every command of `surveykit` is a function here, with the command's options as keyword arguments:
+
 >>> import surveykit
+>>> surveykit.count("lora", model="t5-large").trainable  # doctest: +SKIP
+2359296
 >>> survey = surveykit.load()
 >>> survey.query("type = 'R'", as_="pandas")  # doctest: +SKIP
 """
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
-__all__ = ["Survey", "SurveyError", "__version__", "load"]
+import sys
+from types import ModuleType
 
+__version__ = "0.1.0"
+__all__ = ["Survey", "SurveyError", "__version__", "audit", "build", "check", "cite", "compare", "count", "export", "fields",
+           "fit", "load", "measure", "new", "query", "reproduce", "schema", "show", "site", "sources", "trial", "validate", "verify",
+           "verify_backbones", "verify_params", "where"]  # fmt: skip
+_MODULES = {
+    "surveykit.api.asking": ("audit", "cite", "compare", "fields", "query", "show", "sources"),
+    "surveykit.api.checking": ("check",),
+    "surveykit.api.making": ("build", "export", "new", "reproduce", "schema", "site", "validate", "where"),
+    "surveykit.api.measuring": ("count", "fit", "measure", "trial"),
+    "surveykit.api.verifying": ("verify", "verify_backbones", "verify_params"),
+    "surveykit.errors": ("SurveyError",),
+    "surveykit.survey": ("Survey", "load"),
+}
 # Names are looked up on first use: `surveykit query` must start without Pydantic.
-_PLACES = {"Survey": "surveykit.survey", "SurveyError": "surveykit.errors", "load": "surveykit.survey"}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from surveykit.api.asking import audit, cite, compare, fields, query, show, sources
+    from surveykit.api.checking import check
+    from surveykit.api.making import build, export, new, reproduce, schema, site, validate, where
+    from surveykit.api.measuring import count, fit, measure, trial
+    from surveykit.api.verifying import verify, verify_backbones, verify_params
     from surveykit.errors import SurveyError
     from surveykit.survey import Survey, load
 
@@ -29,3 +51,15 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """Keeps the functions `fit`, `site` and `verify` in their place: importing the packages of these names would put the
+    packages there. `from surveykit.fit import …` finds them all the same."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _PLACES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -35,6 +35,12 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, w
     return _table(columns, rows, width)
 
 
+def without_empty(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[str], list[list[Any]]]:
+    """The same without columns that say nothing, but for the first: for reading."""
+    told = [i for i in range(len(columns)) if i == 0 or any(row[i] is not None for row in rows)]
+    return [columns[i] for i in told], [[row[i] for i in told] for row in rows]
+
+
 def shown(value: Any) -> str:
     """A value as people read it."""
     if value is None:

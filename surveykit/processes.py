@@ -17,6 +17,14 @@ from surveykit.errors import SurveyError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+Watch = Callable[[int, int], None]
+"""Called with how many are done and how many there are, first with 0 done; a progress bar, for instance."""
+
+
+def unwatched(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
 _work: Callable[[Any], Any] | None = None
 """Of a worker process: what it does with a task."""
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from surveykit.cli import COMMANDS
+
 PACKAGE = ROOT / "surveykit"
 # A part may import only parts named before it; `verify` needs records only, so the database may hold verdicts.
 ORDER = ["errors", "streams", "interruption", "faults", "beside", "files", "record", "arithmetic", "ranks", "formula",
          "output", "processes", "recipes", "catalog", "checkpoints", "verify", "engine", "database", "fit", "survey", "site",
-         "commands", "cli"]  # fmt: skip
+         "api", "commands", "cli"]  # fmt: skip
 TORCH_FREE_HEAVY = ("torch", "transformers", "peft", "pandas", "matplotlib", "mkdocs")
 
 
@@ -91,13 +93,19 @@ def test_verdicts_need_no_torch() -> None:
     assert loaded_by("import surveykit.verify").isdisjoint(TORCH_FREE_HEAVY)
 
 
-def test_the_public_names_are_few_and_sorted() -> None:
+def test_the_public_names_are_the_commands() -> None:
     import surveykit
 
     assert list(surveykit.__all__) == sorted(surveykit.__all__)
-    assert len(surveykit.__all__) < 10
-    for name in surveykit.__all__:
-        assert getattr(surveykit, name) is not None
+    functions = {command.replace("-", "_") for command in COMMANDS}
+    assert set(surveykit.__all__) == {"__version__", "Survey", "SurveyError", "load", *functions}
+
+
+def test_no_command_imports_another() -> None:
+    """What several share is in `arguments`, and everything else below the commands."""
+    for path in (PACKAGE / "commands").glob("*.py"):
+        taken = {name for name, _ in imported(ast.parse(path.read_text(encoding="utf-8"))) if ".commands" in name}
+        assert taken <= {"surveykit.commands.arguments"}, f"{path.name} imports {taken}"
 
 
 def test_no_module_is_called_after_nothing() -> None:

@@ -11,6 +11,7 @@ from conftest import CATALOG
 from shared import offline_site
 
 from surveykit.cli import main
+from surveykit.site import build as site_build
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         asked.append(offline)
         return Path("somewhere")
 
-    monkeypatch.setattr("surveykit.site.build.build", build)
+    monkeypatch.setattr(site_build, "build", build)
     assert main(["site", "--offline"]) == main(["site"]) == 0
     assert asked == [True, False]
     assert "wrote somewhere" in capsys.readouterr().out

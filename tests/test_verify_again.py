@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
-from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,18 @@ import site_config
 import small_catalog
 from conftest import CATALOG, ROOT
 
+from surveykit.api import verifying
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import cell_of, cells
 from surveykit.catalog.shelves import SHELVES, Shelf
 from surveykit.cli import main
-from surveykit.commands import verify
-from surveykit.commands.measure import costs_and_trials
+from surveykit.engine.run import costs_and_trials
+from surveykit.processes import Watch
+from surveykit.site import build as site_build
 from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.measured import COVERAGE
 from surveykit.site.rendering import Page, render
-from surveykit.verify import Checked, WholeReport, sample
+from surveykit.verify import Checked, sample
 from surveykit.verify.again import SAMPLE, commit_of, differences, digest_of, seed_of
 from surveykit.verify.checks import Report
 from surveykit.verify.findings import Finding
@@ -166,7 +167,7 @@ def test_what_was_published_once_though_nobody_measured_it_is_found(tmp_path: Pa
     )
     catalog = load(root)
     forged = [c for c in sample(catalog, None, "x").cells if c.method in ("krona", "ia3") and c.backbone == "t5-small"]
-    again = [row for rows in costs_and_trials(catalog, forged, quiet=True) for row in rows]
+    again = [row for rows in costs_and_trials(catalog, forged) for row in rows]
     found = {
         (f.where.split("/")[0], f.message.split(" is recorded")[0].split()[-1]) for f in differences(catalog, again)
     }
@@ -185,16 +186,17 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[object]:
     """What `reproduce` does, in order, without measuring for minutes; it finds what `findings` of the list says."""
     done: list[object] = []
 
-    def check(catalog: Catalog, arguments: Namespace) -> tuple[WholeReport, Checked]:
-        done.append(("verified", str(catalog.root), arguments.sample, arguments.seed))
-        return WholeReport(Report((), ()), (), (), tuple(f for f in done if isinstance(f, Finding))), CHECKED
+    def verified(catalog: Catalog, size: int | None, seed: str | None, watch: Watch) -> verifying.Verification:
+        done.append(("verified", str(catalog.root), size, seed))
+        found = tuple(f for f in done if isinstance(f, Finding))
+        return verifying.Verification(Report((), ()), (), (), found, sample(catalog, 2, "s"), CHECKED)
 
     def build(config: Path, *, catalog: Path, strict: bool, checked: Checked) -> Path:
         done.append(("site", str(config), str(catalog), strict, checked))
         return tmp_path / "site"
 
-    monkeypatch.setattr(verify, "check", check)
-    monkeypatch.setattr("surveykit.site.build.build", build)
+    monkeypatch.setattr(verifying, "verify_catalog", verified)
+    monkeypatch.setattr(site_build, "build", build)
     monkeypatch.chdir(tmp_path)
     return done
 
@@ -227,7 +229,8 @@ def test_reproduce_writes_nothing_where_something_is_found(
     assert [step for step in steps if step is not FINDING] == [("verified", str(root), SAMPLE, None)]
     assert not (tmp_path / "build").exists()
     errors = capsys.readouterr().err.splitlines()
-    assert errors == [str(FINDING), "1 findings", "nothing was written: no site, and no build/surveykit.duckdb"]
+    assert errors[0].startswith("Costs and trials: 2 of ")
+    assert errors[1:] == [str(FINDING), "1 findings", "nothing was written: no site, and no build/surveykit.duckdb"]
 
 
 def test_reproduce_writes_nothing_of_a_catalog_that_changed_meanwhile(
@@ -235,14 +238,14 @@ def test_reproduce_writes_nothing_of_a_catalog_that_changed_meanwhile(
 ) -> None:
     root = small_catalog.write(tmp_path / "catalog")
     config = site_config.write(tmp_path, root)
-    check = verify.check
+    verify_catalog = verifying.verify_catalog
 
-    def slow(catalog: Catalog, arguments: Namespace) -> tuple[WholeReport, Checked]:
+    def slow(catalog: Catalog, *arguments: Any) -> verifying.Verification:
         with (root / "methods" / "lora.yaml").open("a", encoding="utf-8") as file:
             file.write("# edited\n")
-        return check(catalog, arguments)
+        return verify_catalog(catalog, *arguments)
 
-    monkeypatch.setattr(verify, "check", slow)
+    monkeypatch.setattr(verifying, "verify_catalog", slow)
     assert main(["reproduce", "--config", str(config)]) == 2
     assert "changed while it was verified, so nothing was written" in capsys.readouterr().err
     assert not (tmp_path / "build").exists()

@@ -9,6 +9,7 @@ from surveykit.errors import SurveyError
 # This module runs before every query: pathlib and dataclasses would cost more than all that it does.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
 ENVIRONMENT = "SURVEYKIT_CATALOG"
@@ -21,7 +22,7 @@ class Location:
 
     __slots__ = ("chosen_by", "folder")
 
-    def __init__(self, folder: str, chosen_by: str) -> None:
+    def __init__(self, folder: str | PathLike[str], chosen_by: str) -> None:
         self.folder = os.path.realpath(folder)
         self.chosen_by = chosen_by
         """In words, for `surveykit where`."""
@@ -37,7 +38,7 @@ HOLDS = ("methods", "models", "sources", "quantities.yaml")
 """A catalog has one of these; what it lacks is taken from the bundled one."""
 
 
-def _is_catalog(folder: str) -> bool:
+def _is_catalog(folder: str | PathLike[str]) -> bool:
     return any(os.path.exists(os.path.join(folder, name)) for name in HOLDS)
 
 
@@ -54,7 +55,7 @@ def bundled() -> str | None:
     return None
 
 
-def locate(explicit: str | None = None, *, chosen_by: str = "--catalog") -> Location:
+def locate(explicit: str | PathLike[str] | None = None, *, chosen_by: str = "--catalog") -> Location:
     """Find the catalog.
 
     Args:

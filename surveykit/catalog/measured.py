@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.lock import alone_in
-from surveykit.catalog.measurements import Recorded, Run
+from surveykit.catalog.measurements import Measurement, Recorded, Run
 from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.shelves import RUNS, SHELVES, Reading, Shelf, method_of, read_rows, read_runs
 from surveykit.catalog.staleness import Measure, key
+from surveykit.errors import Problem
 
 
 @dataclass(frozen=True, order=True)
@@ -35,6 +36,22 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.configuration} on {self.backbone}" if self.backbone else self.configuration
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a run of `surveykit measure` measured and wrote."""
+
+    cells: Mapping[Measure, int]
+    """How many cells were measured: configurations on models for counts and costs, configurations for trials."""
+    failed: tuple[Measurement, ...]
+    """Counts that were recorded without figures, each with its `reason`: the recipe does not fit the model."""
+    refused: tuple[str, ...]
+    """Configurations that cannot run, recorded with the reason."""
+    files: tuple[Path, ...]
+    """Files of catalog/measured that changed."""
+    faults: tuple[Problem, ...]
+    """Lines of catalog/measured that could not be used, and were measured again if they are of a cell that was asked for."""
 
 
 def cell_of(row: Any) -> Cell:

@@ -1,10 +1,12 @@
-"""Some methods of a catalog, without reading the others: for commands that must answer at once."""
+"""What is meant by names of methods, configurations and backbones. Some methods can be had without reading the others,
+for commands that must answer at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
@@ -14,6 +16,10 @@ from surveykit.catalog.validation import read_yaml
 from surveykit.errors import CatalogError, SurveyError, nearest
 from surveykit.recipes import Recipe
 from surveykit.record import MODEL_ID_PATTERN
+
+if TYPE_CHECKING:
+    from surveykit.catalog.load import Catalog
+    from surveykit.catalog.measured import Cell
 
 EVERY = "all"
 """Stands for every method."""
@@ -44,6 +50,40 @@ def selected_recipes(
             full, recipe = _recipe(root, method, own_configuration, biases)
             found.setdefault(full, recipe)
     return list(found.items())
+
+
+def select(
+    catalog: Catalog, cells: Iterable[Cell], methods: Sequence[str] = (), backbones: Sequence[str] = ()
+) -> list[Cell]:
+    """The cells of the named methods (or method/configuration) and backbones; all where nothing is named.
+
+    Cells of trials have no backbone, and are kept whichever are named.
+
+    Raises:
+        SurveyError: a name is not in the catalog.
+    """
+    refuse_unknown(catalog, methods)
+    for name in backbones:
+        if name not in catalog.models:
+            raise SurveyError(f"there is no backbone '{name}'{nearest(name, catalog.models)}")
+    return [
+        cell
+        for cell in cells
+        if (not methods or cell.configuration in methods or cell.method in methods)
+        and (not backbones or not cell.backbone or cell.backbone in backbones)
+    ]
+
+
+def refuse_unknown(catalog: Catalog, methods: Iterable[str]) -> None:
+    """Refuse a name that is neither a method nor method/configuration.
+
+    Raises:
+        SurveyError: with the nearest name.
+    """
+    names = [*catalog.methods, *(name for name, _, _ in catalog.configurations())]
+    for name in methods:
+        if name not in names:
+            raise SurveyError(f"there is no method '{name}'{nearest(name, names)}")
 
 
 def catalogued_model(root: Path, name: str) -> Model | None:

@@ -1,4 +1,4 @@
-"""The parser of the command line, and what a module of this package has."""
+"""The parser of the command line, what a module of this package has, and what several of them share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from surveykit.errors import nearest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import NoReturn, Protocol
+    from typing import Any, NoReturn, Protocol
 
     class Command(Protocol):
         """What every module of surveykit.commands has."""
@@ -77,6 +77,78 @@ def module(name: str) -> Command:
     from importlib import import_module
 
     return import_module(f"surveykit.commands.{name.replace('-', '_')}")
+
+
+def add_model(parser: argparse._ActionsContainer, *, required: bool = False) -> None:
+    """The option that names a model."""
+    where = "a folder with a config.json, such a file, a backbone's id in the catalog, or a name on the hub"
+    parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=where)
+
+
+def add_sample(parser: argparse.ArgumentParser) -> None:
+    """Options that say which recorded costs and trials are measured again."""
+    from surveykit.verify.again import SAMPLE
+
+    parser.add_argument(
+        "--sample", type=_sample_size, default=SAMPLE, metavar="N|all",
+        help="how many recorded costs and trials to measure again (default: %(default)s, some 20 seconds)",
+    )  # fmt: skip
+    parser.add_argument("--seed", metavar="TEXT", help="draw that sample by this (default: the commit)")
+
+
+def _sample_size(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"a whole number, or all; not '{text}'")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for options."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return number
+
+
+class Progress:
+    """A progress bar on standard error, to be given as `watch`; hidden where nobody looks."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how many are done.
+
+        Raises:
+            MissingExtra: the package for it is not installed.
+        """
+        if done == 0:
+            self.__exit__()
+            self._bar = self._new(total)
+        self._bar.update(done - self._bar.n)
+
+    def _new(self, total: int) -> Any:
+        from surveykit.errors import MissingExtra
+
+        try:
+            from tqdm import tqdm
+
+            class Bar(tqdm):  # type: ignore[type-arg]  # generic in the stubs only
+                monitor_interval = 0  # no thread that looks after bars, and outlives them
+        except ImportError as error:
+            raise MissingExtra("tqdm", "measure") from error
+        hidden = self._quiet or not sys.stderr.isatty()
+        return Bar(total=total, unit="cell", disable=hidden, leave=False, file=sys.stderr)
 
 
 def terminal_width() -> int | None:

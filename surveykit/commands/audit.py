@@ -7,6 +7,12 @@ from argparse import ArgumentParser, Namespace
 
 from surveykit import output
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from surveykit.database.audit import CheckedData, CheckedStatement
+
 STATUSES = ("holds", "contradicted", "depends_on_reading", "not_checkable", "failed")
 
 
@@ -24,26 +30,33 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
+    from surveykit.api.asking import audit
     from surveykit.commands.arguments import terminal_width
-    from surveykit.database import cache
-    from surveykit.database.audit import findings, one, summary
-    from surveykit.database.reading import reading
 
-    with reading(cache.current(locate(arguments.catalog).root)) as reader:
-        if arguments.id:
-            columns, rows = one(reader, arguments.id)
-        elif arguments.data:
-            columns, rows = reader.listing("SELECT id, found, looks_for, note FROM data_audit ORDER BY position")
-        else:
-            columns, rows = reader.listing(
-                "SELECT id, status, readings, headline, says, locator FROM statements ORDER BY position"
-            )
-            rows = [row for row in rows if not arguments.status or row[1] in arguments.status]
-        found = findings(reader)
-        sentence = summary(reader)
+    found = audit(catalog=arguments.catalog)
+    rows: list[list[Any]]
+    if arguments.id:
+        columns, rows = _one(found.named(arguments.id))
+    elif arguments.data:
+        columns = ["id", "found", "looks_for", "note"]
+        rows = [[check.id, check.found, check.looks_for, check.note] for check in found.data]
+    else:
+        columns = ["id", "status", "readings", "headline", "says", "locator"]
+        shown = [s for s in found.statements if not arguments.status or s.status in arguments.status]
+        rows = [[s.id, s.status, len(s.readings), s.headline, s.says, s.locator] for s in shown]
     print(output.render(columns, rows, arguments.format, terminal_width()))
-    print(sentence, file=sys.stdout if arguments.format in ("table", "markdown") else sys.stderr)
-    for finding in found:
+    print(found.summary, file=sys.stdout if arguments.format in ("table", "markdown") else sys.stderr)
+    for finding in found.findings:
         print(finding, file=sys.stderr)
-    return 1 if found else 0
+    return 0 if found.passed else 1
+
+
+def _one(check: CheckedStatement | CheckedData) -> tuple[list[str], list[list[Any]]]:
+    """The readings of a statement, or what a data check finds."""
+    from surveykit.database.audit import CheckedStatement
+
+    if isinstance(check, CheckedStatement):
+        return ["reading", "holds", "figures", "sql"], [[r.reading, r.holds, r.figures, r.sql] for r in check.readings]
+    if not check.rows:
+        return ["sql"], [[check.sql]]
+    return list(check.rows[0]), [list(row.values()) for row in check.rows]

@@ -17,10 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.load import load
-    from surveykit.catalog.locate import locate
-    from surveykit.database.build import build
+    from surveykit.api.making import build
 
-    build(load(locate(arguments.catalog).root), arguments.output)
-    print(f"wrote {arguments.output}")
+    print(f"wrote {build(arguments.output, catalog=arguments.catalog)}")
     return 0

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from surveykit import output
+from surveykit.commands.arguments import add_model
 
 _EXAMPLES = """\
 the table is a CSV file with the columns
@@ -23,7 +24,6 @@ COLUMNS = ("row", "model", "column", "printed", "ours", "difference_percent", "v
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    from surveykit.commands.arguments import add_model
 
     parser.epilog = (
         f"{_EXAMPLES}\n\nexit codes: 0 every figure that can be compared agrees; 1 one differs; "
@@ -35,13 +35,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.load import load
-    from surveykit.catalog.locate import locate
-    from surveykit.check import check
+    from surveykit.api.checking import check
     from surveykit.commands.arguments import terminal_width
     from surveykit.verify.verdicts import NEEDS_EXPLANATION
 
-    found = check(arguments.claims, load(locate(arguments.catalog).root, measured=False), arguments.model)
+    found = check(arguments.claims, model=arguments.model, catalog=arguments.catalog)
     rows = [
         (
             one.verdict.found.configuration or one.verdict.claim.row, one.verdict.claim.model, one.verdict.claim.column,

@@ -10,11 +10,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
-    from surveykit.database import cache
-    from surveykit.database.methods import citations
-    from surveykit.database.reading import reading
+    from surveykit.api.asking import cite
 
-    with reading(cache.current(locate(arguments.catalog).root)) as reader:
-        print("\n\n".join(citations(reader, arguments.name)))
+    print("\n\n".join(cite(arguments.name, catalog=arguments.catalog)))
     return 0

@@ -16,13 +16,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
+    from surveykit.api.asking import compare
     from surveykit.commands.arguments import terminal_width
-    from surveykit.database import cache
-    from surveykit.database.methods import side_by_side
-    from surveykit.database.reading import reading
 
-    with reading(cache.current(locate(arguments.catalog).root)) as reader:
-        columns, rows = side_by_side(reader, arguments.method, arguments.backbone)
-    print(output.render(columns, rows, arguments.format, terminal_width()))
+    found = compare(arguments.method, backbone=arguments.backbone, catalog=arguments.catalog)
+    rows = [[name, *values] for name, values in found.properties.items()]
+    print(output.render(["property", *found.methods], rows, arguments.format, terminal_width()))
     return 0

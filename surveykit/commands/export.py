@@ -12,10 +12,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
-    from surveykit.database import cache
-    from surveykit.database.export import export
+    from surveykit.api.making import export
 
-    written = export(cache.current(locate(arguments.catalog).root), arguments.folder, arguments.format)
+    written = export(arguments.folder, format=arguments.format, catalog=arguments.catalog)
     print(f"wrote {len(written)} file{'s' if len(written) != 1 else ''} to {arguments.folder}")
     return 0

@@ -13,14 +13,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
+    from surveykit.api.asking import fields
     from surveykit.commands.arguments import terminal_width
-    from surveykit.database import cache, fields
 
-    database = cache.current_file(locate(arguments.catalog).folder)
-    if arguments.table is None:
-        columns, rows = fields.tables(database)
-    else:
-        columns, rows = fields.columns(database, arguments.table)
+    columns = ("name", "kind", "comment") if arguments.table is None else ("column", "type", "comment")
+    rows = [(field.name, field.kind, field.comment) for field in fields(arguments.table, catalog=arguments.catalog)]
     print(output.render(columns, rows, arguments.format, terminal_width()))
     return 0

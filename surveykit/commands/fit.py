@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from surveykit import output
-from surveykit.commands.count import add_model, positive
+from surveykit.commands.arguments import Progress, add_model, positive, terminal_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,43 +63,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     from time import perf_counter
 
-    from surveykit.catalog.load import load
-    from surveykit.catalog.locate import locate
-    from surveykit.commands.measure import progress
-    from surveykit.database import cache
-    from surveykit.fit.answer import will_it_fit
-    from surveykit.fit.candidates import Question
-    from surveykit.fit.predict import chosen
-    from surveykit.fit.ranking import overhead_kinds
-    from surveykit.fit.sizes import parse_size
+    from surveykit.api.measuring import fit
 
-    started = perf_counter()
-    most = arguments.max_overhead or ("none" if arguments.merge else None)
-    question = Question(
-        memory=parse_size(arguments.gpu_memory),
-        batch=arguments.batch,
-        length=arguments.length,
-        dtype=arguments.dtype,
-        target_length=arguments.target_length,
-        merge=arguments.merge,
-        max_overhead=None if most is None else overhead_kinds(most),
-    )
-    root = locate(arguments.catalog).root
-    catalog = load(root)
-    total = len(chosen(catalog, arguments.methods, every=arguments.all))
-    with progress(total, quiet=arguments.quiet) as bar:
-        answer = will_it_fit(
-            catalog, cache.current(root), arguments.model, question,
-            methods=arguments.methods, every=arguments.all, watch=lambda name: bar.update(),
+    a, started = arguments, perf_counter()
+    with Progress(quiet=a.quiet) as watch:
+        answer = fit(
+            a.model, gpu_memory=a.gpu_memory, batch=a.batch, length=a.length, target_length=a.target_length,
+            dtype=a.dtype, merge=a.merge, max_overhead=a.max_overhead, methods=a.methods, all=a.all, catalog=a.catalog,
+            watch=watch,
         )  # fmt: skip
-    show(answer, arguments.format)
-    print(f"traced {total} configurations in {perf_counter() - started:.0f} s", file=sys.stderr)
+    show(answer, a.format)
+    print(f"traced {answer.asked} configurations in {perf_counter() - started:.0f} s", file=sys.stderr)
     return 0 if answer.fits else 1
 
 
 def show(answer: Answer, format: str) -> None:
     """Rows on standard output; the sentences beside them, or on standard error where they would spoil data."""
-    from surveykit.commands.arguments import terminal_width
     from surveykit.fit import words
 
     readable = format in ("table", "markdown")
@@ -109,8 +88,7 @@ def show(answer: Answer, format: str) -> None:
         fields = [f if f["table5_memory_batch"] else {**f, "table5_memory_gb": None} for f in fields]
     rows = [[f[name] for name in columns] for f in fields]
     if readable:  # without columns that say nothing
-        told = [i for i, name in enumerate(columns) if name in SHOWN[:2] or any(row[i] is not None for row in rows)]
-        columns, rows = [columns[i] for i in told], [[row[i] for i in told] for row in rows]
+        columns, rows = output.without_empty(columns, rows)
     if rows or not readable:
         print(output.render(columns, rows, format, terminal_width()))
     lines = list(answer.sentences)

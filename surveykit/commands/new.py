@@ -21,10 +21,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.scaffold import new
+    from surveykit.api.making import new
 
-    folder = Path(arguments.catalog or "catalog")
-    for path in new(arguments.kind, arguments.name, folder, arguments.config):
+    for path in new(arguments.kind, arguments.name, config=arguments.config, catalog=arguments.catalog):
         print(path)
     print("next: fill it in, then surveykit validate")
     return 0

@@ -8,7 +8,6 @@ from surveykit import output
 from surveykit.commands.arguments import terminal_width
 from surveykit.database import query
 from surveykit.database.questions import QUESTIONS
-from surveykit.errors import QueryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,34 +71,24 @@ _seconds.__name__ = "number of seconds (up to 3600)"
 
 
 def run(arguments: Namespace) -> int:
-    _refuse_contradictions(arguments)
-    from surveykit.catalog.locate import locate
+    from surveykit.api.asking import query
 
-    result = query.ask(
-        locate(arguments.catalog).folder,
+    result = query(
+        arguments.condition,
         sql=arguments.sql,
-        condition=arguments.condition,
-        select=arguments.select or query.DEFAULT_SELECT,
+        select=arguments.select,
         order_by=arguments.order_by,
         limit=arguments.limit,
         backbone=arguments.backbone,
         evidence=arguments.evidence,
         timeout=arguments.timeout,
         max_rows=arguments.max_rows,
+        catalog=arguments.catalog,
     )
     print(_text(result, arguments))
     if not result.rows:
         print("surveykit: nothing matches", file=sys.stderr)
     return 0
-
-
-def _refuse_contradictions(arguments: Namespace) -> None:
-    if arguments.sql is None:
-        return
-    for name in ("condition", "select", "order_by", "limit", "backbone", "evidence"):
-        if getattr(arguments, name) not in (None, False):
-            option = name if name == "condition" else f"--{name.replace('_', '-')}"
-            raise QueryError(f"--sql is a whole statement and goes without {option}; write it into the SELECT")
 
 
 def _text(result: query.Result, arguments: Namespace) -> str:

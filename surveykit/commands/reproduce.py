@@ -6,9 +6,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from surveykit.commands.verify import add_sample
+from surveykit.commands.arguments import Progress, add_sample
 
-DATABASE = Path("build/surveykit.duckdb")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surveykit.api.verifying import Verification
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,26 +26,27 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.load import load
-    from surveykit.commands import verify
-    from surveykit.database.build import build as build_database
-    from surveykit.errors import SurveyError
-    from surveykit.site.build import build as build_site
+    from surveykit.api.making import DATABASE, reproduce
     from surveykit.site.build import catalog_named_by
-    from surveykit.verify.again import digest_of
 
-    location = catalog_named_by(arguments.config, arguments.catalog)  # first: without MkDocs no minute is spent
+    location = catalog_named_by(arguments.config, arguments.catalog)
     print(f"catalog: {location.folder} ({location.chosen_by})", flush=True)
-    content = digest_of(location.root)
-    catalog = load(location.root)
-    report, checked = verify.check(catalog, arguments)
-    verify.show(report, Namespace(table=None, verdict=None, format="table", summary=True))
-    if not report.passed:
+    with Progress(quiet=arguments.quiet) as watch:
+        found = reproduce(
+            config=arguments.config, sample=arguments.sample, seed=arguments.seed, catalog=location.folder,
+            watch=watch, verified=_show,
+        )  # fmt: skip
+    if not found.passed:
         print(f"nothing was written: no site, and no {DATABASE}", file=sys.stderr)
         return 1
-    if digest_of(location.root) != content:
-        raise SurveyError(f"{location.folder} changed while it was verified, so nothing was written; run this again")
-    site = build_site(arguments.config, catalog=location.root, strict=True, checked=checked)
-    build_database(catalog, DATABASE)
-    print(f"wrote {site} and {DATABASE}")
+    print(f"wrote {found.site} and {found.database}")
     return 0
+
+
+def _show(verification: Verification) -> None:
+    for line in (verification.sample.sentence(), *verification.findings):
+        print(line, file=sys.stderr)
+    for sentence in verification.sentences():
+        print(sentence)
+    if verification.findings:
+        print(f"{len(verification.findings)} findings", file=sys.stderr)

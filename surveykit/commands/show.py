@@ -14,24 +14,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
+    from dataclasses import astuple, fields
     from textwrap import fill
 
-    from surveykit.catalog.locate import locate
+    from surveykit.api.asking import show
     from surveykit.commands.arguments import terminal_width
-    from surveykit.database import cache
-    from surveykit.database.methods import facts, portrait
-    from surveykit.database.reading import reading
+    from surveykit.database.methods import Fact
 
     width = terminal_width()
-    with reading(cache.current(locate(arguments.catalog).root)) as reader:
-        words = portrait(reader, arguments.method)
-        columns, rows = facts(reader, arguments.method)
+    found = show(arguments.method, catalog=arguments.catalog)
     if arguments.format == "table":
-        for paragraph in words:
+        for paragraph in found.paragraphs:
             print(fill(paragraph, width=min(width or 100, 100)), end="\n\n")
     elif arguments.format == "markdown":
-        print("\n\n".join(words), end="\n\n")
+        print("\n\n".join(found.paragraphs), end="\n\n")
     else:
-        print(words[0], file=sys.stderr)
-    print(output.render(columns, rows, arguments.format, width))
+        print(found.paragraphs[0], file=sys.stderr)
+    columns = [field.name for field in fields(Fact)]
+    print(output.render(columns, [astuple(fact) for fact in found.facts], arguments.format, width))
     return 0

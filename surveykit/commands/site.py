@@ -14,10 +14,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
-    from surveykit.site.build import build, catalog_named_by
+    from surveykit.api.making import site
 
-    location = locate(arguments.catalog) if arguments.catalog else catalog_named_by(arguments.config)
-    site = build(arguments.config, catalog=location.root, strict=True, offline=arguments.offline)
-    print(f"wrote {site} from {location.folder} ({location.chosen_by})")
+    written = site(config=arguments.config, offline=arguments.offline, catalog=arguments.catalog or None)
+    print(f"wrote {written.folder} from {written.catalog} ({written.chosen_by})")
     return 0

@@ -12,12 +12,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
-    from surveykit.commands.arguments import terminal_width
-    from surveykit.database import cache
-    from surveykit.database.reading import reading
+    from dataclasses import astuple, fields
 
-    with reading(cache.current(locate(arguments.catalog).root)) as reader:
-        columns, rows = reader.listing("SELECT * FROM sources ORDER BY date DESC, source")
-    print(output.render(columns, rows, arguments.format, terminal_width()))
+    from surveykit.api.asking import sources
+    from surveykit.commands.arguments import terminal_width
+    from surveykit.database.sources import CountedSource
+
+    rows = [astuple(source) for source in sources(catalog=arguments.catalog)]
+    print(output.render([field.name for field in fields(CountedSource)], rows, arguments.format, terminal_width()))
     return 0

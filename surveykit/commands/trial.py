@@ -6,11 +6,11 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from surveykit import output
-from surveykit.commands.count import positive
+from surveykit.commands.arguments import Progress, positive, terminal_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surveykit.engine.train.pretrained_trial import RealWeights
+    from surveykit.engine.train.pretrained_trial import Trials
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -60,39 +60,28 @@ def _rate(text: str) -> float:
 
 
 def run(arguments: Namespace) -> int:
-    from pathlib import Path
+    from surveykit.api.measuring import trial
+    from surveykit.engine.train.pretrained_trial import COLUMNS
 
-    from surveykit.catalog.locate import locate
-    from surveykit.catalog.selection import selected_recipes
-    from surveykit.commands.arguments import terminal_width
-    from surveykit.commands.measure import progress
-    from surveykit.engine.train import differences, pretrained_trial, texts
-
-    recipes = dict(selected_recipes(locate(arguments.catalog).root, arguments.method))
-    data = texts.BUNDLED if arguments.data is None else Path(arguments.data)
-    examples = texts.read(data, arguments.columns if arguments.data else texts.COLUMNS, arguments.label or ())
-    sizes = {"steps": arguments.steps, "batch": arguments.batch, "length": arguments.length}
-    rates = pretrained_trial.RATES if arguments.rate is None else (arguments.rate,)
-    model = pretrained_trial.RealWeights(Path(arguments.model), examples, **sizes, rates=rates)
-    for line in (*model.notes, *_described(model, arguments.steps, differences.TOLERANCE)):
+    a = arguments
+    with Progress(quiet=a.quiet) as watch:
+        found = trial(
+            a.method, model=a.model, data=a.data, columns=a.columns, label=a.label or (), steps=a.steps, batch=a.batch,
+            length=a.length, rate=a.rate, catalog=a.catalog, watch=watch,
+        )  # fmt: skip
+    for line in (*found.notes, *_described(found)):
         print(line, file=sys.stderr)
-    rows = []
-    with progress(len(recipes) + bool(model.head), quiet=arguments.quiet) as bar:
-        for row in model.rows(recipes):
-            rows.append(row)
-            bar.update()
-    cells = [[getattr(row, column) for column in pretrained_trial.COLUMNS] for row in rows]
-    print(output.render(pretrained_trial.COLUMNS, cells, arguments.format, terminal_width()))
-    faults = [f"{row.configuration}: {fault}" for row in rows for fault in row.faults]
-    for fault in faults:
+    cells = [[getattr(row, column) for column in COLUMNS] for row in found.rows]
+    print(output.render(COLUMNS, cells, a.format, terminal_width()))
+    for fault in found.faults:
         print(fault, file=sys.stderr)
-    return 1 if faults else 0
+    return 0 if found.passed else 1
 
 
-def _described(model: RealWeights, steps: int, tolerance: float) -> list[str]:
-    head = f"; its head has {model.head:,} parameters, which no figure counts" if model.head else ""
+def _described(found: Trials) -> list[str]:
+    head = f"; its head has {found.head:,} parameters, which no figure counts" if found.head else ""
     return [
-        f"{model.instance.name}: {model.instance.parameters:,} pretrained parameters, in 32-bit floats",
-        f"{model.task.description}{head}",
-        f"{steps} steps of AdamW in each stage; outputs are equal up to {tolerance:g} of the largest",
+        f"{found.model}: {found.parameters:,} pretrained parameters, in 32-bit floats",
+        f"{found.task}{head}",
+        f"{found.steps} steps of AdamW in each stage; outputs are equal up to {found.tolerance:g} of the largest",
     ]

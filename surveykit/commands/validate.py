@@ -10,12 +10,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.load import load
-    from surveykit.catalog.locate import locate
-    from surveykit.database.build import check_that_it_builds
+    from surveykit.api.making import validate
 
-    catalog = load(locate(arguments.catalog).root)
-    check_that_it_builds(catalog)
+    catalog = validate(catalog=arguments.catalog)
     counts = {
         "methods": len(catalog.methods),
         "configurations": sum(1 for _ in catalog.configurations()),

@@ -1,4 +1,4 @@
-"""`surveykit verify-params`: measure again, and compare with records, formulas and the survey's figures."""
+"""`surveykit verify-params`: measure again, and compare with records, formulas and printed counts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from surveykit import output
+from surveykit.commands.arguments import Progress, terminal_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Any
 
-    from surveykit.catalog.load import Catalog
-    from surveykit.catalog.measured import Cell
-    from surveykit.catalog.measurements import Measurement
-    from surveykit.verify import Report
+    from surveykit.api.verifying import ParameterReport
+    from surveykit.verify import Verdict
 
 COLUMNS = ("row", "backbone", "column", "printed", "measured", "verdict", "outcome", "cause", "fits_setup")
 COUNTED = ("configuration", "backbone", "trainable", "added", "stored", "changed", "provenance")
@@ -40,64 +39,31 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.load import load
-    from surveykit.catalog.locate import locate
-    from surveykit.commands.measure import measured, select
-    from surveykit.verify import verify
+    from surveykit.api.verifying import verify_params
 
-    catalog = load(locate(arguments.catalog).root)
-    if arguments.checkpoint is not None or arguments.revision is not None:
-        return _on_checkpoint(catalog, arguments)
-    wanted = with_evidence(catalog, select(catalog, arguments.method, arguments.backbone))
-    report = verify(catalog, measured(catalog, wanted, quiet=arguments.quiet))
-    show(report, arguments.format, summary_only=arguments.summary)
-    return 0 if report.passed else 1
-
-
-def _on_checkpoint(catalog: Catalog, arguments: Namespace) -> int:
-    """Put the checkpoint to its backbone; where they are one, count there, and compare as always."""
-    from surveykit.commands.measure import measured, select
-    from surveykit.commands.verify_backbones import exit_code, report
-    from surveykit.errors import SurveyError
-    from surveykit.verify import verify
-
-    names = arguments.backbone or [None]
-    if arguments.checkpoint is None or len(names) > 1:
-        raise SurveyError("a checkpoint is one backbone's: --checkpoint DIR|HUB_ID, and at most one --backbone")
-    from surveykit.engine.models.checkpoints import given
-
-    checked = given(catalog, arguments.checkpoint, names[0], arguments.revision)
-    report(checked)
-    if checked.backbone is None or exit_code([checked]):
-        return exit_code([checked])
-    wanted = with_evidence(catalog, select(catalog, arguments.method, [checked.backbone.id]))
-    print(f"{checked.backbone.id}: counted on the model whose header {checked.source} has", file=sys.stderr)
-    counted = measured(catalog, wanted, quiet=arguments.quiet)
-    fresh = [m.model_copy(update={"provenance": "header"}) for m in counted]
-    found = verify(catalog, fresh)
-    show(found, arguments.format, summary_only=arguments.summary, counts=fresh)
+    with Progress(quiet=arguments.quiet) as watch:
+        found = verify_params(
+            method=arguments.method or (), backbone=arguments.backbone or (), checkpoint=arguments.checkpoint,
+            revision=arguments.revision, catalog=arguments.catalog, watch=watch,
+        )  # fmt: skip
+    checkpoint = found.checkpoint
+    if checkpoint is not None:
+        for line in checkpoint.messages:
+            print(line, file=sys.stderr)
+        if checkpoint.backbone is None or checkpoint.verdict != "matches":
+            return 1 if checkpoint.verdict == "differs" else 2
+        name = checkpoint.backbone.id
+        print(f"{name}: counted on the model whose header {checkpoint.source} has", file=sys.stderr)
+    _show(found, arguments.format, summary_only=arguments.summary)
     return 0 if found.passed else 1
 
 
-def with_evidence(catalog: Catalog, chosen: list[Cell]) -> list[Cell]:
-    """Add the configurations that explanations of the chosen methods name, so that they can be checked."""
-    from surveykit.catalog.measured import Cell, cells
-
-    named = {
-        method.id: [name for e in method.explanations for name in (e.fits_setup, *e.tried) if name is not None]
-        for method in catalog.methods.values()
-    }
-    evidence = {Cell(cell.backbone, name) for cell in chosen for name in named[cell.configuration.split("/")[0]]}
-    return sorted({*chosen, *evidence.intersection(cells(catalog))})
-
-
-def show(report: Report, format: str, *, summary_only: bool, counts: Sequence[Measurement] | None = None) -> None:
-    """Verdicts, or else the counts given, on standard output, findings on standard error; the sentence goes where it
+def _show(report: ParameterReport, format: str, *, summary_only: bool) -> None:
+    """Verdicts, or the counts on a checkpoint, on standard output, findings on standard error; the sentence goes where it
     cannot spoil data."""
-    from surveykit.commands.arguments import terminal_width
-    from surveykit.verify import ci_formats, summarise
+    from surveykit.verify import ci_formats
 
-    sentence = summarise(report.verdicts).sentence()
+    sentence = "\n".join(report.sentences())
     for finding in report.findings:
         print(finding, file=sys.stderr)
     if summary_only:
@@ -107,9 +73,18 @@ def show(report: Report, format: str, *, summary_only: bool, counts: Sequence[Me
     elif format == "github":
         print(ci_formats.github(report), end="")
     else:
-        columns, found = (COLUMNS, report.verdicts) if counts is None else (COUNTED, counts)
-        rows = [[getattr(row, column) for column in columns] for row in found]
+        columns, rows = (COLUMNS, [_row(v) for v in report.verdicts])
+        if report.checkpoint is not None:
+            columns, rows = COUNTED, [[getattr(count, column) for column in COUNTED] for count in report.counts]
         print(output.render(columns, rows, format, terminal_width()))
         print(sentence, file=sys.stdout if format in ("table", "markdown") else sys.stderr)
     if report.findings:
         print(f"{len(report.findings)} findings", file=sys.stderr)
+
+
+def _row(v: Verdict) -> list[Any]:
+    """The values of `COLUMNS`."""
+    claim = v.claim
+    return [
+        claim.row, claim.model, claim.column, claim.printed, v.found.value, v.word, v.outcome, v.cause, v.fits_setup
+    ]  # fmt: skip

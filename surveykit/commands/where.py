@@ -10,11 +10,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from surveykit.catalog.locate import locate
+    from surveykit.api.making import where
     from surveykit.database import cache
 
-    location = locate(arguments.catalog)
-    print(f"catalog   {location.folder} ({location.chosen_by})")
-    print(f"cache     {cache.folder_of(location.folder)} ({cache.ENVIRONMENT} or the platform's cache folder)")
-    print(f"database  {cache.current_file(location.folder)}")
+    found = where(catalog=arguments.catalog)
+    print(f"catalog   {found.catalog} ({found.chosen_by})")
+    print(f"cache     {found.cache} ({cache.ENVIRONMENT} or the platform's cache folder)")
+    print(f"database  {found.database}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -28,7 +29,74 @@ OF_THE_AUDIT = frozenset(
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
 
-Listing = tuple[list[str], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class CheckedReading:
+    """One way to read a sentence, decided by one query."""
+
+    reading: str
+    """In words."""
+    holds: bool | None
+    """None where the query failed."""
+    figures: str | None
+    """What it was decided by, as a JSON object."""
+    sql: str
+
+
+@dataclass(frozen=True)
+class CheckedStatement:
+    """A sentence of the survey, and whether its own tables bear it out."""
+
+    id: str
+    status: str
+    """`holds`, `contradicted`, `depends_on_reading`, `not_checkable`, or `failed` where a query did."""
+    headline: str
+    says: str
+    locator: str
+    readings: tuple[CheckedReading, ...]
+
+
+@dataclass(frozen=True)
+class CheckedData:
+    """A check of the survey's raw data."""
+
+    id: str
+    found: int | None
+    """Number of rows that it finds; None where the query failed."""
+    looks_for: str
+    note: str | None
+    sql: str
+    rows: tuple[dict[str, Any], ...]
+    """What it finds, up to 200 rows, with the query's own columns."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The survey's sentences and raw data, checked against its own tables."""
+
+    statements: tuple[CheckedStatement, ...]
+    data: tuple[CheckedData, ...]
+    findings: tuple[str, ...]
+    """What is not as it was reviewed, or failed."""
+    summary: str
+    """One line that counts the statements by status and the data checks."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    def named(self, id: str) -> CheckedStatement | CheckedData:
+        """The statement or data check of this id.
+
+        Raises:
+            SurveyError: there is neither.
+        """
+        known: dict[str, CheckedStatement | CheckedData] = {check.id: check for check in self.data}
+        known |= {statement.id: statement for statement in self.statements}
+        if id not in known:
+            raise SurveyError(f"there is no statement or data check '{id}'{nearest(id, known)}")
+        return known[id]
 
 
 def results(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Iterator[tuple[type[Row], list[Row]]]:
@@ -90,7 +158,27 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def findings(reader: Reader) -> list[str]:
+def audited(reader: Reader) -> Audit:
+    """What the database holds of the statements and data checks, which were run when it was built."""
+    readings = (
+        "SELECT r.statement, reading, holds, figures, sql FROM statement_reading AS r JOIN statement_result AS result "
+        "ON result.statement = r.statement AND result.position = r.position ORDER BY r.statement, r.position"
+    )
+    statements = [
+        CheckedStatement(
+            row.id, row.status, row.headline, row.says, row.locator,
+            tuple(CheckedReading(r.reading, r.holds, r.figures, r.sql) for r in reader.of("statement", row.id, readings)),
+        )
+        for row in reader.all("SELECT * FROM statements ORDER BY position")
+    ]  # fmt: skip
+    data = [
+        CheckedData(row.id, row.found, row.looks_for, row.note, row.sql, tuple(json.loads(row.rows or "[]")))
+        for row in reader.all("SELECT * FROM data_audit ORDER BY position")
+    ]
+    return Audit(tuple(statements), tuple(data), tuple(_findings(reader)), _summary(reader))
+
+
+def _findings(reader: Reader) -> list[str]:
     """What fails `surveykit audit`: a result that is not the reviewed one, or a query that failed."""
     found = []
     for row in reader.all("SELECT * FROM statements WHERE status <> status_reviewed ORDER BY position"):
@@ -108,7 +196,7 @@ def findings(reader: Reader) -> list[str]:
     return found
 
 
-def summary(reader: Reader) -> str:
+def _summary(reader: Reader) -> str:
     """One line that counts the statements by status and the data checks."""
     counts = {
         row.status: row.times for row in reader.all("SELECT status, count(*) AS times FROM statements GROUP BY ALL")
@@ -119,28 +207,3 @@ def summary(reader: Reader) -> str:
     parts.append(f"{counts.get('depends_on_reading', 0)} depend on the reading")
     parts.append(f"{counts.get('not_checkable', 0)} cannot be checked")
     return "; ".join(parts) + f". {data.found} of {data.checks} data checks find something."
-
-
-def one(reader: Reader, name: str) -> Listing:
-    """A statement with its readings, or a data check with its rows.
-
-    Raises:
-        SurveyError: there is neither.
-    """
-    statement = reader.all("SELECT * FROM statements WHERE id = ?", name)
-    if statement:
-        columns = ["reading", "holds", "figures", "sql"]
-        rows = reader.all(
-            "SELECT reading, holds, figures, sql FROM statement_reading AS r "
-            "JOIN statement_result AS result ON result.statement = r.statement AND result.position = r.position "
-            "WHERE r.statement = ? ORDER BY r.position",
-            name,
-        )
-        return columns, [tuple(vars(row).values()) for row in rows]
-    check = reader.all("SELECT sql, rows FROM data_audit WHERE id = ?", name)
-    if not check:
-        known = [row.id for row in reader.all("SELECT id FROM statement UNION ALL SELECT id FROM data_check")]
-        raise SurveyError(f"there is no statement or data check '{name}'{nearest(name, known)}")
-    found = json.loads(check[0].rows or "[]")
-    columns = list(found[0]) if found else ["sql"]
-    return columns, [tuple(row.values()) for row in found] or [(check[0].sql,)]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 from surveykit.database.connection import connect
 from surveykit.errors import QueryError, nearest
 
-Listing = tuple[list[str], list[tuple[Any, ...]]]
+
+@dataclass(frozen=True)
+class Field:
+    """Something that a query can name."""
+
+    name: str
+    kind: str
+    """`view`, `macro` or `table`; of a column, its type in DuckDB."""
+    comment: str | None
+    """What it holds, with its unit."""
 
 
-def tables(database: str) -> Listing:
-    """Every table, view and macro: name, kind, comment. Views first, for they are made for reading."""
+def tables(database: Path) -> list[Field]:
+    """Every table, view and macro. Views first, for they are made for reading."""
     with connect(database, read_only=True) as connection:
         rows = connection.execute("""
             SELECT view_name AS name, 'view' AS kind, comment FROM duckdb_views() WHERE NOT internal
@@ -22,11 +32,11 @@ def tables(database: str) -> Listing:
             SELECT table_name, 'table', comment FROM duckdb_tables() WHERE NOT internal
             ORDER BY list_position(['view', 'macro', 'table'], kind), name
         """).fetchall()
-    return ["name", "kind", "comment"], rows
+    return [Field(*row) for row in rows]
 
 
-def columns(database: str, table: str) -> Listing:
-    """The columns of one table or view: name, type, comment.
+def columns(database: Path, table: str) -> list[Field]:
+    """The columns of one table or view.
 
     Raises:
         QueryError: there is no such table; the nearest is named.
@@ -42,4 +52,4 @@ def columns(database: str, table: str) -> Listing:
                 "SELECT DISTINCT table_name FROM duckdb_columns() WHERE NOT internal"
             ).fetchall()]  # fmt: skip
             raise QueryError(f"no table or view '{table}'{nearest(table, names)}; surveykit fields lists them all")
-    return ["column", "type", "comment"], rows
+    return [Field(*row) for row in rows]

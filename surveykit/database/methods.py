@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from surveykit.database.reading import Reader
 from surveykit.errors import SurveyError, nearest
 
-Listing = tuple[list[str], list[tuple[Any, ...]]]
+
+@dataclass(frozen=True)
+class Fact:
+    """Something claimed or measured of a method. What nobody claimed or measured is None."""
+
+    what: str
+    claimed: str | None
+    """As printed."""
+    measured: str | None
+    measured_of: str | None
+    """Configuration and model that our figure is of."""
+    verdict: str | None
+    evidence: str | None
+    """Where the claim stands, or why the verdict is what it is."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One method: every claim beside what was measured."""
+
+    method: str
+    """Its id."""
+    paragraphs: tuple[str, ...]
+    """Name and place, idea, trade-off, and what stands in the way of instantiating it, if anything."""
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods side by side."""
+
+    backbone: str
+    """Of the measurements."""
+    methods: tuple[str, ...]
+    """Ids, each once, in the order in which they were named."""
+    properties: Mapping[str, tuple[Any, ...]]
+    """Of each property one value for each method, in the order of `methods`."""
 
 
 def method_id(reader: Reader, name: str) -> str:
@@ -28,20 +65,25 @@ def method_id(reader: Reader, name: str) -> str:
     return known[name.casefold()]
 
 
-def portrait(reader: Reader, name: str) -> list[str]:
-    """Paragraphs: name and place, idea, trade-off, what it did when it was run, and what stands in the way, if anything."""
+def portrait(reader: Reader, name: str) -> Portrait:
+    """A method by its id, name or other name.
+
+    Raises:
+        SurveyError: there is no such method.
+    """
     name = method_id(reader, name)
     m = reader.one("SELECT * FROM method JOIN paper ON paper.key = method.paper WHERE method.id = ?", name)
     words = [f"{m.name}: {m.title} ({m.year}). Survey section {m.section}, {m.family.replace('_', ' ')}."]
     words += [m.idea, f"Trade-off: {m.tradeoff}"]
     words += [f"Reconstruction: {m.reconstruction}"] if m.reconstruction else []
-    return words + ([f"Not instantiated: {m.not_instantiated}"] if m.not_instantiated else [])
+    words += [f"Not instantiated: {m.not_instantiated}"] if m.not_instantiated else []
+    return Portrait(name, tuple(words), tuple(_facts(reader, name)))
 
 
-def facts(reader: Reader, name: str) -> Listing:
+def _facts(reader: Reader, name: str) -> list[Fact]:
     """The argument about a method, claim beside evidence: cells of Tables 1 and 2, figures of Table 5, what the default
     configuration costs on T5-Large, and its counts on every backbone."""
-    return reader.listing(
+    _, rows = reader.listing(
         """
         SELECT what, claimed, measured, measured_of, verdict, evidence FROM (
             SELECT 1 AS part, list_position(['type', 'disk', 'ram', 'bp', 'overhead'], name) AS place,
@@ -96,8 +138,9 @@ def facts(reader: Reader, name: str) -> Listing:
             WHERE configuration.method = $name AND configuration.is_default
         ) ORDER BY part, place, what
         """,
-        name=method_id(reader, name),
+        name=name,
     )
+    return [Fact(*row) for row in rows]
 
 
 _COMPARED = (
@@ -111,8 +154,8 @@ _COMPARED = (
 )  # fmt: skip
 
 
-def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Listing:
-    """One column per method, one row per property.
+def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Comparison:
+    """Methods, with what was measured on a backbone.
 
     Raises:
         SurveyError: fewer than two methods, or a name that is not in the catalog.
@@ -125,13 +168,11 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Listing
         raise SurveyError(f"there is no backbone '{backbone}'{nearest(backbone, known)}")
     methods = {row.id: row for row in reader.all("SELECT * FROM methods_on(?)", backbone)}
     chosen = list(dict.fromkeys(names))
-    rows: list[tuple[Any, ...]] = [
-        (column, *(getattr(methods[name], column) for name in chosen)) for column in _COMPARED
-    ]
+    rows = {column: tuple(getattr(methods[name], column) for name in chosen) for column in _COMPARED}
     # A year is a name, not an amount: as text it keeps its digits together.
-    rows[_COMPARED.index("year")] = ("year", *(str(methods[name].year) for name in chosen))
+    rows["year"] = tuple(map(str, rows["year"]))
     formulas = {row.method: row.formula_trainable for row in reader.all("SELECT * FROM configuration WHERE is_default")}
-    rows.append(("formula", *(formulas.get(name) for name in chosen)))
+    rows["formula"] = tuple(formulas.get(name) for name in chosen)
     for size in known:
         # Of two rows of one method the one that is read as its default configuration comes last, and stays.
         ours = (
@@ -142,14 +183,18 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Listing
         scores = {row.method_id: row for row in reader.all(ours, size)}
         if scores:
             shown = [scores.get(name) for name in chosen]
-            rows.append((f"score on {size}, recomputed", *(row and row.score_mean for row in shown)))
+            rows[f"score on {size}, recomputed"] = tuple(row and row.score_mean for row in shown)
             if any(row is not None and row.caveat for row in shown):
-                rows.append((f"score on {size}, caveat", *(row and row.caveat for row in shown)))
-    return ["property", *chosen], rows
+                rows[f"score on {size}, caveat"] = tuple(row and row.caveat for row in shown)
+    return Comparison(backbone, tuple(chosen), rows)
 
 
 def citations(reader: Reader, names: Sequence[str]) -> list[str]:
-    """BibTeX entries of methods or papers, each once, in the order of the names."""
+    """BibTeX entries of methods or papers, each once, in the order of the names.
+
+    Raises:
+        SurveyError: there is no such method or paper.
+    """
     papers = {row.key: row.bibtex for row in reader.all("SELECT key, bibtex FROM paper")}
     methods = {row.id: row.paper for row in reader.all("SELECT id, paper FROM method")}
     for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, TypeVar
@@ -23,8 +23,6 @@ from surveykit.engine.measure_trials import trial_values
 from surveykit.engine.models.catalogued import blueprint, build
 from surveykit.engine.trace.costs import Costs
 
-Watch = Callable[[Cell], None]
-"""Called before each cell; a progress bar, for instance."""
 R = TypeVar("R", bound=Recorded)
 
 
@@ -39,7 +37,7 @@ def this_run() -> Run:
     return Run.model_validate({"run": run_name(**versions), "date": datetime.date.today().isoformat(), **versions})
 
 
-def measure(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: None) -> Iterator[Measurement]:
+def measure(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[Measurement]:
     """Count each cell on the meta device: no weights, no network. Each backbone is built once.
 
     A recipe that does not fit a backbone is a result, a measurement that failed with its reason.
@@ -48,19 +46,17 @@ def measure(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell:
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
         instance = build(catalog.models[backbone])
         for cell in group:
-            watch(cell)
             found = count_values(catalog.recipe(cell.configuration), instance)
             origin = {"provenance": "config", "key": current_key(catalog, cell, "counts"), "run": run}
             yield _row(Measurement, cell, found, origin)
 
 
-def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: None) -> Iterator[list[Recorded]]:
+def trace(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]:
     """Costs and memory of each cell, all rows of a cell together. A recipe that cannot run has its reason instead."""
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
         costs = Costs(blueprint(catalog.models[backbone]))
         for cell in group:
-            watch(cell)
             chosen = traced_settings(catalog, cell.configuration, backbone)
             settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.dtypes)
             cost, memory = cost_values(catalog.recipe(cell.configuration), costs, *settings)
@@ -68,11 +64,10 @@ def trace(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: N
             yield [_row(Cost, cell, cost, origin), *(_row(MemoryUse, cell, one, origin) for one in memory)]
 
 
-def trials(catalog: Catalog, cells: Iterable[Cell], watch: Watch = lambda cell: None) -> Iterator[TrialRow]:
+def trials(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[TrialRow]:
     """Run each configuration for real on a tiny T5."""
     run = this_run().run
     for cell in cells:
-        watch(cell)
         origin = {"key": current_key(catalog, cell, "trials"), "run": run}
         yield _row(TrialRow, cell, trial_values(catalog.recipe(cell.configuration)), origin)
 

@@ -19,10 +19,24 @@ from surveykit.recipes import Recipe
 
 
 @dataclass(frozen=True)
-class OnModel:
+class ModelFacts:
+    """The model that figures are of."""
+
+    name: str
+    architecture: str
+    """The class of transformers."""
+    parameters: int
+    """Of the bare model, each once however many names it has: what percentages are of."""
+    notes: tuple[str, ...]
+    """What whoever reads a figure of this model has to know, a sentence each; mostly none."""
+
+
+@dataclass(frozen=True)
+class CountOnModel:
     """One configuration on one model. What is not known is None, and `reason` says why."""
 
     configuration: str
+    model: ModelFacts
     trainable: int | None
     """Parameters that the optimizer updates, in the stage in which they are most."""
     percent: float | None
@@ -32,9 +46,12 @@ class OnModel:
     added: int | None
     changed: int | None
     """Entries of the model that can differ once all that can is merged."""
+    stored: int | None
+    """Numbers to keep for each task."""
     stored_bytes: int | None
-    """To keep for each task, at 4 bytes a number."""
+    """… at 4 bytes a number, with the indices of sparse forms and seeds."""
     update_rank: int | None
+    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
     size: str | None
     """The hyper-parameter that a budget set, and its value."""
     reason: str | None
@@ -46,6 +63,9 @@ class CostsOnModel:
     """What one configuration costs on one model; None everywhere where `reason` says why it cannot run."""
 
     configuration: str
+    model: ModelFacts
+    loss: str
+    """In words, what is differentiated in the training step."""
     peak_bfloat16: int | None
     """Bytes of a training step, in the stage in which they are most, all numbers of two bytes."""
     peak_float32: int | None
@@ -80,25 +100,32 @@ def model_named(source: str, catalog: Path) -> Blueprint:
     return blueprint_of(source)
 
 
+def facts_of(instance: Instance) -> ModelFacts:
+    """A model in a few words and figures."""
+    kind, notes = type(instance.model).__name__, instance.blueprint.notes
+    return ModelFacts(instance.name, kind, instance.parameters, notes)
+
+
 def count_on(
     instance: Instance, recipes: Iterable[tuple[str, Recipe]], budget: Fraction | None = None
-) -> Iterator[OnModel]:
+) -> Iterator[CountOnModel]:
     """Count each recipe on a model.
 
     Args:
         budget: how many numbers may be trained in the last stage; each method's size is set to what comes nearest.
     """
+    model = facts_of(instance)
     for name, recipe in recipes:
         try:
             counts, size, reason = _counted(instance, name, recipe, budget)
         except RecipeError as error:
-            yield OnModel(name, *(None,) * 8, reason=str(error))
+            yield CountOnModel(name, model, *(None,) * 9, reason=str(error))
             continue
         percent = 100 * counts.trainable / instance.parameters
         last = counts.trainable_task if counts.trainable_task != counts.trainable else None
-        yield OnModel(
-            name, counts.trainable, percent, last, counts.added, counts.changed, counts.stored_bytes, counts.update_rank,
-            size, reason,
+        yield CountOnModel(
+            name, model, counts.trainable, percent, last, counts.added, counts.changed, counts.stored,
+            counts.stored_bytes, counts.update_rank, size, reason,
         )  # fmt: skip
 
 
@@ -117,17 +144,19 @@ def measure_on(
     blueprint: Blueprint, recipes: Iterable[tuple[str, Recipe]], *, batch: int, length: int
 ) -> Iterator[CostsOnModel]:
     """Trace each recipe on a model: training on so many sequences of so many positions, and inference."""
-    costs = Costs(blueprint)
+    costs, model, loss = Costs(blueprint), facts_of(blueprint.build()), loss_of(blueprint)
     for name, recipe in recipes:
         try:
             steps = [costs.training(stage, batch, length) for stage in recipe.stages]
             inference = costs.inference(recipe)
         except RecipeError as error:
-            yield CostsOnModel(name, *(None,) * 12, reason=str(error))
+            yield CostsOnModel(name, model, loss, *(None,) * 12, reason=str(error))
             continue
         last = steps[-1]
         yield CostsOnModel(
             configuration=name,
+            model=model,
+            loss=loss,
             peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
             peak_float32=max(step.memory["float32"].peak for step in steps),
             blocks=last.backprop.blocks,

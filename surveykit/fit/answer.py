@@ -12,8 +12,9 @@ from surveykit.database.reading import reading
 from surveykit.fit import words
 from surveykit.fit.candidates import Candidate, Evidence, Question
 from surveykit.fit.evidence import errors, evidence
-from surveykit.fit.predict import Opened, Unable, Unwanted, Watch, chosen, opened, predictions, size_and_biases
+from surveykit.fit.predict import Opened, Unable, Unwanted, chosen, opened, predictions, size_and_biases
 from surveykit.fit.ranking import Choice, rank, with_evidence
+from surveykit.processes import Watch, unwatched
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Answer:
     """Configurations whose inference overhead is not allowed."""
     notes: tuple[str, ...] = ()
     """What of the model the figures leave out."""
+
+    @property
+    def asked(self) -> int:
+        """How many configurations were tried."""
+        return len(self.choices) + len(self.unable) + self.unwanted
 
     @property
     def fits(self) -> bool:
@@ -50,7 +56,7 @@ def will_it_fit(
     *,
     methods: Sequence[str] | None = None,
     every: bool = False,
-    watch: Watch = lambda name: None,
+    watch: Watch = unwatched,
 ) -> Answer:
     """Trace configurations on a model and rank them.
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Union
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
+from surveykit.catalog.selection import refuse_unknown
 from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, Parts, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
-from surveykit.processes import in_processes
+from surveykit.processes import Watch, in_processes, unwatched
 
 if TYPE_CHECKING:
     from surveykit.engine.models.model import Blueprint
@@ -20,9 +21,6 @@ _AT_ONCE = 10
 """Configurations for which one more process is worth its imports."""
 
 NOTHING_TO_TRAIN = "it would train nothing: the model has no such parameters (biases, for instance)"
-
-Watch = Callable[[str], None]
-"""Called with each configuration that is done; a progress bar, for instance."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def opened(catalog: Catalog, source: str) -> Opened:
 
 
 def predictions(
-    catalog: Catalog, model: Opened, question: Question, configurations: Sequence[str], watch: Watch = lambda name: None
+    catalog: Catalog, model: Opened, question: Question, configurations: Sequence[str], watch: Watch = unwatched
 ) -> Iterator[Outcome]:
     """Candidates in the order in which they are done, without evidence.
 
@@ -147,16 +145,18 @@ def predictions(
     """
     import os
 
-    workers = min(os.cpu_count() or 1, -(-len(configurations) // _AT_ONCE))
+    total = len(configurations)
+    watch(0, total)
+    workers = min(os.cpu_count() or 1, -(-total // _AT_ONCE))
+    outcomes: Iterator[Outcome]
     if workers < 2:
-        predictor = Predictor(catalog, model, question)
-        for name in configurations:
-            yield predictor.predict(name)
-            watch(name)
-        return
-    for name, outcome in in_processes(_predict, (catalog, model, question), configurations, workers):
+        outcomes = map(Predictor(catalog, model, question).predict, configurations)
+    else:
+        shared = in_processes(_predict, (catalog, model, question), configurations, workers)
+        outcomes = (outcome for _, outcome in shared)
+    for done, outcome in enumerate(outcomes, start=1):
         yield outcome
-        watch(name)
+        watch(done, total)
 
 
 def _predict(catalog: Catalog, model: Opened, question: Question) -> Callable[[str], Outcome]:
@@ -190,14 +190,10 @@ def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool, bias
     Raises:
         SurveyError: a name is not in the catalog.
     """
-    everything = list(catalog.configurations())
-    names = [name for name, _, _ in everything]
-    for name in methods or ():
-        if name not in catalog.methods and name not in names:
-            raise SurveyError(f"there is no method '{name}'{nearest(name, [*catalog.methods, *names])}")
+    refuse_unknown(catalog, methods or ())
     return [
         name
-        for name, method, configuration in everything
+        for name, method, configuration in catalog.configurations()
         if (methods and name in methods)
         or ((not methods or method.id in methods) and (every or configuration is method.default_on(biases=biases)))
     ]

@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 _MODEL_ID = r"^[a-z0-9]+([-.][a-z0-9]+)*$"
 
 
-def new(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> list[Path]:
+def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> list[Path]:
     """Write a commented source, method or model that loads.
 
     Args:

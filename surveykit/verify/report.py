@@ -58,9 +58,13 @@ def verify_counts(catalog: Catalog, fresh: Iterable[Measurement]) -> Report:
 
 
 def verify_all(
-    catalog: Catalog, fresh: Iterable[Measurement], again: Iterable[Recorded] = (), run: Run | None = None
+    catalog: Catalog,
+    fresh: Iterable[Measurement],
+    again: Iterable[Recorded] = (),
+    run: Run | None = None,
+    source: str | None = None,
 ) -> Report:
-    """Judge every claim. Counts are fresh; costs and trials are those recorded, which must be current.
+    """Judge every claim, or those of one source. Counts are fresh; costs and trials are those recorded, which must be current.
 
     Args:
         again: costs, memory and trials that were measured again, and must be as recorded.
@@ -68,7 +72,7 @@ def verify_all(
     """
     fresh = tuple(fresh)
     evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory)
-    verdicts = judge(catalog.claims, evidence)
+    verdicts = judge([claim for claim in catalog.claims if source in (None, claim.source)], evidence)
     findings = [
         *check_counts(catalog, fresh),
         *_unexplained(verdicts),

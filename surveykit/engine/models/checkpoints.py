@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
@@ -11,6 +13,9 @@ from surveykit.checkpoints import Comparison, Geometry, Header, compare, read
 from surveykit.checkpoints.config import expected, nearest_to
 from surveykit.engine.models.catalogued import build
 from surveykit.errors import CheckpointError, SurveyError, nearest
+
+SHOWN = 20
+"""Differences of a checkpoint that are listed in messages."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,28 @@ class Checked:
     error: str | None = None
     chosen: str | None = None
     """How the backbone was found, where nobody named it."""
+
+    @property
+    def verdict(self) -> Literal["matches", "differs", "not verified"]:
+        """Whether the checkpoint has the backbone's names and shapes; `not verified` where it could not be read."""
+        if self.comparison is None:
+            return "not verified"
+        return "matches" if self.comparison.matches else "differs"
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Why it was not read, or how it was, and each difference; many are counted by kind."""
+        name = self.backbone.id if self.backbone else self.source
+        if self.header is None or self.comparison is None:
+            return (f"surveykit: {name}: not verified: {self.error}",)
+        differences = self.comparison.differences
+        chosen = [self.chosen] if self.chosen else []
+        lines = [*chosen, *self.header.notes, *self.comparison.renamed, *map(str, differences[:SHOWN])]
+        if len(differences) > SHOWN:
+            kinds = Counter(difference.kind for difference in differences)
+            counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            lines.append(f"{SHOWN} of {len(differences)} differences ({counted})")
+        return tuple(f"{name}: {line}" for line in lines)
 
 
 def geometry(record: Model) -> Geometry:

@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 
 from surveykit.engine.models.weights import load_tokenizer, load_weights
+from surveykit.engine.train.differences import TOLERANCE
 from surveykit.engine.train.tasks import Task, task_of
 from surveykit.engine.train.texts import Example
 from surveykit.engine.train.trial import Setting, Trial, trial
 from surveykit.errors import RecipeError
+from surveykit.processes import Watch, unwatched
 from surveykit.recipes import Recipe, Stage
 
 RATES = (1e-3, 1e-4)
@@ -62,6 +64,37 @@ class Row:
     """What should not be: outputs that are not equal, tensors that moved, counts that are not true."""
 
 
+@dataclass(frozen=True)
+class Trials:
+    """What configurations did on a folder's model."""
+
+    model: str
+    """Name of the folder."""
+    parameters: int
+    """Of the bare model, each once."""
+    head: int
+    """Parameters of the head, which no figure counts; 0 where the model's own output is trained on."""
+    task: str
+    """In words: labels, and how many texts are trained on and held out."""
+    steps: int
+    """Of AdamW, in each stage."""
+    tolerance: float
+    """Outputs are equal that differ by no more than this share of the largest."""
+    notes: tuple[str, ...]
+    """What of the folder was left out or is missing."""
+    rows: tuple[Row, ...]
+    """In the order in which they were tried; where there is a head, it alone comes first."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What should not be, each with its configuration."""
+        return tuple(f"{row.configuration}: {fault}" for row in self.rows for fault in row.faults)
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults
+
+
 COLUMNS = tuple(field.name for field in fields(Row) if field.name != "faults")
 
 
@@ -99,6 +132,18 @@ class RealWeights:
     def head(self) -> int:
         """Parameters of the head; 0 where the model's own output is trained on."""
         return sum(parameter.numel() for parameter in self.task.objective.parameters())
+
+    def trials(self, recipes: Mapping[str, Recipe], watch: Watch = unwatched) -> Trials:
+        """Try recipes by name."""
+        rows, total = [], len(recipes) + bool(self.head)
+        watch(0, total)
+        for row in self.rows(recipes):
+            rows.append(row)
+            watch(len(rows), total)
+        return Trials(
+            self.instance.name, self.instance.parameters, self.head, self.task.description, self.setting.steps, TOLERANCE,
+            tuple(self.notes), tuple(rows),
+        )  # fmt: skip
 
     def rows(self, recipes: Mapping[str, Recipe]) -> Iterator[Row]:
         """Try recipes by name, one after another; where there is a head, it alone comes first."""

@@ -1,15 +1,17 @@
-"""A plain table of claims, such as that of a draft paper, beside what we count."""
+"""A plain table of claims beside what we count: check."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from os import fspath
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from surveykit.api.names import Folder, root_of
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.files import read_text
 from surveykit.catalog.load import Catalog
@@ -55,13 +57,12 @@ class _Row:
     model: str
 
 
-def check(path: Path, catalog: Catalog, model: str | None = None) -> list[CheckedClaim]:
-    """Judge the claims of a CSV file.
+def check(claims: Folder, *, model: Folder | None = None, catalog: Folder | None = None) -> list[CheckedClaim]:
+    """Judge the claims of a plain table, such as that of a draft paper.
 
     Args:
-        path: a table with the columns `method` (a method, or method/configuration), `column` (a quantity, such as
+        claims: a CSV file with the columns `method` (a method, or method/configuration), `column` (a quantity, such as
             trainable) and `printed`; if wanted `model`, `unit` and `locator`; any other column is a hyper-parameter.
-        catalog: where methods are looked up.
         model: what rows without a model of their own speak of: an id of the catalog, a folder with a config.json, such a
             file, or a name on the hub.
 
@@ -69,17 +70,21 @@ def check(path: Path, catalog: Catalog, model: str | None = None) -> list[Checke
         One result for each row, in the order of the file.
 
     Raises:
-        CatalogError: the table is at fault, with every problem.
+        CatalogError: the table or the catalog is at fault, with every problem.
         SurveyError: a model cannot be read.
+        MissingExtra: torch or transformers is not installed.
     """
-    rows = _read(path, catalog, model)
-    counts, sizes = _counted(rows, catalog)
-    evidence = Evidence(catalog, counts, (), (), sizes=sizes)
+    from surveykit.catalog.load import load
+
+    whole = load(root_of(catalog), measured=False)
+    rows = _read(Path(claims), whole, None if model is None else fspath(model))
+    counts, sizes = _counted(rows, whole)
+    evidence = Evidence(whole, counts, (), (), sizes=sizes)
     verdicts = judge([row.claim for row in rows], evidence)
     differing = {row.model for row, v in zip(rows, verdicts, strict=True) if v.word in NEEDS_EXPLANATION}
-    stated = [(name, c.recipe) for name, _, c in catalog.configurations()]
-    others = [m for one in sorted(differing) for m in _on(one, stated, catalog, sizes)]
-    wider = Evidence(catalog, [*others, *counts], (), (), sizes=sizes)
+    stated = [(name, c.recipe) for name, _, c in whole.configurations()]
+    others = [m for one in sorted(differing) for m in _on(one, stated, whole, sizes)]
+    wider = Evidence(whole, [*others, *counts], (), (), sizes=sizes)
     return [_checked(verdict, wider) for verdict in verdicts]
 
 
@@ -192,13 +197,15 @@ def _counted(rows: list[_Row], catalog: Catalog) -> tuple[list[Measurement], dic
     return counts, sizes
 
 
-def _on(model: str, recipes: object, catalog: Catalog, sizes: dict[str, int]) -> Iterator[Measurement]:
+def _on(
+    model: str, recipes: Iterable[tuple[str, Recipe]], catalog: Catalog, sizes: dict[str, int]
+) -> Iterator[Measurement]:
     from surveykit.engine.measure_counts import count_values
     from surveykit.engine.on_model import model_named
 
     instance = model_named(model, catalog.root).build()
     sizes[model] = instance.parameters
-    for name, recipe in recipes:  # type: ignore[attr-defined]
+    for name, recipe in recipes:
         found = dict.fromkeys(Measurement.values_of())
         yield Measurement.model_construct(
             **{**found, **count_values(recipe, instance), "configuration": name, "backbone": model}

@@ -1,0 +1,173 @@
+"""Reading the catalog: query, fields, show, compare, audit, cite, sources."""
+
+from __future__ import annotations
+
+from surveykit.database.query import DEFAULT_BACKBONE, DEFAULT_SELECT, MAX_ROWS, TIMEOUT_SECONDS
+
+TYPE_CHECKING = False  # importing typing would delay every query
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from surveykit.api.names import Folder, Names
+    from surveykit.database.audit import Audit
+    from surveykit.database.fields import Field
+    from surveykit.database.methods import Comparison, Portrait
+    from surveykit.database.query import Result
+    from surveykit.database.sources import CountedSource
+
+
+def query(
+    condition: str | None = None, *, sql: str | None = None, select: str | None = None, order_by: str | None = None,
+    limit: int | None = None, backbone: str | None = None, evidence: bool = False, timeout: float = TIMEOUT_SECONDS,
+    max_rows: int = MAX_ROWS, catalog: Folder | None = None,
+) -> Result:  # fmt: skip
+    """Methods for which a condition holds, or the result of one SELECT.
+
+    Args:
+        condition: what must hold of a method, as SQL; None for all methods.
+        sql: a whole SELECT instead, on the tables and views that `fields` lists.
+        select, order_by, limit: columns (`*` for all), order and number of the methods.
+        backbone: id of the model that measured columns are of; without it T5-Large.
+        evidence: also return what each method's row rests on.
+        timeout: seconds before the query is stopped.
+        max_rows: more rows are an error, never a silent cut.
+
+    Returns:
+        Rows with their `columns` and `types` (DuckDB's names), and `evidence`; `records()` gives one dict for each row.
+
+    Raises:
+        QueryError: the question is refused, wrong, or reached a bound.
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.catalog.locate import locate
+    from surveykit.database.query import ask
+    from surveykit.errors import QueryError
+
+    others = {"condition": condition, "--select": select, "--order-by": order_by, "--limit": limit,
+              "--backbone": backbone, "--evidence": evidence or None}  # fmt: skip
+    for option, value in others.items() if sql is not None else ():
+        if value is not None:
+            raise QueryError(f"--sql is a whole statement and goes without {option}; write it into the SELECT")
+    return ask(
+        locate(catalog).folder, sql=sql, condition=condition, select=select or DEFAULT_SELECT, order_by=order_by,
+        limit=limit, backbone=backbone, evidence=evidence, timeout=timeout, max_rows=max_rows,
+    )  # fmt: skip
+
+
+def fields(table: str | None = None, *, catalog: Folder | None = None) -> list[Field]:
+    """What queries can name: every table, view and macro, or the columns of one.
+
+    Args:
+        table: one table or view.
+
+    Returns:
+        Name, kind (of a column: its type in DuckDB) and comment of each; views first, columns in their order.
+
+    Raises:
+        QueryError: there is no such table; the nearest is named.
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.api.names import database_of
+    from surveykit.database.fields import columns, tables
+
+    database = database_of(catalog)
+    return tables(database) if table is None else columns(database, table)
+
+
+def show(method: str, *, catalog: Folder | None = None) -> Portrait:
+    """One method, every claim beside what was measured.
+
+    Args:
+        method: its id, name or other name, whatever its case.
+
+    Returns:
+        Paragraphs about it, and its facts.
+
+    Raises:
+        SurveyError: there is no such method; the nearest is named.
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.api.names import database_of
+    from surveykit.database.methods import portrait
+    from surveykit.database.reading import reading
+
+    with reading(database_of(catalog)) as reader:
+        return portrait(reader, method)
+
+
+def compare(method: Sequence[str], *, backbone: str = DEFAULT_BACKBONE, catalog: Folder | None = None) -> Comparison:
+    """Methods side by side, claims and measurements.
+
+    Args:
+        method: two or more.
+        backbone: id of the model that measurements are of.
+
+    Returns:
+        Of each property one value for each method.
+
+    Raises:
+        SurveyError: fewer than two methods, or a name that is not in the catalog.
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.api.names import database_of
+    from surveykit.database.methods import side_by_side
+    from surveykit.database.reading import reading
+
+    with reading(database_of(catalog)) as reader:
+        return side_by_side(reader, method, backbone)
+
+
+def audit(*, catalog: Folder | None = None) -> Audit:
+    """The survey's sentences and raw data, checked against its own tables.
+
+    Returns:
+        Statements with their readings, data checks with the rows that they find, and findings: what is not as it was
+        reviewed. `named(id)` is one of them.
+
+    Raises:
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.api.names import database_of
+    from surveykit.database.audit import audited
+    from surveykit.database.reading import reading
+
+    with reading(database_of(catalog)) as reader:
+        return audited(reader)
+
+
+def cite(name: Names, *, catalog: Folder | None = None) -> list[str]:
+    """BibTeX of methods or papers.
+
+    Args:
+        name: ids of methods, or keys of papers.
+
+    Returns:
+        One entry for each paper, in the order of the names.
+
+    Raises:
+        SurveyError: there is no such method or paper; the nearest is named.
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.api.names import database_of, several
+    from surveykit.database.methods import citations
+    from surveykit.database.reading import reading
+
+    with reading(database_of(catalog)) as reader:
+        return citations(reader, several(name))
+
+
+def sources(*, catalog: Folder | None = None) -> list[CountedSource]:
+    """What makes claims, and how these ended.
+
+    Returns:
+        Each source with its kind, tier and date, and the number of its printed cells by verdict.
+
+    Raises:
+        CatalogError: the catalog is invalid.
+    """
+    from surveykit.api.names import database_of
+    from surveykit.database.reading import reading
+    from surveykit.database.sources import counted_sources
+
+    with reading(database_of(catalog)) as reader:
+        return counted_sources(reader)

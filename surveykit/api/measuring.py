@@ -1,0 +1,242 @@
+"""Methods on models: count, fit, measure, trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args, overload
+
+from surveykit.api.names import Folder, Names, database_of, loaded, refuse_others, root_of, several
+from surveykit.catalog.measurements import Dtype
+from surveykit.catalog.selection import EVERY
+from surveykit.catalog.staleness import Measure
+from surveykit.errors import SurveyError
+from surveykit.processes import Watch, unwatched
+
+if TYPE_CHECKING:
+    from surveykit.catalog.measured import Cell, Recording
+    from surveykit.engine.on_model import CostsOnModel, CountOnModel
+    from surveykit.engine.train.pretrained_trial import Trials
+    from surveykit.errors import Problem
+    from surveykit.fit.answer import Answer
+
+
+@overload
+def count(
+    method: str, *, model: Folder, config: str | None = ..., trainable_budget: str | int | None = ...,
+    catalog: Folder | None = ...,
+) -> CountOnModel: ...  # fmt: skip
+@overload
+def count(
+    method: list[str] | tuple[str, ...], *, model: Folder, config: str | None = ...,
+    trainable_budget: str | int | None = ..., catalog: Folder | None = ...,
+) -> list[CountOnModel]: ...  # fmt: skip
+def count(
+    method: Names, *, model: Folder, config: str | None = None, trainable_budget: str | int | None = None,
+    catalog: Folder | None = None,
+) -> CountOnModel | list[CountOnModel]:  # fmt: skip
+    """What methods train on any model, without its weights.
+
+    Args:
+        method: a method (its default configuration), method/configuration, or a list of them; `["all"]` is every method.
+        model: a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub.
+        config: of methods that are named alone, this configuration instead of the default.
+        trainable_budget: set rank, bottleneck, length… to what trains nearest to this in the last stage: `"0.5%"` of the
+            model, `"2M"`, or a number of parameters.
+
+    Returns:
+        Numbers of parameters, the model that they are of, and the reason where there are none; a list where several
+        methods are asked for.
+
+    Raises:
+        SurveyError: there is no such method, configuration or model, or the model is of no kind that is supported.
+        MissingExtra: torch or transformers is not installed.
+    """
+    from surveykit.catalog.selection import selected_recipes
+    from surveykit.fit.sizes import parse_budget
+
+    if method == EVERY:
+        raise SurveyError("'all' stands for several methods: write ['all']")
+    root, names = root_of(catalog), several(method)
+    asked = None if trainable_budget is None else parse_budget(str(trainable_budget))
+    selected_recipes(root, names, config)  # a wrong name is said before a model is built
+    from surveykit.engine.on_model import count_on, model_named
+
+    instance = model_named(fspath(model), root).build()
+    recipes = selected_recipes(root, names, config, biases=instance.has_biases)
+    budget = None if asked is None else asked.of(instance.parameters)
+    found = list(count_on(instance, recipes, budget))
+    return found[0] if isinstance(method, str) else found
+
+
+def fit(
+    model: Folder, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
+    dtype: Dtype = "bfloat16", merge: bool = False, max_overhead: str | None = None,
+    methods: Names | None = None, all: bool = False, catalog: Folder | None = None, watch: Watch = unwatched,
+) -> Answer:  # fmt: skip
+    """Which methods can be trained on a model in the memory of a GPU.
+
+    Args:
+        model: as of `count`.
+        gpu_memory: `"24GB"` (10^9 bytes each), `"24GiB"` (2^30), or bytes.
+        batch: examples at once.
+        length: positions of an input.
+        target_length: positions of a target, where there is a decoder beside an encoder.
+        dtype: of weights, gradients, activations and optimizer state alike.
+        merge: merge after training: only methods that leave no overhead then, unless `max_overhead` allows some.
+        max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
+        methods: only these, or method/configuration; without it all.
+        all: every configuration, not only each method's default one.
+
+    Returns:
+        Choices, best first: predicted bytes, standing, and what the survey says of each; what cannot be put on the model
+        with its reason; and the answer in sentences.
+
+    Raises:
+        SurveyError: there is no such method or model, or an amount is wrong.
+        MissingExtra: torch or transformers is not installed.
+    """
+    from surveykit.fit.answer import will_it_fit
+    from surveykit.fit.candidates import Question
+    from surveykit.fit.ranking import overhead_kinds
+    from surveykit.fit.sizes import parse_size
+
+    _refuse_less_than_one(batch=batch, length=length, target_length=target_length)
+    refuse_others("dtype", dtype, get_args(Dtype))
+    most = max_overhead or ("none" if merge else None)
+    question = Question(
+        memory=gpu_memory if isinstance(gpu_memory, int) else parse_size(gpu_memory),
+        batch=batch,
+        length=length,
+        dtype=dtype,
+        target_length=target_length,
+        merge=merge,
+        max_overhead=None if most is None else overhead_kinds(most),
+    )
+    return will_it_fit(
+        loaded(catalog), database_of(catalog), fspath(model), question,
+        methods=None if methods is None else several(methods), every=all, watch=watch,
+    )  # fmt: skip
+
+
+@overload
+def measure(
+    method: Names, *, model: Folder, backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
+    batch: int = ..., length: int = ..., catalog: Folder | None = ...,
+) -> list[CostsOnModel]: ...  # fmt: skip
+@overload
+def measure(
+    method: Names = ..., *, backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
+    catalog: Folder | None = ..., watch: Watch = ...,
+) -> Recording: ...  # fmt: skip
+def measure(
+    method: Names = (), *, model: Folder | None = None, backbone: Names = (), all: bool = False,
+    only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256, catalog: Folder | None = None,
+    watch: Watch = unwatched,
+) -> Recording | list[CostsOnModel]:  # fmt: skip
+    """Measure what is stale in a catalog and write it to its folder `measured`; or, with a model, what methods cost there.
+
+    Args:
+        method: only these, or method/configuration; without it all. With a model they must be named, or be `"all"`.
+        model: as of `count`. Nothing is recorded then.
+        backbone: only on these models of the catalog.
+        all: also measure again what is recorded and not stale.
+        only: `counts` (parameters), `costs` (memory, backward, inference), `trials` (runs on a tiny T5); without it all.
+        batch, length: on a model of your own, sequences of a training step, and positions of each.
+
+    Returns:
+        What was measured and which files changed; with a model, the costs of each configuration, in bytes and FLOPs.
+
+    Raises:
+        SurveyError: a name is not known, options do not go together, or the folder cannot be written.
+        CatalogError: the catalog is invalid.
+        MissingExtra: torch or transformers is not installed.
+    """
+    if model is None:
+        return _measure_catalog(root_of(catalog), several(method), several(backbone), all, several(only), watch)
+    if not method:
+        raise SurveyError("with --model, name the methods to measure, or `all`")
+    if backbone or all or only:
+        raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
+    _refuse_less_than_one(batch=batch, length=length)
+    from surveykit.catalog.selection import selected_recipes
+
+    root, names = root_of(catalog), several(method)
+    selected_recipes(root, names)  # a wrong name is said before a model is built
+    from surveykit.engine.on_model import measure_on, model_named
+
+    blueprint = model_named(fspath(model), root)
+    recipes = selected_recipes(root, names, biases=blueprint.build().has_biases)
+    return list(measure_on(blueprint, recipes, batch=batch, length=length))
+
+
+def _measure_catalog(
+    root: Path, methods: list[str], backbones: list[str], all: bool, only: list[str], watch: Watch
+) -> Recording:
+    from surveykit.catalog.load import load
+    from surveykit.catalog.measured import Recording, cells, stale, tidy
+    from surveykit.catalog.selection import select
+
+    for kind in only:
+        refuse_others("only", kind, get_args(Measure))
+    faults: list[Problem] = []
+    catalog = load(root, left_out=faults)  # what is at fault in catalog/measured is to be measured again
+    wanted: dict[Measure, list[Cell]] = {}
+    for kind in get_args(Measure):
+        if not only or kind in only:
+            selected = select(catalog, cells(catalog, kind), methods, backbones)
+            outdated = set(selected) if all else set(stale(catalog, kind))
+            wanted[kind] = [cell for cell in selected if cell in outdated]
+    if not any(wanted.values()):
+        return Recording(cells={}, failed=(), refused=(), files=tuple(tidy(catalog)), faults=tuple(faults))
+    from surveykit.engine.run import measure_and_record
+
+    return measure_and_record(catalog, wanted, faults, watch)
+
+
+def trial(
+    method: Names, *, model: Folder, data: Folder | None = None, columns: tuple[str, str] = ("text", "label"),
+    label: Names = (), steps: int = 10, batch: int = 8, length: int = 32, rate: float | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched,
+) -> Trials:  # fmt: skip
+    """Train, merge, save and reload methods for real, on a folder with weights.
+
+    Args:
+        method: methods, method/configuration, or `"all"`.
+        model: folder with config.json, weights and tokenizer.
+        data: TSV or CSV with a header, also .gz or .bz2; without it 96 bundled review sentences.
+        columns: names of the columns of texts and of labels in `data`.
+        label: only texts with these labels.
+        steps: of the optimizer.
+        batch: texts in each step.
+        length: tokens of a text at most.
+        rate: step size of AdamW; without it 0.001, or 0.0001 where that does not lower the loss.
+
+    Returns:
+        A row for each configuration: numbers of parameters, losses, bytes of files, differences of outputs, and faults.
+
+    Raises:
+        SurveyError: there is no such method, the folder has no weights or tokenizer that fit, or the texts are too few.
+        MissingExtra: torch or transformers is not installed.
+    """
+    from surveykit.catalog.selection import selected_recipes
+
+    _refuse_less_than_one(steps=steps, batch=batch, length=length)
+    if rate is not None and not 0 < rate < float("inf"):
+        raise SurveyError(f"rate is {rate}; it must be a number above 0, like 0.001")
+    recipes = dict(selected_recipes(root_of(catalog), several(method)))
+    from surveykit.engine.train import pretrained_trial, texts
+
+    if data is None:
+        data, columns = texts.BUNDLED, texts.COLUMNS
+    examples = texts.read(Path(data), columns, several(label))
+    rates = pretrained_trial.RATES if rate is None else (rate,)
+    weights = pretrained_trial.RealWeights(Path(model), examples, steps=steps, batch=batch, length=length, rates=rates)
+    return weights.trials(recipes, watch)
+
+
+def _refuse_less_than_one(**amounts: int) -> None:
+    for name, amount in amounts.items():
+        if amount < 1:
+            raise SurveyError(f"{name} is {amount}; it must be a whole number from 1")

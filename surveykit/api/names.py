@@ -1,0 +1,53 @@
+"""What several functions take: a catalog's folder, and names as one text or as several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+
+from surveykit.errors import SurveyError, nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from surveykit.catalog.load import Catalog
+
+Folder = str | PathLike[str]
+Names = str | Sequence[str]
+
+
+def several(names: Names) -> list[str]:
+    """Names as a list."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def refuse_others(argument: str, value: str, allowed: Sequence[str]) -> None:
+    """Refuse a word that an argument cannot be.
+
+    Raises:
+        SurveyError: with the nearest word.
+    """
+    if value not in allowed:
+        raise SurveyError(f"{argument} is '{value}'; it must be one of {', '.join(allowed)}{nearest(value, allowed)}")
+
+
+def root_of(catalog: Folder | None) -> Path:
+    """The folder of the catalog that is meant. Raises as `locate`."""
+    from surveykit.catalog.locate import locate
+
+    return locate(catalog).root
+
+
+def loaded(catalog: Folder | None) -> Catalog:
+    """The catalog that is meant. Raises as `locate` and `load`."""
+    from surveykit.catalog.load import load
+
+    return load(root_of(catalog))
+
+
+def database_of(catalog: Folder | None) -> Path:
+    """The database of the catalog that is meant, built where it is not there. Raises as `loaded`."""
+    from surveykit.database import cache
+
+    return cache.current(root_of(catalog))

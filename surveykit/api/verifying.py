@@ -1,0 +1,217 @@
+"""Measuring again and judging: verify, verify_params, verify_backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from os import fspath
+from typing import TYPE_CHECKING
+
+from surveykit.api.names import Folder, Names, loaded, several
+from surveykit.errors import SurveyError, nearest
+from surveykit.processes import Watch, unwatched
+from surveykit.verify import Checked, Report
+from surveykit.verify.again import SAMPLE, Sample
+
+if TYPE_CHECKING:
+    from surveykit.catalog.load import Catalog
+    from surveykit.catalog.measured import Cell
+    from surveykit.catalog.measurements import Measurement
+    from surveykit.engine.models.checkpoints import Checked as CheckedCheckpoint
+
+
+@dataclass(frozen=True)
+class Verification(Report):
+    """The verdicts on every claim, and what was measured for them."""
+
+    sample: Sample
+    """The recorded costs and trials that were measured again."""
+    checked: Checked
+    """The day, the commit and the versions."""
+
+
+@dataclass(frozen=True)
+class ParameterReport(Report):
+    """The verdicts on parameter counts, and the counts."""
+
+    counts: tuple[Measurement, ...]
+    checkpoint: CheckedCheckpoint | None = None
+    """Where one was named: how it compares. Nothing is counted where it is not the model's."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings and (self.checkpoint is None or self.checkpoint.verdict == "matches")
+
+
+def verify(
+    *, source: str | None = None, sample: int | None = SAMPLE, seed: str | None = None, catalog: Folder | None = None,
+    watch: Watch = unwatched,
+) -> Verification:  # fmt: skip
+    """Judge every printed cell of every source. Counts are measured now, and a sample of recorded costs and trials.
+
+    Args:
+        source: judge the claims of this source alone, and count only what they speak of.
+        sample: how many recorded costs and trials to measure again; None for all.
+        seed: draw that sample by this; without it by the commit.
+
+    Returns:
+        Verdicts, and findings: what fails the check. `passed` where there are none.
+
+    Raises:
+        SurveyError: there is no such source.
+        CatalogError: the catalog is invalid.
+        MissingExtra: torch or transformers is not installed.
+    """
+    return verify_catalog(loaded(catalog), sample, seed, watch, source)
+
+
+def verify_catalog(
+    catalog: Catalog, size: int | None, seed: str | None, watch: Watch, source: str | None = None
+) -> Verification:
+    """As `verify`, of a catalog that is loaded."""
+    from surveykit.catalog.measured import cells
+    from surveykit.verify import sample, verify_all
+    from surveykit.verify.again import commit_of, seed_of
+
+    if size is not None and size < 0:
+        raise SurveyError(f"sample is {size}; it must be a whole number, or None for all")
+    if source is not None and source not in catalog.sources:
+        raise SurveyError(f"there is no source '{source}'{nearest(source, catalog.sources)}")
+    drawn = sample(catalog, size, seed or seed_of(catalog.root))
+    from surveykit.engine.measure import this_run
+    from surveykit.engine.run import costs_and_trials, counts
+
+    wanted = cells(catalog) if source is None else _spoken_of(catalog, source)
+    counted = list(counts(catalog, wanted, watch))
+    again = [row for rows in costs_and_trials(catalog, drawn.cells, watch) for row in rows]
+    run = this_run()
+    report = verify_all(catalog, counted, again, run, source)
+    versions = {name: getattr(run, name) for name in ("surveykit", "python", "torch", "transformers")}
+    checked = Checked(
+        date=date.today().isoformat(), commit=commit_of(catalog.root), counts=len(counted), sampled=len(drawn.cells),
+        recorded=drawn.among, seed=drawn.seed, **versions,
+    )  # fmt: skip
+    return Verification(**vars(report), sample=drawn, checked=checked)
+
+
+def _spoken_of(catalog: Catalog, source: str) -> list[Cell]:
+    """What the claims and explanations of a source speak of: named configurations, else all of the method."""
+    from surveykit.catalog.measured import cells
+
+    claims = [claim for claim in catalog.claims if claim.source == source]
+    named = {claim.configuration for claim in claims} | {name for _, name in _evidence(catalog, source)}
+    methods = {claim.method for claim in claims if claim.configuration is None}
+    return [cell for cell in cells(catalog) if cell.configuration in named or cell.method in methods]
+
+
+def _evidence(catalog: Catalog, source: str | None = None) -> set[tuple[str, str]]:
+    """Tables' row labels with the configurations that explanations of these rows name."""
+    return {
+        (explanation.row, name)
+        for folder in catalog.sources.values()
+        if source in (None, folder.key)
+        for explanation in folder.explanations
+        for name in (*explanation.tried, *([explanation.fits_setup.configuration] if explanation.fits_setup else ()))
+    }
+
+
+def verify_params(
+    *, method: Names = (), backbone: Names = (), checkpoint: Folder | None = None, revision: str | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched,
+) -> ParameterReport:  # fmt: skip
+    """Count again, and compare with what is recorded, with the formulas and with printed counts.
+
+    Args:
+        method: only these; without it all.
+        backbone: only on these models of the catalog; without it all.
+        checkpoint: count on the model that this folder, file, or owner/name on the hub holds: its header must be that of
+            `backbone`, or of its config.json's. Only the header is read.
+        revision: of the checkpoint on the hub; without it main.
+
+    Returns:
+        Verdicts, counts, and findings. `passed` where there are no findings and the checkpoint is the model's.
+
+    Raises:
+        SurveyError: a name is not in the catalog.
+        CatalogError: the catalog is invalid.
+        MissingExtra: torch or transformers is not installed.
+    """
+    from surveykit.catalog.measured import cells
+    from surveykit.catalog.selection import select
+    from surveykit.verify import verify_counts
+
+    whole = loaded(catalog)
+    methods, backbones = several(method), several(backbone)
+    checked = None
+    if checkpoint is not None or revision is not None:
+        if checkpoint is None or len(backbones) > 1:
+            raise SurveyError("a checkpoint is one backbone's: --checkpoint DIR|HUB_ID, and at most one --backbone")
+        from surveykit.engine.models.checkpoints import given
+
+        checked = given(whole, fspath(checkpoint), backbones[0] if backbones else None, revision)
+        if checked.backbone is None or checked.verdict != "matches":
+            return ParameterReport((), (), (), (), (), checked)
+        backbones = [checked.backbone.id]
+    wanted = _with_evidence(whole, select(whole, cells(whole), methods, backbones))
+    from surveykit.engine.run import counts
+
+    counted = list(counts(whole, wanted, watch))
+    if checked is not None:
+        counted = [m.model_copy(update={"provenance": "header"}) for m in counted]
+    return ParameterReport(**vars(verify_counts(whole, counted)), counts=tuple(counted), checkpoint=checked)
+
+
+def _with_evidence(catalog: Catalog, chosen: list[Cell]) -> list[Cell]:
+    """Add the configurations that explanations of the chosen methods name, so that they can be checked."""
+    from surveykit.catalog.measured import Cell, cells
+
+    rows: dict[str, set[str]] = {}
+    for claim in catalog.claims:
+        if claim.configuration:
+            rows.setdefault(claim.configuration.partition("/")[0], set()).add(claim.row)
+    named = _evidence(catalog)
+    evidence = {
+        Cell(cell.backbone, name) for cell in chosen for row, name in named if row in rows.get(cell.method, ())
+    }
+    return sorted({*chosen, *evidence.intersection(cells(catalog))})
+
+
+def verify_backbones(
+    backbone: Names = (), *, checkpoint: Folder | None = None, revision: str | None = None, catalog: Folder | None = None,
+    found: Callable[[CheckedCheckpoint], None] = lambda checked: None,
+) -> list[CheckedCheckpoint]:  # fmt: skip
+    """Check published checkpoints against the catalog: every parameter by name and shape, reading only file headers.
+
+    Args:
+        backbone: only these; without it all of the catalog.
+        checkpoint: this folder, file, or owner/name on the hub instead of each model's own checkpoint on the hub. It is
+            compared with the one model that is named, or with that of its config.json.
+        revision: branch, tag or commit on the hub; without it main.
+        found: called with each result as it comes, since the hub may take its time.
+
+    Returns:
+        A verdict for each checkpoint, with every difference; `not verified`, with the reason, where it cannot be read.
+
+    Raises:
+        SurveyError: a name is not in the catalog, or nothing says which model a checkpoint should be.
+        CatalogError: the catalog is invalid.
+        MissingExtra: torch or transformers is not installed.
+    """
+
+    whole, names = loaded(catalog), several(backbone)
+    if checkpoint is not None and len(names) > 1:
+        raise SurveyError(
+            "one checkpoint is checked against one backbone; name one, or none where its config.json tells"
+        )
+    from surveykit.engine.models.checkpoints import given, published
+
+    if checkpoint is not None:
+        results = [given(whole, fspath(checkpoint), names[0] if names else None, revision)]
+        found(results[0])
+        return results
+    results = []
+    for checked in published(whole, names, revision):
+        found(checked)
+        results.append(checked)
+    return results
