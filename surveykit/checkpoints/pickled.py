@@ -37,16 +37,14 @@ MOST_BYTES = 16 * 2**20
 MOST_READS = 2_000_000
 """Instructions, and arguments of theirs, that are read at most; a state dict has about 70 for a tensor."""
 _MOST_AXES = 64
+_MOST_CHARACTERS = 1000
 _MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of the layout before torch 1.6."""
 _INSTRUCTIONS = (
-    pickle.PROTO + pickle.STOP + pickle.MARK + pickle.NONE + pickle.NEWTRUE + pickle.NEWFALSE + pickle.BININT
-    + pickle.BININT1 + pickle.BININT2 + pickle.LONG1 + pickle.BINFLOAT + pickle.BINUNICODE + pickle.SHORT_BINSTRING
-    + pickle.EMPTY_TUPLE + pickle.TUPLE + pickle.TUPLE1 + pickle.TUPLE2 + pickle.TUPLE3 + pickle.EMPTY_LIST
-    + pickle.APPEND + pickle.APPENDS + pickle.SETITEM + pickle.SETITEMS + pickle.BINPUT + pickle.LONG_BINPUT
-    + pickle.BINGET + pickle.LONG_BINGET + pickle.GLOBAL + pickle.REDUCE + pickle.BINPERSID
-    + pickle.SHORT_BINUNICODE + pickle.BINUNICODE8 + pickle.MEMOIZE + pickle.STACK_GLOBAL
-)  # fmt: skip
+    "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
+    "SHORT_BINSTRING EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS SETITEM SETITEMS BINPUT MEMOIZE "
+    "LONG_BINPUT BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BINPERSID"
+)
 """What Python's unpickler does as always, as far as protocols 2 to 4 need it for tensors: it makes text, numbers, lists
 and tuples, and calls what `find_class` gave."""
 
@@ -88,7 +86,7 @@ def _archive(file: IO[bytes]) -> dict[str, _Stored]:
         if name is None:
             raise CheckpointError("the archive holds no data.pkl, so it was not written by torch.save")
         if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-            raise CheckpointError(f"{name} is compressed, so it was not written by torch.save")
+            raise CheckpointError(f"{printed(name)} is compressed, so it was not written by torch.save")
         with archive.open(name) as member:
             program = BytesIO(_Bounded(member).read())
     state = _state_dict(_follow(_Bounded(program)))
@@ -225,13 +223,15 @@ class _Unpickler(pickle._Unpickler):
 
     stack: list[Any]
     read: Callable[[int], bytes]
-    dispatch = _Dispatch({code: pickle._Unpickler.dispatch[code] for code in _INSTRUCTIONS})
+    dispatch = _Dispatch(
+        {code: pickle._Unpickler.dispatch[code] for (code,) in (getattr(pickle, n) for n in _INSTRUCTIONS.split())}
+    )
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         if full not in _STAND_INS:
             raise CheckpointError(
-                f"its pickle names {printed(full)}, which no tensor needs; it is refused and was not run"
+                f"its pickle names {printed(full[:_MOST_CHARACTERS])}, which no tensor needs; it is refused and was not run"
             )
         return _STAND_INS[full]
 
@@ -263,8 +263,8 @@ def _follow(program: _Bounded) -> Any:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a name that is no text")
+    if not isinstance(value, str) or len(value) > _MOST_CHARACTERS:
+        raise ValueError(f"a name that is no text of at most {_MOST_CHARACTERS:,} characters")
     return value
 
 

@@ -10,7 +10,7 @@ from surveykit.commands.count import positive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surveykit.engine.train.pretrained_trial import RealWeights
+    from surveykit.engine.train.pretrained_trial import PretrainedTrial
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -72,12 +72,12 @@ def run(arguments: Namespace) -> int:
     data = texts.BUNDLED if arguments.data is None else Path(arguments.data)
     examples = texts.read(data, arguments.columns if arguments.data else texts.COLUMNS, arguments.label or ())
     sizes = {"steps": arguments.steps, "batch": arguments.batch, "length": arguments.length}
-    rates = pretrained_trial.RATES if arguments.rate is None else (arguments.rate,)
-    model = pretrained_trial.RealWeights(Path(arguments.model), examples, **sizes, rates=rates)
+    rates = pretrained_trial.LEARNING_RATES if arguments.rate is None else (arguments.rate,)
+    model = pretrained_trial.PretrainedTrial(Path(arguments.model), examples, **sizes, rates=rates)
     for line in (*model.notes, *_described(model, arguments.steps, differences.TOLERANCE)):
         print(line, file=sys.stderr)
     rows = []
-    with progress(len(recipes) + bool(model.head), quiet=arguments.quiet) as bar:
+    with progress(len(recipes) + bool(model.head_parameters), quiet=arguments.quiet) as bar:
         for row in model.rows(recipes):
             rows.append(row)
             bar.update()
@@ -89,8 +89,10 @@ def run(arguments: Namespace) -> int:
     return 1 if faults else 0
 
 
-def _described(model: RealWeights, steps: int, tolerance: float) -> list[str]:
-    head = f"; its head has {model.head:,} parameters, which no figure counts" if model.head else ""
+def _described(model: PretrainedTrial, steps: int, tolerance: float) -> list[str]:
+    head = (
+        f"; its head has {model.head_parameters:,} parameters, which no figure counts" if model.head_parameters else ""
+    )
     return [
         f"{model.instance.name}: {model.instance.parameters:,} pretrained parameters, in 32-bit floats",
         f"{model.task.description}{head}",
