@@ -8,6 +8,7 @@ import os
 import pickle
 import random
 import resource
+import struct
 import subprocess
 import sys
 import zipfile
@@ -58,8 +59,9 @@ def test_the_published_size_of_t5_base_to_its_layout(catalog: Catalog, tmp_path:
     assert 891_646_390 - files.safetensors(tmp_path / "model.safetensors", shapes).stat().st_size == 1678
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
 @pytest.mark.parametrize("old", [False, True])
-def test_a_pytorch_file_gives_what_torch_gives(tmp_path: Path, old: bool) -> None:
+def test_a_pytorch_file_gives_what_torch_gives(tmp_path: Path, old: bool, protocol: int) -> None:
     big = torch.zeros(6, 10)
     saved = OrderedDict(
         plain=torch.zeros(2, 3), half=torch.zeros(4, dtype=torch.float16), brain=torch.zeros(4, dtype=torch.bfloat16),
@@ -70,7 +72,7 @@ def test_a_pytorch_file_gives_what_torch_gives(tmp_path: Path, old: bool) -> Non
         saved["eighth"] = torch.zeros(3, dtype=torch.float8_e4m3fn)
     saved._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]  # as nn.Module.state_dict leaves it
     path = tmp_path / "pytorch_model.bin"
-    torch.save(saved, path, _use_new_zipfile_serialization=not old)
+    torch.save(saved, path, pickle_protocol=protocol, _use_new_zipfile_serialization=not old)
     found = read(str(path)).tensors
     assert {name: t.shape for name, t in found.items()} == {name: tuple(t.shape) for name, t in saved.items()}
     assert [t.dtype for t in found.values()] == [
@@ -148,12 +150,21 @@ NET = b"\x80\x02X\x01\x00\x00\x00aq\x00" + b"".join(
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        (NET + b"h\x00\x93.", "a name that is no text"),
+        (NET + b"h\x00\x93.", "damaged one (STACK_GLOBAL requires str)"),
         (
             NET + b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nh\x3cX\x03\x00\x00\x00cpuK\x01tQ.",
             "a name that is no text",
         ),
         (NET + b"(h\x3cctorch\nFloatStorage\nh\x00X\x03\x00\x00\x00cpuK\x01tQ.", "a storage of no known kind"),
+        (NET + b"}h\x3cK\x01s.", "a name that is no text"),
+        (b"\x80\x02}X\xa0\x86\x01\x00" + b"a" * 100_000 + b"K\x01s.", "no text of at most 1,000 characters"),
+        (b"c" + b"a" * 100_000 + b"\nb\n.", "aaaa, which no tensor needs"),
+        (NET + b"ccollections\nOrderedDict\n]h\x3cK\x01\x86a\x85R.", "damaged"),
+        (NET + b"h\x3c)R.", "'tuple' object is not callable"),
+        (b"ctorch._utils\n_rebuild_tensor\n}X\x08\x00\x00\x00__code__K\x01sb.", "holds no state dict"),
+        (b"cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.", "names builtins.bytearray"),
+        (b"\x80\x02" + b"(" * 400_000 + b"t" * 400_000 + b".", "holds no state dict"),
+        (b"\x80\x02U\xff" + b"x" * 2**24 + b".", "it has more than 16,777,216 bytes of instructions"),
         (b"\x80\x02" + b"}" * 2_100_000 + b".", "it has more than 2,000,000 instructions"),
         (b"cbuiltins\neval\n(S'1'\ntR.", "names builtins.eval"),
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "names os.system"),
@@ -161,8 +172,10 @@ NET = b"\x80\x02X\x01\x00\x00\x00aq\x00" + b"".join(
         (b"ccollections\nOrderedDict\n)\x81.", "the instruction NEWOBJ"),
         (b"\x80\x02\x82\x01.", "the instruction EXT1"),
         (b"c\x1b[2J\nx\n.", r"names '\x1b[2J.x'"),
-        (b"\x80\x02t.", "an end without a beginning"),
-        (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b"x.", "damaged"),
+        (b"\x80\x02t.", "damaged one (pop from empty list)"),
+        (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b"x.", "the instruction BYTEARRAY8"),
+        (b"\x80\x04\x95" + (2**40).to_bytes(8, "little") + b"}" * 2_100_000, "it has more than 2,000,000 instructions"),
+        (b"\x80\x02\x00.", "its pickle has an instruction 0, which does not exist"),
         (b"\x80\x02X\xff\xff\xff\x7fx.", "damaged"),
         (b"\x80\x02}q\x00", "damaged"),
         (b"\x80\x02]r\xff\xff\xff\x7f.", "holds no state dict"),
@@ -179,6 +192,29 @@ def test_hostile_pickles_are_one_line(tmp_path: Path, program: bytes, said: str)
         read(str(path))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_archive_with_an_endless_list_of_contents_is_refused(tmp_path: Path) -> None:
+    """The last bytes of the file say that gigabytes before them are names of files in it."""
+    path = tmp_path / "pytorch_model.bin"
+    size = 2**32 - 2**16
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, 0, 0)
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04")
+        file.seek(size)
+        file.write(end)
+    with path.open("rb") as file, pytest.raises(CheckpointError, match="it has more than 16,777,216 bytes"), within(10):
+        pickled.tensors_of(file, "it")
+
+
+def test_keys_of_storages_that_are_no_text_do_not_hang(tmp_path: Path) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    with path.open("wb") as file:
+        for value in (0x1950A86A20F9469CFC6C, 1001, {}, {}):
+            pickle.dump(value, file, protocol=2)
+        file.write(NET + b"]h\x3ca.")
+    with within(10):
+        assert read(str(path)).tensors == {}
 
 
 @given(place=st.integers(0, 400), byte=st.integers(0, 255))
@@ -339,7 +375,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a page instead": (content(b"<!DOCTYPE html>", "pytorch_model.bin"), "no PyTorch file, or a damaged one"),
     "any other pickle": (content(pickle.dumps({"a": 1}), "pytorch_model.bin"), "no file that torch.save wrote"),
     "an archive that unpacks to gigabytes": (unpacking, "data.pkl is compressed, so it was not written by torch.save"),
-    "any other archive": (content(b"PK\x05\x06" + bytes(18), "pytorch_model.bin"), "no PyTorch file"),
+    "any other archive": (content(b"PK\x05\x06" + bytes(18), "pytorch_model.bin"), "the archive holds no data.pkl"),
     "short storage": (stored_short, "the storage of a.weight has 8 bytes, where 48 bytes should be"),
     "config that is not JSON": (
         lambda folder: (files.safetensors(folder / "model.safetensors", SMALL), content(b"{", "config.json")(folder)),

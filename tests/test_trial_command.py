@@ -50,13 +50,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> pretrained_trial.RealWeights:
-    return pretrained_trial.RealWeights(folder, texts.read(texts.BUNDLED), **STEPS)
+def model(folder: Path) -> pretrained_trial.PretrainedTrial:
+    return pretrained_trial.PretrainedTrial(folder, texts.read(texts.BUNDLED), **STEPS)
 
 
 @pytest.mark.parametrize("method", [*MERGES, *STAYS])
 def test_a_method_on_weights_does_what_is_counted(
-    folder: Path, model: pretrained_trial.RealWeights, method: str
+    folder: Path, model: pretrained_trial.PretrainedTrial, method: str
 ) -> None:
     ((name, recipe),) = selected_recipes(CATALOG, [method])
     row = model.row(name, recipe)
@@ -73,7 +73,7 @@ def test_a_method_on_weights_does_what_is_counted(
     assert row.loss_after not in (None, row.loss_before)
 
 
-def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: pretrained_trial.RealWeights) -> None:
+def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: pretrained_trial.PretrainedTrial) -> None:
     row = model.row("bitfit/native", catalog.recipe("bitfit/native"))
     named = model.instance.model.named_parameters()
     biases = {name: p.numel() for name, p in named if name.endswith("bias")}
@@ -83,16 +83,16 @@ def test_bitfit_trains_every_bias_but_the_poolers(catalog: Catalog, model: pretr
     assert 0.95 * row.trainable <= row.changed <= row.trainable
 
 
-def test_the_head_alone_comes_first_and_is_counted_apart(model: pretrained_trial.RealWeights) -> None:
+def test_the_head_alone_comes_first_and_is_counted_apart(model: pretrained_trial.PretrainedTrial) -> None:
     first, second = model.rows(dict(selected_recipes(CATALOG, ["lora"])))
     assert (first.configuration, first.trainable, first.changed) == (pretrained_trial.HEAD_ALONE, 0, 0)
-    assert model.head == 2 * 48 + 2
+    assert model.head_parameters == 2 * 48 + 2
     assert first.loss_before == second.loss_before
     assert first.loss_after != second.loss_after
 
 
 def test_trying_leaves_the_loaded_weights_alone(
-    catalog: Catalog, folder: Path, model: pretrained_trial.RealWeights
+    catalog: Catalog, folder: Path, model: pretrained_trial.PretrainedTrial
 ) -> None:
     model.row("full-tuning/all", catalog.recipe("full-tuning/all"))
     fresh = load_weights(folder).instance
@@ -100,7 +100,7 @@ def test_trying_leaves_the_loaded_weights_alone(
 
 
 def test_a_merge_that_forgets_the_bias_is_found(
-    catalog: Catalog, model: pretrained_trial.RealWeights, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, model: pretrained_trial.PretrainedTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Scale, "bias", lambda self, parts, bias: bias)
     faster = dataclasses.replace(model.setting, rates=(0.05,))
@@ -134,16 +134,16 @@ def test_models_that_write_are_trained_to_write_the_label(tmp_path: Path, kind: 
     written = decoders(kind, save_tokenizer(tmp_path))
     randomise_biases(written)
     written.save_pretrained(tmp_path)
-    model = pretrained_trial.RealWeights(tmp_path, texts.read(texts.BUNDLED), **{**STEPS, "steps": 12})
+    model = pretrained_trial.PretrainedTrial(tmp_path, texts.read(texts.BUNDLED), **{**STEPS, "steps": 12})
     ((name, recipe),) = selected_recipes(CATALOG, [method])
     (row,) = model.rows({name: recipe})
-    assert (row.status, row.faults, model.head) == ("run", (), 0)
+    assert (row.status, row.faults, model.head_parameters) == ("run", (), 0)
     assert row.loss_after is not None
     assert row.loss_before is not None
     assert row.loss_after < row.loss_before
 
 
-def test_what_cannot_run_says_why(model: pretrained_trial.RealWeights) -> None:
+def test_what_cannot_run_says_why(model: pretrained_trial.PretrainedTrial) -> None:
     ((name, recipe),) = selected_recipes(CATALOG, ["ladder-side-tuning"])
     row = model.row(name, recipe)
     assert row.status == "refused"
@@ -153,7 +153,7 @@ def test_what_cannot_run_says_why(model: pretrained_trial.RealWeights) -> None:
 
 def test_a_prompt_that_is_too_long_for_the_model_is_refused(catalog: Catalog, folder: Path) -> None:
     long = [texts.Example("good " * 100, label) for label in "ab" * 8]
-    model = pretrained_trial.RealWeights(folder, long, steps=1, batch=4, length=100)
+    model = pretrained_trial.PretrainedTrial(folder, long, steps=1, batch=4, length=100)
     row = model.row("prompt-tuning/p100", catalog.recipe("prompt-tuning/p100"))
     assert row.status == "refused"
     assert "positions, and a prompt of 100 and a text of" in (row.reason or "")

@@ -231,8 +231,8 @@ def trial(
     if data is None:
         data, columns = texts.BUNDLED, texts.COLUMNS
     examples = texts.read(Path(data), columns, several(label))
-    rates = pretrained_trial.RATES if rate is None else (rate,)
-    weights = pretrained_trial.RealWeights(Path(model), examples, steps=steps, batch=batch, length=length, rates=rates)
+    rates = pretrained_trial.LEARNING_RATES if rate is None else (rate,)
+    weights = pretrained_trial.PretrainedTrial(Path(model), examples, steps=steps, batch=batch, length=length, rates=rates)
     return weights.trials(recipes, watch)
 
 

@@ -171,9 +171,7 @@ def _with_evidence(catalog: Catalog, chosen: list[Cell]) -> list[Cell]:
         if claim.configuration:
             rows.setdefault(claim.configuration.partition("/")[0], set()).add(claim.row)
     named = _evidence(catalog)
-    evidence = {
-        Cell(cell.backbone, name) for cell in chosen for row, name in named if row in rows.get(cell.method, ())
-    }
+    evidence = {Cell(cell.backbone, name) for cell in chosen for row, name in named if row in rows.get(cell.method, ())}
     return sorted({*chosen, *evidence.intersection(cells(catalog))})
 
 

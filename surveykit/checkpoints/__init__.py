@@ -1,7 +1,7 @@
 """Checkpoints: what the header of a file of weights says, without the weights, and whether a model has that shape.
 
-Nothing here imports torch: a header is read as data (safetensors through huggingface_hub, PyTorch's pickles as a list
-of instructions that are never carried out), and compared with the names and shapes that surveykit.engine gives.
+Nothing here imports torch: a header is read as data (safetensors as JSON, PyTorch's pickles as instructions of which
+only the harmless are followed), and compared with the names and shapes that surveykit.engine gives.
 """
 
 from __future__ import annotations

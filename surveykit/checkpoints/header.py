@@ -12,8 +12,6 @@ BYTES = {
     "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1, "C64": 8,
 }  # fmt: skip
 """Bytes of a number, under the names that safetensors gives them."""
-LARGEST_JSON = 25_000_000
-"""Bytes of an index or a config.json that are read at most; those of T5-11B have less than a hundredth."""
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 """Types that a parameter can be trained in; whole numbers are positions, masks or quantized weights."""
 

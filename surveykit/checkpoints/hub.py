@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from io import BufferedReader, RawIOBase
+from collections.abc import Callable, Mapping
+from io import SEEK_SET, BufferedReader, RawIOBase
 from pathlib import Path
-from typing import cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from huggingface_hub import HfApi, HfFileSystem, constants, hf_hub_download
 from huggingface_hub.errors import (
@@ -21,57 +19,46 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from surveykit.checkpoints import pickled, safetensors
-from surveykit.checkpoints.header import File, Tensor
+from surveykit.checkpoints.header import File
 from surveykit.errors import CheckpointError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_T = TypeVar("_T")
 _BLOCK = 2**16
 """Bytes that are fetched at once of a PyTorch file: its list of contents is at the end, its names are at the start."""
 
 
 class Hub:
-    """The files of a repository at one commit. A login and HF_HUB_OFFLINE are huggingface_hub's to mind."""
+    """The files of a repository at one commit. huggingface_hub handles logins and HF_HUB_OFFLINE."""
 
     def __init__(self, name: str, revision: str | None) -> None:
         self.name = name
         self._asked = revision
-        with self._reached():
-            found = HfApi().model_info(
-                name, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
-            )
-        self.revision = found.sha
+        info = self.call(
+            name, HfApi().model_info, name, revision=revision, files_metadata=True,
+            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+        )  # fmt: skip
+        self.revision = info.sha
         self.files: Mapping[str, File] = {
-            s.rfilename: File(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in found.siblings or ()
+            s.rfilename: File(s.rfilename, s.size, s.lfs.sha256 if s.lfs else None) for s in info.siblings or ()
         }
 
-    def content(self, name: str) -> bytes:
-        """A small file, whole, through huggingface_hub's cache."""
-        with self._reached(name):
-            return Path(hf_hub_download(self.name, name, revision=self.revision)).read_bytes()
-
-    def tensors(self, name: str) -> dict[str, Tensor]:
-        """What the header of a file of weights says."""
+    def open(self, name: str) -> IO[bytes]:
+        """A small file comes whole, through huggingface_hub's cache; of a file of weights, what is read."""
         where = f"{self.name}/{name}"
-        with self._reached(name):
-            opened = HfFileSystem().open(f"{self.name}/{name}", revision=self.revision, block_size=_BLOCK)
-            with BufferedReader(cast(RawIOBase, opened), _BLOCK) as file:
-                if name.endswith(".safetensors"):
-                    return safetensors.tensors_of(file, where, self.files[name].size)
-                return pickled.tensors_of(file, where)
+        if name.endswith(".json"):
+            return Path(self.call(where, hf_hub_download, self.name, name, revision=self.revision)).open("rb")
+        remote = self.call(where, HfFileSystem().open, where, revision=self.revision, block_size=_BLOCK)
+        return BufferedReader(_Remote(self, where, remote), _BLOCK)
 
-    @contextmanager
-    def _reached(self, file: str | None = None) -> Iterator[None]:
-        """Say in one line why the hub does not give what was asked for."""
+    def call(self, where: str, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
+        """Call a function that asks the hub, and say in one line why it does not give what was asked for."""
         try:
-            yield
-        except CheckpointError:
-            raise
+            return function(*arguments, **named)
         # This is the border to a network: whatever comes from there, a user gets one line and no traceback.
         except Exception as error:
-            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-            if frame.f_globals.get("__name__", "").startswith("surveykit."):
-                raise  # a fault of ours, and no word about the network
-            where = f"{self.name}/{file}" if file else self.name
             raise CheckpointError(f"{where}: {self._reason(error)}") from error
 
     def _reason(self, error: Exception) -> str:
@@ -101,3 +88,22 @@ class Hub:
                 return f"{hub} did not answer in time; try again, or give a folder: --checkpoint DIR"
             case _:
                 return f"{hub} cannot be reached ({type(error).__name__}: {error}); or give a folder: --checkpoint DIR"
+
+
+class _Remote(RawIOBase):
+    """A file on the hub, of which each part that is read is one request."""
+
+    def __init__(self, hub: Hub, where: str, file: Any) -> None:
+        self._hub, self._where, self._file = hub, where, file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return int(self._hub.call(self._where, self._file.readinto, buffer))

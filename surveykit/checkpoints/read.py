@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
-from surveykit.checkpoints.header import LARGEST_JSON, File, Header, Tensor, printed
+from surveykit.checkpoints import pickled, safetensors
+from surveykit.checkpoints.folder import Folder
+from surveykit.checkpoints.header import File, Header, Tensor, printed
+from surveykit.checkpoints.hub import Hub
 from surveykit.errors import CheckpointError
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+MOST_JSON = 25_000_000
+"""Bytes of an index or a config.json that are read at most; those of T5-11B have less than a hundredth."""
+_MIXED = "the index and the files are not of one checkpoint"
+_POINTER = b"version https://git-lfs"
+"""How a file begins that git put in place of a large one."""
 
 
 class Place(Protocol):
@@ -22,18 +31,11 @@ class Place(Protocol):
     files: Mapping[str, File]
     """What is there, by name."""
 
-    def content(self, name: str) -> bytes:
-        """A small file, whole.
+    def open(self, name: str) -> IO[bytes]:
+        """Open one of the files for reading.
 
         Raises:
-            CheckpointError: it cannot be read.
-        """
-
-    def tensors(self, name: str) -> dict[str, Tensor]:
-        """What the header of a file of weights says.
-
-        Raises:
-            CheckpointError: the file is damaged or cannot be read.
+            CheckpointError, OSError: it cannot be read.
         """
 
 
@@ -47,16 +49,15 @@ def read(source: str, revision: str | None = None) -> Header:
     Raises:
         CheckpointError: there is nothing of that name, it cannot be reached, or it is damaged.
     """
-    from surveykit.checkpoints.folder import Folder  # both import huggingface_hub, and what is above
-    from surveykit.checkpoints.hub import Hub
-
     path = Path(source).expanduser()
     if path.exists():
         if revision is not None:
             raise CheckpointError(
                 f"'{source}' is on this machine and has no revisions; leave --revision {revision} out"
             )
-        return _read(Folder(path if path.is_dir() else path.parent), None if path.is_dir() else path.name)
+        with _readable(source):
+            folder = Folder(path if path.is_dir() else path.parent)
+        return _read(folder, None if path.is_dir() else path.name)
     if source.count("/") > 1 or source.startswith((".", "/", "~")) or path.suffix in (".bin", ".safetensors"):
         raise CheckpointError(f"there is no folder '{source}'; give one, or owner/name of the hub")
     return _read(Hub(source, revision))
@@ -67,7 +68,7 @@ def _read(place: Place, only: str | None = None) -> Header:
     if chosen is None:
         raise CheckpointError(f"{place.name}: no weights there: none of {', '.join((*SAFETENSORS, *PICKLED))}")
     sharded = chosen.endswith(".index.json")
-    tensors, names = _shards(place, chosen) if sharded else (place.tensors(chosen), [chosen])
+    tensors, names = _shards(place, chosen) if sharded else (_tensors(place, chosen), [chosen])
     beside = [name for name in PICKLED if name in place.files]
     notes = [f"{chosen} was read, {beside[0]} beside it was not"] if chosen in SAFETENSORS and beside else []
     config = _json(place, "config.json") if "config.json" in place.files else None
@@ -88,32 +89,51 @@ def _shards(place: Place, index: str) -> tuple[dict[str, Tensor], list[str]]:
         if name not in place.files:
             raise CheckpointError(f"{where}: it names {printed(name)}, which is missing")
     tensors: dict[str, Tensor] = {}
-    said_of: dict[str, set[str]] = {}
-    for tensor, shard in placed.items():
-        said_of.setdefault(str(shard), set()).add(tensor)
-    for name in names:
-        found = place.tensors(name)
-        said = said_of[name]
-        if said != found.keys():
-            lacking, beyond = sorted(said - found.keys()), sorted(found.keys() - said)
-            what = (
-                f"{printed(lacking[0])} should be in {name} and is not"
-                if lacking
-                else f"{name} holds {beyond[0]} besides"
-            )
-            raise CheckpointError(f"{where}: {what}; the index and the files are not of one checkpoint")
-        tensors.update(found)
+    for shard in names:
+        indexed = {name for name, holder in placed.items() if holder == shard}
+        held = _tensors(place, shard)
+        if lacking := sorted(indexed - held.keys()):
+            raise CheckpointError(f"{where}: {printed(lacking[0])} should be in {shard} and is not; {_MIXED}")
+        if beyond := sorted(held.keys() - indexed):
+            raise CheckpointError(f"{where}: {shard} holds {beyond[0]} besides; {_MIXED}")
+        tensors.update(held)
     return tensors, names
 
 
+def _tensors(place: Place, name: str) -> dict[str, Tensor]:
+    """What the header of a file of weights says."""
+    where = f"{place.name}/{name}"
+    with _readable(where), place.open(name) as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise CheckpointError(f"{where}: git left a pointer in place of the file; run git lfs pull")
+        file.seek(0)
+        if name.endswith(".safetensors"):
+            return safetensors.tensors_of(file, where, place.files[name].size)
+        return pickled.tensors_of(file, where)
+
+
 def _json(place: Place, name: str) -> dict[str, Any]:
-    size = place.files[name].size
-    if size is not None and size > LARGEST_JSON:
-        raise CheckpointError(f"{place.name}: {name} has {size:,} bytes, more than the {LARGEST_JSON:,} that are read")
+    where = f"{place.name}/{name}"
+    too_large = CheckpointError(f"{where} has more than the {MOST_JSON:,} bytes that are read")
+    if (place.files[name].size or 0) > MOST_JSON:
+        raise too_large
+    with _readable(where), place.open(name) as file:
+        content = file.read(MOST_JSON + 1)
+    if len(content) > MOST_JSON:
+        raise too_large
     try:
-        found = json.loads(place.content(name))
+        fields = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{place.name}: {name} is no JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{place.name}: {name} is no JSON object")
-    return found
+        raise CheckpointError(f"{where} is no JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise CheckpointError(f"{where} is no JSON object")
+    return fields
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """Say in one line why a file cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{where}: {error.strerror or error}") from error

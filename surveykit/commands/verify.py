@@ -42,7 +42,11 @@ def run(arguments: Namespace) -> int:
 
     with Progress(quiet=arguments.quiet) as watch:
         report = verify(
-            source=arguments.source, sample=arguments.sample, seed=arguments.seed, catalog=arguments.catalog, watch=watch
+            source=arguments.source,
+            sample=arguments.sample,
+            seed=arguments.seed,
+            catalog=arguments.catalog,
+            watch=watch,
         )
     print(report.sample.sentence(), file=sys.stderr)
     _show(report, arguments)
@@ -56,7 +60,9 @@ def _show(report: Report, arguments: Namespace) -> None:
     tables = {v.claim.table for v in report.verdicts}
     for name in arguments.table or ():
         if name not in tables:
-            raise SurveyError(f"no table '{name}' has claims{nearest(name, tables)}; there are {', '.join(sorted(tables))}")
+            raise SurveyError(
+                f"no table '{name}' has claims{nearest(name, tables)}; there are {', '.join(sorted(tables))}"
+            )
     for finding in report.findings:
         print(finding, file=sys.stderr)
     readable = arguments.format in ("table", "markdown")

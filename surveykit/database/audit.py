@@ -30,7 +30,6 @@ OF_THE_AUDIT = frozenset(
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
 
 
-
 @dataclass(frozen=True)
 class CheckedReading:
     """One way to read a sentence, decided by one query."""

@@ -40,14 +40,14 @@ def load_weights(folder: Path) -> Loaded:
     _refuse_special_files(folder)
     blueprint = blueprint_of(str(folder))
     header = read(str(folder))  # a damaged or hostile file of weights goes no further
-    try:
-        with _quietly():
+    with _quietly():
+        try:
             model, report = blueprint.model_class.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True,
                 ignore_mismatched_sizes=True,  # to name them
             )  # fmt: skip
-    except Exception as error:  # of transformers, safetensors, pickle and torch
-        raise SurveyError(f"{folder}: its weights cannot be loaded: {_line(error)}") from error
+        except Exception as error:  # of transformers, safetensors, pickle and torch
+            raise SurveyError(f"{folder}: its weights cannot be loaded: {_line(error)}") from error
     _refuse(folder, "of another shape than the model's", report["mismatched_keys"])
     missing, unexpected = set(report["missing_keys"]), set(report["unexpected_keys"])
     unread = {name for name in missing if _is_unread(name)}
@@ -71,18 +71,19 @@ def load_tokenizer(folder: Path, instance: Instance) -> PreTrainedTokenizerBase:
     Raises:
         SurveyError: it has none, one that cannot be read, or one with more tokens than the model knows.
     """
-    try:
-        with _quietly():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # of transformers, tokenizers and what they need for old formats
-        raise SurveyError(f"{folder} has no tokenizer that transformers can read: {_line(error)}") from error
+    with _quietly():
+        try:
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:  # of transformers, tokenizers and what they need for old formats
+            raise SurveyError(f"{folder} has no tokenizer that transformers can read: {_line(error)}") from error
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes for a folder without one
         raise SurveyError(f"{folder} has no tokenizer: save it there with tokenizer.save_pretrained")
     rows = instance.model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise SurveyError(f"{folder}: its tokenizer has {len(tokenizer):,} tokens, the model's embedding {rows:,} rows")
-    found: PreTrainedTokenizerBase = tokenizer
-    return found
+    return tokenizer
 
 
 def _is_unread(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Methods on real weights: a folder's model, trained on labelled texts, and what came of it."""
+"""Trials on pretrained weights: a folder's model is trained on labelled texts with each method, and checked."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ import torch
 
 from surveykit.engine.models.weights import load_tokenizer, load_weights
 from surveykit.engine.train.differences import TOLERANCE
-from surveykit.engine.train.tasks import Task, task_of
+from surveykit.engine.train.tasks import Task, make_task
 from surveykit.engine.train.texts import Example
 from surveykit.engine.train.trial import Setting, Trial, trial
 from surveykit.errors import RecipeError
 from surveykit.processes import Watch, unwatched
 from surveykit.recipes import Recipe, Stage
 
-RATES = (1e-3, 1e-4)
-"""Step sizes, the second where the first does not lower the loss."""
+LEARNING_RATES = (1e-3, 1e-4)
+"""Each is tried where those before it do not lower the loss."""
 HEAD_ALONE = "(head alone)"
-"""Name of the row of a frozen backbone, beside which the others are to be read: the head learns in all of them."""
+"""Row for the head trained on the frozen model. The head is trained in every row, so the others are compared with it."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one configuration did. Everything but the first three is None where it could not run."""
+class TrialRow:
+    """The result of one configuration. A refused one has only the first three fields."""
 
     configuration: str
     status: str
     """`run` or `refused`."""
     reason: str | None
-    """Why it was refused, or why what stays beside the weights cannot be merged."""
+    """Why it was refused, or why it cannot be merged."""
     trainable: int | None = None
-    """Numbers of the model that the optimizer held; the head's are apart."""
+    """Parameters of the model that the optimizer updates, without the head's."""
     trainable_percent: float | None = None
-    """… of the bare backbone's."""
+    """Percent of the bare model's parameters."""
     can_change: int | None = None
-    """Pretrained entries that the method can change, by the count."""
+    """Pretrained parameters that the method can change, as counted."""
     changed: int | None = None
-    """Pretrained entries that differ after training and merging."""
+    """Pretrained parameters that differ after training and merging."""
     loss_before: float | None = None
-    """On held-out texts, of the bare backbone with the head's starting values."""
+    """On held-out texts, of the bare model with the head's initial values."""
     loss_after: float | None = None
     rate: float | None = None
-    """The step size."""
+    """The learning rate that was used."""
     stored_bytes: int | None = None
-    """Bytes to keep for the task, by the count."""
+    """Bytes to store for each task, as counted."""
     file_bytes: int | None = None
-    """Bytes on disk of what a user keeps for the task."""
+    """Bytes of the saved file for the task."""
     shared_file_bytes: int | None = None
-    """… of what is kept once for all tasks."""
+    """Bytes of the saved file that all tasks share."""
     reload_difference: float | None = None
-    """Outputs of a fresh model with the reloaded file against those of the trained one: the largest difference,
-    relative to the largest magnitude."""
+    """Largest difference between the outputs of the trained model and of a fresh one with the reloaded file, relative
+    to the largest output."""
     merge: str | None = None
-    """`exact`, `partly` or `none` (what stays cannot be merged), `differs`."""
+    """`exact`, `differs`, or `partly` and `none` where not everything can be merged."""
     merge_difference: float | None = None
-    """Outputs after merging against those before: the largest difference, relative to the largest magnitude."""
+    """Largest difference between the outputs before and after merging, relative to the largest output."""
     merge_difference_absolute: float | None = None
     faults: tuple[str, ...] = ()
-    """What should not be: outputs that are not equal, tensors that moved, counts that are not true."""
+    """Outputs that differ, frozen tensors that changed, and counts that are wrong."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Trials:
     """Outputs are equal that differ by no more than this share of the largest."""
     notes: tuple[str, ...]
     """What of the folder was left out or is missing."""
-    rows: tuple[Row, ...]
+    rows: tuple[TrialRow, ...]
     """In the order in which they were tried; where there is a head, it alone comes first."""
 
     @property
@@ -95,19 +95,19 @@ class Trials:
         return not self.faults
 
 
-COLUMNS = tuple(field.name for field in fields(Row) if field.name != "faults")
+COLUMNS = tuple(field.name for field in fields(TrialRow) if field.name != "faults")
 
 
-class RealWeights:
-    """A folder's model with a task.
+class PretrainedTrial:
+    """A folder's model with a task, on which methods are tried.
 
     Args:
         folder: configuration, weights and tokenizer.
         examples: labelled texts.
         steps: optimizer steps in each stage.
-        batch: examples in each.
-        length: positions that a text is cut to.
-        rates: step sizes; each is tried where those before it do not lower the loss.
+        batch: examples in each step.
+        length: tokens that a text is cut to.
+        rates: learning rates; each is tried where those before it do not lower the loss.
 
     Raises:
         SurveyError: the folder has no weights or tokenizer that fit, or the texts are too few.
@@ -115,12 +115,12 @@ class RealWeights:
 
     def __init__(
         self, folder: Path, examples: Sequence[Example], *, steps: int, batch: int, length: int,
-        rates: tuple[float, ...] = RATES,
+        rates: tuple[float, ...] = LEARNING_RATES,
     ) -> None:  # fmt: skip
-        with torch.random.fork_rng(devices=()):  # layers draw values when they are made, before theirs are loaded
+        with torch.random.fork_rng(devices=()):  # layers are initialised at random before their weights are loaded
             loaded = load_weights(folder)
             tokenizer = load_tokenizer(folder, loaded.instance)
-            self.task: Task = task_of(loaded.instance, tokenizer, examples, batch=batch, steps=steps, length=length)
+            self.task: Task = make_task(loaded.instance, tokenizer, examples, batch=batch, steps=steps, length=length)
         self.instance = loaded.instance
         self.notes = loaded.notes
         self.setting = Setting(
@@ -129,69 +129,69 @@ class RealWeights:
         )  # fmt: skip
 
     @property
-    def head(self) -> int:
-        """Parameters of the head; 0 where the model's own output is trained on."""
+    def head_parameters(self) -> int:
+        """Number of the head's parameters; 0 where the model's own output layer is used."""
         return sum(parameter.numel() for parameter in self.task.objective.parameters())
 
     def trials(self, recipes: Mapping[str, Recipe], watch: Watch = unwatched) -> Trials:
         """Try recipes by name."""
-        rows, total = [], len(recipes) + bool(self.head)
+        rows, total = [], len(recipes) + bool(self.head_parameters)
         watch(0, total)
         for row in self.rows(recipes):
             rows.append(row)
             watch(len(rows), total)
         return Trials(
-            self.instance.name, self.instance.parameters, self.head, self.task.description, self.setting.steps, TOLERANCE,
-            tuple(self.notes), tuple(rows),
+            self.instance.name, self.instance.parameters, self.head_parameters, self.task.description,
+            self.setting.steps, TOLERANCE, tuple(self.notes), tuple(rows),
         )  # fmt: skip
 
-    def rows(self, recipes: Mapping[str, Recipe]) -> Iterator[Row]:
-        """Try recipes by name, one after another; where there is a head, it alone comes first."""
-        if self.head:
-            nothing = Stage(name="fine_tuning", scope="task", edits=(), train=())
-            yield self.row(HEAD_ALONE, Recipe(stages=(nothing,)))
+    def rows(self, recipes: Mapping[str, Recipe]) -> Iterator[TrialRow]:
+        """Try recipes by name, one after another; a head is first trained alone."""
+        if self.head_parameters:
+            frozen = Stage(name="fine_tuning", scope="task", edits=(), train=())
+            yield self.row(HEAD_ALONE, Recipe(stages=(frozen,)))
         for name, recipe in recipes.items():
             yield self.row(name, recipe)
 
-    def row(self, name: str, recipe: Recipe) -> Row:
+    def row(self, name: str, recipe: Recipe) -> TrialRow:
         """Try one recipe."""
         try:
             return _row(name, trial(recipe, self.setting))
         except RecipeError as error:
-            return Row(name, "refused", str(error))
+            return TrialRow(name, "refused", str(error))
 
 
-def _row(name: str, found: Trial) -> Row:
-    return Row(
+def _row(name: str, result: Trial) -> TrialRow:
+    return TrialRow(
         configuration=name,
         status="run",
-        reason=found.obstacle,
-        trainable=found.trainable,
-        trainable_percent=100 * found.trainable / found.parameters,
-        can_change=found.changed,
-        changed=found.changed_trained,
-        loss_before=found.loss_before,
-        loss_after=found.loss_after,
-        rate=found.rate,
-        stored_bytes=found.stored_bytes,
-        file_bytes=found.file_bytes,
-        shared_file_bytes=found.shared_file_bytes,
-        reload_difference=found.reloaded.relative,
-        merge=found.merge,
-        merge_difference=found.merged.relative,
-        merge_difference_absolute=found.merged.absolute,
-        faults=tuple(_faults(found)),
+        reason=result.obstacle,
+        trainable=result.trainable,
+        trainable_percent=100 * result.trainable / result.parameters,
+        can_change=result.changed,
+        changed=result.changed_trained,
+        loss_before=result.loss_before,
+        loss_after=result.loss_after,
+        rate=result.rate,
+        stored_bytes=result.stored_bytes,
+        file_bytes=result.file_bytes,
+        shared_file_bytes=result.shared_file_bytes,
+        reload_difference=result.reloaded.relative,
+        merge=result.merge,
+        merge_difference=result.merged.relative,
+        merge_difference_absolute=result.merged.absolute,
+        faults=tuple(_faults(result)),
     )
 
 
-def _faults(found: Trial) -> Iterator[str]:
-    if not found.restored:
-        yield f"the reloaded file gives other outputs, by {found.reloaded.relative:.1e} of the largest"
-    if not found.merged.equal:
-        yield f"merging changes the outputs, by {found.merged.relative:.1e} of the largest"
-    if found.stray is not None:
-        yield f"{found.stray} moved, although it is frozen or masked"
-    if found.trainable != found.counts.trainable_task:
-        yield f"the optimizer held {found.trainable:,} numbers, {found.counts.trainable_task:,} are counted"
-    if found.changed_trained > found.changed:
-        yield f"{found.changed_trained:,} pretrained entries changed, at most {found.changed:,} are counted"
+def _faults(result: Trial) -> Iterator[str]:
+    if not result.restored:
+        yield f"the reloaded file gives other outputs, by {result.reloaded.relative:.1e} of the largest"
+    if not result.merged.equal:
+        yield f"merging changes the outputs, by {result.merged.relative:.1e} of the largest"
+    if result.stray is not None:
+        yield f"{result.stray} changed, although it is frozen or masked"
+    if result.trainable != result.counts.trainable_task:
+        yield f"the optimizer updated {result.trainable:,} parameters, {result.counts.trainable_task:,} are counted"
+    if result.changed_trained > result.changed:
+        yield f"{result.changed_trained:,} pretrained parameters changed, at most {result.changed:,} are counted"

@@ -1,4 +1,4 @@
-"""Labelled texts: a table with a column of texts and one of labels, and the few that come along."""
+"""Labelled texts: read from a table with a column of texts and one of labels, or the bundled ones."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BUNDLED = Path(__file__).parent / "reviews.tsv"
-"""Sentences of praise and complaint, written for this project."""
+"""96 review sentences, positive and negative, written for this project."""
 COLUMNS = ("text", "label")
-_LONGEST_FIELD = 1 << 20
+_MOST_CHARACTERS = 1 << 20
+"""Characters of a cell, or of the header, that are read at most."""
 MOST_BYTES = 1 << 28
-"""Bytes of text that are read at most, unpacked: a small packed file may unpack to any size."""
+"""Bytes that are read at most, after unpacking: a small packed file may unpack to any size."""
 _UNPACKERS: Mapping[str, Callable[[BinaryIO], BufferedIOBase]] = {
     ".bz2": bz2.BZ2File,
     ".gz": lambda file: gzip.GzipFile(fileobj=file),
@@ -37,35 +38,34 @@ class Example:
     label: str
 
 
-def read(path: Path, columns: tuple[str, str] = COLUMNS, only: Sequence[str] = ()) -> tuple[Example, ...]:
+def read(path: Path, columns: tuple[str, str] = COLUMNS, labels: Sequence[str] = ()) -> tuple[Example, ...]:
     """Read a TSV or CSV file with a header, also one packed by gzip or bzip2. Rows without text are left out.
 
     Args:
+        path: the table; its suffix says how it is packed.
         columns: the names of the columns of texts and of labels.
-        only: the labels to keep; all without any.
+        labels: the labels to keep; empty keeps all.
 
     Raises:
-        SurveyError: no such file, a column is missing, a row has no label, or fewer than two labels are there.
+        SurveyError: there is no such file or column, a row has no label, or fewer than two labels are left.
     """
     try:
         with _open(path) as file:
-            found = tuple(_rows(path, file, columns))
+            examples = tuple(_rows(path, file, columns))
     except FileNotFoundError:
         raise SurveyError(f"there is no file {path}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise SurveyError(f"{path} is no table of texts: {error}") from error
-    absent = [label for label in only if label not in {example.label for example in found}]
-    if absent:
-        raise SurveyError(
-            f"{path} has no row with the label '{absent[0]}'{nearest(absent[0], {e.label for e in found})}"
-        )
-    kept = tuple(example for example in found if not only or example.label in only)
-    if not kept:
+    if not examples:
         raise SurveyError(f"{path} has a header but no row with a text")
-    labels = {example.label for example in kept}
-    if len(labels) < 2:
-        raise SurveyError(f"{path} has one label only, '{labels.pop()}'; a task needs two or more")
-    return kept
+    present = {example.label for example in examples}
+    for label in labels:
+        if label not in present:
+            raise SurveyError(f"{path} has no row with the label '{label}'{nearest(label, present)}")
+    wanted = set(labels) or present
+    if len(wanted) < 2:
+        raise SurveyError(f"{path} has one label only, '{wanted.pop()}'; a task needs two or more")
+    return tuple(example for example in examples if example.label in wanted)
 
 
 def _open(path: Path) -> TextIO:
@@ -75,39 +75,39 @@ def _open(path: Path) -> TextIO:
 
 
 class _Bounded(RawIOBase):
-    """So many bytes of a file, and an error where there are more."""
+    """The bytes of an unpacked file, and an error once there are more than `MOST_BYTES`."""
 
     def __init__(self, unpacked: BufferedIOBase | BinaryIO, file: BinaryIO) -> None:
-        self._file, self._below, self._left = unpacked, file, MOST_BYTES
+        self._unpacked, self._file, self._bytes_left = unpacked, file, MOST_BYTES
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        found = self._file.read(memoryview(buffer).nbytes)
-        self._left -= len(found)
-        if self._left < 0:
+        content = self._unpacked.read(memoryview(buffer).nbytes)
+        self._bytes_left -= len(content)
+        if self._bytes_left < 0:
             raise OSError(f"it has more than the {MOST_BYTES:,} bytes that are read")
-        memoryview(buffer)[: len(found)] = found
-        return len(found)
+        memoryview(buffer)[: len(content)] = content
+        return len(content)
 
     def close(self) -> None:
+        self._unpacked.close()
         self._file.close()
-        self._below.close()
         super().close()
 
 
 def _rows(path: Path, file: TextIO, columns: tuple[str, str]) -> Iterator[Example]:
-    first = file.readline(_LONGEST_FIELD)
-    if not first.strip():
+    header_line = file.readline(_MOST_CHARACTERS)
+    if not header_line.strip():
         raise SurveyError(f"{path} is empty; it needs a header with the columns {' and '.join(columns)}")
-    separator = "\t" if "\t" in first else ","
-    header = next(csv.reader([first], delimiter=separator))
+    separator = "\t" if "\t" in header_line else ","
+    header = next(csv.reader([header_line], delimiter=separator))
     for column in columns:
         if column not in header:
-            named = f"it has {', '.join(header)}{nearest(column, header)}"
-            raise SurveyError(f"{path} has no column '{column}' ({named}); name them with --columns TEXT,LABEL")
-    csv.field_size_limit(_LONGEST_FIELD)
+            present = f"it has {', '.join(header)}{nearest(column, header)}"
+            raise SurveyError(f"{path} has no column '{column}' ({present}); name them with --columns TEXT,LABEL")
+    csv.field_size_limit(_MOST_CHARACTERS)
     text_at, label_at = map(header.index, columns)
     rows = csv.reader(file, delimiter=separator)
     for row in rows:
@@ -120,11 +120,19 @@ def _rows(path: Path, file: TextIO, columns: tuple[str, str]) -> Iterator[Exampl
         yield Example(text, label)
 
 
-def divided(examples: Sequence[Example], held_out: int, training: int) -> tuple[list[Example], list[Example]]:
-    """Shuffle, always alike, and take so many examples to hold out, and up to so many others to train on.
+def split_held_out(examples: Sequence[Example], held_out: int, training: int) -> tuple[list[Example], list[Example]]:
+    """Shuffle with a fixed seed, and split off examples that are held out from those to train on.
+
+    Args:
+        examples: all of them.
+        held_out: number of examples to hold out.
+        training: number of examples to train on, at most.
+
+    Returns:
+        the held-out examples, and those to train on.
 
     Raises:
-        SurveyError: there are not enough for both.
+        SurveyError: there are fewer than twice as many as are held out.
     """
     if len(examples) < 2 * held_out:
         raise SurveyError(
