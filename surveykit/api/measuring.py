@@ -232,7 +232,9 @@ def trial(
         data, columns = texts.BUNDLED, texts.COLUMNS
     examples = texts.read(Path(data), columns, several(label))
     rates = pretrained_trial.LEARNING_RATES if rate is None else (rate,)
-    weights = pretrained_trial.PretrainedTrial(Path(model), examples, steps=steps, batch=batch, length=length, rates=rates)
+    weights = pretrained_trial.PretrainedTrial(
+        Path(model), examples, steps=steps, batch=batch, length=length, rates=rates
+    )
     return weights.trials(recipes, watch)
 
 

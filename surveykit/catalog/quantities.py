@@ -44,9 +44,11 @@ class Sense(Record):
     """One of our counts that a printed figure can mean."""
 
     id: str
+    """Short name, unique in its quantity."""
     counts: tuple[str, ...] = Field(min_length=1)
     """Counts of a measurement that are added up; `model` stands for the parameters of the base model."""
     says: str
+    """What the figure counts, in words."""
 
     @model_validator(mode="after")
     def _counts_are_known(self) -> Self:

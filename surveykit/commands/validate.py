@@ -16,9 +16,10 @@ def run(arguments: Namespace) -> int:
     counts = {
         "methods": len(catalog.methods),
         "configurations": sum(1 for _ in catalog.configurations()),
-        "backbones": len(catalog.models),
+        "models": len(catalog.models),
+        "sources": len(catalog.sources),
+        "printed cells": sum(claim.printed is not None for claim in catalog.claims),
         "papers": len(catalog.papers),
-        "cells of Table 5": len(catalog.table5),
         "measurements": len(catalog.measurements),
     }
     print("valid: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))

@@ -73,7 +73,8 @@ def _show(report: ParameterReport, format: str, *, summary_only: bool) -> None:
     elif format == "github":
         print(ci_formats.github(report), end="")
     else:
-        columns, rows = (COLUMNS, [_row(v) for v in report.verdicts])
+        columns: tuple[str, ...] = COLUMNS
+        rows = [_row(v) for v in report.verdicts]
         if report.checkpoint is not None:
             columns, rows = COUNTED, [[getattr(count, column) for column in COUNTED] for count in report.counts]
         print(output.render(columns, rows, format, terminal_width()))

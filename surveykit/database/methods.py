@@ -101,12 +101,12 @@ def _facts(reader: Reader, name: str) -> list[Fact]:
                    CAST(round(measured, 4) AS VARCHAR), configuration || ' on ' || backbone,
                    coalesce(cause || ' (' || outcome || ')', verdict),
                    coalesce(explanation, locator)
-            FROM verdict WHERE method = $name
+            FROM table5_verdict WHERE method = $name
             UNION ALL
             SELECT 3, 6, 'Table 5, ram_gb on ' || backbone || ' (' || row_label || ')', CAST(CAST(printed_gb AS DOUBLE) AS VARCHAR),
                    CAST(round(CAST(predicted_gb AS DOUBLE), 2) AS VARCHAR), configuration || ' on ' || backbone, 'predicted',
                    printf('batch %d, %d positions, %s: %+.0f %%', batch, length, dtype, error_percent)
-            FROM memory_prediction WHERE method = $name AND is_best_setting
+            FROM table5_memory WHERE method = $name AND is_best_setting
             UNION ALL
             SELECT 3, 7, 'score on ' || backbone || ' (' || method || '), recomputed', NULL,
                    CAST(round(score_mean, 2) AS VARCHAR), NULL, NULL,
@@ -177,7 +177,7 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Compari
         # Of two rows of one method the one that is read as its default configuration comes last, and stays.
         ours = (
             "SELECT method_id, score_mean, caveat, score_if_fraction FROM table4_recomputed JOIN printed_name ON printed_name.printed = "
-            "table4_recomputed.method AND printed_name.table_label = 'Appendix B' LEFT JOIN configuration ON "
+            "table4_recomputed.method AND printed_name.source = 'lialin2023scaling' AND table_name = 'appendix_b' LEFT JOIN configuration ON "
             "configuration.id = printed_name.configuration WHERE backbone = ? ORDER BY is_default, datasets"
         )
         scores = {row.method_id: row for row in reader.all(ours, size)}

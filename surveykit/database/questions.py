@@ -54,7 +54,7 @@ QUESTIONS = (
     ),
     Question(
         "Which printed figures of Table 5 differ from the counts, and why?",
-        "SELECT row_label, backbone, printed, measured, cause\nFROM verdict\nWHERE verdict = 'differs'\n"
+        "SELECT source, locator, printed, measured, cause\nFROM verdict\nWHERE verdict = 'differs'\n"
         "ORDER BY row_label, backbone, column_name",
     ),
     Question(

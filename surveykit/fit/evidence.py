@@ -15,8 +15,8 @@ def errors(reader: Reader, parameters: int) -> Errors | None:
     """How far predicted peaks are from Table 5's on its model that is nearest in size; None without any to compare."""
     near = _nearest(reader, parameters)
     found = reader.all(
-        "SELECT s.*, b.name, (SELECT min(batch) FROM memory_prediction p WHERE p.backbone = s.backbone) AS batch"
-        " FROM memory_setting s JOIN backbone b ON b.id = s.backbone"
+        "SELECT s.*, b.name, (SELECT min(batch) FROM table5_memory p WHERE p.backbone = s.backbone) AS batch"
+        " FROM table5_memory_setting s JOIN backbone b ON b.id = s.backbone"
         " WHERE s.sample = 'left_out' AND s.backbone = ? AND s.is_chosen",
         near,
     )
@@ -67,7 +67,7 @@ def evidence(reader: Reader, parameters: int, model: str | None = None) -> dict[
 
 def _nearest(reader: Reader, parameters: int) -> str | None:
     """The T5 of the survey's experiment that is nearest in size, as a factor."""
-    backbones = reader.all("SELECT id, parameters FROM backbone WHERE survey_label IS NOT NULL")
+    backbones = reader.all("SELECT id, parameters FROM backbone WHERE id IN (SELECT backbone FROM table5)")
     return min(backbones, key=lambda b: abs(math.log(b.parameters / parameters))).id if backbones else None
 
 
@@ -76,7 +76,7 @@ def _scores(reader: Reader, backbone: str | None) -> dict[str, tuple[float, str,
     found: dict[str, tuple[float, str, str | None]] = {}
     for row in reader.all(
         "SELECT t.method_id, t.score_mean, t.score_if_fraction, t.caveat, p.configuration FROM table4_recomputed t"
-        " JOIN printed_name p ON p.table_label = 'Appendix B' AND p.printed = t.method"
+        " JOIN printed_name p ON p.source = 'lialin2023scaling' AND p.table_name = 'appendix_b' AND p.printed = t.method"
         " LEFT JOIN configuration c ON c.id = p.configuration"
         " WHERE t.backbone = ? AND t.score_mean IS NOT NULL AND p.configuration IS NOT NULL"
         " ORDER BY c.is_default DESC NULLS LAST, t.method",
@@ -94,7 +94,7 @@ def _memory(reader: Reader, backbone: str | None) -> dict[str, tuple[float, int 
     """Printed gigabytes and their batch, by configuration: the one that the row is held to be of."""
     rows = reader.all(
         "SELECT coalesce(p.read_as, t.configuration) AS configuration, t.ram_gb, p.batch FROM table5 t LEFT JOIN"
-        " (SELECT DISTINCT backbone, row_label, read_as, batch FROM memory_prediction) p USING (backbone, row_label)"
+        " (SELECT DISTINCT backbone, row_label, read_as, batch FROM table5_memory) p USING (backbone, row_label)"
         " WHERE t.backbone = ? AND t.ram_gb IS NOT NULL",
         backbone,
     )

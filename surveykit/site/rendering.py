@@ -78,7 +78,7 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
     """Pages about the data, and the data itself for programs."""
     files = data_files(database)
-    yield _page(ERRATA, "errata", errata_context(reader), "Errata", "survey/statements.yaml")
+    yield _page(ERRATA, "errata", errata_context(reader), "Errata", "sources/lialin2023scaling/statements.yaml")
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
     yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
@@ -111,7 +111,7 @@ def _prose(
         "table5",
         table5_context(reader) | {"siblings": siblings("table5.md"), "pictures": drawn},
         "Table 5, checked",
-        "survey/table5.csv",
+        "sources/lialin2023scaling/tables/table5.csv",
     )
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     for page in SURVEY_PAGES:

@@ -9,7 +9,7 @@ from surveykit.database.tables import claims, measured, methods, statements, ver
 TABLES: tuple[type[Row], ...] = (
     methods.Paper, methods.Method, methods.Alias, methods.Relation, methods.Implementation, methods.Attribute,
     methods.Overhead, methods.Backbone, methods.Configuration, methods.Oracle,
-    measured.Quantity, measured.Judging, measured.Run, measured.Measurement, measured.FormulaValue, measured.Cost,
+    measured.Quantity, measured.Sense, measured.Judging, measured.Run, measured.Measurement, measured.FormulaValue, measured.Cost,
     measured.MemoryUse, measured.Trial,
     claims.Source, claims.SourceTable, claims.DescribedIn, claims.PrintedName, claims.PrintedModel, claims.Claim,
     claims.Explanation, claims.ExplanationFigure, claims.ExplanationTried,

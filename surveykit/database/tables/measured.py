@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, create_model
 
@@ -13,7 +13,7 @@ from surveykit.catalog.measured import cell_of, current_key
 from surveykit.catalog.records import Formula
 from surveykit.catalog.shelves import SHELVES
 from surveykit.database.rows import BigInt, Row, columns
-from surveykit.record import BackboneId, ConfigurationId
+from surveykit.record import BackboneId, ConfigurationId, InDatabase
 
 
 class Quantity(Row, quantities.Quantity):
@@ -25,6 +25,23 @@ class Quantity(Row, quantities.Quantity):
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         return map(cls.of, catalog.quantities.quantities)
+
+
+class Sense(Row, quantities.Sense):
+    """What a printed figure of a quantity can mean: counts of ours; the file quantities.yaml."""
+
+    identity = ("quantity", "id")
+    left_out = ("counts",)
+
+    quantity: Annotated[str, InDatabase(refers_to="quantity", comment="Id of the quantity, as in quantity.id")]
+    position: int
+    """Order from 1; the first is what the quantity's name says, others are looked at in searches only."""
+
+    @classmethod
+    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
+        for quantity in catalog.quantities.quantities:
+            for i, sense in enumerate(quantity.senses, start=1):
+                yield cls.of(sense, quantity=quantity.id, position=i)
 
 
 class Judging(Row, quantities.Judging):

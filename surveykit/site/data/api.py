@@ -42,9 +42,9 @@ RESOURCES = (
     Resource("costs", "cost", ("configuration", "backbone")),
     Resource("memory", "memory_use", ("configuration", "backbone", "length", "dtype")),
     Resource("trials", "trial", ("configuration",)),
-    Resource("claims", "claim", ("locator", "method")),
-    Resource("verdicts", "verdict", ("locator", "method")),
-    Resource("cells", "cell_verdict", ("locator", "method")),
+    Resource("sources", "sources", ("source",)),
+    Resource("claims", "claim", ("source", "table_name", "position", "column_name")),
+    Resource("verdicts", "verdict", ("source", "table_name", "position", "column_name")),
     Resource("table1", "table1", ("method",)),
     Resource("table2", "table2", ("method",)),
     Resource("table3", "table3", ("backbone", "dataset")),
@@ -65,10 +65,8 @@ _PARTS = (
     ("implementations", "implementation", ("position",)),
     ("configurations", "configuration", ("id",)),
     ("measurements", "measured", ("configuration", "backbone")),
-    ("claims", "claim", ("locator",)),
-    ("verdicts", "verdict", ("locator",)),
-    ("cells", "cell_verdict", ("locator",)),
-    ("explanations", "explanation", ("position",)),
+    ("claims", "claim", ("source", "table_name", "position", "column_name")),
+    ("verdicts", "verdict", ("source", "table_name", "position", "column_name")),
 )
 
 
@@ -189,7 +187,8 @@ def _documents(tables: _Tables) -> dict[str, dict[str, Any]]:
         }  # fmt: skip
     for name, table, key in _PARTS:
         for row in tables.rows(table, key):
-            found[row["method"]][name].append(row)
+            if row["method"] is not None:  # a source may speak of methods that have no entry yet
+                found[row["method"]][name].append(row)
     return found
 
 

@@ -55,7 +55,7 @@ def comparison_rows(reader: Reader, methods: list[Any]) -> list[Row]:
     Args:
         methods: rows of the table of methods, by `method_rows`.
     """
-    experiment = reader.all("SELECT * FROM backbone WHERE survey_label IS NOT NULL ORDER BY parameters")
+    experiment = reader.all("SELECT * FROM backbone WHERE id IN (SELECT backbone FROM table5) ORDER BY parameters")
     rows = [*_portraits(reader, methods), *_columns(methods), *_formulas(reader), *_memory(reader, experiment)]
     return [row for row in [*rows, *_experiment(reader, experiment)] if row.cells]
 
@@ -147,7 +147,7 @@ def _experiment(reader: Reader, backbones: list[Any]) -> Iterator[Row]:
         printed = reader.all("SELECT * FROM table5 WHERE backbone = ? ORDER BY lower(row_label)", b.id)
         judged = [row for row in verdicts(reader) if row.backbone == b.id]
         yield Row(section, "Trainable parameters, printed", _by_method(judged, _parameters))
-        predicted = reader.all("SELECT * FROM memory_prediction WHERE is_best_setting AND backbone = ?", b.id)
+        predicted = reader.all("SELECT * FROM table5_memory WHERE is_best_setting AND backbone = ?", b.id)
         by_row = {p.row_label: p.predicted_gb for p in predicted}
         for row in printed:
             row.predicted_gb = by_row.get(row.row_label)

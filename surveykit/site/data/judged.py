@@ -13,7 +13,6 @@ from surveykit.database.reading import Reader
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import escape, slug, span
 from surveykit.site.text.words import OUTCOME_MEANINGS, OUTCOMES, VERDICTS, overhead_words, words
-from surveykit.verify.percentages import SENSES
 
 YES_PARTLY_NO = {"none": "yes", "partial": "partly", "full": "no"}
 """How far backward runs, as an answer to whether it is saved."""
@@ -85,18 +84,17 @@ def cells_of(reader: Reader) -> dict[str, dict[str, Judged]]:
 def judged_cell(v: Any) -> Judged:
     """The verdict of one row of `cell_verdict`, with `backbone_name` and `usual`."""
     word, meaning = VERDICTS[v.verdict]
-    senses = SENSES.get(v.column_name, {})
     of = ""
     if v.configuration is not None:
-        sense = "" if v.sense is None else f"; {senses.get(v.sense, v.sense)}"
+        sense = "" if v.sense is None else f"; {v.sense_says or v.sense}"
         search = f"; found by search, {v.fitting} of {v.candidates} fit" if v.found_by == "search" else ""
         of = f"{v.configuration} on {v.backbone_name}{sense}{search}"
-    usual = bool(v.usual) and (not senses or v.sense == next(iter(senses)))
+    usual = bool(v.usual) and bool(v.is_own_sense)
     return Judged(v.verdict, word, meaning, _figure(v), of, usual)
 
 
 def judged_figure(v: Any) -> Judged:
-    """The verdict of one row of `verdict`, with `backbone_name` and the print's `decimals`."""
+    """The verdict of one row of `table5_verdict`, with `backbone_name` and the print's `decimals`."""
     of = "" if v.measured is None else f"{v.configuration} on {v.backbone_name}; trainable parameters"
     fits = f"; the print fits {v.fits_setup}" if v.fits_setup else ""
     figure = numbers.like_printed(v.measured, v.decimals)
@@ -108,7 +106,7 @@ def judged_figure(v: Any) -> Judged:
 def _figure(v: Any) -> str:
     if v.measured is None:
         return numbers.ABSENT
-    if v.column_name in SENSES:
+    if v.sense_says is not None:
         return f"{v.measured} %"
     if v.column_name == "bp":
         return YES_PARTLY_NO[v.measured]

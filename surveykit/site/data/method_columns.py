@@ -13,7 +13,7 @@ from surveykit.site.text.markdown import escape, span
 from surveykit.site.text.words import FAMILIES, OVERHEADS, STATUSES, overhead_words, type_words, words, yes_no
 
 NOT_MEASURED = "not measured"
-WORD_OF = {"survey": "the survey", "ours": "surveykit"}
+WORD_OF = {"lialin2023scaling": "the survey", "ours": "surveykit"}
 """Whose word type, ticks and overhead of a method are."""
 _MERGES = {"exact": "yes", "partly": "partly", "none": "no", "differs": "differs"}
 

@@ -28,7 +28,7 @@ def method_rows(reader: Reader) -> list[Any]:
         states.setdefault(a.method, {})[a.name] = words(a.status, STATUSES)
     outcomes: dict[str, list[Any]] = {}
     for row in reader.all(
-        "SELECT method, outcome, count(*) AS n FROM verdict GROUP BY method, outcome ORDER BY list_position(?, outcome)",
+        "SELECT method, outcome, count(*) AS n FROM table5_verdict GROUP BY method, outcome ORDER BY list_position(?, outcome)",
         list(OUTCOMES),
     ):
         outcomes.setdefault(row.method, []).append(row)

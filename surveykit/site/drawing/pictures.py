@@ -63,7 +63,8 @@ def _score(reader: Reader) -> Picture:
     rows = reader.all(
         "SELECT b.name AS backbone_name, t.method AS printed_name, p.method, m.family, t.score_mean AS score, t.caveat,"
         " x.trainable_percent AS share FROM table4_recomputed t JOIN backbone b ON b.id = t.backbone"
-        " JOIN printed_name p ON p.table_label = 'Appendix B' AND p.printed = t.method JOIN method m ON m.id = p.method"
+        " JOIN printed_name p ON p.source = 'lialin2023scaling' AND p.table_name = 'appendix_b' AND p.printed = t.method"
+        " JOIN method m ON m.id = p.method"
         " JOIN measured x ON x.configuration = p.configuration AND x.backbone = t.backbone AND x.trainable > 0"
         " WHERE t.score_mean IS NOT NULL ORDER BY b.parameters, lower(t.method), t.method"
     )
@@ -132,10 +133,10 @@ def _correlations(rows: list[Any], x: str, y: str) -> str:
 
 def _claimed(reader: Reader) -> Picture:
     rows = reader.all(
-        "SELECT b.name AS backbone_name, v.row_label, v.method, v.outcome, CAST(c.value_min AS DOUBLE) AS printed,"
-        " CAST(v.measured AS DOUBLE) AS measured FROM verdict v JOIN claim c USING (locator, method)"
+        "SELECT b.name AS backbone_name, v.row_label, v.method, v.outcome, CAST(v.value_min AS DOUBLE) AS printed,"
+        " CAST(v.measured AS DOUBLE) AS measured FROM table5_verdict v"
         " JOIN backbone b ON b.id = v.backbone WHERE v.column_name = 'params_millions' AND v.measured > 0"
-        " AND c.value_min > 0 ORDER BY b.parameters, b.id, v.row_label"
+        " AND v.value_min > 0 ORDER BY b.parameters, b.id, v.row_label"
     )
     equal = sum(r.outcome == "match" for r in rows)
     return _picture(

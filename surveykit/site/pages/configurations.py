@@ -53,7 +53,12 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
         "agreement": _agreement(backbones, measured),
         "stale": any(m.is_stale for m in measured.values()),
         "tensors": next((tensor_table(configuration, b) for b in backbones if b.id == "t5-large"), None),
-        "rows": reader.of("configuration", configuration.id, "SELECT * FROM survey_row ORDER BY row_label"),
+        "rows": reader.of(
+            "configuration",
+            configuration.id,
+            "SELECT configuration, printed AS row_label, evidence FROM printed_name WHERE source = 'lialin2023scaling'"
+            " AND table_name = 'table5' ORDER BY printed",
+        ),
         "oracles": _oracles(reader, configuration.id),
     }
 

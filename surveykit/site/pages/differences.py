@@ -34,7 +34,7 @@ def table5_context(reader: Reader) -> dict[str, Any]:
     printed = {(t.backbone, t.row_label): t for t in reader.all("SELECT * FROM table5")}
     predicted = {
         (p.backbone, p.row_label): p.error_percent
-        for p in reader.all("SELECT * FROM memory_prediction WHERE is_best_setting")
+        for p in reader.all("SELECT * FROM table5_memory WHERE is_best_setting")
     }
     heads = [
         "Row", "M printed", "M measured", "Verdict", "% printed", "% measured", "Verdict", "RAM, GB", "Training",
@@ -50,14 +50,15 @@ def table5_context(reader: Reader) -> dict[str, Any]:
             memory = _memory(t.ram_gb_printed, predicted.get((backbone, row.row_label)), backbone, row.row_label)
             lines.append([first, *figures(row, TABLE5), memory, *(value or numbers.ABSENT for value in also)])
         blocks.append(SimpleNamespace(name=name, anchor=slug(backbone), table=table(heads, lines, "lrrlrrlrrr")))
-    counted = reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")
+    counted = reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
     return {
         "blocks": blocks,
         "overview": _overview(reader),
         "legend": _legend({row.outcome: row.n for row in counted}),
-        "summary": reader.one("SELECT * FROM summary"),
+        "summary": reader.one("SELECT * FROM table5_summary"),
         "scores": reader.one(
-            "SELECT count(*) FILTER (status = 'missing_in_source') AS missing, count(*) AS n FROM claim WHERE column_name = 'score'"
+            "SELECT count(*) FILTER (status = 'missing_in_source') AS missing, count(*) AS n FROM claim"
+            " WHERE source = 'lialin2023scaling' AND table_name = 'table5' AND column_name = 'score'"
         ),
     }
 
@@ -118,7 +119,7 @@ def discrepancies_context(reader: Reader) -> dict[str, Any]:
             outcome: [e for e in entries if e.outcome == outcome]
             for outcome in ("fits_another_setup", "inconsistent", "unresolved", "unexplained")
         },
-        "summary": reader.one("SELECT * FROM summary"),
+        "summary": reader.one("SELECT * FROM table5_summary"),
         "causes": table(
             ["Cause", "Meaning"],
             [[CAUSES[c], CAUSE_MEANINGS[c]] for c in CAUSES if c in causes],
@@ -154,9 +155,7 @@ def _entries(reader: Reader) -> Iterator[Any]:
             evidence=first.evidence and folded("The query behind these figures", first.evidence),
             setup_link=setup_link(reader, first.fits_setup, DISCREPANCIES) if first.fits_setup else None,
             table=_figures(reader, [row for row, _ in pairs], first.fits_setup),
-            tried=tried_table(reader, DISCREPANCIES, first.method, first.position)
-            if first.outcome == "unresolved"
-            else None,
+            tried=tried_table(reader, DISCREPANCIES, first.position) if first.outcome == "unresolved" else None,
         )
         yield entry
 

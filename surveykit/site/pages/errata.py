@@ -38,7 +38,7 @@ def _where(reader: Reader, e: Any) -> str:
     if e.kind != "figure":
         return str(e.locator)
     v = reader.one(
-        "SELECT v.row_label, v.column_name, b.name FROM verdict v JOIN backbone b ON b.id = v.backbone WHERE locator = ?",
+        "SELECT v.row_label, v.column_name, b.name FROM table5_verdict v JOIN backbone b ON b.id = v.backbone WHERE locator = ?",
         e.locator,
     )
     return f"Table 5, {v.name}, row {v.row_label}, {words(v.column_name, COLUMNS)}"
@@ -80,7 +80,7 @@ def errata_context(reader: Reader) -> dict[str, Any]:
         "errata": [e for e in entries if e.weight == "erratum"],
         "entries": entries,
         "letter": LETTER,
-        "open": reader.one("SELECT unresolved, fits_another_setup FROM summary"),
+        "open": reader.one("SELECT unresolved, fits_another_setup FROM table5_summary"),
     }
 
 

@@ -19,7 +19,7 @@ def experiment_rows(reader: Reader, method: str) -> Markup:
         "method",
         method,
         "SELECT t.*, b.name AS backbone_name, p.predicted_gb, p.error_percent FROM table5 t"
-        " JOIN backbone b ON b.id = t.backbone LEFT JOIN memory_prediction p"
+        " JOIN backbone b ON b.id = t.backbone LEFT JOIN table5_memory p"
         "   ON p.backbone = t.backbone AND p.row_label = t.row_label AND p.is_best_setting"
         " ORDER BY lower(t.row_label), t.row_label, b.parameters",
     ):

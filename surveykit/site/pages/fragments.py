@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from markupsafe import Markup
 
-from surveykit.catalog.bibliography import SURVEY_KEY
 from surveykit.database.reading import Reader
 from surveykit.site.data.judged import word_badge
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import Cell, bullets, code, escape, external, fence, table
 from surveykit.site.text.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, words
-from surveykit.verify.verdicts import outcome_sentence
 
 
 def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup]:
@@ -26,17 +26,45 @@ def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup
         "runs": _runs(reader),
         "not-measured": _not_measured(reader),
         "issue": external("an issue", f"{repository}/issues" if repository else None),
-        "survey-bibtex": fence(reader.one("SELECT bibtex FROM paper WHERE key = ?", SURVEY_KEY).bibtex, "bibtex"),
+        "survey-bibtex": fence(
+            reader.one("SELECT bibtex FROM paper WHERE key = (SELECT word_of FROM judging)").bibtex, "bibtex"
+        ),
     }
 
 
 def finding(reader: Reader) -> Markup:
     """The outcome of the verification in one sentence."""
-    return escape(outcome_sentence(reader.one("SELECT * FROM summary")))
+    return escape(_outcome_sentence(reader.one("SELECT * FROM table5_summary")))
+
+
+def _outcome_sentence(s: Any) -> str:
+    """How the parameter figures ended, in words. A row prints one count twice, so rows are said first.
+
+    Args:
+        s: the row of the view `table5_summary`.
+    """
+    parts = [
+        f"{s.rows_match} of {s.rows} row{'' if s.rows == 1 else 's'} match{'es' if s.rows == 1 else ''} in both parameter figures"
+        + (f" ({s.full_tuning_rows} of them full tuning)" if s.full_tuning_rows else ""),
+        f"{s.match} of {s.figures} printed figures match",
+    ]
+    if s.fits_another_setup:
+        parts.append(f"{s.fits_another_setup} differ and fit another setup, which is named")
+    if s.inconsistent:
+        parts.append(f"{s.inconsistent} {'does' if s.inconsistent == 1 else 'do'} not match the count beside it")
+    if s.unresolved:
+        parts.append(f"{s.unresolved} {'differs and is' if s.unresolved == 1 else 'differ and are'} unresolved")
+    if s.unexplained:
+        parts.append(f"{s.unexplained} without an explanation")
+    if s.not_measured:
+        parts.append(f"{s.not_measured} not measured")
+    return "; ".join(parts) + "."
 
 
 def _outcomes(reader: Reader) -> Markup:
-    counts = {row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM verdict GROUP BY outcome")}
+    counts = {
+        row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
+    }
     rows = [[word_badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
     return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
@@ -47,13 +75,13 @@ def _causes(reader: Reader) -> Markup:
     return table(["Cause", "Meaning", "Figures and cells"], rows, "llr")
 
 
-_CAUSES_SQL = "SELECT cause, count(*) AS n FROM (SELECT cause FROM verdict UNION ALL SELECT cause FROM cell_verdict) GROUP BY cause"
+_CAUSES_SQL = "SELECT cause, count(*) AS n FROM verdict GROUP BY cause"
 
 
 def _thresholds(reader: Reader) -> Markup:
     rows: list[list[Cell]] = [
-        [q.says, q.unit, numbers.ABSENT if q.saved_at_most is None else f"{q.saved_at_most.normalize():f}"]
-        for q in reader.all("SELECT * FROM quantity ORDER BY id")
+        [q.says, q.unit, f"{q.at_most.normalize():f}"]
+        for q in reader.all("SELECT * FROM quantity WHERE at_most IS NOT NULL ORDER BY id")
     ]
     return table(["What is measured", "Unit", "A tick is right up to"], rows, "llr")
 
@@ -116,7 +144,7 @@ def _not_measured(reader: Reader) -> Markup:
     }
     for r in reader.all(
         "SELECT column_name, count(*) AS n, count(*) FILTER (status = 'missing_in_source') AS missing FROM claim"
-        " WHERE table_number = 5 AND list_contains(?, column_name) GROUP BY ALL ORDER BY ALL",
+        " WHERE source = 'lialin2023scaling' AND table_name = 'table5' AND list_contains(?, column_name) GROUP BY ALL ORDER BY ALL",
         list(said),
     ):
         text = f"Table 5, {words(r.column_name, said)}: {r.n} cells, kept as printed"

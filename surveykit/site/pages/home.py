@@ -50,7 +50,7 @@ def home_context(reader: Reader, existing: Collection[str]) -> dict[str, Any]:
     Args:
         existing: paths of the other pages; the cards lead only to what there is.
     """
-    summary = reader.one("SELECT * FROM summary")
+    summary = reader.one("SELECT * FROM summary, table5_summary")
     return {
         "summary": summary,
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
@@ -81,13 +81,9 @@ def _telling(reader: Reader) -> list[Markup]:
     """Of each cause the difference that is largest as a factor; three of them."""
     largest: dict[str, Any] = {}
     for v in reader.all(
-        "SELECT v.*, c.value_min, b.name AS backbone_name, m.trainable, e.position,"
-        " (SELECT name FROM configuration WHERE id = v.configuration) AS setup FROM verdict v"
-        " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
+        "SELECT v.*, m.trainable, (SELECT name FROM configuration WHERE id = v.configuration) AS setup FROM table5_verdict v"
         " JOIN measurement m ON m.configuration = v.configuration AND m.backbone = v.backbone"
-        " JOIN explanation_figure f ON f.method = v.method AND f.backbone = v.backbone AND f.column_name = v.column_name"
-        " JOIN explanation e ON e.method = f.method AND e.position = f.position AND e.row_label = v.row_label AND f.printed = v.printed"
-        " WHERE v.column_name = 'params_millions' AND v.outcome = 'fits_another_setup' AND m.trainable > 0 AND c.value_min > 0"
+        " WHERE v.column_name = 'params_millions' AND v.outcome = 'fits_another_setup' AND m.trainable > 0 AND v.value_min > 0"
         " ORDER BY v.locator"
     ):
         v.ratio = float(v.value_min) / float(v.measured)

@@ -192,10 +192,10 @@ FROM run ORDER BY run.date, run.run
 _COVERAGE_SQL = """
 SELECT
     method.id, method.name, method.not_instantiated, method.reconstruction,
-    method.id IN (SELECT method FROM claim WHERE table_number = 1) AS in_table1,
-    method.id IN (SELECT method FROM claim WHERE table_number = 2) AS in_table2,
-    method.id IN (SELECT method FROM claim WHERE table_number = 5) AS in_table5,
-    (SELECT count(*) FROM configuration c WHERE c.method = method.id) AS configurations,
+    method.id IN (SELECT method FROM table1) AS in_table1,
+    method.id IN (SELECT method FROM table2) AS in_table2,
+    method.id IN (SELECT method FROM table5) AS in_table5,
+    (SELECT count(*) FROM configuration c WHERE c.method = method.id AND c.varies IS NULL) AS configurations,
     (SELECT count(*) FROM configuration c JOIN measurement m ON m.configuration = c.id WHERE c.method = method.id) AS cells,
     (SELECT count(*) FROM configuration c JOIN measurement m ON m.configuration = c.id
         WHERE c.method = method.id AND m.status = 'counted') AS counted,
@@ -246,12 +246,12 @@ def _read_otherwise(p: Any) -> str:
 def _other_rows(reader: Reader) -> Markup:
     """What rows that print another method's parameter count do to the mean error; nothing where there are none."""
     found = reader.all(
-        "SELECT row_label, read_as, count(*) AS times FROM memory_prediction WHERE is_best_setting AND read_as IS NOT NULL"
+        "SELECT row_label, read_as, count(*) AS times FROM table5_memory WHERE is_best_setting AND read_as IS NOT NULL"
         " GROUP BY ALL ORDER BY ALL"
     )
     chosen = {
         s.sample: s.mean_absolute_error_percent
-        for s in reader.all("SELECT * FROM memory_setting WHERE backbone IS NULL AND is_chosen")
+        for s in reader.all("SELECT * FROM table5_memory_setting WHERE backbone IS NULL AND is_chosen")
     }
     if not found or "left_out" not in chosen:
         return Markup()
@@ -279,11 +279,11 @@ def memory_context(reader: Reader) -> dict[str, Any]:
             f"{p.error_percent:+.0f} %{_read_otherwise(p)}",
         ]
         for p in reader.all(
-            "SELECT p.*, b.name AS backbone_name FROM memory_prediction p JOIN backbone b ON b.id = p.backbone"
+            "SELECT p.*, b.name AS backbone_name FROM table5_memory p JOIN backbone b ON b.id = p.backbone"
             " WHERE is_best_setting ORDER BY b.parameters, lower(row_label)"
         )
     ]
-    every = reader.all("SELECT * FROM memory_setting WHERE sample = 'all' ORDER BY mean_absolute_error_percent")
+    every = reader.all("SELECT * FROM table5_memory_setting WHERE sample = 'all' ORDER BY mean_absolute_error_percent")
     settings: list[list[Cell]] = [
         [f"{s.length}", s.dtype, *_errors(s), yes_no(s.is_chosen)] for s in every if s.backbone is None
     ]
@@ -293,7 +293,7 @@ def memory_context(reader: Reader) -> dict[str, Any]:
         for backbone in names
         for sample in _SAMPLES
         for s in reader.all(
-            "SELECT * FROM memory_setting WHERE is_chosen AND backbone = ? AND sample = ?", backbone, sample
+            "SELECT * FROM table5_memory_setting WHERE is_chosen AND backbone = ? AND sample = ?", backbone, sample
         )
     ]
     return {

@@ -60,11 +60,11 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
         "rows_on_a_page": ROWS_ON_A_PAGE,
         "judging": reader.one("SELECT * FROM judging"),
         "at_most": {
-            q.id: f"{q.saved_at_most.normalize():f}"
-            for q in reader.all("SELECT id, saved_at_most FROM quantity WHERE saved_at_most IS NOT NULL")
+            q.id: f"{q.at_most.normalize():f}"
+            for q in reader.all("SELECT id, at_most FROM quantity WHERE at_most IS NOT NULL")
         },
         "families": families,
-        "summary": reader.one("SELECT * FROM summary"),
+        "summary": reader.one("SELECT * FROM summary, table5_summary"),
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
     }
 
@@ -82,7 +82,7 @@ def method_contexts(
     judging = reader.one("SELECT * FROM judging")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
-        configurations = reader.of("method", method.id, "SELECT * FROM configuration ORDER BY NOT is_default, id")
+        configurations = reader.of("method", method.id, "SELECT * FROM configuration WHERE varies IS NULL ORDER BY NOT is_default, id")
         told = snippet_blocks(reader, method.id, page)
         yield (
             method,

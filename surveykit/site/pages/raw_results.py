@@ -42,7 +42,7 @@ def table4_context(reader: Reader) -> dict[str, Any]:
 
 def _backbones(reader: Reader) -> list[Any]:
     return reader.all(
-        "SELECT id, name FROM backbone WHERE id IN (SELECT backbone FROM raw_score) ORDER BY parameters, id"
+        "SELECT id, name FROM backbone WHERE id IN (SELECT backbone FROM appendix_b) ORDER BY parameters, id"
     )
 
 
@@ -83,9 +83,9 @@ def _dashes(reader: Reader) -> Markup:
     """Which datasets lack a score where there is no mean."""
     rows = reader.all(
         "SELECT t.method, b.name, list(d.dataset ORDER BY d.dataset) AS lacking,"
-        " list(EXISTS (SELECT 1 FROM raw_score r WHERE (r.method, r.backbone, r.dataset) = (t.method, t.backbone, d.dataset))"
+        " list(EXISTS (SELECT 1 FROM appendix_b r WHERE (r.method, r.backbone, r.dataset) = (t.method, t.backbone, d.dataset))"
         "   ORDER BY d.dataset) AS printed FROM table4_recomputed t"
-        " JOIN backbone b ON b.id = t.backbone CROSS JOIN (SELECT DISTINCT dataset FROM raw_score) d"
+        " JOIN backbone b ON b.id = t.backbone CROSS JOIN (SELECT DISTINCT dataset FROM appendix_b) d"
         " WHERE t.score_mean IS NULL AND NOT EXISTS (SELECT 1 FROM appendix_b a WHERE a.score IS NOT NULL"
         "   AND (a.method, a.backbone, a.dataset) = (t.method, t.backbone, d.dataset))"
         " GROUP BY t.method, t.backbone, b.name, b.parameters ORDER BY b.parameters, lower(t.method)"
@@ -171,7 +171,7 @@ def appendix_b_context(reader: Reader) -> dict[str, Any]:
     """What the page of Appendix B shows."""
     blocks = []
     for b in _backbones(reader):
-        rows = reader.all("SELECT * FROM raw_score WHERE backbone = ? ORDER BY position", b.id)
+        rows = reader.all("SELECT * FROM appendix_b WHERE backbone = ? ORDER BY position", b.id)
         datasets = sorted({r.dataset for r in rows})
         tables = [
             SimpleNamespace(name=d, anchor=f"{slug(b.id)}-{slug(d)}", table=_seeds([r for r in rows if r.dataset == d]))
@@ -180,20 +180,22 @@ def appendix_b_context(reader: Reader) -> dict[str, Any]:
         blocks.append(SimpleNamespace(name=b.name, anchor=slug(b.id), tables=tables, rows=len(rows)))
     return {
         "blocks": blocks,
-        "rows": reader.one("SELECT count(*) AS n FROM raw_score").n,
+        "rows": reader.one("SELECT count(*) AS n FROM appendix_b").n,
         "names": table(
             ["Where", "Printed name", "Method", "Configuration", "Evidence"],
             [
                 [
-                    n.table_label,
+                    n.locator or "Table 4",
                     n.printed,
                     link(n.name, f"methods/{n.method}.md", APPENDIX_B),
                     link(n.configuration, place(n.configuration), APPENDIX_B) if n.configuration else numbers.ABSENT,
                     n.evidence,
                 ]
                 for n in reader.all(
-                    "SELECT p.*, m.name FROM printed_name p JOIN method m ON m.id = p.method"
-                    " ORDER BY table_label, lower(printed)"
+                    "SELECT p.*, m.name, s.locator FROM printed_name p JOIN method m ON m.id = p.method"
+                    " LEFT JOIN source_table s USING (source, table_name)"
+                    " WHERE source = 'lialin2023scaling' AND table_name IN ('table4', 'appendix_b')"
+                    " ORDER BY table_name, lower(printed)"
                 )
             ],
             "lllll",

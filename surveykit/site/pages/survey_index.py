@@ -38,12 +38,24 @@ SURVEY_PAGES = tuple(
     SurveyPage(path=path, template=template, title=title, source=source, context=context)
     for path, template, title, source, context in (
         (TABLES12, "tables12", "Tables 1 and 2", None, tables12_context),
-        (TABLES36, "tables36", "Tables 3 and 6", "survey/table6.csv", tables36_context),
+        (TABLES36, "tables36", "Tables 3 and 6", "sources/lialin2023scaling/tables/table6.csv", tables36_context),
         (TABLE4, "table4", "Table 4, recomputed", None, table4_context),
-        (MEMORY, "memory", "Memory of Table 5, predicted", "survey/table5.csv", memory_context),
-        (APPENDIX_B, "appendix_b", "Appendix B", "survey/appendix_b.csv", appendix_b_context),
-        (STATEMENTS, "statements", "Statements, checked", "survey/statements.yaml", statements_context),
-        (DATA_AUDIT, "data_audit", "Data audit", "survey/data_checks.yaml", data_audit_context),
+        (
+            MEMORY,
+            "memory",
+            "Memory of Table 5, predicted",
+            "sources/lialin2023scaling/tables/table5.csv",
+            memory_context,
+        ),
+        (APPENDIX_B, "appendix_b", "Appendix B", "sources/lialin2023scaling/tables/appendix_b.csv", appendix_b_context),
+        (
+            STATEMENTS,
+            "statements",
+            "Statements, checked",
+            "sources/lialin2023scaling/statements.yaml",
+            statements_context,
+        ),
+        (DATA_AUDIT, "data_audit", "Data audit", "sources/lialin2023scaling/data_checks.yaml", data_audit_context),
         (COVERAGE, "coverage", "Coverage", None, coverage_context),
         (PAPERS, "papers", "Bibliography", "papers.bib", papers_context),
     )

@@ -25,18 +25,14 @@ def verdict_anchor(row_label: str, backbone: str, column: str) -> str:
 
 def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
     """The anchor of an explanation on the page of discrepancies, or of a row that has none."""
-    return f"{slug(row_label)}-open" if position is None else f"{method}-{position + 1}"
+    return f"{slug(row_label)}-open" if position is None else f"{method}-{position}"
 
 
 def verdicts(reader: Reader, method: str | None = None) -> list[Any]:
     """Rows of Table 5 with both verdicts: backbone, name, row_label, method, configuration and, by column, `cells`."""
     found: dict[tuple[str, str], Any] = {}
     sql = (
-        "SELECT v.*, c.decimals, b.name AS backbone_name, e.position, e.innocent, e.evidence FROM verdict v"
-        " JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
-        " LEFT JOIN (explanation_figure f JOIN explanation e USING (method, position))"
-        "   ON e.method = v.method AND e.row_label = v.row_label AND f.backbone = v.backbone"
-        "   AND f.column_name = v.column_name AND f.printed = v.printed"
+        "SELECT v.* FROM table5_verdict v JOIN backbone b ON b.id = v.backbone"
         " ORDER BY b.parameters, b.id, lower(v.row_label), v.row_label, v.column_name"
     )
     for v in reader.all(sql) if method is None else reader.of("method", method, sql):
@@ -85,11 +81,9 @@ def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
     found = reader.of(
         "method",
         method,
-        "SELECT e.*, list(DISTINCT b.name) AS backbones FROM explanation e JOIN explanation_figure f USING (method, position)"
-        " JOIN backbone b ON b.id = f.backbone"
-        " JOIN verdict v ON v.method = e.method AND v.row_label = e.row_label AND v.backbone = f.backbone"
-        "   AND v.column_name = f.column_name AND v.printed = f.printed AND v.verdict = 'differs'"
-        " GROUP BY ALL ORDER BY e.position",
+        "SELECT v.method, v.row_label, v.position, v.cause, v.explanation AS text, v.innocent, v.evidence, v.fits_setup,"
+        " list(DISTINCT v.backbone_name) AS backbones FROM table5_verdict v WHERE v.position IS NOT NULL"
+        " GROUP BY ALL ORDER BY v.position",
     )
     for e in found:
         e.cause_words = words(e.cause, CAUSES)
@@ -109,15 +103,15 @@ def setup_link(reader: Reader, configuration: str, page: str) -> Markup:
     return link(f"{c.method}: {c.name}", place(c.id), page)
 
 
-def tried_table(reader: Reader, page: str, method: str, position: int) -> Markup:
+def tried_table(reader: Reader, page: str, position: int) -> Markup:
     """What was tried for an unresolved difference, with the count on the backbones in question."""
     rows = reader.all(
         "SELECT DISTINCT c.id, c.name, m.name AS method, b.name AS backbone, b.parameters, x.trainable, x.trainable_percent"
         " FROM explanation_tried t JOIN configuration c ON c.id = t.configuration JOIN method m ON m.id = c.method"
-        " JOIN explanation_figure f ON f.method = t.method AND f.position = t.position"
+        " JOIN explanation_figure f ON f.source = t.source AND f.explanation = t.explanation"
         " JOIN backbone b ON b.id = f.backbone LEFT JOIN measured x ON x.configuration = c.id AND x.backbone = b.id"
-        " WHERE t.method = ? AND t.position = ? ORDER BY b.parameters, x.trainable DESC, c.id",
-        method, position,
+        " WHERE t.source = 'lialin2023scaling' AND t.explanation = ? ORDER BY b.parameters, x.trainable DESC, c.id",
+        position,
     )  # fmt: skip
     cells = [
         [

@@ -41,8 +41,9 @@ CAUSES = {
     "other_module_set": "another set of modules",
     "other_row": "fits another method",
     "stored_not_trained": "stored parameters, not trained ones",
-    "other_backbone": "another backbone",
+    "other_model": "another model",
     "other_definition": "another definition",
+    "truncated": "cut off, not rounded",
     "source_inconsistent": "figures that do not match each other",
     "unresolved": "unresolved",
 }
@@ -52,7 +53,8 @@ CAUSE_MEANINGS = {
     "other_module_set": "The same edit on other modules of the backbone has the printed count.",
     "other_row": "A configuration of another method has the printed count.",
     "stored_not_trained": "The printed figure is what is stored for a task, not what is trained.",
-    "other_backbone": "The same configuration on another backbone gives the printed cell.",
+    "other_model": "The same configuration on another model gives the printed cell.",
+    "truncated": "The printed figure is our count cut off after its last place, not rounded.",
     "other_definition": "The survey may use the column in another sense than we do. That is a reading, and no count shows it.",
     "source_inconsistent": "Two figures of the survey do not match each other, or one seems to be in another unit.",
     "unresolved": "None of our counts gives what is printed; what was tried is listed.",
@@ -90,7 +92,7 @@ COLUMNS = {
     "params_percent": "Parameters, %",
 }
 SOURCES = {
-    "survey_table": "table of the survey",
+    "lialin2023scaling": "table of the survey",
     "survey_text": "text of the survey",
     "paper": "the method's paper",
     "derived": "derived by us",
