@@ -11,7 +11,7 @@ import duckdb
 
 from surveykit.catalog.load import SurveyTables
 from surveykit.database.child import Names, check_statement, readable
-from surveykit.database.reading import Reader
+from surveykit.database.reading import Listing, Reader
 from surveykit.database.rows import Row
 from surveykit.database.tables.survey import DataCheckResult, StatementResult
 from surveykit.errors import QueryError, SurveyError, nearest
@@ -27,8 +27,6 @@ OF_THE_AUDIT = frozenset(
      "statements"}
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
-
-Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 
 def results(connection: duckdb.DuckDBPyConnection, survey: SurveyTables) -> Iterator[tuple[type[Row], list[Row]]]:
@@ -126,16 +124,12 @@ def one(reader: Reader, name: str) -> Listing:
     Raises:
         SurveyError: there is neither.
     """
-    statement = reader.all("SELECT * FROM statements WHERE id = ?", name)
-    if statement:
-        columns = ["reading", "holds", "figures", "sql"]
-        rows = reader.all(
-            "SELECT reading, holds, figures, sql FROM statement_reading AS r "
-            "JOIN statement_result AS result ON result.statement = r.statement AND result.position = r.position "
-            "WHERE r.statement = ? ORDER BY r.position",
-            name,
+    if reader.all("SELECT id FROM statements WHERE id = ?", name):
+        return reader.listing(
+            "SELECT reading, holds, figures, sql FROM statement_reading JOIN statement_result USING (statement, position)"
+            " WHERE statement = $name ORDER BY position",
+            name=name,
         )
-        return columns, [tuple(vars(row).values()) for row in rows]
     check = reader.all("SELECT sql, rows FROM data_audit WHERE id = ?", name)
     if not check:
         known = [row.id for row in reader.all("SELECT id FROM statement UNION ALL SELECT id FROM data_check")]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from surveykit.database.connection import connect
+from surveykit.database.reading import Listing
 from surveykit.errors import QueryError, nearest
-
-Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 
 def tables(database: str) -> Listing:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from surveykit.database.reading import Reader
+from surveykit.database.reading import Listing, Reader
 from surveykit.errors import SurveyError, nearest
-
-Listing = tuple[list[str], list[tuple[Any, ...]]]
 
 
 def method_id(reader: Reader, name: str) -> str:
