@@ -33,6 +33,7 @@ _SOURCES = (
     "__init__.py",
     "arithmetic.py",
     "formula.py",
+    "ranks.py",
     "record.py",
     "catalog",
     "database",

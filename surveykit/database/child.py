@@ -140,7 +140,8 @@ def _run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str
         return _fetch(connection, job["sql"], [], job)
     if job["backbone"] is not None:
         _check_backbone(connection, job["backbone"])
-    found = _fetch(connection, compose(connection, job), _values(job), job)
+    values = [] if job["backbone"] is None else [job["backbone"]]
+    found = _fetch(connection, compose(connection, job), values, job)
     if job["evidence"]:
         ids = [row[-1] for row in found["rows"]]
         found |= {key: found[key][:-1] for key in ("columns", "types")} | {"rows": [row[:-1] for row in found["rows"]]}
@@ -150,10 +151,6 @@ def _run(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> dict[str
                 facts[method].append(fact)
         found["evidence"] = [(method, facts[method]) for method in ids]
     return found
-
-
-def _values(job: dict[str, Any]) -> list[str]:
-    return [] if job["backbone"] is None else [job["backbone"]]
 
 
 def compose(connection: duckdb.DuckDBPyConnection, job: dict[str, Any]) -> str:

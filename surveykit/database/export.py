@@ -10,6 +10,7 @@ from typing import Literal
 import duckdb
 
 from surveykit.beside import beside, refuse_unless
+from surveykit.database.child import readable
 from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.errors import SurveyError
 
@@ -38,7 +39,7 @@ def export(database: Path, folder: Path, format: Format) -> list[Path]:
                 _database(database, new / DATABASE)
             else:
                 with connect(database, read_only=True) as connection:
-                    for name in names(connection):
+                    for name in sorted(readable(connection)[0]):
                         _table(connection, name, new / f"{name}.{format}", format)
             written = sorted(path.name for path in new.iterdir())
             for name in written:
@@ -48,15 +49,6 @@ def export(database: Path, folder: Path, format: Format) -> list[Path]:
             return [folder / name for name in written]
     except CANNOT_WRITE as error:
         raise SurveyError(f"{folder} cannot be written: {' '.join(str(error).split())}") from None
-
-
-def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Tables and views in alphabetical order."""
-    rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE NOT internal "
-        "UNION SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
-    ).fetchall()
-    return [name for (name,) in rows]
 
 
 def _database(database: Path, target: Path) -> None:

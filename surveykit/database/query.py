@@ -203,10 +203,6 @@ def dismiss() -> None:
         _prepared.pop().close()
 
 
-def _take() -> Worker:
-    return _prepared.pop() if _prepared else Worker()
-
-
 def ask(
     root: str,
     *,
@@ -243,7 +239,7 @@ def ask(
         "memory_bytes": MEMORY_BYTES, "seconds": timeout,
         "evidence": (backbone or DEFAULT_BACKBONE) if evidence else None,
     }  # fmt: skip
-    worker = _take()
+    worker = _prepared.pop() if _prepared else Worker()
     try:
         found: dict[str, Any] = {}
         # A database may vanish (another process replaced it), be damaged, or come from another DuckDB: ask again once.
