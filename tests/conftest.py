@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from surveykit.catalog.load import Catalog, load
 from surveykit.database.cache import ENVIRONMENT as CACHE
 
 if TYPE_CHECKING:
     from page_html import Html
 
+    from surveykit.catalog.load import Catalog
     from surveykit.site.rendering import Page
 
 # Each worker has a core; threads of its own would fight over it. Read when torch is imported, which is later.
@@ -134,7 +134,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    return load(CATALOG)
+    from real_catalog import REAL
+
+    return REAL
 
 
 @pytest.fixture(scope="session")

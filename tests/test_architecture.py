@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -28,45 +29,59 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imported(tree: ast.AST) -> list[tuple[str, bool]]:
-    """Names of imported modules, and whether the import runs (not only for type checkers)."""
+def imported(path: Path) -> list[str]:
+    """Names of the modules that a file imports when it runs, not only for type checkers."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             typing_only |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
     found = []
     for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
         if isinstance(node, ast.Import):
-            found += [(alias.name, id(node) not in typing_only) for alias in node.names]
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append((node.module, id(node) not in typing_only))
+            found.append(node.module)
             if node.module == "surveykit":
-                found += [(f"surveykit.{alias.name}", id(node) not in typing_only) for alias in node.names]
+                found += [f"surveykit.{alias.name}" for alias in node.names]
     return found
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_imports_point_one_way(path: Path) -> None:
-    own = part_of(path)
-    if own in ("__init__", "__main__"):
-        return
-    allowed = set(ORDER[: ORDER.index(own) + 1]) | {"__version__"}
-    for name, runs in imported(ast.parse(path.read_text(encoding="utf-8"))):
-        if runs and name.startswith("surveykit."):
-            assert name.split(".")[1] in allowed, f"{own} must not import {name}"
+@pytest.fixture(scope="module")
+def imports() -> list[tuple[Path, str]]:
+    """Every import of every module of ours."""
+    return [(path, name) for path in modules() for name in imported(path)]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_torch_lives_in_the_engine_only(path: Path) -> None:
-    if part_of(path) == "engine":
-        return
-    for name, runs in imported(ast.parse(path.read_text(encoding="utf-8"))):
-        assert not (runs and name.split(".")[0] in ("torch", "transformers", "peft")), name
+def listed(offenders: Iterable[tuple[Path, object]]) -> str:
+    return "\n".join(f"{path.relative_to(ROOT)}: {what}" for path, what in offenders)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_a_file_is_read_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+def test_imports_point_one_way(imports: list[tuple[Path, str]]) -> None:
+    allowed = {part: {*ORDER[: place + 1], "__version__"} for place, part in enumerate(ORDER)}
+    assert {part_of(path) for path in modules()} - {"__init__", "__main__"} == set(ORDER)
+    wrong = [
+        (path, name) for path, name in imports
+        if name.startswith("surveykit.") and (own := part_of(path)) in allowed and name.split(".")[1] not in allowed[own]
+    ]  # fmt: skip
+    assert not wrong, listed(wrong)
+
+
+def test_torch_lives_in_the_engine_only(imports: list[tuple[Path, str]]) -> None:
+    heavy = {
+        (part_of(path), path, name) for path, name in imports if name.split(".")[0] in ("torch", "transformers", "peft")
+    }
+    wrong = [(path, name) for part, path, name in heavy if part != "engine"]
+    assert heavy
+    assert not wrong, listed(wrong)
+
+
+def test_a_file_is_read_in_one_sitting() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    wrong = [(path, f"{count} lines") for path, count in lines.items() if count > 420]
+    assert not wrong, listed(wrong)
 
 
 def loaded_by(code: str) -> set[str]:

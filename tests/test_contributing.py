@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -74,16 +75,27 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def python(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the copy, on the copy's own code."""
+STEPS = """
+import json, os, sys
+import pytest
+from surveykit.cli import main
+
+for words in json.loads(sys.argv[1]):
+    if code := main(words):
+        sys.exit(f"surveykit {' '.join(words)} ended with exit code {code}")
+imported_before = "ignore::pytest.PytestAssertRewriteWarning"
+sys.exit(pytest.main(["-n0", "-q", "-p", "no:cacheprovider", "--tb=short", "--durations=15", "-W", imported_before, *sys.argv[2:]]))
+"""
+"""Commands, one after another, and tests after them: in one process, since torch takes seconds to import."""
+
+
+def done_in(copy: Path, commands: list[list[str]], tests: list[str]) -> str:
+    """What commands and tests print, in the copy and on the copy's own code. All must pass."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SURVEYKIT_"))}
     environment = {**kept, "PYTHONPATH": str(copy), "SURVEYKIT_CACHE": str(copy / "cache")}
-    return subprocess.run([sys.executable, *words], env=environment, cwd=copy, capture_output=True, text=True)
-
-
-def surveykit(copy: Path, *words: str) -> str:
-    done = python(copy, "-m", "surveykit", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = [sys.executable, "-c", STEPS, json.dumps(commands), *tests]
+    done = subprocess.run(words, env=environment, cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     return done.stdout
 
 
@@ -103,17 +115,16 @@ def test_what_contributing_says_to_do_is_enough(copy: Path) -> None:
     ):
         assert step in steps
     methods = len(list((CATALOG / "methods").glob("*.yaml")))
-    assert f"valid: {methods + 2} methods" in surveykit(copy, "validate")
-    surveykit(copy, "schema")
+    commands = [["validate"], ["schema"]]
     for method in ("example-method", "example-kind"):
-        surveykit(copy, "measure", method, "--backbone", "t5-small", "--quiet")
-        surveykit(copy, "verify-params", "--method", method, "--backbone", "t5-small", "--quiet")
+        commands.append(["measure", method, "--backbone", "t5-small", "--quiet"])
+        commands.append(["verify-params", "--method", method, "--backbone", "t5-small", "--quiet"])
+    printed = done_in(copy, commands, [f"tests/{name}" for name in ON_THE_WHOLE_CATALOG])
+    assert f"valid: {methods + 2} methods" in printed
+    print(printed)
     (count,) = rows(copy, "counts", "example-kind")
     assert (count["trainable"], count["update_rank"]) == (str(2 * 18 * 512), "1")
     (cost,) = rows(copy, "costs", "example-kind")
     assert (cost["overhead_unmerged"], cost["overhead_merged"]) == ("linear", "none")
     (trial,) = rows(copy, "trials", "example-kind")
     assert (trial["merge"], trial["restored"], trial["loss_falls"], trial["rank"]) == ("exact", "yes", "yes", "1")
-    tests = [f"tests/{name}" for name in ON_THE_WHOLE_CATALOG]
-    done = python(copy, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", "--tb=short", *tests)
-    assert done.returncode == 0, done.stdout[-5000:]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import CATALOG
+from real_catalog import CONFIGURATIONS
 from torch import Tensor
 
-from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance
 from surveykit.engine.models.tiny import tiny_batch, tiny_instance
 from surveykit.engine.train.differences import close
@@ -16,9 +16,8 @@ from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.sites import BudgetedEdit
 
-ALL = list(load(CATALOG, measured=False).configurations())
 # Widths of d_model are counted only: attention cannot use such a prefix where the inner width differs.
-RUNNABLE = [name for name, _, _ in ALL if "model-width" not in name]
+RUNNABLE = [name for name in CONFIGURATIONS if "model-width" not in name]
 # T5 has no biases: BitFit by the letter trains nothing there.
 TRAINS_NOTHING = {"bitfit/native"}
 
@@ -87,7 +86,7 @@ def test_merging_on_a_gated_backbone_keeps_the_outputs(catalog: Catalog, name: s
 
 
 def test_a_prefix_of_the_wrong_width_is_refused_when_run(catalog: Catalog) -> None:
-    narrow = [name for name, _, _ in ALL if "model-width" in name]
+    narrow = [name for name in CONFIGURATIONS if "model-width" in name]
     assert narrow
     for name in narrow:
         with pytest.raises(RecipeError, match="does not fit 4 heads"):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_engine_runs import ALL, last_stage
+from real_catalog import CONFIGURATIONS
+from test_engine_runs import last_stage
 from torch import Tensor
 
 from surveykit.catalog.load import Catalog
@@ -28,7 +29,7 @@ from surveykit.recipes import Projection
 from surveykit.recipes.sites import BudgetedEdit
 
 FAMILY = ("lora/", "dora/", "glora/", "adalora/", "galore/", "relora/", "krona/")
-NAMES = [name for name, _, _ in ALL if name.startswith(FAMILY)]
+NAMES = [name for name in CONFIGURATIONS if name.startswith(FAMILY)]
 BUDGETED = [name for name in NAMES if name.startswith("adalora/")]
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from bare_models import bare
-from conftest import CATALOG
 from pydantic import BaseModel, ValidationError
+from real_catalog import REAL
 
-from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell
 from surveykit.catalog.measurements import COUNTS
 from surveykit.catalog.records import Configuration, ExplainedFigures, Method
@@ -20,7 +20,6 @@ from surveykit.engine.measure import measure
 from surveykit.recipes import KINDS, Edit, Recipe, Where
 from surveykit.verify import verify
 
-REAL = load(CATALOG)
 REQUIRED_FORMS = ("trainable", "added", "expanded", "stored", "changed", "update_rank")
 CLAIMED = {m.id for m in REAL.methods.values() for c in m.configurations if c.survey_rows}
 IN_TABLE5 = tuple(m for m in REAL.measurements if m.configuration.split("/")[0] in CLAIMED)

@@ -10,18 +10,18 @@ import peft
 import pytest
 import torch
 from bare_models import bare
-from conftest import CATALOG
 from peft import TaskType, get_peft_model
+from real_catalog import CONFIGURATIONS
 from torch import Tensor, nn
 
 from surveykit import formula
-from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Oracle
 from surveykit.engine import Attached, Instance, build, count
 from surveykit.engine.models.tiny import tiny_model as backbone
 
 ORACLES = [
-    (name, oracle) for name, _, c in load(CATALOG, measured=False).configurations() for oracle in c.oracles
+    (name, oracle) for name, configuration in CONFIGURATIONS.items() for oracle in configuration.oracles
     if oracle.library == "peft"
 ]  # fmt: skip
 IDS = [f"{name}-{oracle.config}" for name, oracle in ORACLES]
@@ -43,7 +43,7 @@ def test_counts_equal_those_of_peft(catalog: Catalog, name: str, oracle: Oracle,
     if oracle.trainable is None:
         assert theirs == ours
     else:  # the entry says how the library's design differs; its formula must say so exactly
-        written = next(c.formula for n, _, c in catalog.configurations() if n == name)
+        written = CONFIGURATIONS[name].formula
         assert theirs == formula.evaluate(oracle.trainable, formula.bind(written.let, record.symbols()))
         assert theirs != ours
 
@@ -89,8 +89,8 @@ READERS: dict[str, Read] = {
 # Where the library's design differs in the count, its tensors are not those of our part; and an update that is fitted
 # to a backbone of few bits brings that backbone with it, which the library makes by kernels that need an accelerator.
 FITTED = {
-    name for name, _, c in load(CATALOG, measured=False).configurations()
-    if any(edit.kind == "fitted_low_rank" for stage in c.recipe.stages for edit in stage.edits)
+    name for name, configuration in CONFIGURATIONS.items()
+    if any(edit.kind == "fitted_low_rank" for stage in configuration.recipe.stages for edit in stage.edits)
 }  # fmt: skip
 WEIGHT_SPACE = [
     (name, oracle) for name, oracle in ORACLES

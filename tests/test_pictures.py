@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import CATALOG, ROOT
+from conftest import ROOT
+from real_catalog import REAL
 
-from surveykit.catalog.load import load
 from surveykit.database.reading import reading
 from surveykit.recipes import Recipe
 from surveykit.site.drawing import charts, taxonomy
@@ -25,9 +25,7 @@ from surveykit.site.text.words import FAMILIES
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert(1)</script> "x" \' & $a_b^c$'
 DEFAULTS = {
-    m.id: next(c.recipe for c in m.configurations if c.default)
-    for m in load(CATALOG, measured=False).methods.values()
-    if m.configurations
+    m.id: next(c.recipe for c in m.configurations if c.default) for m in REAL.methods.values() if m.configurations
 }
 
 
@@ -82,7 +80,7 @@ def test_they_are_equal_in_every_byte_each_time(database: Path, drawn: dict[str,
 
 
 def test_marks_are_links_with_a_text_to_pages_that_exist(drawn: dict[str, Picture]) -> None:
-    known = {f"methods/{method}.md" for method in load(CATALOG, measured=False).methods}
+    known = {f"methods/{method}.md" for method in REAL.methods}
     links = 0
     for picture in drawn.values():
         for a in ET.fromstring(picture.drawing).iter(f"{SVG}a"):
@@ -110,7 +108,7 @@ def test_data_are_those_that_are_drawn(drawn: dict[str, Picture]) -> None:
 
 
 def test_every_method_stands_in_the_taxonomy_once(drawn: dict[str, Picture]) -> None:
-    for method in load(CATALOG, measured=False).methods:
+    for method in REAL.methods:
         assert drawn["taxonomy"].drawing.count(f'href="methods/{method}.md"') == 1
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 from architectures import small
-from conftest import CATALOG
+from real_catalog import CONFIGURATIONS
 
-from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load import Catalog
 from surveykit.catalog.places import LOCATIONS, t5_places, trainable_by_location
 
 T5 = ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b")
-CONFIGURATIONS = [f"{m.id}/{c.id}" for m in load(CATALOG, measured=False).methods.values() for c in m.configurations]
 
 
 @pytest.mark.parametrize("name", T5)
@@ -35,14 +34,12 @@ def test_only_a_t5_has_them(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_parts_add_up_to_the_recorded_count(catalog: Catalog, configuration: str) -> None:
-    method, _, name = configuration.partition("/")
-    (chosen,) = [c for c in catalog.methods[method].configurations if c.id == name]
     recorded = {
         m.backbone: m for m in catalog.measurements if m.configuration == configuration and m.status == "counted"
     }
     assert set(T5) & set(recorded), "no count is recorded on a T5"
     for backbone in set(T5) & set(recorded):
-        split = trainable_by_location(chosen.recipe, catalog.models[backbone].dimensions)
+        split = trainable_by_location(catalog.recipe(configuration), catalog.models[backbone].dimensions)
         assert sum(split.values()) == recorded[backbone].trainable, backbone
         assert set(split) <= set(LOCATIONS)
 

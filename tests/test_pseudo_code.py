@@ -14,18 +14,16 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from conftest import CATALOG
+from real_catalog import REAL
 
 from surveykit import formula
-from surveykit.catalog.load import load
 from surveykit.catalog.places import t5_places
 from surveykit.catalog.records import Configuration, Method
 from surveykit.recipes import Shape
 
 BACKBONE = "t5-3b"
 """Its attention is wider than its stream, so that `I` is not mistaken for `d`."""
-CATALOGUED = load(CATALOG, measured=False)
-METHODS = CATALOGUED.methods
+METHODS = REAL.methods
 ROLES = {"query": "W_q", "key": "W_k", "value": "W_v", "attention_output": "W_o"}
 """What the backbone's own tensors are called, where not as their role is."""
 WHOLE = {"parameters", "named_parameters"}
@@ -72,7 +70,7 @@ def declared(method: Method) -> Iterator[tuple[str, tuple[str, ...] | None, bool
 @cache
 def brought(method: str, *, default: bool) -> tuple[tuple[str, str, Shape, int, int], ...]:
     """What edits bring to a T5: kind, name, shape, and the fans of the place; of the default or of all configurations."""
-    places = tuple(t5_places(CATALOGUED.models[BACKBONE].dimensions))
+    places = tuple(t5_places(REAL.models[BACKBONE].dimensions))
     found = {}
     for configuration in METHODS[method].configurations:
         if default and not configuration.default:
@@ -181,7 +179,7 @@ def test_every_other_name_is_known(method: Method) -> None:
 
 @every_method
 def test_shapes_are_those_of_the_recipe(method: Method) -> None:
-    numbers = formula.bind(default_of(method).formula.let, CATALOGUED.models[BACKBONE].symbols())
+    numbers = formula.bind(default_of(method).formula.let, REAL.models[BACKBONE].symbols())
     of_recipe: dict[str, list[tuple[tuple[int, ...], dict[str, int]]]] = {}
     for _, name, shape, fan_in, fan_out in brought(method.id, default=True):
         of_recipe.setdefault(name, []).append((shape.dims, {"fan_in": fan_in, "fan_out": fan_out}))

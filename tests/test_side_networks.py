@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import CATALOG
+from real_catalog import CONFIGURATIONS
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance, build
 from surveykit.engine.models.tiny import tiny_batch, tiny_instance, tiny_model
 from surveykit.engine.train.trial import randomise
@@ -20,8 +20,8 @@ from surveykit.errors import RecipeError
 from surveykit.recipes.sites import SideEdit
 
 NAMES = [
-    name for name, _, c in load(CATALOG, measured=False).configurations()
-    if any(isinstance(edit, SideEdit) for edit in c.recipe.stages[-1].edits)
+    name for name, configuration in CONFIGURATIONS.items()
+    if any(isinstance(edit, SideEdit) for edit in configuration.recipe.stages[-1].edits)
 ]  # fmt: skip
 LADDER = "ladder-side-tuning/r8-keep-3-of-4"
 INTO_DECODER = "attention-fusion/encoder-into-decoder"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CATALOG
+from real_catalog import REAL
 
 from surveykit import formula
-from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
@@ -20,7 +20,7 @@ Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
 NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot"}
 FROM_PEFT = sorted(
-    m.id for m in load(CATALOG, measured=False).methods.values()
+    m.id for m in REAL.methods.values()
     if m.id not in NEEDS_MORE and any(i.library == "peft" and (i.snippet or m.configurations) for i in m.implementations)
 )  # fmt: skip
 

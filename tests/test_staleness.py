@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CATALOG, ROOT
@@ -35,26 +38,29 @@ def package(tmp_path: Path) -> Path:
     return package
 
 
+@pytest.fixture(scope="module")
+def keys(catalog: Catalog) -> dict[Measure, dict[Cell, str]]:
+    """A cell of each configuration, with its key: code decides over all backbones alike."""
+    chosen = {measure: {cell.configuration: cell for cell in cells(catalog, measure)} for measure in MEASURES}
+    return {m: {cell: current_key(catalog, cell, m) for cell in chosen[m].values()} for m in MEASURES}
+
+
 @pytest.fixture
-def stale_in(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, package: Path) -> Iterator[Callable[[], dict[str, set[str]]]]:  # fmt: skip
+def stale_in(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, package: Path, keys: dict[Measure, dict[Cell, str]]
+) -> Iterator[Callable[[], dict[str, set[str]]]]:
     """The methods whose key is another one with the code of the copy, by measure."""
-    before = {m: {c: current_key(catalog, c, m) for c in _cells(catalog, m)} for m in MEASURES}
 
     def changed() -> dict[str, set[str]]:
         monkeypatch.setattr(staleness, "CODE", PackageCode(package))
         staleness._code.cache_clear()
         return {
-            m: {method_of(c.configuration) for c, key in before[m].items() if current_key(catalog, c, m) != key}
+            m: {method_of(c.configuration) for c, key in keys[m].items() if current_key(catalog, c, m) != key}
             for m in MEASURES
         }
 
     yield changed
     staleness._code.cache_clear()
-
-
-def _cells(catalog: Catalog, measure: Measure) -> list[Cell]:
-    """A cell of each configuration: code decides over all backbones alike."""
-    return list({cell.configuration: cell for cell in cells(catalog, measure)}.values())
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -79,25 +85,24 @@ def respelt(package: Path) -> None:
         path.write_text(text.replace("from surveykit.errors import (", "from surveykit.errors import(  # so"), "utf-8")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        append("engine/edits/attach.py", "\n# a remark\n"),
-        append("engine/edits/attach.py", '\n"""A string that nothing reads."""\n'),
-        respelt,
-        append("engine/train/pretrained_trial.py", "\nX = 1\n"),
-        append("engine/on_model.py", "\nX = 1\n"),
-        append("catalog/load.py", "\nX = 1\n"),
-        append("catalog/staleness.py", "\nX = 1\n"),
-        append("verify/cells.py", "\nX = 1\n"),
-        append("__init__.py", '\nX = "another version"\n'),
-        append("recipes/ladder.py", '\n# a remark\n'),
-    ],
-)  # fmt: skip
-def test_what_changes_no_result_makes_nothing_stale(
-    package: Path, stale_in: Callable[[], dict[str, set[str]]], change: Edit
-) -> None:
-    change(package)
+WITHOUT_A_RESULT: tuple[Edit, ...] = (
+    append("engine/edits/attach.py", "\n# a remark\n"),
+    append("engine/edits/attach.py", '\n"""A string that nothing reads."""\n'),
+    append("recipes/ladder.py", "\n# a remark\n"),
+    append("engine/train/pretrained_trial.py", "\nX = 1\n"),
+    append("engine/on_model.py", "\nX = 1\n"),
+    append("catalog/load.py", "\nX = 1\n"),
+    append("catalog/staleness.py", "\nX = 1\n"),
+    append("verify/cells.py", "\nX = 1\n"),
+    append("__init__.py", '\nX = "another version"\n'),
+    respelt,
+)
+
+
+def test_what_changes_no_result_makes_nothing_stale(package: Path, stale_in: Callable[[], dict[str, set[str]]]) -> None:
+    """All of it at once: of no change is anything seen."""
+    for change in WITHOUT_A_RESULT:
+        change(package)
     assert stale_in() == {"counts": set(), "costs": set(), "trials": set()}
 
 
@@ -164,16 +169,31 @@ def test_an_entry_that_is_gone_is_an_error(package: Path, stale_in: Callable[[],
         stale_in()
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-def test_what_is_followed_is_what_python_loads(measure: Measure) -> None:
+LOADED = """
+import json, sys
+from importlib import import_module
+
+loaded = {}
+for measure, entries in json.loads(sys.argv[1]).items():
+    for name in [name for name in sys.modules if name.startswith("surveykit")]:
+        del sys.modules[name]
+    for entry in entries:
+        import_module(entry)
+    loaded[measure] = [name for name in sys.modules if name.startswith("surveykit.")]
+print(json.dumps(loaded))
+"""
+
+
+def test_what_is_followed_is_what_python_loads() -> None:
     """Kinds of edits are loaded by name, all of them; keys have those that a recipe uses."""
-    code = f"import {', '.join(ENTRIES[measure])}, sys; print(*sys.modules, sep='\\n')"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    loaded = {name for name in run.stdout.split() if name.startswith("surveykit.")}
-    followed = set(staleness.CODE.reached(ENTRIES[measure]))
-    assert followed <= loaded
-    more = loaded - followed
-    assert all(name.startswith("surveykit.recipes.") or name == "surveykit.arithmetic" for name in more), more
+    words = [sys.executable, "-c", LOADED, json.dumps(dict(ENTRIES))]
+    loaded = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    assert set(loaded) == set(MEASURES)
+    for measure in MEASURES:
+        followed = set(staleness.CODE.reached(ENTRIES[measure]))
+        assert followed <= set(loaded[measure])
+        more = set(loaded[measure]) - followed
+        assert all(name.startswith("surveykit.recipes.") or name == "surveykit.arithmetic" for name in more), more
 
 
 def test_no_module_that_is_followed_loads_another_by_name() -> None:
@@ -190,42 +210,43 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
 
 
-def test_another_batch_makes_costs_stale_and_nothing_else(copy: Path) -> None:
-    before = {m: set(stale(load(copy), m)) for m in MEASURES}
+def other_keys(before: Catalog, root: Path) -> dict[Measure, set[Cell]]:
+    """The cells whose key is another one with the catalog as it is now."""
+    after = load(root, measured=False)
+    return {m: {c for c in cells(before, m) if current_key(before, c, m) != current_key(after, c, m)} for m in MEASURES}
+
+
+def test_another_batch_makes_costs_stale_and_nothing_else(copy: Path, catalog: Catalog) -> None:
     edit(copy / "survey" / "table3.csv", "T53B,RTE,4", "T53B,RTE,1")
-    found = {m: set(stale(load(copy), m)) - before[m] for m in MEASURES}
-    assert not found["counts"]
-    assert not found["trials"]
-    assert {cell.backbone for cell in found["costs"]} == {"t5-3b"}
-    assert len(found["costs"]) == len(list(load(copy).configurations()))
+    on_that_model = {cell for cell in cells(catalog, "costs") if cell.backbone == "t5-3b"}
+    assert other_keys(catalog, copy) == {"counts": set(), "costs": on_that_model, "trials": set()}
 
 
-def test_another_length_makes_costs_stale_and_nothing_else(copy: Path) -> None:
+def test_another_length_makes_costs_stale_and_nothing_else(copy: Path, catalog: Catalog) -> None:
     """The default configuration of a method is traced at more lengths than others."""
-    before = {m: set(stale(load(copy), m)) for m in MEASURES}
     text = (copy / "methods" / "bitfit.yaml").read_text(encoding="utf-8")
     swapped = re.sub(
         r"default: (true|false)", lambda m: f"default: {'false' if m[1] == 'true' else 'true'}", text, count=2
     )
     (copy / "methods" / "bitfit.yaml").write_text(swapped, encoding="utf-8")
-    found = {m: set(stale(load(copy), m)) - before[m] for m in MEASURES}
-    assert not found["counts"]
-    assert not found["trials"]
+    found = other_keys(catalog, copy)
+    assert (found["counts"], found["trials"]) == (set(), set())
     assert {method_of(cell.configuration) for cell in found["costs"]} == {"bitfit"}
 
 
-def test_a_row_of_memory_that_is_gone_makes_its_costs_stale(copy: Path) -> None:
-    before = set(stale(load(copy), "costs"))
-    path = copy / "measured" / "memory" / "lora.csv"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    gone = next(line for line in lines if line.startswith("lora/qv-r8,t5-3b,") and ",512," in line)
-    path.write_text("".join(line for line in lines if line != gone), encoding="utf-8")
-    found = set(stale(load(copy), "costs")) - before
-    assert [str(cell) for cell in found] == ["lora/qv-r8 on t5-3b"]
-
-
-def test_prose_makes_nothing_stale(copy: Path) -> None:
-    before = {m: stale(load(copy), m) for m in MEASURES}
+def test_prose_makes_nothing_stale(copy: Path, catalog: Catalog) -> None:
     edit(copy / "methods" / "lora.yaml", "idea: >-\n", "idea: >-\n  Another first sentence.\n")
     edit(copy / "backbones" / "t5-large.yaml", "parameters_source: >-\n", "parameters_source: >-\n  As before:\n")
-    assert {m: stale(load(copy), m) for m in MEASURES} == before
+    assert other_keys(catalog, copy) == {measure: set() for measure in MEASURES}
+
+
+def test_a_row_of_memory_that_is_gone_makes_its_costs_stale(catalog: Catalog) -> None:
+    def current(row: Any) -> Any:
+        return row.model_copy(update={"key": current_key(catalog, Cell(row.backbone, row.configuration), "costs")})
+
+    costs, memory = tuple(map(current, catalog.costs)), tuple(map(current, catalog.memory))
+    assert stale(dataclasses.replace(catalog, costs=costs, memory=memory), "costs") == []
+    gone = next(row for row in memory if (row.configuration, row.backbone) == ("lora/qv-r8", "t5-3b"))
+    without = tuple(row for row in memory if row is not gone)
+    found = stale(dataclasses.replace(catalog, costs=costs, memory=without), "costs")
+    assert [str(cell) for cell in found] == ["lora/qv-r8 on t5-3b"]
