@@ -113,7 +113,9 @@ def test_what_changes_no_result_makes_nothing_stale(
         ("engine/models/tiny.py", {"trials"}),
         ("engine/train/objectives.py", {"costs", "trials"}),
         ("engine/__init__.py", {"counts", "costs", "trials"}),
-        ("catalog/backbones.py", {"counts", "costs", "trials"}),
+        ("catalog/models.py", {"counts", "costs", "trials"}),
+        ("catalog/dimensions.py", {"counts", "costs", "trials"}),
+        ("catalog/model_folder.py", set()),
         ("recipes/base.py", {"counts", "costs", "trials"}),
         ("record.py", {"counts", "costs", "trials"}),
     ],
@@ -227,5 +229,7 @@ def test_a_row_of_memory_that_is_gone_makes_its_costs_stale(copy: Path) -> None:
 def test_prose_makes_nothing_stale(copy: Path) -> None:
     before = {m: stale(load(copy), m) for m in MEASURES}
     edit(copy / "methods" / "lora.yaml", "idea: >-\n", "idea: >-\n  Another first sentence.\n")
-    edit(copy / "backbones" / "t5-large.yaml", "parameters_source: >-\n", "parameters_source: >-\n  As before:\n")
+    edit(
+        copy / "models" / "t5-large" / "model.yaml", "parameters_source: >-\n", "parameters_source: >-\n  As before:\n"
+    )
     assert {m: stale(load(copy), m) for m in MEASURES} == before
