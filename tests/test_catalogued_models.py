@@ -17,7 +17,8 @@ from conftest import CATALOG
 from surveykit.catalog.dimensions import read_dimensions
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import cells
-from surveykit.catalog.models import Model, read_model
+from surveykit.catalog.model_folder import read_model
+from surveykit.catalog.models import Model
 from surveykit.catalog.records import Formula
 from surveykit.catalog.selection import catalogued_model
 from surveykit.engine import Attached, Instance, build, count

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from real_catalog import CONFIGURATIONS
 
 from surveykit import formula
-from surveykit.catalog.models import Model
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.models import Model
 from surveykit.engine import build, count
 from surveykit.engine.models.tiny import tiny_model as backbone
 

@@ -118,7 +118,9 @@ def test_what_changes_no_result_makes_nothing_stale(package: Path, stale_in: Cal
         ("engine/models/tiny.py", {"trials"}),
         ("engine/train/objectives.py", {"costs", "trials"}),
         ("engine/__init__.py", {"counts", "costs", "trials"}),
-        ("catalog/backbones.py", {"counts", "costs", "trials"}),
+        ("catalog/models.py", {"counts", "costs", "trials"}),
+        ("catalog/dimensions.py", {"counts", "costs", "trials"}),
+        ("catalog/model_folder.py", set()),
         ("recipes/base.py", {"counts", "costs", "trials"}),
         ("record.py", {"counts", "costs", "trials"}),
     ],
@@ -236,7 +238,9 @@ def test_another_length_makes_costs_stale_and_nothing_else(copy: Path, catalog: 
 
 def test_prose_makes_nothing_stale(copy: Path, catalog: Catalog) -> None:
     edit(copy / "methods" / "lora.yaml", "idea: >-\n", "idea: >-\n  Another first sentence.\n")
-    edit(copy / "backbones" / "t5-large.yaml", "parameters_source: >-\n", "parameters_source: >-\n  As before:\n")
+    edit(
+        copy / "models" / "t5-large" / "model.yaml", "parameters_source: >-\n", "parameters_source: >-\n  As before:\n"
+    )
     assert other_keys(catalog, copy) == {measure: set() for measure in MEASURES}
 
 

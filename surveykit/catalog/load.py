@@ -13,7 +13,8 @@ from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import Claim, claims
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
-from surveykit.catalog.models import ABOUT, Model, read_model
+from surveykit.catalog.model_folder import ABOUT, read_model
+from surveykit.catalog.models import Model
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.relations import check_relations

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.loading import Loading
-from surveykit.catalog.models import ABOUT
+from surveykit.catalog.model_folder import ABOUT
 from surveykit.catalog.records import Method
 from surveykit.errors import FormulaError, nearest
 

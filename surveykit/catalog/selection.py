@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
-from surveykit.catalog.models import Model, read_model
+from surveykit.catalog.model_folder import read_model
+from surveykit.catalog.models import Model
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.errors import CatalogError, SurveyError, nearest

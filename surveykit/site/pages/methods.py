@@ -82,7 +82,9 @@ def method_contexts(
     judging = reader.one("SELECT * FROM judging")
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
-        configurations = reader.of("method", method.id, "SELECT * FROM configuration WHERE varies IS NULL ORDER BY NOT is_default, id")
+        configurations = reader.of(
+            "method", method.id, "SELECT * FROM configuration WHERE varies IS NULL ORDER BY NOT is_default, id"
+        )
         told = snippet_blocks(reader, method.id, page)
         yield (
             method,

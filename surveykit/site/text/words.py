@@ -120,9 +120,10 @@ LIBRARIES = {
 }
 SYMBOLS = {
     "d": "width of the residual stream (d_model)",
-    "I": "inner width of attention, heads × width of a head",
+    "I": "width of all queries of an attention, heads × width of a head",
+    "Kv": "width of all keys, and of all values: I, unless several heads of queries share one of keys and values",
     "f": "width of the feed-forward (d_ff)",
-    "H": "attention heads",
+    "H": "attention heads, of queries",
     "Le": "encoder layers, 0 without an encoder",
     "Ld": "decoder layers, 0 without a decoder",
     "V": "rows of the token embedding",
@@ -132,10 +133,10 @@ SYMBOLS = {
     "A": "attention modules: Le + 2 Ld, and Le or Ld where there is one stack only",
     "Ka": "kinds of attention: 3 with encoder and decoder, else 1",
     "F": "feed-forward modules, Le + Ld",
-    "L": "norms, those of embeddings included: 2 Le + 3 Ld + 2, and 2 Le + 1 or 2 Ld + 1 where there is one stack only",
-    "B": "entries of biases of the linear layers of attention and feed-forward; 0 on T5",
-    "Bn": "entries of biases of norms: L d, and 0 on T5",
-    "N": "all parameters of the backbone",
+    "L": "norms, those of embeddings included: 2 Le + 3 Ld + 2, and 2 Le + 1 or 2 Ld + 1 where there is one stack only (4 Ld + 1 on Gemma 2)",
+    "B": "entries of biases of the linear layers of attention and feed-forward; 0 on T5 and Llama",
+    "Bn": "entries of biases of norms: L d, or 0 where they have none, as on T5",
+    "N": "all parameters of the model",
 }
 
 

@@ -1,0 +1,83 @@
+"""`models/<id>`: a model's two files as they are read, with everything that is wrong with either."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from surveykit.catalog.dimensions import read_dimensions
+from surveykit.catalog.files import read_text
+from surveykit.catalog.models import Model, ModelFile
+from surveykit.catalog.validation import read_yaml
+from surveykit.catalog.yaml12 import Document
+from surveykit.errors import Problem
+from surveykit.record import MODEL_ID_PATTERN
+
+ABOUT, CONFIG = "model.yaml", "config.json"
+
+
+def read_model(folder: Path, file: str) -> tuple[Model | None, Document | None, list[Problem]]:
+    """The model of a folder, the document of its model.yaml, and everything that is wrong with either file.
+
+    Args:
+        file: what the folder is called in a problem.
+    """
+    if not re.fullmatch(MODEL_ID_PATTERN, folder.name):
+        message = "the name of a model's folder is its id: lower-case words joined by hyphens or dots"
+        return None, None, [Problem(file, 0, 0, message)]
+    strange = [path for path in sorted(folder.glob("*")) if path.name not in (ABOUT, CONFIG)]
+    problems = [Problem(f"{file}/{path.name}", 0, 0, f"only {CONFIG} and {ABOUT} belong here") for path in strange]
+    text, problem = read_text(folder / ABOUT, f"{file}/{ABOUT}")
+    problems += [problem] if problem else []
+    about, document, found = read_yaml(text, f"{file}/{ABOUT}", ModelFile) if text is not None else (None, None, [])
+    problems += found
+    text, problem = read_text(folder / CONFIG, f"{file}/{CONFIG}")
+    problems += [problem] if problem else []
+    config, found = _read_config(text, f"{file}/{CONFIG}") if text is not None else (None, [])
+    problems += found
+    if about is None or config is None or text is None:
+        return None, document, problems
+    _, faults = read_dimensions(config, about.counts)
+    problems += [Problem(f"{file}/{CONFIG}", *_place(text, key), message) for key, message in faults]
+    if problems:
+        return None, document, problems
+    try:
+        return Model.model_validate({**about.model_dump(), "id": folder.name, "config": config}), document, []
+    except ValidationError as error:
+        assert document is not None
+        mark = document.values[("parameters",)]
+        message = str(error.errors()[0]["ctx"]["error"])
+        return None, document, [Problem(f"{file}/{ABOUT}", mark.line, mark.column, message)]
+
+
+def _read_config(text: str, file: str) -> tuple[dict[str, Any] | None, list[Problem]]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)[:60]}' stands twice")
+        return dict(pairs)
+
+    def finite(name: str) -> float:
+        raise ValueError(f"{name} is no number of JSON")
+
+    try:
+        found = json.loads(text, object_pairs_hook=once, parse_constant=finite)
+    except json.JSONDecodeError as error:
+        return None, [Problem(file, error.lineno, error.colno, f"not valid JSON: {error.msg}")]
+    except (ValueError, RecursionError) as error:  # ours, and numbers or nesting beyond all use
+        return None, [Problem(file, 0, 0, f"not valid JSON: {' '.join(str(error).split())[:120]}")]
+    if not isinstance(found, dict):
+        return None, [Problem(file, 1, 1, "a configuration is an object with a model_type")]
+    return found, []
+
+
+def _place(text: str, key: str) -> tuple[int, int]:
+    """Line and column of a key; zeros where it is not there."""
+    found = re.search(rf'"{re.escape(key)}"\s*:', text) if key else None
+    if found is None:
+        return 0, 0
+    return text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
