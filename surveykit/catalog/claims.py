@@ -110,7 +110,7 @@ def _read(cell: str, blank: Literal["not_printed", "missing_in_source"]) -> tupl
 
 def _unknown(name: MethodName | None, model: ModelName | None) -> str | None:
     if name is not None and name.method is None:
-        return f"The catalog has no entry for this method yet. {name.evidence}"
+        return f"The catalog has no entry for this yet. {name.evidence}"
     if model is not None and model.model is None:
         return f"The catalog does not have this model. {model.reason}"
     return None

@@ -119,7 +119,7 @@ class MethodName(Record):
     configuration: str | None = None
     """method/configuration, where the row speaks of one."""
     set: Mapping[str, JsonValue] = {}
-    """Hyper-parameters in which the row's runs differ from that configuration."""
+    """Hyper-parameters in which the row's runs differ from that configuration; `roles@2` is one of the second edit."""
     evidence: str = Field(min_length=10)
     """Why the label is read so; of a method without an entry, what it is."""
 

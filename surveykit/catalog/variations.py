@@ -27,16 +27,22 @@ def varied_recipe(recipe: Recipe, changed: Mapping[str, JsonValue]) -> Recipe:
     """A recipe in which hyper-parameters of its edits have other values, in every edit that has them.
 
     Args:
-        changed: by name; `roles`, `sublayers` and the like change where the edits go.
+        changed: by name; `roles`, `sublayers` and the like change where the edits go. `roles@2` changes the second edit
+            alone.
 
     Raises:
         SurveyError: no edit has such a hyper-parameter, or the value is not allowed.
     """
     data = recipe.model_dump(mode="json")
-    for name, value in changed.items():
-        owners = [owner for stage in data["stages"] for edit in stage["edits"] for owner in _owners(edit, name)]
+    edits = [edit for stage in data["stages"] for edit in stage["edits"]]
+    for key, value in changed.items():
+        name, _, which = key.partition("@")
+        meant = edits[int(which) - 1 : int(which)] if which.isdecimal() and int(which) else [] if which else edits
+        if not meant and which:
+            raise SurveyError(f"there is no edit '{which}' in '{key}'; there are {len(edits)}, counted from 1")
+        owners = [owner for edit in meant for owner in _owners(edit, name)]
         if not owners:
-            known = sorted({key for stage in data["stages"] for edit in stage["edits"] for key in _names(edit)})
+            known = sorted({key for edit in meant for key in _names(edit)})
             raise SurveyError(
                 f"no edit has a hyper-parameter '{name}'{nearest(name, known)}; there are {', '.join(known)}"
             )
