@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
 
 LEAST_TRIED = 3
-"""Configurations to try before the difference of a row that names its configuration is called unresolved."""
+"""Configurations to try before the difference of a row that names its configuration is called unresolved; all, where its
+method has fewer."""
 
 
 def check_sources(catalog: Catalog, loading: Loading) -> None:
@@ -191,8 +192,10 @@ class _Checking:
                 path, "say in `innocent` how the figures can have come about without anybody's fault", at
             )
         if explanation.cause == "unresolved":
-            if len(set(explanation.tried)) < LEAST_TRIED:
-                message = f"an unresolved difference needs at least {LEAST_TRIED} different tried configurations"
+            methods = [self.catalog.methods[name.partition("/")[0]] for name in filter(None, named)]
+            least = min(LEAST_TRIED, *(len(method.configurations) for method in methods))
+            if len(set(explanation.tried)) < least:
+                message = f"an unresolved difference needs at least {least} different tried configurations"
                 self.loading.problem(path, message, at)
             for name in sorted(filter(None, named)):
                 for oracle in self.catalog.configuration(name).oracles if name in self.names else ():

@@ -233,6 +233,17 @@ class Explanation(Record):
         return tuple(quoted.model for quoted in self.figures if quoted.model is not None)
 
     @property
+    def configurations(self) -> tuple[str, ...]:
+        """Those that it compares with the printed figures."""
+        return (*self.tried, self.fits_setup.configuration) if self.fits_setup else self.tried
+
+    @property
+    def counted_on(self) -> tuple[str, ...]:
+        """The models on which it compares them."""
+        setup = self.fits_setup
+        return (setup.model,) if setup is not None and setup.model is not None else self.models
+
+    @property
     def name(self) -> str:
         """What a second reader signs: row and models."""
         if self.models:

@@ -20,21 +20,21 @@ def varied_name(configuration: str, changed: Mapping[str, JsonValue]) -> str:
 def _shown(value: JsonValue) -> str:
     if isinstance(value, list):
         return "+".join(map(_shown, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def varied_recipe(recipe: Recipe, changed: Mapping[str, JsonValue]) -> Recipe:
     """A recipe in which hyper-parameters of its edits have other values, in every edit that has them.
 
     Args:
-        changed: by name; `roles`, `sublayers` and the like change where the edits go. `roles@2` changes the second edit
-            alone.
+        changed: by name; `roles`, `layers` and the like change where the edits go, or which pretrained parameters
+            are trained. `roles@2` changes the second edit alone; behind the edits of a stage count its trained parameters.
 
     Raises:
         SurveyError: no edit has such a hyper-parameter, or the value is not allowed.
     """
     data = recipe.model_dump(mode="json")
-    edits = [edit for stage in data["stages"] for edit in stage["edits"]]
+    edits = [edit for stage in data["stages"] for edit in (*stage["edits"], *stage["train"])]
     for key, value in changed.items():
         name, _, which = key.partition("@")
         meant = edits[int(which) - 1 : int(which)] if which.isdecimal() and int(which) else [] if which else edits

@@ -90,7 +90,7 @@ TABLES: Mapping[str, tuple[Rows, Mapping[str, Cell]]] = {
     }),
     "lora-paper/gpt3": (where("table", "appendix"), {
         "model": column("model"), "method": column("method"), "hyperparameters": words("hyperparameters"),
-        **as_it_is("wikisql", "mnli_m", trainable="printed_millions"),
+        "trainable": column("printed_millions"), **as_it_is("wikisql", "mnli_m"),
     }),
     "litgpt-resources/finetuning": (where("section", "Finetuning"), {
         **LITGPT, **as_it_is("method", "microbatch", "gpu"), "trainable": grouped("trainable"),
