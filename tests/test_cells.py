@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
+from surveykit.verify.cells import TableVerdict, judge_cells
 
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Setup
-from surveykit.verify.cells import TableVerdict, judge_cells
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.explanations import check_cell_explanations
 

@@ -81,7 +81,9 @@ def test_what_tests_start_can_be_interrupted_although_they_run_in_the_background
     (tmp_path / "test_it.py").write_text(text)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        done = run(tmp_path, "-s", "-p", "conftest", "-c", os.devnull, "--rootdir", str(tmp_path), str(tmp_path / "test_it.py"))
+        done = run(
+            tmp_path, "-s", "-p", "conftest", "-c", os.devnull, "--rootdir", str(tmp_path), str(tmp_path / "test_it.py")
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     assert "b'False" in done.stdout, done.stdout + done.stderr

@@ -9,12 +9,12 @@ import altered
 import duckdb
 import pytest
 from conftest import ROOT
+from surveykit.verify.cells import judge_cells
 
 from surveykit.catalog.load import load
 from surveykit.database.build import build
 from surveykit.errors import CatalogError
 from surveykit.ranks import rank_correlation
-from surveykit.verify.cells import judge_cells
 from surveykit.verify.evidence import Evidence
 
 

@@ -135,6 +135,8 @@ class ModelName(Record):
 
     printed: str
     tables: tuple[str, ...] = ()
+    when: Mapping[str, str] = {}
+    """Cells of the row by column, where the label alone does not tell which model is meant, but the size beside it does."""
     model: str | None
     """Id of the model; null where the catalog does not have it."""
     reason: str | None = None

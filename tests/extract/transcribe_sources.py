@@ -30,9 +30,19 @@ def inside(name: str, key: str) -> Cell:
     return lambda row: str(json.loads(row[name] or "{}").get(key, ""))
 
 
-def decimals(name: str, digits: int, otherwise: str = "") -> Cell:
-    """A number with the digits that the source prints, or what it prints in its place."""
-    return lambda row: f"{float(row[name]):.{digits}f}" if row[name] else row.get(otherwise, "")
+def constant(text: str) -> Cell:
+    """What the head of a group of columns says, beside its cells."""
+    return lambda row: text
+
+
+def decimals(name: str, digits: int) -> Cell:
+    """A number with the digits that the source prints; where a run failed, what it prints instead."""
+    return lambda row: f"{float(row[name]):.{digits}f}" if row[name] else row.get("oom", "")
+
+
+def dashed(cell: Cell) -> Cell:
+    """A cell that is a dash where a run failed."""
+    return lambda row: "-" if row["oom"] else cell(row)
 
 
 def grouped(name: str) -> Cell:
@@ -66,8 +76,14 @@ def as_it_is(*names: str, **renamed: str) -> dict[str, Cell]:
     return {**{name: column(name) for name in names}, **{new: column(old) for new, old in renamed.items()}}
 
 
+def printed_unit(row: Row) -> str:
+    """A figure and its unit, with the sign of a bound before it."""
+    unit, _, bound = row["unit"].partition(" ")
+    return {"": "", "(more than)": ">", "(less than)": "<"}[bound] + row["memory"] + unit
+
+
 LITGPT = as_it_is("section", "size", "model", "quantization")
-TABLES: Mapping[str, tuple[Rows, Mapping[str, Cell]]] = {
+TABLES: Mapping[str, tuple[Rows, *tuple[Mapping[str, Cell], ...]]] = {
     "peft-metamathqa/results": (every, {
         **as_it_is("experiment", "peft_type", "config", "model", "dtype", "batch", "max_len", "optimizer", "lr",
                    "autocast_adapter_dtype", "grad_ckpt", "max_steps", "seed", "trainable", "total",
@@ -93,13 +109,13 @@ TABLES: Mapping[str, tuple[Rows, Mapping[str, Cell]]] = {
         "trainable": column("printed_millions"), **as_it_is("wikisql", "mnli_m"),
     }),
     "litgpt-resources/finetuning": (where("section", "Finetuning"), {
-        **LITGPT, **as_it_is("method", "microbatch", "gpu"), "trainable": grouped("trainable"),
-        "max_gpu_ram": decimals("max_gpu_ram_gb", 2, "oom"), "minutes": decimals("minutes_1k_iter", 2),
+        **LITGPT, **as_it_is("method", "microbatch"), "trainable": grouped("trainable"), "gpu": column("gpu"),
+        "max_gpu_ram": decimals("max_gpu_ram_gb", 2), "minutes": dashed(decimals("minutes_1k_iter", 2)),
         **as_it_is("longest_example_tokens", "precision", "batch"),
     }),
     "litgpt-resources/inference": (where("section", "Single-GPU"), {
-        **LITGPT, "gpu": column("gpu"), "max_gpu_ram": decimals("max_gpu_ram_gb", 2, "oom"),
-        "tokens_per_second": column("tokens_per_s"),
+        **LITGPT, "gpu": column("gpu"), "max_gpu_ram": decimals("max_gpu_ram_gb", 2),
+        "tokens_per_second": dashed(column("tokens_per_s")),
     }),
     "fms-acceleration/a100": (every, {
         **as_it_is("model_name_or_path", "framework_config", "peft_method", "r", "lora_alpha", "lora_dropout",
@@ -108,25 +124,28 @@ TABLES: Mapping[str, tuple[Rows, Mapping[str, Cell]]] = {
                    "train_tokens_per_second", "train_samples_per_second", "train_runtime", "train_loss"),
         "file": path,
     }),
-    "fourierft-paper/table1": (every, as_it_is(
-        "model", lora_r="lora_r", lora_trainable="lora_printed", lora_bytes="lora_bytes_printed",
-        fourier_n="fourier_n_printed", fourier_trainable="fourier_printed", fourier_bytes="fourier_bytes_printed",
-    )),
+    "fourierft-paper/table1": (
+        every,
+        {"model": column("model"), "method": constant("LoRA"),
+         **as_it_is(size="lora_r", trainable="lora_printed", required="lora_bytes_printed")},
+        {"model": column("model"), "method": constant("FourierFT"),
+         **as_it_is(size="fourier_n_printed", trainable="fourier_printed", required="fourier_bytes_printed")},
+    ),
     "qlora-paper/table6": (where("table", "Table 6"), as_it_is("model", "bits", "memory")),
     "qlora-paper/text": (where("table", "text"), {
-        **as_it_is("model", "component"), "memory": column("memory"), "unit": column("unit"),
+        **as_it_is("model", "component"), "memory": printed_unit,
         "place": lambda row: row["source"].removeprefix("arXiv 2305.14314 ").partition(" (")[0],
     }),
 }  # fmt: skip
-"""Which rows of the input make a table, and what its columns hold."""
+"""Which rows of the input make a table, and what its columns hold: once, or for each group of columns of the input."""
 
 
 def transcribed(table: str, rows: Iterable[Row]) -> Iterator[list[str]]:
     """The lines of a table, its columns first."""
-    wanted, cells = TABLES[table]
-    yield list(cells)
-    for row in rows:
-        if wanted(row):
+    wanted, *groups = TABLES[table]
+    yield list(groups[0])
+    for row in filter(wanted, rows):
+        for cells in groups:
             yield [cell(row) for cell in cells.values()]
 
 
