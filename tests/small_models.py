@@ -79,7 +79,6 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
 DECODERS = ("llama", "llama-tied", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "olmo2", "granite", "phi", "opt",
             "gpt2", "gpt_neox")  # fmt: skip
 ENCODERS = ("bert", "roberta", "distilbert", "electra", "deberta-v2")
-FUSED = ("gpt2", "gpt_neox")
 
 
 def batch(instance: Instance) -> dict[str, Tensor]:

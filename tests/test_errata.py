@@ -12,9 +12,9 @@ import pytest
 import yaml
 from conftest import CATALOG, ROOT
 from pydantic import ValidationError
+from surveykit.catalog.tables import Statement
 
 from surveykit.catalog.load import Catalog, load
-from surveykit.catalog.tables import Statement
 from surveykit.cli import main
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading

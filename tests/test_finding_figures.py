@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from surveykit.catalog.tables import DataCheck, Statement
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import CellExplanation, Explanation
-from surveykit.catalog.tables import DataCheck, Statement
 from surveykit.database.reading import Reader, reading
 
 # A number that is no part of a name (T5-11B, wi_0, 34f60f3, 1e-3) and no number of a section, a table or a fraction.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import CONFIGS, FUSED, batch, outputs
+from small_models import CONFIGS, batch, outputs
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -17,7 +17,6 @@ from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 
 ALL = ("query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_gate", "feed_forward_out")
-SEPARATE = ("attention_output", "feed_forward_in", "feed_forward_gate", "feed_forward_out")
 
 
 def recipe(*edits: dict[str, Any], train: tuple[dict[str, Any], ...] = ()) -> Recipe:
@@ -53,11 +52,8 @@ EDITS: dict[str, dict[str, Any]] = {
 MERGES = ("low_rank", "dora")
 
 
-def stage_for(family: str, kind: str) -> Stage:
-    edit = EDITS[kind]
-    if family in FUSED and edit["where"]["roles"] == ALL:
-        edit = {**edit, "where": {"roles": SEPARATE}}
-    return recipe(edit).stages[0]
+def stage_for(kind: str) -> Stage:
+    return recipe(EDITS[kind]).stages[0]
 
 
 def randomise(attached: Attached) -> None:
@@ -75,7 +71,7 @@ CASES = [(f, kind) for f in CONFIGS for kind in EDITS if not (f == "deberta-v2" 
 def test_an_edit_trains_merges_and_comes_off(family: str, kind: str) -> None:
     instance = instance_of(CONFIGS[family](), device="cpu", seed=3)
     before, given = outputs(instance), batch(instance)
-    with Attached(instance, stage_for(family, kind)) as attached:
+    with Attached(instance, stage_for(kind)) as attached:
         held = [p for p in instance.model.parameters() if p.requires_grad]
         optimizer, losses = optimizer_for(attached, held, 1e-3), []
         for _ in range(4):
@@ -98,6 +94,27 @@ def test_an_edit_trains_merges_and_comes_off(family: str, kind: str) -> None:
     if obstacles:
         torch.testing.assert_close(outputs(instance), before, atol=1e-5, rtol=1e-5)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in instance.model.modules())
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gpt_neox"])
+@pytest.mark.parametrize("role", ["query", "key", "value"])
+def test_an_edit_of_one_role_leaves_the_others_in_the_same_matrix(family: str, role: str) -> None:
+    instance = instance_of(CONFIGS[family](), device="cpu", seed=3)
+    slot = next(slot for slot in instance.slots if slot.place.role == role)
+    heads, width = instance.model.config.num_attention_heads, slot.place.fan_out
+    number = ("query", "key", "value").index(role)
+    if family == "gpt2":  # query, key and value one behind the other
+        own = torch.arange(3 * width) // width == number
+    else:  # head by head
+        own = torch.arange(3 * width) // (width // heads) % 3 == number
+    weight = slot.module.weight
+    assert isinstance(weight, Tensor)
+    before = weight.detach().clone()
+    with Attached(instance, recipe({**EDITS["low_rank"], "where": {"roles": [role]}}).stages[0]) as attached:
+        randomise(attached)
+        attached.merge()
+    moved = (weight - before).abs().sum(0 if slot.transposed else 1) > 0
+    assert moved.tolist() == own.tolist()
 
 
 def test_an_attention_of_its_own_kind_refuses_a_prefix() -> None:
@@ -184,7 +201,8 @@ def _keep(seen: dict[str, Tensor], name: str) -> Any:
     [
         ("llama", recipe({**PREFIX, "where": {"roles": ["attention"], "sublayers": ["decoder.cross"]}}),
          "llama has no place for prefix"),
-        ("gpt2", recipe(EDITS["low_rank"]), "gpt2 has query, key, value in one matrix, so that low_rank has no query"),
+        ("gpt2", recipe({**EDITS["scale"], "where": {"roles": ["query"]}, "side": "input"}),
+         "it would change the input of query alone, and query, key, value are one matrix"),
         ("gpt2", recipe(train=({"roles": ["query"]},)), "one matrix, so that training has no query matrix"),
         ("distilbert", recipe(train=({"roles": ["head"]},)), "distilbert has no place for training"),
         ("electra", recipe({**PREFIX, "where": {"roles": ["attention"], "sublayers": ["decoder.self"]}}),

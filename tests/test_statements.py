@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from perturbed import Tables, holds, undecided
 from pydantic import ValidationError
+from surveykit.catalog.tables import Statement
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.tables import Statement
 from surveykit.database.audit import OF_THE_AUDIT
 from surveykit.database.child import check_statement, readable
 

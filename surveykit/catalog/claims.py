@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import MethodName, ModelName, Tier, Unit
@@ -13,6 +13,7 @@ from surveykit.catalog.variations import varied_name
 if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
 
+Name = TypeVar("Name", MethodName, ModelName)
 DASH = frozenset({"-", "–", "—"})
 """What is printed where a source gives no figure on purpose."""
 CellStatus = Literal["printed", "dash", "not_printed", "missing_in_source"]
@@ -66,12 +67,12 @@ def claims(catalog: Catalog, source: str | None = None) -> Iterator[Claim]:
 def _of_table(folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
     meaning = table.meaning
     names = [n for n in folder.names.methods if table.id in n.tables or not n.tables]
-    models = {n.printed: n for n in folder.names.models if table.id in n.tables or not n.tables}
+    models = [n for n in folder.names.models if table.id in n.tables or not n.tables]
     for position, cells in enumerate(table.rows, start=1):
         label = cells[meaning.row] if meaning.row else ""
-        name = name_of(cells, label, names) if meaning.row else None
+        name = next(iter(names_of(cells, label, names)), None) if meaning.row else None
         model_label = cells[meaning.model] if meaning.model else None
-        model = models.get(model_label or "")
+        model = next(iter(names_of(cells, model_label or "", models)), None)
         configuration = configuration_of(name) if name else None
         stands_at = f"{model_label}, {label}" if model_label and label else f"row {label or model_label or position}"
         for column, what in meaning.columns.items():
@@ -89,13 +90,8 @@ def configuration_of(name: MethodName) -> str | None:
     return varied_name(name.configuration, name.set) if name.configuration else None
 
 
-def name_of(cells: Cells, label: str, names: list[MethodName]) -> MethodName | None:
-    """What the label of a row means; None where no name fits the row. Checked to be one at most when the source is read."""
-    return next(iter(names_of(cells, label, names)), None)
-
-
-def names_of(cells: Cells, label: str, names: list[MethodName]) -> list[MethodName]:
-    """Every name that fits a row."""
+def names_of(cells: Cells, label: str, names: Iterable[Name]) -> list[Name]:
+    """Every reading of a label that fits its row; when a source is read, it is checked to be one."""
     return [
         name for name in names
         if name.printed == label and all(cells.get(column) == cell for column, cell in name.when.items())
@@ -110,7 +106,7 @@ def _read(cell: str, blank: Literal["not_printed", "missing_in_source"]) -> tupl
 
 def _unknown(name: MethodName | None, model: ModelName | None) -> str | None:
     if name is not None and name.method is None:
-        return f"The catalog has no entry for this method yet. {name.evidence}"
+        return f"The catalog has no entry for this yet. {name.evidence}"
     if model is not None and model.model is None:
         return f"The catalog does not have this model. {model.reason}"
     return None

@@ -69,11 +69,15 @@ class Catalog:
 
     @cached_property
     def claimed(self) -> Mapping[str, frozenset[str]]:
-        """The models on which sources speak of a configuration, by its full name."""
+        """The models on which sources, and explanations of their figures, speak of a configuration, by its full name."""
         found: dict[str, set[str]] = {}
         for claim in self.claims:
             if claim.configuration and claim.model:
                 found.setdefault(claim.configuration, set()).add(claim.model)
+        for folder in self.sources.values():
+            for explanation in folder.explanations:
+                for name in explanation.configurations:
+                    found.setdefault(name, set()).update(explanation.counted_on)
         return {name: frozenset(models) for name, models in found.items()}
 
     @cached_property

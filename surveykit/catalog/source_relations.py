@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
-from surveykit.catalog.claims import DASH, names_of
+from surveykit.catalog.claims import DASH, Name, names_of
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import signable
-from surveykit.catalog.source_folder import PrintedTable, SourceFolder
+from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import Column, Explanation
 from surveykit.catalog.variations import varied_recipe
 from surveykit.errors import Problem, SurveyError, nearest
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
 
 LEAST_TRIED = 3
-"""Configurations to try before the difference of a row that names its configuration is called unresolved."""
+"""Configurations to try before the difference of a row that names its configuration is called unresolved; all, where its
+method has fewer."""
 
 
 def check_sources(catalog: Catalog, loading: Loading) -> None:
@@ -93,10 +94,6 @@ class _Checking:
             self._known("names.yaml", ("models", i, "model"), "model", model.model, self.catalog.models)
             for j, table in enumerate(model.tables):
                 self._known("names.yaml", ("models", i, "tables", j), "table", table, self.folder.tables)
-        labels = Counter((m.printed, t) for m in self.folder.names.models for t in m.tables or self.folder.tables)
-        for (label, table), times in sorted(labels.items()):
-            if times > 1:
-                self.loading.problem(self.path("names.yaml"), f"the model '{label}' is read in {times} ways in {table}")
 
     @property
     def _unprinted(self) -> set[str]:
@@ -110,27 +107,19 @@ class _Checking:
         self._known(file, ("on",), "model", meaning.on, self.catalog.models)
         self._known(file, ("setting",), "setting", meaning.setting, self.catalog.settings)
         names = [n for n in self.folder.names.methods if table.id in n.tables or not n.tables]
-        labels = {n.printed for n in names}
-        models = {n.printed for n in self.folder.names.models if table.id in n.tables or not n.tables}
+        models = [n for n in self.folder.names.models if table.id in n.tables or not n.tables]
         csv = self.loading.name(self.path(f"tables/{table.id}.csv"))
 
         def problem(line: int, message: str) -> None:
             self.loading.problems.append(Problem(csv, line, 1, message))
 
         for cells, line in zip(table.rows, table.lines, strict=True):
-            if meaning.row:
-                fitting = names_of(cells, cells[meaning.row], names)
-                if not fitting:
-                    label = cells[meaning.row]
-                    problem(line, f"names.yaml says of no method that '{label}' means it{nearest(label, labels)}")
-                elif len(fitting) > 1:
-                    problem(
-                        line,
-                        f"names.yaml reads '{cells[meaning.row]}' in {len(fitting)} ways; tell them apart by `when`",
-                    )
-            if meaning.model and cells[meaning.model] not in models:
-                label = cells[meaning.model]
-                problem(line, f"names.yaml says of no model that '{label}' means it{nearest(label, models)}")
+            for fault in (
+                _misread("method", cells, meaning.row, names),
+                _misread("model", cells, meaning.model, models),
+            ):
+                if fault:
+                    problem(line, fault)
             for name, column in meaning.columns.items():
                 fault = self._misprint(cells[name], column)
                 if fault:
@@ -191,8 +180,10 @@ class _Checking:
                 path, "say in `innocent` how the figures can have come about without anybody's fault", at
             )
         if explanation.cause == "unresolved":
-            if len(set(explanation.tried)) < LEAST_TRIED:
-                message = f"an unresolved difference needs at least {LEAST_TRIED} different tried configurations"
+            methods = [self.catalog.methods[name.partition("/")[0]] for name in filter(None, named)]
+            least = min(LEAST_TRIED, *(len(method.configurations) for method in methods))
+            if len(set(explanation.tried)) < least:
+                message = f"an unresolved difference needs at least {least} different tried configurations"
                 self.loading.problem(path, message, at)
             for name in sorted(filter(None, named)):
                 for oracle in self.catalog.configuration(name).oracles if name in self.names else ():
@@ -214,3 +205,15 @@ class _Checking:
         for reading in self.folder.second_readings:
             if reading.finding not in findings:
                 self.loading.on(reading, f"there is no finding '{reading.finding}'{nearest(reading.finding, findings)}")
+
+
+def _misread(what: str, cells: Cells, column: str | None, names: Sequence[Name]) -> str | None:
+    """Why the label of a row is not read in one way."""
+    if column is None:
+        return None
+    label, fitting = cells[column], names_of(cells, cells[column], names)
+    if not fitting:
+        return f"names.yaml says of no {what} that '{label}' means it{nearest(label, {n.printed for n in names})}"
+    if len(fitting) > 1:
+        return f"names.yaml reads the {what} '{label}' in {len(fitting)} ways; tell them apart by `when`"
+    return None

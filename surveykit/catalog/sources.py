@@ -119,7 +119,7 @@ class MethodName(Record):
     configuration: str | None = None
     """method/configuration, where the row speaks of one."""
     set: Mapping[str, JsonValue] = {}
-    """Hyper-parameters in which the row's runs differ from that configuration."""
+    """Hyper-parameters in which the row's runs differ from that configuration; `roles@2` is one of the second edit."""
     evidence: str = Field(min_length=10)
     """Why the label is read so; of a method without an entry, what it is."""
 
@@ -135,6 +135,8 @@ class ModelName(Record):
 
     printed: str
     tables: tuple[str, ...] = ()
+    when: Mapping[str, str] = {}
+    """Cells of the row by column, where the label alone does not tell which model is meant, but the size beside it does."""
     model: str | None
     """Id of the model; null where the catalog does not have it."""
     reason: str | None = None
@@ -231,6 +233,17 @@ class Explanation(Record):
     def models(self) -> tuple[str, ...]:
         """The models whose figures are explained, in the order of the file."""
         return tuple(quoted.model for quoted in self.figures if quoted.model is not None)
+
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """Those that it compares with the printed figures."""
+        return (*self.tried, self.fits_setup.configuration) if self.fits_setup else self.tried
+
+    @property
+    def counted_on(self) -> tuple[str, ...]:
+        """The models on which it compares them."""
+        setup = self.fits_setup
+        return (setup.model,) if setup is not None and setup.model is not None else self.models
 
     @property
     def name(self) -> str:

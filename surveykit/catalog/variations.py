@@ -20,23 +20,29 @@ def varied_name(configuration: str, changed: Mapping[str, JsonValue]) -> str:
 def _shown(value: JsonValue) -> str:
     if isinstance(value, list):
         return "+".join(map(_shown, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def varied_recipe(recipe: Recipe, changed: Mapping[str, JsonValue]) -> Recipe:
     """A recipe in which hyper-parameters of its edits have other values, in every edit that has them.
 
     Args:
-        changed: by name; `roles`, `sublayers` and the like change where the edits go.
+        changed: by name; `roles`, `layers` and the like change where the edits go, or which pretrained parameters
+            are trained. `roles@2` changes the second edit alone; behind the edits of a stage count its trained parameters.
 
     Raises:
         SurveyError: no edit has such a hyper-parameter, or the value is not allowed.
     """
     data = recipe.model_dump(mode="json")
-    for name, value in changed.items():
-        owners = [owner for stage in data["stages"] for edit in stage["edits"] for owner in _owners(edit, name)]
+    edits = [edit for stage in data["stages"] for edit in (*stage["edits"], *stage["train"])]
+    for key, value in changed.items():
+        name, _, which = key.partition("@")
+        meant = edits[int(which) - 1 : int(which)] if which.isdecimal() and int(which) else [] if which else edits
+        if not meant and which:
+            raise SurveyError(f"there is no edit '{which}' in '{key}'; there are {len(edits)}, counted from 1")
+        owners = [owner for edit in meant for owner in _owners(edit, name)]
         if not owners:
-            known = sorted({key for stage in data["stages"] for edit in stage["edits"] for key in _names(edit)})
+            known = sorted({key for edit in meant for key in _names(edit)})
             raise SurveyError(
                 f"no edit has a hyper-parameter '{name}'{nearest(name, known)}; there are {', '.join(known)}"
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.bound_places import Rows
 from surveykit.engine.models.model import Instance
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
@@ -186,23 +188,28 @@ def _optimizer_state(attached: Attached, trained: int) -> int:
 
 
 def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
-    """Entries and rank that one stage can change of each pretrained tensor."""
-    touched: dict[int, tuple[int, int]] = {}
+    """Entries and rank that one stage can change of each pretrained tensor; where roles share one, the rank of a role's."""
+    entries: Counter[int] = Counter()
+    ranks: Counter[tuple[int, Rows | None]] = Counter()
 
-    def touch(tensor: object, entries: int, rank: int) -> None:
-        before = touched.get(id(tensor), (0, 0))
-        touched[id(tensor)] = (before[0] + entries, before[1] + rank)
+    def touch(tensor: object, changed: int, rank: int, rows: Rows | None = None) -> None:
+        entries[id(tensor)] += changed
+        ranks[id(tensor), rows] += rank
 
     for placed in attached.placed:
         if attached.stage.merge_obstacle(placed.edit) is None:
             place, again = placed.slot.place, attached.stage.restarts + 1
-            touch(placed.part.stored, placed.edit.changed(place), again * placed.edit.update_rank(place))
+            rank = again * placed.edit.update_rank(place)
+            touch(placed.part.stored, placed.edit.changed(place), rank, placed.slot.rows)
             if (bias := placed.bias) is not None:
-                touch(bias, bias.numel(), 0)
+                touch(bias, place.fan_out, 0)
     for parameter in attached.instance.pretrained:
         if parameter.requires_grad:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)
-    return touched
+    highest: dict[int, int] = {}
+    for (identity, _), rank in ranks.items():
+        highest[identity] = max(highest.get(identity, 0), rank)
+    return {identity: (changed, highest[identity]) for identity, changed in entries.items()}
 
 
 def _touched_together(

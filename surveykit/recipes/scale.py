@@ -29,6 +29,10 @@ class Scale(WeightEdit):
         return {"factor": Shape((width,), "ones")}
 
     @property
+    def changes_input(self) -> bool:
+        return self.side == "input"
+
+    @property
     def changes_bias(self) -> bool:
         return self.side != "input"
 

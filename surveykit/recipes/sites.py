@@ -27,6 +27,11 @@ class WeightEdit(Edit):
         return None
 
     @property
+    def changes_input(self) -> bool:
+        """Whether the frozen layer is fed something else than x."""
+        return False
+
+    @property
     def changes_bias(self) -> bool:
         """Whether merging also changes a bias that the layer has."""
         return False

@@ -86,6 +86,8 @@ def _searched(claim: Claim, evidence: Evidence, method: Method, quantity: Quanti
     ]
     if not candidates:
         reason = f"no count of {method.id}/{default.id} on {evidence.judging.judged_on} is recorded"
+        if claim.model:
+            reason = f"the row does not say which configuration, and {method.id}/{default.id} is not counted on {claim.model}"
         return Found("not_measured", None, None, reason)
     figure = parse_figure(claim.printed or "")
     fitting = [c for c in candidates if covers(claim, quantity, c.figure)]

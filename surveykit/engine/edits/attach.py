@@ -72,14 +72,14 @@ class Attached:
 
         Args:
             purpose: in words, for the message.
-            whole: whether a matrix that has several roles can be meant, by naming all of them.
+            whole: whether a matrix that has several roles can only be meant by naming all of them.
         """
         name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
         if not any(where.fits(slot.place) for slot in slots):
             raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
         found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
-            if slot.fused and not (whole and {*slot.fused} <= {*where.roles}):
+            if whole and not {*slot.fused} <= {*where.roles}:
                 one = f"{name} has {', '.join(slot.fused)} in one matrix"
                 raise RecipeError(f"{one}, so that {purpose} has no {slot.place.role} matrix to go on")
         return found
@@ -92,7 +92,7 @@ class Attached:
         for slot, name in found:
             slot = slot.at(places=len(found))
             place = slot.place
-            if reason := slot.unable.get(edit.site):
+            if reason := slot.unable.get(edit.site) or self._unshared(edit, slot):
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
             try:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
@@ -112,9 +112,21 @@ class Attached:
                 pretrained = slot.module._parameters[name]
                 unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
                 flipped = slot.transposed and isinstance(edit, WeightEdit)
-                part.stand_on(slot.module, name, self.changes.get(id(pretrained)), unrounded, flipped=flipped)
+                rows = slot.rows if isinstance(edit, WeightEdit) else None
+                change = self.changes.get(id(pretrained))
+                part.stand_on(slot.module, name, change, unrounded, flipped=flipped, rows=rows)
             self.container.append(part)
             self.placed.append(Placed(edit, slot, part))
+
+    def _unshared(self, edit: Edit, slot: Slot) -> str | None:
+        """Why an edit cannot go on one role of a matrix that several share: it changes what all of them read, or the stage
+        keeps whole matrices."""
+        if slot.rows is None or not isinstance(edit, WeightEdit):
+            return None
+        one = f"{slot.place.role} alone, and {', '.join(slot.fused)} are one matrix"
+        if edit.changes_input:
+            return f"it would change the input of {one}"
+        return f"it keeps the weights that it moved, those of {one}" if self.stage.restarts else None
 
     def _quantize(self) -> None:
         if self.stage.base is None:
@@ -144,7 +156,10 @@ class Attached:
                 part, place = placed.part, placed.slot.place
                 part.base = base if base is not None and base.where.matches(place) else None
                 for name, value in placed.edit.start(part, place).items():
-                    (part.frozen if name == "frozen" else part.values()[name]).copy_(value)
+                    if name == "frozen":
+                        part.stored.copy_(part.put(part.stored, value))
+                    else:
+                        part.values()[name].copy_(value)
 
     def _selected(self) -> Iterator[nn.Parameter]:
         if self.stage.train_everything:

@@ -15,7 +15,7 @@ from surveykit.engine.edits.parameters import Replaced, substitute
 from surveykit.engine.edits.prefixes import prepend_keys_and_values
 from surveykit.engine.edits.side import run_beside
 from surveykit.engine.edits.tensors import Part
-from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.bound_places import Rows, Slot
 from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
@@ -45,7 +45,11 @@ class Placed:
         bias = self.bias
         if bias is not None:
             assert isinstance(self.edit, WeightEdit)
-            bias.copy_(self.edit.bias(self.part, bias))
+            rows = self.slot.rows
+            if rows is None:
+                bias.copy_(self.edit.bias(self.part, bias))
+            else:
+                bias.copy_(rows.put(bias, self.edit.bias(self.part, rows.of(bias, 0)), 0))
         self.part.stored.copy_(self.written(self.part.stored))
 
     def written(self, value: Tensor) -> Tensor:
@@ -53,7 +57,7 @@ class Placed:
         if isinstance(self.edit, ParameterEdit):
             return self.edit.value(self.part, value, self.slot.place)
         if isinstance(self.edit, WeightEdit):
-            return self.part.turned(self.edit.weight(self.part, self.part.turned(value)))
+            return self.part.put(value, self.edit.weight(self.part, self.part.seen(value)))
         return value
 
 
@@ -68,7 +72,7 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
         edit, slot, part = one.edit, one.slot, one.part
         if isinstance(edit, WeightEdit):
             handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
-            handles.append(slot.module.register_forward_hook(_after_linear(edit, part)))
+            handles.append(slot.module.register_forward_hook(_after_linear(edit, part, slot.rows)))
         elif isinstance(edit, OutputEdit):
             handles += _after_sublayer(edit, slot, part)
         elif isinstance(edit, ParameterEdit):
@@ -99,12 +103,14 @@ def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     return hook
 
 
-def _after_linear(edit: WeightEdit, part: Part) -> Callable[..., Any]:
+def _after_linear(edit: WeightEdit, part: Part, rows: Rows | None) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        y = output if rows is None else rows.of(output, -1)
         bias: Tensor | None = getattr(module, "bias", None) if edit.bias_apart else None
-        if bias is None:
-            return edit.after(part, args[0], output)
-        return edit.after(part, args[0], output - bias) + bias
+        if bias is not None and rows is not None:
+            bias = rows.of(bias, 0)
+        y = edit.after(part, args[0], y) if bias is None else edit.after(part, args[0], y - bias) + bias
+        return y if rows is None else rows.put(output, y, -1)
 
     return hook
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from surveykit.engine.models.bound_places import Rows
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Quantization, Shape
 from surveykit.recipes.base import Activation
@@ -57,21 +58,40 @@ class Part(nn.Module):
         object.__setattr__(self, "group", group)
 
     def stand_on(
-        self, module: nn.Module, name: str, change: Tensor | None, unrounded: Tensor | None, *, flipped: bool = False
+        self,
+        module: nn.Module,
+        name: str,
+        change: Tensor | None,
+        unrounded: Tensor | None,
+        *,
+        flipped: bool = False,
+        rows: Rows | None = None,
     ) -> None:
         """Remember the backbone's tensor at this place, by its home: while the model runs it may be replaced there.
 
-        `flipped`: it is stored as (fan_in, fan_out), and edits see it turned.
+        Args:
+            flipped: it is stored as (fan_in, fan_out), and edits see it turned.
+            rows: the rows that edits see; all where it is None.
         """
 
         object.__setattr__(self, "_home", (module, name))
         object.__setattr__(self, "_flipped", flipped)
-        object.__setattr__(self, "_change", None if change is None else self.turned(change))
-        object.__setattr__(self, "_unrounded", None if unrounded is None else self.turned(unrounded))
+        object.__setattr__(self, "_rows", rows)
+        object.__setattr__(self, "_change", None if change is None else self.seen(change))
+        object.__setattr__(self, "_unrounded", None if unrounded is None else self.seen(unrounded))
 
-    def turned(self, tensor: Tensor) -> Tensor:
-        """A tensor as it is stored, as edits see it, and the other way round."""
-        return tensor.T if object.__getattribute__(self, "_flipped") else tensor
+    def seen(self, tensor: Tensor) -> Tensor:
+        """A tensor that is stored like the backbone's, as edits see it."""
+        turned = tensor.T if object.__getattribute__(self, "_flipped") else tensor
+        rows: Rows | None = object.__getattribute__(self, "_rows")
+        return turned if rows is None else rows.of(turned, 0)
+
+    def put(self, tensor: Tensor, edited: Tensor) -> Tensor:
+        """Such a tensor as it is stored, with what edits see of it replaced."""
+        flipped: bool = object.__getattribute__(self, "_flipped")
+        rows: Rows | None = object.__getattribute__(self, "_rows")
+        whole = edited if rows is None else rows.put(tensor.T if flipped else tensor, edited, 0)
+        return whole.T if flipped else whole
 
     @property
     def stored(self) -> Tensor:
@@ -82,7 +102,7 @@ class Part(nn.Module):
 
     @property
     def frozen(self) -> Tensor:
-        return self.turned(self.stored)
+        return self.seen(self.stored)
 
     @property
     def unrounded(self) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
@@ -14,6 +15,31 @@ from surveykit.engine.models.roles import Family, Group, Inside, Stack
 from surveykit.errors import SurveyError
 from surveykit.recipes import Place, Role, Sublayer
 from surveykit.recipes.base import LINEAR_ROLES, Site
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The features of a layer's output that are one role's: the same ones in each of equal groups."""
+
+    groups: int
+    start: int
+    stop: int
+
+    def of(self, tensor: Tensor, dim: int) -> Tensor:
+        """These features of a tensor that has all of the layer's along `dim`."""
+        dim %= tensor.dim()
+        return self._grouped(tensor, dim).narrow(dim + 1, self.start, self.stop - self.start).flatten(dim, dim + 1)
+
+    def put(self, tensor: Tensor, part: Tensor, dim: int) -> Tensor:
+        """Such a tensor with other values of these features."""
+        dim %= tensor.dim()
+        whole = self._grouped(tensor, dim)
+        before = whole.narrow(dim + 1, 0, self.start)
+        behind = whole.narrow(dim + 1, self.stop, whole.shape[dim + 1] - self.stop)
+        return torch.cat((before, self._grouped(part, dim), behind), dim + 1).flatten(dim, dim + 1)
+
+    def _grouped(self, tensor: Tensor, dim: int) -> Tensor:
+        return tensor.reshape(*tensor.shape[:dim], self.groups, -1, *tensor.shape[dim + 1 :])
 
 
 @dataclass(frozen=True)
@@ -35,6 +61,8 @@ class Slot:
     """Sites whose edits do not fit here, each with the reason."""
     fused: tuple[Role, ...] = ()
     """The roles that share the matrix, this one among them; () where it has one role."""
+    rows: Rows | None = None
+    """Which of the matrix's outputs are this role's, where others share it."""
 
     def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> Slot:
         """The same place, for a pretrained tensor of this shape, or for an edit that is in so many places."""
@@ -196,9 +224,21 @@ def _group(
     for role, module in found:
         slot = _slot(module, role, sublayer, widths, layer, depth)
         if role in group.fused:  # its part of the outputs is its own, the matrix is not
-            width = widths.inner if role == "query" else widths.keys
-            slot = replace(slot, place=replace(slot.place, fan_out=width), fused=group.fused)
+            rows = _rows(role, group, widths)
+            width = rows.groups * (rows.stop - rows.start)
+            slot = replace(slot, place=replace(slot.place, fan_out=width), fused=group.fused, rows=rows)
         yield slot
+
+
+def _rows(role: Role, group: Group, widths: _Widths) -> Rows:
+    groups = widths.heads if group.by_head else 1
+    start = 0
+    for other in group.fused:
+        width = (widths.inner if other == "query" else widths.keys) // groups
+        if other == role:
+            return Rows(groups, start, start + width)
+        start += width
+    raise AssertionError(f"{role} is not among {group.fused}")
 
 
 def _widths(block: nn.Module, stack: Stack, group: Group, config: Any) -> _Widths:

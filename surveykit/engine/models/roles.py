@@ -30,6 +30,8 @@ class Group:
     """Whether that module is the whole sublayer. If not, its last matrix gives the output, before dropout."""
     fused: tuple[Role, ...] = ()
     """Roles that are rows of one matrix, in this order."""
+    by_head: bool = False
+    """Whether these rows stand head by head: the query, key and value of the first head, then those of the second."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,13 @@ def _attention(reads: str, names: str, *norms: str, whole: bool = True, inside: 
     )  # fmt: skip
 
 
-def _fused(reads: str, fused: str, output: str, *norms: str) -> Group:
+def _fused(reads: str, fused: str, output: str, *norms: str, by_head: bool = False) -> Group:
     """An attention whose query, key and value are one matrix."""
     whole = f"{reads}.{fused}"
     roles: dict[Role, tuple[str, ...]] = {
         "norm": norms, "query": (whole,), "key": (whole,), "value": (whole,), "attention_output": (f"{reads}.{output}",),
     }  # fmt: skip
-    return Group(reads, roles, fused=("query", "key", "value"))
+    return Group(reads, roles, fused=("query", "key", "value"), by_head=by_head)
 
 
 def _feed_forward(reads: str, up: str, down: str, *norms: str, gate: str | None = None, whole: bool = True) -> Group:
@@ -201,7 +203,7 @@ _GPT2 = _decoder(
     embeddings=("wte", "wpe"), blocks="h", norms=("ln_f",), positions="wpe",
 )  # fmt: skip
 _GPT_NEOX = _decoder(
-    _fused("attention", "query_key_value", "dense", "input_layernorm"),
+    _fused("attention", "query_key_value", "dense", "input_layernorm", by_head=True),
     _feed_forward("mlp", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h", "post_attention_layernorm"),
     embeddings=("embed_in",), blocks="layers", norms=("final_layer_norm",),
 )  # fmt: skip
