@@ -112,8 +112,6 @@ class PrintedName(Row):
 class PrintedModel(Row):
     """Labels under which tables of sources speak of models, and which model each means."""
 
-    identity = ("source", "table_name", "printed")
-
     source: SourceKey
     table_name: TableName
     printed: str
