@@ -1,4 +1,4 @@
-"""A small valid catalog for tests of what is built on one: three methods, two backbones, with counts."""
+"""A small valid catalog for tests of what is built on one: three methods, two models, with counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import shutil
 from pathlib import Path
 
-from surveykit import formula
 from surveykit.catalog.load import load
 from surveykit.catalog.measured import Cell, current_key, record
 from surveykit.catalog.measurements import Measurement, Run
@@ -20,10 +19,11 @@ RUN = "0123abcd"
 
 def write(root: Path) -> Path:
     """Cut a small catalog out of the real one; its counts are those of the formulas, so no torch is needed."""
-    for folder, names in (("methods", METHODS), ("backbones", BACKBONES)):
-        (root / folder).mkdir(parents=True)
-        for name in names:
-            shutil.copy(REAL / folder / f"{name}.yaml", root / folder)
+    (root / "methods").mkdir(parents=True)
+    for name in METHODS:
+        shutil.copy(REAL / "methods" / f"{name}.yaml", root / "methods")
+    for name in BACKBONES:
+        shutil.copytree(REAL / "models" / name, root / "models" / name)
     shutil.copy(REAL / "quantities.yaml", root)
     _write_table5(root)
     _write_papers(root)
@@ -46,7 +46,7 @@ def _write_table5(root: Path) -> None:
 
 
 def _write_papers(root: Path) -> None:
-    files = [*root.glob("methods/*.yaml"), *root.glob("models/*.yaml")]
+    files = [*root.glob("methods/*.yaml"), *root.glob("models/*/model.yaml")]
     cited = {"lialin2023scaling"} | {
         key for path in files for key in re.findall(r"^paper: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
@@ -61,8 +61,7 @@ def _write_counts(root: Path) -> None:
     for name, _, configuration in catalog.configurations():
         for backbone in catalog.models.values():
             written = configuration.formula
-            symbols = formula.bind(written.let, backbone.symbols())
-            values = {form: formula.evaluate(text, symbols) for form, text in written.forms().items()}
+            values = written.values(backbone.symbols())
             cell = {
                 "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **values,
                 "stored_bytes": 4 * values["stored"], "provenance": "config",

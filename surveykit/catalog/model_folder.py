@@ -13,7 +13,7 @@ from surveykit.catalog.dimensions import read_dimensions
 from surveykit.catalog.files import read_text
 from surveykit.catalog.models import Model, ModelFile
 from surveykit.catalog.validation import read_yaml
-from surveykit.catalog.yaml12 import Document
+from surveykit.catalog.yaml12 import MAX_DIGITS, Document
 from surveykit.errors import Problem
 from surveykit.record import MODEL_ID_PATTERN
 
@@ -64,11 +64,16 @@ def _read_config(text: str, file: str) -> tuple[dict[str, Any] | None, list[Prob
     def finite(name: str) -> float:
         raise ValueError(f"{name} is no number of JSON")
 
+    def whole(digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            raise ValueError(f"a whole number has at most {MAX_DIGITS} digits")
+        return int(digits)
+
     try:
-        found = json.loads(text, object_pairs_hook=once, parse_constant=finite)
+        found = json.loads(text, object_pairs_hook=once, parse_constant=finite, parse_int=whole)
     except json.JSONDecodeError as error:
         return None, [Problem(file, error.lineno, error.colno, f"not valid JSON: {error.msg}")]
-    except (ValueError, RecursionError) as error:  # ours, and numbers or nesting beyond all use
+    except (ValueError, RecursionError) as error:  # ours, and nesting beyond all use
         return None, [Problem(file, 0, 0, f"not valid JSON: {' '.join(str(error).split())[:120]}")]
     if not isinstance(found, dict):
         return None, [Problem(file, 1, 1, "a configuration is an object with a model_type")]
