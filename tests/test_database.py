@@ -6,17 +6,22 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pytest
 import small_catalog
 from conftest import CATALOG, ROOT
+from pydantic import Field
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.database import fields
 from surveykit.database.build import build, fill
 from surveykit.database.connection import connect
+from surveykit.database.rows import Row, create
+from surveykit.database.views import View
 from surveykit.errors import QueryError, SurveyError
+from surveykit.record import MethodId
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,50 @@ def says_more(name: str, comment: str) -> bool:
     """Whether a comment has a word that its column's name has not; a sentence that goes on from another has none."""
     words = set(re.findall(r"[a-z0-9]+", comment.lower())) - {"a", "an", "the", "its", "of"}
     return not comment.startswith(("…", "...")) and bool(words - set(name.split("_")))
+
+
+class SmallTable(Row):
+    """A table of this test."""
+
+    identity = ("method", "size")
+    rules = ("CHECK (size <> count)",)
+
+    method: MethodId
+    size: Literal["big", "small"] | None
+    """It's how big
+    the method is."""
+    count: int = Field(ge=0, le=10**16)
+    """Number of things."""
+
+
+def test_a_class_says_all_of_a_table() -> None:
+    table, *comments = create(SmallTable).rstrip(";").split(";")
+    assert table == (
+        "CREATE TABLE small_table (method VARCHAR NOT NULL REFERENCES method, "
+        "size VARCHAR CHECK (size IN ('big', 'small')), "
+        "count BIGINT NOT NULL CHECK (count >= 0 AND count <= 10000000000000000), "
+        "PRIMARY KEY (method, size), CHECK (size <> count))"
+    )
+    assert comments == [
+        "COMMENT ON TABLE small_table IS 'A table of this test'",
+        "COMMENT ON COLUMN small_table.method IS 'Id of the method, as in method.id'",
+        "COMMENT ON COLUMN small_table.size IS 'It''s how big the method is'",
+        "COMMENT ON COLUMN small_table.count IS 'Number of things'",
+    ]
+
+
+def test_a_column_of_a_view_has_the_comment_behind_it_or_that_of_its_table() -> None:
+    sql = """-- A view
+CREATE VIEW seen AS
+SELECT
+    b.id,
+    kind,
+    count(*) AS times,  -- How often
+FROM a JOIN b USING (id)
+"""
+    known = {"a": {"id": "Of a", "kind": "Kind of a"}, "b": {"id": "Of b", "kind": "Kind of b"}}
+    found = View("seen", "VIEW", sql).comments(["id", "kind", "times", "other"], known)
+    assert found == {"id": "Of b", "kind": "Kind of a", "times": "How often", "other": ""}
 
 
 def test_a_comment_that_repeats_its_column_is_seen() -> None:

@@ -81,7 +81,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, known: Comments, of_sour
             check_statement(connection, view.sql.partition(" AS")[2].strip().removesuffix(";"), (tables, macros))
         connection.execute(view.sql)
         if view.kind == "MACRO":
-            known[name] = {column: text for source in view.sources for column, text in known[source].items()}
+            known[name] = {column: text for source in view.sources for column, text in known.get(source, {}).items()}
             connection.execute(comment("MACRO TABLE", name, view.about, {}))
         else:
             described = connection.execute(f"FROM {name} LIMIT 0").description or []
