@@ -21,7 +21,7 @@ from surveykit.database.rows import comment
 from surveykit.errors import QueryError
 
 _FOLDER = Path(__file__).parent / "views"
-_COMMENTED = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
+_COMMENTED = re.compile(r"(\w+)[,;]? +-- (.+)$", re.MULTILINE)
 _QUALIFIED = re.compile(r"^ +(\w+)\.(\w+),?$", re.MULTILINE)
 _SOURCE = re.compile(r"\b(?:FROM|JOIN) \(?(\w+)")
 
