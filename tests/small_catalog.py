@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+import yaml
+
 from surveykit.catalog.load import load
 from surveykit.catalog.measured import Cell, current_key, record
 from surveykit.catalog.measurements import Measurement, Run
@@ -24,25 +26,47 @@ def write(root: Path) -> Path:
         shutil.copy(REAL / "methods" / f"{name}.yaml", root / "methods")
     for name in BACKBONES:
         shutil.copytree(REAL / "models" / name, root / "models" / name)
-    shutil.copy(REAL / "quantities.yaml", root)
-    _write_table5(root)
+    for name in ("quantities.yaml", "settings.yaml"):
+        shutil.copy(REAL / name, root)
+    for path in (root / "methods").glob("*.yaml"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "also_on:" not in line), encoding="utf-8")
+    _write_survey(root)
     _write_papers(root)
     _write_counts(root)
     return root
 
 
-def _write_table5(root: Path) -> None:
-    text = "".join((root / "methods" / f"{name}.yaml").read_text(encoding="utf-8") for name in METHODS)
-    rows = list(csv.reader((REAL / "survey" / "table5.csv").read_text(encoding="utf-8").splitlines()))
-    kept = [row for row in rows[1:] if row[0] in ("T5Large", "T53B") and f"- row: {row[1]}\n" in text]
-    (root / "survey").mkdir()
-    with (root / "survey" / "table5.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([rows[0], *kept])
-    for name in METHODS:  # explanations may quote a backbone that this catalog lacks
-        path = root / "methods" / f"{name}.yaml"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept_lines = [line for line in lines if "backbone: t5-11b" not in line and "also_on:" not in line]
-        path.write_text("".join(kept_lines), encoding="utf-8")
+def _write_survey(root: Path) -> None:
+    """The survey with all its views; of its tables the rows of Table 5 that speak of these methods and models."""
+    real, survey = REAL / "sources" / "lialin2023scaling", root / "sources" / "lialin2023scaling"
+    (survey / "tables").mkdir(parents=True)
+    shutil.copytree(real / "views", survey / "views")
+    source = yaml.safe_load((real / "source.yaml").read_text(encoding="utf-8"))
+    source["sections"] = {method: section for method, section in source["sections"].items() if method in METHODS}
+    _dump(survey / "source.yaml", source)
+    names = yaml.safe_load((real / "names.yaml").read_text(encoding="utf-8"))
+    methods = [n for n in names["methods"] if n["method"] in METHODS and n.get("tables") != ["table4"]]
+    models = [n for n in names["models"] if n["model"] in BACKBONES]
+    _dump(survey / "names.yaml", {"methods": methods, "models": models})
+    labels = {n["printed"] for n in methods if "table5" in n["tables"]}
+    shown = {n["printed"] for n in models}
+    for path in sorted((real / "tables").glob("*.yaml")):
+        shutil.copy(path, survey / "tables")
+        head, *rows = list(csv.reader(path.with_suffix(".csv").read_text(encoding="utf-8").splitlines()))
+        kept = [row for row in rows if row[0] in shown and row[1] in labels] if path.stem == "table5" else []
+        with (survey / "tables" / f"{path.stem}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([head, *kept])
+    explained = yaml.safe_load((real / "explanations.yaml").read_text(encoding="utf-8"))["explanations"]
+    for e in explained:
+        e["figures"] = [figure for figure in e["figures"] if figure.get("model") in BACKBONES]
+        e["tried"] = [name for name in e.get("tried", ()) if name.partition("/")[0] in METHODS]
+    kept = [e for e in explained if e["table"] == "table5" and e["row"] in labels and e["figures"]]
+    _dump(survey / "explanations.yaml", {"explanations": kept})
+
+
+def _dump(path: Path, data: object) -> None:
+    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _write_papers(root: Path) -> None:
@@ -61,6 +85,7 @@ def _write_counts(root: Path) -> None:
     for name, _, configuration in catalog.configurations():
         for backbone in catalog.models.values():
             written = configuration.formula
+            assert written is not None
             values = written.values(backbone.symbols())
             cell = {
                 "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **values,
