@@ -305,11 +305,13 @@ def test_dimensions_have_many_names() -> None:
     assert (t5.gated, t5.tied, t5.relative_buckets) == (True, False, 6)
 
 
-def test_other_models_are_counted_where_a_configuration_names_them(catalog: Catalog) -> None:
+def test_other_models_are_counted_where_a_configuration_or_a_source_names_them(catalog: Catalog) -> None:
     named = {(b, name) for name, _, c in catalog.configurations() for b in c.also_on}
+    claimed = {(b, name) for name, models in catalog.claimed.items() for b in models}
     assert named
+    assert claimed - named
     others = {(c.backbone, c.configuration) for c in cells(catalog) if c.backbone in TOTALS}
-    assert others == named
+    assert others == {(b, name) for b, name in named | claimed if b in TOTALS}
     assert not {c.backbone for c in cells(catalog, "costs")} & set(TOTALS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os.path import lexists
@@ -23,7 +24,7 @@ from surveykit.catalog.shelves import Reading, measured_fields
 from surveykit.catalog.source_folder import SourceFolder, read_source
 from surveykit.catalog.source_relations import check_sources
 from surveykit.catalog.variations import varied, varied_name
-from surveykit.errors import CatalogError, Problem
+from surveykit.errors import CatalogError, Problem, SurveyError
 from surveykit.recipes import Recipe
 
 
@@ -64,7 +65,8 @@ class Catalog:
             for name in folder.names.methods:
                 if name.set and name.configuration in stated:
                     full = varied_name(name.configuration, name.set)
-                    found[full] = varied(stated[name.configuration], full, name.set, name.evidence)
+                    with suppress(SurveyError):  # what cannot be set is reported where the source is checked
+                        found[full] = varied(stated[name.configuration], full, name.set, name.evidence)
         return dict(sorted(found.items()))
 
     @cached_property
@@ -134,23 +136,25 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     methods = _methods(loading)
     models = _models(loading)
     papers = _papers(loading)
-    read = [read_source(loading, path) for path in layers.entries(root, "sources").values()]
-    sources = {folder.key: folder for folder in read if folder is not None}
     quantities = loading.required_yaml(
         layers.first(root, "quantities.yaml"), Quantities, "units and thresholds of what is measured"
     )
     settings = loading.required_yaml(layers.first(root, "settings.yaml"), Settings, "how training runs")
     if quantities is None or settings is None:
         raise CatalogError(loading.problems)
+    if not methods:
+        loading.problem(root / "methods", "there is no method")
+    around = len(loading.problems)
+    read = [read_source(loading, path) for path in layers.entries(root, "sources").values()]
+    sources = {folder.key: folder for folder in read if folder is not None}
     catalog = Catalog(
         root=root, methods=methods, models=models, papers=papers, sources=dict(sorted(sources.items())),
         quantities=quantities, settings={s.id: s for s in settings.settings},
         measurements=(), costs=(), memory=(), trials=(), runs={},
     )  # fmt: skip
-    if not methods:
-        loading.problem(root / "methods", "there is no method")
     if not loading.problems:  # relations between files make sense only once each file does
         check_relations(catalog, loading)
+    if not around:  # and those of a source once all around it does
         check_sources(catalog, loading)
     if measured:
         reading = Reading(root)

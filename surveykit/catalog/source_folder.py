@@ -51,6 +51,8 @@ class SourceFolder:
     key: str
     source: Source
     tables: Mapping[str, PrintedTable]
+    unread: frozenset[str]
+    """Tables whose files are at fault."""
     names: Names
     explanations: tuple[Explanation, ...]
     statements: tuple[Statement, ...]
@@ -64,11 +66,11 @@ class SourceFolder:
 
 
 def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
-    """The source of a folder; None, with problems, where it has no sound source.yaml.
+    """The source of a folder; None, with problems, where another file than those of its tables is at fault.
 
     Every file but source.yaml may be missing.
     """
-    key = folder.name
+    key, before = folder.name, len(loading.problems)
     if not re.fullmatch(KEY_PATTERN, key):
         loading.problem(folder, "the key of a source is lower-case words and numbers joined by hyphens")
         return None
@@ -77,7 +79,6 @@ def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
     explained = loading.yaml(folder / "explanations.yaml", Explanations)
     statements = loading.yaml(folder / "statements.yaml", Statements)
     checks = loading.yaml(folder / "data_checks.yaml", DataChecks)
-    tables = {table.id: table for table in _tables(loading, folder / "tables")}
 
     def rows(name: str, record: type[R]) -> tuple[R, ...]:
         return tuple(loading.csv(folder / name, record)) if lexists(folder / name) else ()
@@ -88,10 +89,12 @@ def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
         rows("missing.csv", Missing),
         rows("second_reading.csv", SecondReading),
     )
-    if source is None:
+    sound = len(loading.problems) == before
+    tables = {table.id: table for table in _tables(loading, folder / "tables")}
+    if source is None or not sound:
         return None
     return SourceFolder(
-        key, source, tables, names,
+        key, source, tables, frozenset(path.stem for path in (folder / "tables").glob("*.*")) - tables.keys(), names,
         explained.explanations if explained else (),
         statements.statements if statements else (),
         checks.checks if checks else (),

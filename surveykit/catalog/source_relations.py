@@ -83,7 +83,7 @@ class _Checking:
             at = ("methods", i)
             self._known("names.yaml", (*at, "method"), "method", name.method, self.catalog.methods)
             for j, table in enumerate(name.tables):
-                self._known("names.yaml", (*at, "tables", j), "table", table, {*self.folder.tables, *self._unprinted})
+                self._known("names.yaml", (*at, "tables", j), "table", table, self._tables)
             if self._known("names.yaml", (*at, "configuration"), "configuration", name.configuration, self.names):
                 try:
                     if name.set and name.configuration:
@@ -93,12 +93,13 @@ class _Checking:
         for i, model in enumerate(self.folder.names.models):
             self._known("names.yaml", ("models", i, "model"), "model", model.model, self.catalog.models)
             for j, table in enumerate(model.tables):
-                self._known("names.yaml", ("models", i, "tables", j), "table", table, self.folder.tables)
+                self._known("names.yaml", ("models", i, "tables", j), "table", table, self._tables)
 
     @property
-    def _unprinted(self) -> set[str]:
-        """Tables that the source has and the text we used lacks; names may speak of them."""
-        return {missing.locator.lower().replace(" ", "") for missing in self.folder.missing}
+    def _tables(self) -> set[str]:
+        """Tables of which names may speak: also those that the source has and the text we used lacks."""
+        unprinted = {missing.locator.lower().replace(" ", "") for missing in self.folder.missing}
+        return {*self.folder.tables, *self.folder.unread, *unprinted}
 
     def _table(self, table: PrintedTable) -> None:
         meaning, file = table.meaning, f"tables/{table.id}.yaml"
@@ -143,6 +144,8 @@ class _Checking:
 
     def _explanation(self, i: int, explanation: Explanation) -> None:
         at = ("explanations", i)
+        if explanation.table in self.folder.unread:
+            return
         if not self._known("explanations.yaml", (*at, "table"), "table", explanation.table, self.folder.tables):
             return
         table = self.folder.tables[explanation.table]
@@ -152,8 +155,11 @@ class _Checking:
         for j, quoted in enumerate(explanation.figures):
             where = (*at, "figures", j)
             self._known("explanations.yaml", (*where, "model"), "model", quoted.model, self.catalog.models)
-            for column in quoted.printed:
-                self._known("explanations.yaml", (*where, "printed", column), "column", column, table.meaning.columns)
+            for column, figure in quoted.printed.items():
+                if self._known(
+                    "explanations.yaml", (*where, "printed", column), "column", column, table.meaning.columns
+                ):
+                    self._quoted((*where, "printed", column), explanation, quoted.model, column, figure)
         setup = explanation.fits_setup
         if setup is not None:
             every = {*self.names, *self.catalog.variations}
@@ -166,6 +172,21 @@ class _Checking:
                 "explanations.yaml", (*at, "tried", j), "configuration", name, {*self.names, *self.catalog.variations}
             )
         self._is_fair(at, explanation)
+
+    def _quoted(
+        self, at: tuple[str | int, ...], explanation: Explanation, model: str | None, column: str, figure: str
+    ) -> None:
+        """Report a quoted figure that the table does not print there: it has changed, or was never so."""
+        printed = [
+            claim.printed or "nothing"
+            for claim in self.catalog.claims
+            if self._explains(explanation, claim.source, claim.table, claim.row)
+            and (claim.model, claim.column) == (model, column)
+        ]
+        if figure not in printed and model in (None, *self.catalog.models):
+            there = f"prints {', '.join(dict.fromkeys(printed))}" if printed else f"has no such row on {model}"
+            message = f"explains the figure {figure} in {column}, but the table {there}{nearest(figure, printed)}"
+            self.loading.problem(self.path("explanations.yaml"), message, at)
 
     def _is_fair(self, at: tuple[str | int, ...], explanation: Explanation) -> None:
         """A figure of a row that names its configuration is a statement about that run: what differs needs more care."""

@@ -42,7 +42,6 @@ class _Check:
         ]  # fmt: skip
 
     def findings(self) -> Iterator[Finding]:
-        yield from self._quotes()
         for verdict in self.spoken_of:
             if verdict.word != "not_measured":
                 yield from self._figure(verdict)
@@ -52,19 +51,6 @@ class _Check:
                 by_model.setdefault(verdict.claim.model, []).append(verdict)
         for verdicts in by_model.values():
             yield from self._together(verdicts)
-
-    def _quotes(self) -> Iterator[Finding]:
-        """Every quoted figure is printed."""
-        models = {v.claim.model for v in self.row}
-        for quoted in self.explanation.figures:
-            if quoted.model not in models:
-                continue  # another model than those that were measured now
-            for column, figure in quoted.printed.items():
-                here = [v.claim for v in self.row if (v.claim.model, v.claim.column) == (quoted.model, column)]
-                if figure not in [claim.printed for claim in here]:
-                    printed = here[0].printed if here else "nothing"
-                    message = f"explains the figure {figure} in {column}, but the table prints {printed}"
-                    yield Finding("explanation", self.where, message)
 
     def _figure(self, verdict: Verdict) -> Iterator[Finding]:
         claim, explanation = verdict.claim, self.explanation

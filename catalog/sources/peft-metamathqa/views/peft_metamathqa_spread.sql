@@ -1,15 +1,16 @@
 -- How far runs of one experiment lie apart: the same configuration, seed and device, while the library changed
 CREATE VIEW peft_metamathqa_spread AS
 SELECT
-    experiment,
-    count(*) AS runs, -- published runs, three at least, all with the same number of trainable parameters
-    min(created_at)[:10] AS first_run, -- day
-    max(created_at)[:10] AS last_run, -- day
-    100 * avg(CAST(test_accuracy AS DOUBLE)) AS mean_accuracy, -- percent of the test set
-    100 * (max(CAST(test_accuracy AS DOUBLE)) - min(CAST(test_accuracy AS DOUBLE))) AS accuracy_spread, -- highest less lowest, in points of percent
-    avg(CAST(mem_reserved_max AS DOUBLE)) AS mean_peak_bytes, -- reserved memory at its highest
-    100 * (max(CAST(mem_reserved_max AS DOUBLE)) / min(CAST(mem_reserved_max AS DOUBLE)) - 1) AS peak_spread_percent -- how much the highest run lies above the lowest
-FROM peft_metamathqa_history
-GROUP BY experiment, max_steps, lr, seed, accelerator
-HAVING count(*) >= 3 AND count(DISTINCT nullif(trainable, '')) = 1
-ORDER BY experiment;
+    printed.experiment,
+    count(*) AS runs,  -- Published runs, three at least, all with the same number of trainable parameters
+    min(printed.created_at)[:10] AS first_run,  -- Day of the earliest run
+    max(printed.created_at)[:10] AS last_run,  -- Day of the latest run
+    100 * avg(CAST(printed.test_accuracy AS DOUBLE)) AS mean_accuracy,  -- Percent of the test set, on average
+    100 * (max(CAST(printed.test_accuracy AS DOUBLE)) - min(CAST(printed.test_accuracy AS DOUBLE)))
+        AS accuracy_spread,  -- Highest less lowest accuracy, in points of percent
+    avg(CAST(printed.mem_reserved_max AS DOUBLE)) AS mean_peak_bytes,  -- Highest reserved memory, on average
+    100 * (max(CAST(printed.mem_reserved_max AS DOUBLE)) / min(CAST(printed.mem_reserved_max AS DOUBLE)) - 1)
+        AS peak_spread_percent  -- How far the run with most memory lies above the one with least
+FROM peft_metamathqa_history AS printed
+GROUP BY printed.experiment, printed.max_steps, printed.lr, printed.seed, printed.accelerator
+HAVING count(*) >= 3 AND count(DISTINCT printed.trainable) = 1;
