@@ -33,6 +33,7 @@ from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
+from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
 from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
 from surveykit.site.text import markdown
@@ -113,6 +114,9 @@ def _prose(
         "Table 5, checked",
         "sources/lialin2023scaling/tables/table5.csv",
     )
+    yield _page(SOURCES, "sources", sources_context(reader), "Sources")
+    for source, context in source_contexts(reader):
+        yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}

@@ -112,15 +112,32 @@ class Summary:
     def sentence(self) -> str:
         """One line that can be quoted."""
         parts = []
-        if self.rows:
-            noun, verb = ("row", "matches") if self.rows == 1 else ("rows", "match")
-            full = f" ({self.full_tuning_rows} of them full tuning)" if self.full_tuning_rows else ""
-            parts.append(f"{self.rows_match} of {self.rows} {noun} {verb} in every count{full}")
         for outcome, count in self.outcomes.most_common():
             searched = self.searched[outcome]
-            found = f" ({count - searched} with the default configuration, {searched} found by search)"
-            parts.append(f"{count} {outcome.replace('_', ' ')}{found if searched else ''}")
-        return f"{self.name}: {self.cells} cells: {'; '.join(parts)}."
+            found = f" ({count - searched} with the default configuration, {searched} found by search)" if searched else ""
+            parts.append(f"{count} {_SAID[outcome][count != 1]}{found}")
+        whole = f"of {self.cells} cells {', '.join(parts)}"
+        if not self.rows:
+            return f"{self.name}: {whole}."
+        rows = "1 row matches" if self.rows == 1 == self.rows_match else f"{self.rows_match} of {self.rows} rows match"
+        full = f" ({self.full_tuning_rows} of them full tuning)" if self.full_tuning_rows else ""
+        return f"{self.name}: {rows} in every count{full}; {whole}."
+
+
+_SAID: dict[Outcome, tuple[str, str]] = {
+    "match": ("matches", "match"),
+    "within_range": ("holds ours in its range", "hold ours in their range"),
+    "fits_another_setup": ("differs and fits another setup", "differ and fit another setup"),
+    "other_definition": ("differs by another definition", "differ by another definition"),
+    "truncated": ("is cut off and not rounded", "are cut off and not rounded"),
+    "inconsistent": ("does not match the count beside it", "do not match the count beside them"),
+    "unresolved": ("differs and is unresolved", "differ and are unresolved"),
+    "unexplained": ("differs without an explanation", "differ without an explanation"),
+    "predicted": ("stands beside a prediction", "stand beside a prediction"),
+    "not_comparable": ("is not comparable", "are not comparable"),
+    "not_measured": ("is not measured", "are not measured"),
+}
+"""What a cell does that ended so, and what several do."""
 
 
 def summaries(verdicts: Iterable[Verdict], catalog: Catalog) -> list[Summary]:

@@ -69,7 +69,7 @@ def feed(reader: Reader, around: Surroundings) -> str:
     root = ElementTree.Element("feed", xmlns=_ATOM)
     _add(root, "id", f"{around.repository}#data")
     _add(root, "title", "surveykit: changes of the data")
-    _add(root, "subtitle", "What is new in the catalog that checks the survey arXiv 2303.15647v2")
+    _add(root, "subtitle", "What is new in the catalog of fine-tuning methods that checks what sources claim")
     _add(root, "updated", _moment(newest))
     _add(_add(root, "author"), "name", "surveykit")
     _add(root, "link", rel="alternate", type="text/html", href=_address(around, "changes/"))

@@ -89,7 +89,7 @@ def letter(reader: Reader) -> str:
     entries = _entries(reader, "erratum")
     date = reader.one("SELECT max(date) AS newest FROM run").newest
     parts = [
-        "# Suggested errata for arXiv 2303.15647v2",
+        f"# Suggested errata for {_source(reader)}",
         _filled(
             "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and checks each "
             f"against the others. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
@@ -120,6 +120,14 @@ def letter(reader: Reader) -> str:
     newest = f", newest measurement {date}" if date else ""
     parts.append(_filled(f"Made by surveykit {__version__}{newest}, from the view `errata` of its database."))
     return "\n\n".join(parts) + "\n"
+
+
+def _source(reader: Reader) -> str:
+    """The paper that the letter is about, with the version that was read."""
+    paper = reader.one(
+        "SELECT paper.* FROM source JOIN paper ON paper.key = source.paper JOIN judging ON source.key = word_of"
+    )
+    return f"arXiv {paper.arxiv}" if paper.arxiv else str(paper.title)
 
 
 def _filled(text: str) -> str:

@@ -13,6 +13,7 @@ _PAGES = (
     ("Table 5, checked", "table5/", "every printed parameter figure of the survey's experiment beside our count"),
     ("Discrepancies", "discrepancies/", "figures that differ, with the reviewed reason of each"),
     ("Errata", "errata/", "where the survey contradicts itself, with suggested corrections"),
+    ("Sources", "sources/", "what each source claims, cell by cell, beside our count"),
     ("Statements, checked", "survey/statements/", "the survey's sentences, checked against its own tables"),
     ("How we measure", "how-we-measure/", "what trainable, changed, stored, memory and overhead mean here"),
 )  # fmt: skip
@@ -36,8 +37,8 @@ def llms(reader: Reader, around: Surroundings) -> str:
     ]
     parts = [
         "# surveykit",
-        "> A catalog of parameter-efficient fine-tuning (PEFT) methods that checks the survey arXiv 2303.15647v2: what it "
-        "claims beside what is counted on the real architectures, with a verdict for every figure.",
+        "> A catalog of parameter-efficient fine-tuning (PEFT) methods that checks what sources claim of them (a survey, "
+        "papers, benchmarks): each figure beside what is counted on the real architectures, with a verdict.",
         f"Table 5 of the survey: {finding(reader).unescape()} Null means unknown or not applicable, never zero; a status "
         "or reason beside it says which. Percentages are of the bare backbone's parameters.",
         "## Pages",

@@ -1,0 +1,125 @@
+"""A page for each source, and the list of them: what it claims, how it was read, and each judged cell beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import Reader
+from surveykit.site.data.judged import word_badge
+from surveykit.site.text import numbers
+from surveykit.site.text.cells import cell
+from surveykit.site.text.markdown import Cell, code, escape, external, folded, link, slug, table
+from surveykit.site.text.words import CAUSES, VERDICTS, words
+
+SOURCES = "sources/index.md"
+_KINDS = {
+    "survey": "a survey", "paper": "a paper", "benchmark": "a benchmark", "documentation": "documentation",
+    "draft": "a draft",
+}  # fmt: skip
+_TIERS = {"printed": "claimed", "measured_elsewhere": "measured by the source itself"}
+_JUDGED = ("match", "within_range", "outside_range", "partly", "differs", "predicted", "not_measured")
+
+
+def path_of(key: str) -> str:
+    """The page of a source."""
+    return f"sources/{key}.md"
+
+
+def sources_context(reader: Reader) -> dict[str, Any]:
+    """What the list of sources shows."""
+    found = reader.all("SELECT * FROM sources ORDER BY claims DESC, source")
+    shown = [name for name in (*_JUDGED, "not_comparable") if any(getattr(s, name) for s in found)]
+    rows: list[list[Cell]] = [
+        [
+            link(s.name, path_of(s.source), SOURCES), words(s.kind, _KINDS), str(s.date), _TIERS[s.tier],
+            numbers.count(s.claims), *(numbers.count(getattr(s, name)) for name in shown),
+        ]
+        for s in found
+    ]  # fmt: skip
+    heads = ["Source", "Kind", "Version of", "Its figures are", "Cells", *(VERDICTS[name][0] for name in shown)]
+    return {
+        "sources": table(heads, rows, "llll" + "r" * (len(heads) - 4)),
+        "count": len(found),
+        "cells": numbers.count(sum(s.claims for s in found)),
+        "legend": [(word_badge(name), VERDICTS[name][1]) for name in shown],
+    }
+
+
+def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each source with what its page shows."""
+    tables: dict[str, list[Any]] = {}
+    for t in reader.all("SELECT * FROM source_table ORDER BY source, table_name"):
+        tables.setdefault(t.source, []).append(t)
+    for s in reader.all(
+        "SELECT source.*, paper.url, paper.title FROM source LEFT JOIN paper ON paper.key = source.paper"
+    ):
+        page = path_of(s.key)
+        yield (
+            s,
+            {
+                "name": s.name,
+                "kind": words(s.kind, _KINDS),
+                "tier": _TIERS[s.tier],
+                "date": str(s.date),
+                "read": s.read,
+                "where": _where(s),
+                "missing": reader.all("SELECT * FROM missing_in_source WHERE source = ? ORDER BY locator, what", s.key),
+                "tables": [_table(reader, t, page) for t in tables.get(s.key, [])],
+            },
+        )
+
+
+def _where(s: Any) -> Markup:
+    if s.repository:
+        name, _, rest = s.repository.partition("@")
+        revision, _, file = rest.partition(":")
+        address = f"https://github.com/{name}/{'blob' if file else 'tree'}/{revision}{f'/{file}' if file else ''}"
+        return external(f"{name} at {revision[:10]}{f', {file}' if file else ''}", address)
+    return external(s.title, s.url) if s.title else escape("a draft that is not published")
+
+
+def _table(reader: Reader, t: Any, page: str) -> dict[str, Any]:
+    """One table: how its cells ended, the judged ones row by row, and where all of it can be had."""
+    found = reader.all(
+        "SELECT v.*, b.name AS backbone_name, c.backbone AS own_backbone, c.model_label FROM verdict v"
+        " JOIN claim c USING (source, table_name, position, column_name) LEFT JOIN backbone b ON b.id = v.backbone"
+        " WHERE v.source = ? AND v.table_name = ? ORDER BY v.position, v.column_name",
+        t.source, t.table_name,
+    )  # fmt: skip
+    counts = {word: len(list(group)) for word, group in groupby(sorted(v.verdict for v in found))}
+    judged = [v for v in found if v.verdict in _JUDGED]
+    shown: list[list[Cell]] = [
+        [
+            link(v.row_label, f"methods/{v.method}.md", page) if v.method else escape(v.row_label),
+            v.model_label or numbers.ABSENT,
+            v.column_name,
+            cell(v.printed, "claim", t.table_name, str(v.position), v.column_name),
+            numbers.ABSENT if v.measured is None else v.measured,
+            word_badge(v.verdict),
+            _reason(v),
+        ]
+        for v in judged
+    ]
+    heads = ["Row", "Model", "Column", "Printed", "Ours", "Verdict", "What was looked at"]
+    return {
+        "anchor": slug(t.table_name),
+        "locator": t.locator,
+        "says": t.says,
+        "rows": t.rows,
+        "counts": [(word_badge(word), counts[word]) for word in VERDICTS if word in counts],
+        "reasons": list(dict.fromkeys(v.reason for v in found if v.verdict == "not_comparable"))[:3],
+        "judged": table(heads, shown, "llllrll") if shown else None,
+        "sql": folded("All its cells, as printed", f"SELECT * FROM {t.as_printed}"),
+        "name": code(t.as_printed),
+    }
+
+
+def _reason(v: Any) -> Markup:
+    said = escape(v.reason)
+    if not v.explained:
+        return said
+    return said + Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explained)
