@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import stale
@@ -14,20 +14,32 @@ from surveykit.verify.findings import Finding
 _RECORDED: tuple[Measure, ...] = ("costs", "trials")
 
 
-def check_counts(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Finding]:
-    """Every count that was measured now is recorded so, and is what its formula gives."""
+def check_counts(catalog: Catalog, fresh: Iterable[Measurement], *, recorded: bool = True) -> Iterator[Finding]:
+    """Every count that was measured now is recorded so, and is what its formula gives.
+
+    Args:
+        recorded: whether it is a fault that nothing is recorded.
+    """
     measured = {(m.configuration, m.backbone): m for m in fresh}
-    yield from _drift(catalog, measured)
+    there = {(m.configuration, m.backbone) for m in catalog.measurements}
+    yield from _drift(catalog, measured if recorded else {cell: m for cell, m in measured.items() if cell in there})
     yield from _formulas(catalog, measured.values())
 
 
-def check_recorded(catalog: Catalog) -> Iterator[Finding]:
-    """Everything that is not measured each time is recorded and current, and every trial did what it should."""
-    for measure in _RECORDED:
+def check_recorded(catalog: Catalog, configurations: Collection[str] | None = None) -> Iterator[Finding]:
+    """Everything that is not measured each time is recorded and current, and every trial did what it should.
+
+    Args:
+        configurations: look at the costs of these alone.
+    """
+    for measure in _RECORDED if configurations is None else _RECORDED[:1]:
         for cell in stale(catalog, measure):
+            if configurations is not None and cell.configuration not in configurations:
+                continue
             message = f"its {measure} are missing or of another recipe, model, setting or code; run surveykit measure"
             yield Finding("stale", str(cell), message)
-    yield from _trials(catalog)
+    if configurations is None:
+        yield from _trials(catalog)
 
 
 def _drift(catalog: Catalog, fresh: Mapping[tuple[str, str], Measurement]) -> Iterator[Finding]:

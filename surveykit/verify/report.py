@@ -74,15 +74,21 @@ def verify_all(
     evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory)
     verdicts = judge([claim for claim in catalog.claims if source in (None, claim.source)], evidence)
     findings = [
-        *check_counts(catalog, fresh),
+        *check_counts(catalog, fresh, recorded=source is None),
         *_unexplained(verdicts),
         *check_explanations(evidence, verdicts),
-        *check_recorded(catalog),
+        *check_recorded(catalog, None if source is None else _by_costs(catalog, verdicts)),
         *differences(catalog, again, run),
     ]
     return Report(
         verdicts, tuple(sorted(findings)), tuple(summaries(verdicts, catalog)), Memory(evidence).settings
     )  # fmt: skip
+
+
+def _by_costs(catalog: Catalog, verdicts: Iterable[Verdict]) -> set[str]:
+    """The configurations that were judged by recorded costs."""
+    of_costs = {q.id for q in catalog.quantities.quantities if q.compare in ("tick", "set", "predicted")}
+    return {v.found.configuration for v in verdicts if v.claim.quantity in of_costs and v.found.configuration}
 
 
 def _unexplained(verdicts: Iterable[Verdict]) -> Iterator[Finding]:

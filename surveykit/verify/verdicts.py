@@ -114,7 +114,9 @@ class Summary:
         parts = []
         for outcome, count in self.outcomes.most_common():
             searched = self.searched[outcome]
-            found = f" ({count - searched} with the default configuration, {searched} found by search)" if searched else ""
+            found = (
+                f" ({count - searched} with the default configuration, {searched} found by search)" if searched else ""
+            )
             parts.append(f"{count} {_SAID[outcome][count != 1]}{found}")
         whole = f"of {self.cells} cells {', '.join(parts)}"
         if not self.rows:
