@@ -128,7 +128,7 @@ def tries(folder: Path) -> None:
 def verifies(folder: Path) -> None:
     report = surveykit.verify(sample=0, catalog=folder / "catalog")
     assert report.checked.counts > 0
-    assert report.parameters.verdicts
+    assert {verdict.word for verdict in report.verdicts} >= {"match", "differs"}
     assert {finding.check for finding in report.findings} >= {"stale"}  # costs of this catalog are not recorded
     assert not report.passed
 
@@ -136,7 +136,7 @@ def verifies(folder: Path) -> None:
 def verifies_parameters(folder: Path) -> None:
     report = surveykit.verify_params(method="lora", backbone="t5-large", catalog=folder / "catalog")
     assert report.passed
-    assert {v.backbone for v in report.verdicts} == {m.backbone for m in report.counts} == {"t5-large"}
+    assert {v.claim.model for v in report.verdicts} == {m.backbone for m in report.counts} == {"t5-large"}
     report = surveykit.verify_params(checkpoint=folder / "model", backbone="t5-large", catalog=folder / "catalog")
     assert report.checkpoint is not None
     assert (report.checkpoint.verdict, report.counts) == ("differs", ())
@@ -235,10 +235,33 @@ def reproduces(folder: Path) -> None:
     assert (found.passed, found.site, found.database) == (False, None, None)
 
 
+def checks_a_table(folder: Path) -> None:
+    table = folder / "claims.csv"
+    table.write_text(
+        "method,rank,column,printed,unit\nlora,8,trainable,2.36,million\nlora,8,trainable,4.72,million\n",
+        encoding="utf-8",
+    )
+    right, wrong = surveykit.check(table, model="t5-large", catalog=folder / "catalog")
+    assert (right.verdict.word, right.would_give) == ("match", ())
+    assert (wrong.verdict.word, round(wrong.difference_percent or 0)) == ("differs", 100)
+    assert all(setup.configuration for setup in wrong.would_give)
+
+
+def writes_a_model(folder: Path) -> None:
+    files = surveykit.new("model", "my-model", config=folder / "t5" / "config.json", catalog=folder / "own")
+    assert {path.name for path in files} >= {"config.json"}
+    assert all(path.is_file() for path in files)
+
+
+def lists_sources(folder: Path) -> None:
+    (survey,) = surveykit.sources(catalog=folder / "catalog")
+    assert survey.claims >= survey.match > 0
+
+
 CALLS: dict[str, Callable[[Path], None]] = {
-    "audit": audits, "build": builds, "cite": cites, "compare": compares, "count": counts_on_a_model, "export": exports,
-    "fields": names_fields, "fit": fits, "measure": measures, "query": queries, "reproduce": reproduces,
-    "schema": writes_schemas, "show": shows, "site": writes_a_site, "trial": tries, "validate": validates,
+    "audit": audits, "build": builds, "check": checks_a_table, "cite": cites, "compare": compares, "count": counts_on_a_model, "export": exports,
+    "fields": names_fields, "fit": fits, "measure": measures, "new": writes_a_model, "query": queries, "reproduce": reproduces,
+    "schema": writes_schemas, "show": shows, "site": writes_a_site, "sources": lists_sources, "trial": tries, "validate": validates,
     "verify": verifies, "verify_backbones": verifies_backbones, "verify_params": verifies_parameters,
     "where": says_where,
 }  # fmt: skip

@@ -29,7 +29,6 @@ from surveykit.site.pages.measured import COVERAGE
 from surveykit.site.rendering import Page, render
 from surveykit.verify import Checked, sample
 from surveykit.verify.again import SAMPLE, commit_of, differences, digest_of, seed_of
-from surveykit.verify.checks import Report
 from surveykit.verify.findings import Finding
 
 MEASURED_AGAIN = [shelf for shelf in SHELVES if shelf.measure != "counts"]
@@ -109,9 +108,10 @@ def test_the_seed_is_the_commit_and_without_one_the_content(tmp_path: Path) -> N
 def recorded(tmp_path: Path) -> Path:
     """The small catalog in the survey's settings, with all that is recorded of its methods on its backbones."""
     root = small_catalog.write(tmp_path / "catalog")
-    table3 = (CATALOG / "survey" / "table3.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [table3[0], *(line for line in table3 if line.startswith(("T53B,", "T5Large,")))]
-    (root / "survey" / "table3.csv").write_text("".join(kept), encoding="utf-8")
+    table3 = Path("sources", "lialin2023scaling", "tables", "table3.csv")
+    head, *lines = (CATALOG / table3).read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [head, *(line for line in lines if line.startswith(("T53B,", "T5Large,")))]
+    (root / table3).write_text("".join(kept), encoding="utf-8")
     for shelf in SHELVES:
         (root / "measured" / shelf.folder).mkdir(exist_ok=True)
         for method in small_catalog.METHODS:
@@ -189,7 +189,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[object]:
     def verified(catalog: Catalog, size: int | None, seed: str | None, watch: Watch) -> verifying.Verification:
         done.append(("verified", str(catalog.root), size, seed))
         found = tuple(f for f in done if isinstance(f, Finding))
-        return verifying.Verification(Report((), ()), (), (), found, sample(catalog, 2, "s"), CHECKED)
+        return verifying.Verification((), found, (), (), sample(catalog, 2, "s"), CHECKED)
 
     def build(config: Path, *, catalog: Path, strict: bool, checked: Checked) -> Path:
         done.append(("site", str(config), str(catalog), strict, checked))
