@@ -91,7 +91,7 @@ def check(claims: Folder, *, model: Folder | None = None, catalog: Folder | None
 def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
     text, problem = read_text(path, path.name)
     if text is None:
-        raise CatalogError([problem] if problem else [])
+        raise CatalogError([problem] if problem else [], "the table")
     reader = csv.DictReader(io.StringIO(text), strict=True)
     problems: list[Problem] = []
     rows: list[_Row] = []
@@ -111,13 +111,13 @@ def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
             except SurveyError as error:
                 problems.append(Problem(path.name, reader.line_num, 1, str(error)))
             if len(rows) > MOST_ROWS:
-                raise CatalogError([Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")])
+                raise CatalogError([Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")], "the table")
     except csv.Error as error:
         problems.append(Problem(path.name, max(reader.line_num, 1), 1, f"not CSV: {error}"))
     if not problems and not rows:
         problems.append(Problem(path.name, 1, 1, "the table has no rows"))
     if problems:
-        raise CatalogError(problems)
+        raise CatalogError(problems, "the table")
     return rows
 
 
