@@ -38,7 +38,7 @@ def wrapped(oracle: Oracle, instance: Instance) -> Any:
 def shallow(model: Model) -> Model:
     """The same widths in few layers, unequal numbers of them."""
     config = {**model.config, "num_layers": 2, "num_decoder_layers": 3}
-    return model.model_copy(update={"id": f"shallow-{model.id}", "config": config, "parameters": None})
+    return Model(**{**model.model_dump(), "id": f"shallow-{model.id}", "config": config, "parameters": None})
 
 
 @pytest.mark.parametrize("size", ["t5-large", "t5-3b"])  # attention as wide as the model, and wider
