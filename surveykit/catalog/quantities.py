@@ -86,10 +86,6 @@ class Quantity(Record):
             raise ValueError("a figure that is compared at its rounding, and no other, has senses")
         return self
 
-    def sense(self, name: str) -> Sense:
-        """The sense of this id."""
-        return next(sense for sense in self.senses if sense.id == name)
-
 
 class Quantities(Record):
     """The whole file."""

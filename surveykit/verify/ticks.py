@@ -48,7 +48,7 @@ def _disk(claim: Claim, evidence: Evidence, configuration: str, model: str) -> F
     at_most = evidence.catalog.quantities.at_most("disk")
     share = Decimal(counted.stored_bytes) / (evidence.judging.stored_value_bytes * whole)
     reason = (
-        f"A task stores {_percentage(share)} of the backbone's bytes; at most {_percentage(at_most)} counts as saved."
+        f"A task stores {_percentage(share)} of the base model's bytes; at most {_percentage(at_most)} counts as saved."
     )
     return _tick(claim, share <= at_most, reason, configuration, model)
 
@@ -62,11 +62,11 @@ def _ram(claim: Claim, evidence: Evidence, configuration: str, model: str) -> Fo
     central = ratios.get(setting, next(iter(ratios.values())))
     low, high = min(ratios.values()), max(ratios.values())
     reason = (
-        f"Predicted peak: {central:.2f} × full tuning's ({low:.2f} to {high:.2f} over lengths and widths of numbers); "
+        f"Predicted peak: {central:.2f} × full tuning's ({low:.2f} to {high:.2f} over lengths and precisions); "
         f"at most {at_most} counts as saved."
     )
     if low <= at_most < high:
-        reason += " The answer depends on length or width, so nothing is judged."
+        reason += " The answer depends on length or precision, so nothing is judged."
         return Found("not_comparable", f"{central:.2f}", None, reason, configuration, model)
     return _tick(claim, central <= at_most, reason, configuration, model)
 
