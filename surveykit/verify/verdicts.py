@@ -132,10 +132,10 @@ _SAID: dict[Outcome, tuple[str, str]] = {
     "fits_another_setup": ("differs and fits another setup", "differ and fit another setup"),
     "other_definition": ("differs by another definition", "differ by another definition"),
     "truncated": ("is cut off and not rounded", "are cut off and not rounded"),
-    "inconsistent": ("does not match the count beside it", "do not match the count beside them"),
+    "inconsistent": ("contradicts another figure of its row", "contradict another figure of their row"),
     "unresolved": ("differs and is unresolved", "differ and are unresolved"),
     "unexplained": ("differs without an explanation", "differ without an explanation"),
-    "predicted": ("stands beside a prediction", "stand beside a prediction"),
+    "predicted": ("is shown next to a prediction", "are shown next to a prediction"),
     "not_comparable": ("is not comparable", "are not comparable"),
     "not_measured": ("is not measured", "are not measured"),
 }
