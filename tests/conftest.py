@@ -69,13 +69,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--skipped-before", action="store_true", help="run only what the run before this one skipped")
+    parser.addoption(
+        "--shared", action="store_true",
+        help="run only tests that what other tests leave behind could reach, which the number of workers decides over",
+    )  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept = list(items)
     if config.getoption("--skipped-before"):
         skipped = set(config.cache.get(SKIPPED, []))  # type: ignore[union-attr]
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in skipped])
-        items[:] = [item for item in items if item.nodeid in skipped]
+        kept = [item for item in kept if item.nodeid in skipped]
+    if config.getoption("--shared"):
+        import shared
+
+        kept = [item for item in kept if shared.reaches(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -132,6 +142,16 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nobody_changes_what_is_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Else tests would depend on which worker had which of them, and in which order."""
+    yield
+    if shared := sys.modules.get("shared"):
+        shared.check_unchanged(tmp_path_factory)
+    if real := sys.modules.get("real_catalog"):
+        assert real.load(CATALOG) == real.REAL, "a test has changed the loaded catalog"
+
+
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     from real_catalog import REAL
@@ -161,6 +181,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import shared
 
     return shared.site(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def offline_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site of the real catalog, to be opened as files."""
+    import shared
+
+    return shared.offline_site(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

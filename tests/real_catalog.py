@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 from conftest import CATALOG
 
 from surveykit.catalog.load import load
@@ -10,3 +12,11 @@ from surveykit.catalog.records import Configuration
 REAL = load(CATALOG)
 CONFIGURATIONS: dict[str, Configuration] = {name: configuration for name, _, configuration in REAL.configurations()}
 """By `method/configuration`."""
+
+
+def rows_of(table: str) -> int:
+    """How many rows the file of a table of the survey has."""
+    with (CATALOG / "sources" / "lialin2023scaling" / "tables" / f"{table}.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
+        return len(list(csv.DictReader(file)))

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import altered
 import duckdb
@@ -17,8 +18,9 @@ import site_config
 from conftest import CATALOG, READ_BY_BUILDS, ROOT
 from filelock import FileLock
 
-from surveykit.catalog.load import load
-from surveykit.database.build import build as build_database
+import surveykit
+from surveykit.cli import main
+from surveykit.database.cache import current_file
 from surveykit.site.build import build as build_site
 from surveykit.site.rendering import Page, render
 
@@ -29,29 +31,69 @@ AROUND = (
 """What the site is made from besides the catalog."""
 
 
+FIXTURES = {"database", "pages", "site", "offline_site", "altered_site", "html", "address", "driver", "long_table"}
+"""Those of the whole session, besides the catalog, of which a worker sees at its end whether somebody changed it."""
+
+
+def reaches(item: pytest.Function) -> bool:
+    """Whether what other tests leave behind could reach a test: it asks for something that is shared, or runs a command in
+    the process of the tests, as its code says, or that of functions of its module that it calls."""
+    of_its_module = {name for name in FIXTURES if hasattr(item.module, name)}
+    return bool((FIXTURES - of_its_module) & set(item.fixturenames)) or _runs_commands(item.function, set())
+
+
+def _runs_commands(function: FunctionType, looked_at: set[FunctionType]) -> bool:
+    looked_at.add(function)
+    codes, names = [function.__code__], set[str]()
+    while codes:
+        code = codes.pop()
+        names |= set(code.co_names)
+        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    used = [function.__globals__[name] for name in sorted(names) if name in function.__globals__]
+    if any(value is main or value is surveykit for value in used):
+        return True
+    beside = [value for value in used if isinstance(value, FunctionType) and value.__module__ == function.__module__]
+    return any(value not in looked_at and _runs_commands(value, looked_at) for value in beside)
+
+
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object], *sources: Path) -> Path:
     """A folder of this name that `make` fills, in the first worker that asks for it; the others wait for that.
 
-    Beside it stands what it was made from. Whoever asks for it from other files or with other contents is refused, and
-    so is whoever asks in an environment that would change it.
+    Beside it stands what it was made from and what it held. Whoever asks for it from other files or with other contents
+    is refused, and so is whoever asks in an environment that would change it.
 
     Args:
         sources: files and folders that `make` reads.
     """
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder, record = base / f"shared-{name}", base / f"shared-{name}.made-from"
+    folder = place(factory) / f"shared-{name}"
+    record = folder.with_suffix(".made-from")
     wanted = made_from(*sources)
-    with FileLock(base / f"shared-{name}.lock"):
+    with FileLock(folder.with_suffix(".lock")):
         if not record.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of an attempt that failed
             folder.mkdir()
             make(folder)
+            folder.with_suffix(HELD).write_text(digest(folder), encoding="utf-8")
             record.write_text(made_from(*sources), encoding="utf-8")
         found = record.read_text(encoding="utf-8")
     assert found == wanted, f"the shared {name} was made from other things than are asked for:\n{found}\n{wanted}"
     return folder
+
+
+HELD = ".held"
+
+
+def place(factory: pytest.TempPathFactory) -> Path:
+    """The folder of temporary files that all workers share."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def check_unchanged(factory: pytest.TempPathFactory) -> None:
+    """Refuse what some test has changed: it would be another thing for tests after it."""
+    for held in sorted(place(factory).glob(f"shared-*{HELD}")):
+        folder = held.with_suffix("")
+        assert digest(folder) == held.read_text(encoding="utf-8"), f"a test has changed what is shared: {folder}"
 
 
 def made_from(*sources: Path) -> str:
@@ -78,8 +120,8 @@ def whole(what: str, methods: Iterable[str]) -> None:
 
 
 def database(factory: pytest.TempPathFactory) -> Path:
-    """The database of the real catalog."""
-    made = once(factory, "database", lambda to: build_database(load(CATALOG), to / "site.duckdb"), CATALOG)
+    """The database of the real catalog: a copy of the one that commands ask, so that it is built once."""
+    made = once(factory, "database", lambda to: shutil.copy(current_file(str(CATALOG)), to / "site.duckdb"), CATALOG)
     with duckdb.connect(str(made / "site.duckdb"), read_only=True) as connection:
         whole("database", [name for (name,) in connection.execute("SELECT id FROM method").fetchall()])
     return made / "site.duckdb"

@@ -15,7 +15,7 @@ from torch import Tensor
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance, count
 from surveykit.engine.measure_trials import trial_values
-from surveykit.engine.models.tiny import tiny_backbone, tiny_batch, tiny_instance
+from surveykit.engine.models.tiny import tiny_batch, tiny_instance, tiny_model
 from surveykit.engine.train.differences import close
 from surveykit.engine.train.trial import outputs, randomise, trial
 from surveykit.errors import RecipeError
@@ -65,7 +65,7 @@ ALIKE = {machinery(CONFIGURATIONS[name].recipe): name for name in reversed(RUNNA
 
 def wrong(catalog: Catalog, name: str, found: Mapping[str, Any]) -> list[str]:
     """Statements that do not hold of what a trial on a tiny T5 found, in the words in which it is recorded."""
-    stage, counts = last_stage(catalog, name), count(catalog.recipe(name), bare(tiny_backbone()))
+    stage, counts = last_stage(catalog, name), count(catalog.recipe(name), bare(tiny_model()))
     budget = shares_a_budget(stage)
     holds = {
         "the loss falls": found["loss_falls"] == (None if name in TRAINS_NOTHING else "yes"),

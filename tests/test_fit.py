@@ -368,12 +368,6 @@ def test_names_choose_configurations(catalog: Catalog) -> None:
 ASK = ["fit", "--model", "t5-small", "--batch", "4", "--length", "64", "--catalog", str(CATALOG), "--quiet"]
 
 
-@pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SURVEYKIT_CACHE", str(tmp_path))
-
-
-@pytest.mark.usefixtures("own_cache")
 def test_the_command_predicts_what_was_asked(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
     asked = [
         "--gpu-memory",
@@ -408,7 +402,6 @@ def test_the_command_predicts_what_was_asked(catalog: Catalog, capsys: pytest.Ca
     assert "of 3 configurations, 3 fit" in err
 
 
-@pytest.mark.usefixtures("own_cache")
 def test_what_leaves_overhead_is_not_listed_and_nothing_that_fits_is_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -422,7 +415,6 @@ def test_what_leaves_overhead_is_not_listed_and_nothing_that_fits_is_exit_code_1
     assert "Setting: batch 4" in out
 
 
-@pytest.mark.usefixtures("own_cache")
 @pytest.mark.parametrize(
     ("words_given", "said"),
     [

@@ -30,11 +30,6 @@ QWEN_1_5_7B = {
 IN_4_BITS = {**LLAMA_2_7B, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SURVEYKIT_CACHE", str(tmp_path / "cache"))
-
-
 def fit(folder: Path, config: dict[str, Any] | str, *words: str) -> int:
     """Ask the command about a configuration, or a backbone of the catalog."""
     model = config

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pytest
+from real_catalog import rows_of
 
 from surveykit.cli import main
 from surveykit.site.text.words import OUTCOMES, VERDICTS
@@ -196,7 +197,7 @@ def test_the_api_and_the_views_take_a_figure_from_the_row_of_its_verdict(site: P
         cells = connection.execute(
             "SELECT locator, method, measured, configuration, backbone, sense, verdict FROM cell_verdict"
         ).fetchall()
-    assert len(rows) == 45
+    assert len(rows) == rows_of("table5")
     for shown, measured, configuration, judged, outcome, verdict in rows:
         assert (configuration, outcome) == (judged, verdict)
         assert shown == pytest.approx(float(measured))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from real_catalog import REAL
+from real_catalog import REAL, rows_of
 
 from surveykit.database.reading import reading
 from surveykit.recipes import Recipe
@@ -97,7 +97,7 @@ def test_words_say_what_is_drawn(drawn: dict[str, Picture]) -> None:
         assert picture.caption, name
     assert "Low-rank update on query and value: rank 8" in drawn["lora"].alt
     assert "frozen weights" in drawn["qlora"].alt.lower()
-    assert re.search(r"\d+ of 45 match", drawn["claimed"].alt)
+    assert re.search(rf"\d+ of {rows_of('table5')} match", drawn["claimed"].alt)
 
 
 def test_data_are_those_that_are_drawn(drawn: dict[str, Picture]) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import torch
 from conftest import ROOT, SEED
-from shared import once
 
 from surveykit.database.cache import ENVIRONMENT
 
@@ -38,19 +36,3 @@ def test_random_numbers_begin_anew_with_every_test(time: int) -> None:
 
 def test_databases_of_the_user_are_left_alone() -> None:
     assert Path(os.environ[ENVIRONMENT]).name.startswith("surveykit-tests-")
-
-
-def test_what_is_shared_is_made_once_and_anew_after_a_failure(tmp_path_factory: pytest.TempPathFactory) -> None:
-    made: list[Path] = []
-    name = f"try-{uuid4()}"
-
-    def make(folder: Path) -> None:
-        made.append(folder)
-        (folder / "half").touch()
-        if len(made) == 1:
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        once(tmp_path_factory, name, make)
-    assert {once(tmp_path_factory, name, make) for _ in range(3)} == set(made)
-    assert len(made) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import shared
 import small_catalog
-from conftest import CATALOG, READ_BY_BUILDS
+from conftest import CATALOG, READ_BY_BUILDS, ROOT
 
 
 @pytest.fixture
@@ -69,3 +70,17 @@ def test_what_is_made_of_another_catalog_is_refused_whoever_made_it(
     monkeypatch.setattr(shared, "CATALOG", small_catalog.write(tmp_path / "catalog"))
     with pytest.raises(AssertionError, match=r"the shared [a-z ]+ is of another catalog: 3 methods, not \d\d"):
         make(factory)
+
+
+def test_what_a_test_changes_is_noticed(factory: Any, tmp_path: Path) -> None:
+    folder = shared.once(factory, "thing", lambda to: (to / "page").write_text("one"))
+    shared.check_unchanged(factory)
+    (folder / "page").write_text("two")
+    with pytest.raises(AssertionError, match=r"a test has changed what is shared: .*shared-thing"):
+        shared.check_unchanged(factory)
+
+
+def test_every_fixture_of_the_session_is_known_to_be_shared() -> None:
+    of_the_session = r'@pytest\.fixture\(scope="session"\)\ndef (\w+)'
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    assert {name for text in texts for name in re.findall(of_the_session, text)} == shared.FIXTURES | {"catalog"}

@@ -8,16 +8,14 @@ from urllib.parse import unquote
 
 import pytest
 from conftest import CATALOG
-from shared import offline_site
 
 from surveykit.cli import main
 from surveykit.site import build as site_build
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
-    site = offline_site(tmp_path_factory)
-    return {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+def pages(offline_site: Path) -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in offline_site.rglob("*.html")}
 
 
 def test_links_lead_to_files(pages: dict[Path, str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import CATALOG
+from real_catalog import rows_of
 
 from surveykit.catalog.load import Catalog
 from surveykit.cli import main
@@ -45,16 +46,14 @@ def tick(cell: str) -> bool:
 def test_table1_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = sorted((c[0], c[1], tick(c[2]), tick(c[3]), tick(c[4]), c[5]) for c in printed("Table 1")[2:])
     found = rows(tables, "SELECT row_label, type, disk, ram, bp, overhead_printed FROM table1 ORDER BY ALL")
-    assert len(found) == 28
-    assert sorted(found) == wanted
+    assert sorted(found) == wanted != []
 
 
 def test_table2_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     wanted = sorted((c[0], c[1], c[2], tick(c[3]), tick(c[4]), tick(c[5])) for c in printed("Table 2")[2:])
     columns = "row_label, trainable_printed, changed_printed, under_1b, under_20b, over_20b"
     found = rows(tables, f"SELECT {columns} FROM table2")
-    assert len(found) == 23
-    assert sorted(found) == wanted
+    assert sorted(found) == wanted != []
 
 
 def test_table3_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
@@ -65,7 +64,7 @@ def test_table3_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     }
     found = rows(tables, "SELECT upper(backbone_label), dataset, microbatch FROM table3")
     assert set(found) == wanted
-    assert len(found) == len(wanted) == 12
+    assert len(found) == len(wanted) > 0
 
 
 def test_table5_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
@@ -77,8 +76,7 @@ def test_table5_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
     columns = "params_millions, params_percent, ram_gb, throughput_train, throughput_infer"
     marked = ", ".join(f"{column}_printed" for column in columns.split(", "))
     found = {(r[0], r[1]): r[2:] for r in rows(tables, f"SELECT backbone_label, row_label, {marked} FROM table5")}
-    assert len(found) == 45
-    assert found == wanted
+    assert found == wanted != {}
 
 
 def test_table6_cell_by_cell(tables: duckdb.DuckDBPyConnection) -> None:
@@ -103,8 +101,7 @@ def test_appendix_b_row_by_row(tables: duckdb.DuckDBPyConnection) -> None:
             seed, score = "", seed
         wanted.append((model, method, dataset, seed or None, score or None))
     sql = "SELECT model, method, dataset, seed_printed, score_printed FROM appendix_b ORDER BY position"
-    assert rows(tables, sql) == wanted
-    assert len(wanted) == 491
+    assert rows(tables, sql) == wanted != []
 
 
 def test_every_reference_is_cited_and_known(tables: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
@@ -127,7 +124,7 @@ def test_table4_is_recomputed_under_each_reading(tables: duckdb.DuckDBPyConnecti
     assert rows(tables, ours)[0][0] == pytest.approx(by_hand)
     readings = rows(tables, "SELECT position, count(*) FROM table4_readings GROUP BY ALL ORDER BY 1")
     assert [position for position, _ in readings] == list(range(1, 10))
-    assert {count for _, count in readings} == {45}
+    assert {count for _, count in readings} == {rows_of("table5")}
     repeated = "SELECT count(*) FROM table4_readings AS a JOIN table4_readings AS b USING (backbone, method) "
     differs = (
         repeated

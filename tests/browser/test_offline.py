@@ -5,19 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shared import offline_site
 
 from browser.conftest import Browser
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return offline_site(tmp_path_factory)
-
-
 @pytest.fixture
-def opened(browser: Browser, folder: Path) -> Browser:
-    browser.address = f"{folder.as_uri()}/"
+def opened(browser: Browser, offline_site: Path) -> Browser:
+    browser.address = f"{offline_site.as_uri()}/"
     return browser
 
 
