@@ -200,7 +200,7 @@ def test_all_wrong_lines_are_told_at_once(problems: list[str]) -> None:
 def test_a_wrong_table(folder: Path, text: str, said: list[str]) -> None:
     with pytest.raises(CatalogError) as caught:
         checked(folder, text, None)
-    assert str(caught.value).startswith("claims.csv has ")
+    assert str(caught.value).startswith("the table has ")
     assert len(caught.value.problems) == len(said)
     for problem, part in zip(sorted(caught.value.problems, key=lambda p: p.message), sorted(said), strict=True):
         assert part in str(problem)
@@ -225,4 +225,4 @@ def test_a_mistake_of_usage_is_one_line(folder: Path, capsys: pytest.CaptureFixt
     assert main(["--catalog", str(folder / "catalog"), "check", str(folder / "no.csv"), "--model", "x"]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == "surveykit: no.csv has 1 problem:\nno.csv: cannot be read: No such file or directory\n"
+    assert shown.err == "surveykit: the table has 1 problem:\nno.csv: cannot be read: No such file or directory\n"
