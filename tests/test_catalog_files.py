@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from surveykit.catalog.files import read_text
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT, locate
-from surveykit.catalog.models import Model
-from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.catalog.yaml12 import MAX_DEPTH, parse
 from surveykit.errors import CatalogError, SurveyError
+from surveykit.record import Record
+
+SURVEY = "sources/lialin2023scaling"
 
 
 @pytest.fixture
@@ -44,16 +45,26 @@ def problems(root: Path) -> list[str]:
 
 
 def test_the_catalog_is_valid(catalog: Catalog) -> None:
-    assert len({cell.row for cell in catalog.table5}) == 15
-    assert len(catalog.table5) == 45 * 6
+    table5 = [claim for claim in catalog.claims if (claim.source, claim.table) == ("lialin2023scaling", "table5")]
+    assert len({claim.row for claim in table5}) == 15
+    assert len(table5) == 45 * 6
 
 
-@pytest.mark.parametrize("record", [Method, Model])
-def test_every_file_round_trips(catalog: Catalog, record: type[Method] | type[Model]) -> None:
-    entries = catalog.methods if record is Method else catalog.models
-    for name, entry in entries.items():
+def records(catalog: Catalog) -> Iterator[Record]:
+    """What each YAML file of the catalog says, or an entry of it."""
+    yield from catalog.methods.values()
+    yield from catalog.models.values()
+    yield from catalog.settings.values()
+    yield catalog.quantities
+    for folder in catalog.sources.values():
+        yield from (folder.source, folder.names, *(table.meaning for table in folder.tables.values()))
+        yield from (*folder.explanations, *folder.statements, *folder.data_checks)
+
+
+def test_every_file_round_trips(catalog: Catalog) -> None:
+    for entry in records(catalog):
         text = yaml.safe_dump(json.loads(entry.model_dump_json()), allow_unicode=True, sort_keys=False)
-        again, _, found = read_yaml(text, name, record)
+        again, _, found = read_yaml(text, "a file", type(entry))
         assert not found
         assert again == entry
 
@@ -101,18 +112,24 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         ("methods/lora.yaml", "roles: [query, value]", "roles: [query, norm]", "low_rank goes on"),
         ("methods/lora.yaml", "trainable: A*r*(2*d + I + Kv)", "trainable: A*r*(2*d + J + Kv)", "unknown symbol 'J'"),
         ("methods/lora.yaml", "paper: hu2022lora", "paper: hu2022", "papers.bib has no 'hu2022'"),
-        ("methods/lora.yaml", "row: LoRa (q and v)", "row: LoRA (q and v)", "Table 5 has no row 'LoRA (q and v)'; did you"),
-        ("methods/lora.yaml", "{backbone: t5-3b, ", "{backbone: t5-3bb, ", "no model 't5-3bb'; did you mean 't5-3b'?"),
-        ("methods/lora.yaml", "fits_setup: lora/self", "fits_setup: lora/slef", "no configuration 'lora/slef"),
-        ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: 30", "30 must be text; put it in quotes"),
-        ("methods/lora.yaml", 'changed_percent: "30"', "changed_percent: some", "'some' is not a figure"),
+        (f"{SURVEY}/explanations.yaml", "row: LoRa (q and v)", "row: LoRA (q and v)", "no row 'LoRA (q and v)'; did you mean 'LoRa (q and v)'?"),
+        (f"{SURVEY}/explanations.yaml", "table: table5", "table: table4", "no table 'table4'; did you mean 'table"),
+        (f"{SURVEY}/explanations.yaml", "model: t5-3b", "model: t5-3bb", "no model 't5-3bb'; did you mean 't5-3b'?"),
+        (f"{SURVEY}/explanations.yaml", "configuration: lora/self", "configuration: lora/slef", "no configuration 'lora/slef"),
+        (f"{SURVEY}/explanations.yaml", "cause: other_module_set", "cause: other_modules", "did you mean 'other_module_set'?"),
+        (f"{SURVEY}/explanations.yaml", "params_millions: '3.93'", "params_millions: 3.93", "3.93 must be text; put it in quotes"),
+        (f"{SURVEY}/names.yaml", "method: lora\n", "method: lorra\n", "no method 'lorra'; did you mean 'lora'?"),
+        (f"{SURVEY}/names.yaml", "model: t5-3b\n", "model: t5-3bb\n", "no model 't5-3bb'; did you mean 't5-3b'?"),
+        (f"{SURVEY}/source.yaml", "paper: lialin2023scaling", "paper: lialin2023", "no entry of papers.bib 'lialin2023'; did you mean"),
+        (f"{SURVEY}/source.yaml", "  lora:", "  lorra:", "no method 'lorra'; did you mean 'lora'?"),
+        (f"{SURVEY}/tables/table5.yaml", "setting: survey", "setting: surveys", "no setting 'surveys'; did you mean 'survey'?"),
+        (f"{SURVEY}/tables/table5.yaml", "model: model", "model: model\non: t5-large", "give one of them"),
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
         ("models/t5-3b/config.json", '"d_kv": 128', '"d_kv": 64', "config.json gives"),
-        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,printed", "T5Large,Prefix tuning,ram_gb,15.4", "has not 5 cells"),
-        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,", "T5Large,Prefix tuning,ram,15.4,", "'ram' is not allowed"),
-        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb,15.4,printed", "T5Large,Prefix tuning,ram_gb,,printed", "has text exactly when"),
-        ("survey/table5.csv", "T5Large,Prefix tuning,ram_gb", "T5Large,Prefix tunnig,ram_gb", "row 'Prefix tunnig' is claimed by 0"),
-        ("survey/table5.csv", "backbone_label,row,", "backbone,row,", "the columns must be backbone_label,row,"),
+        (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,,", "T5Large,Prefix tuning,", "this line has 7 cells, not 8"),
+        (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,", "T5Large,Prefix tunnig,", "of no method that 'Prefix tunnig' means it; did you mean"),
+        (f"{SURVEY}/tables/table5.csv", "model,row,", "modell,row,", "table5.yaml declares no column 'modell'; did you mean 'model'?"),
+        (f"{SURVEY}/tables/table5.csv", "model,row,", "model,model,", "the column 'model' stands twice"),
         ("papers.bib", "hu2022lora,", "hu2022lora,\n  title = {Twice},", "papers.bib"),
     ],
 )  # fmt: skip
@@ -139,10 +156,13 @@ def test_a_broken_file_is_never_skipped(copy: Path) -> None:
     (copy / "methods" / "notes.txt").write_text("x", encoding="utf-8")
     (copy / "methods" / "empty.yaml").write_text("", encoding="utf-8")
     (copy / "methods" / "latin.yaml").write_bytes(b"name: \xff")
-    (copy / "survey" / "table5.csv").unlink()
+    (copy / SURVEY / "tables" / "table5.csv").unlink()
+    (copy / SURVEY / "tables" / "table1.yaml").unlink()
+    (copy / SURVEY / "source.yaml").unlink()
     found = "\n".join(problems(copy))
     for part in ("notes.txt: only files named <id>.yaml", "empty.yaml: the file is empty", "latin.yaml:1:7: not UTF-8",
-                 "table5.csv: this file is missing"):  # fmt: skip
+                 "tables/table5.yaml: table5.csv is missing", "tables/table1.csv: table1.yaml is missing",
+                 "source.yaml: this file is missing"):  # fmt: skip
         assert part in found
 
 
@@ -184,20 +204,20 @@ def _edited(file: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a row twice": (_again("survey/table5.csv", 3), "stands twice (first on line 4)"),
-    "a label that no backbone has": (
-        _append("survey/table3.csv", b"backbone_label,dataset,microbatch\nT53b,RTE,4\n"),
-        "table3.csv:2:1: no backbone has the survey_label 'T53b'; did you mean 'T53B'?",
+    "a row twice": (
+        _append(f"{SURVEY}/missing.csv", b"what,locator,reason\n" + 2 * b"Table 4,Table 4,Not in the text that we used.\n"),
+        "missing.csv:3:1: Table 4 stands twice (first on line 2)",
     ),
-    "a model that Appendix B does not mean": (
-        _append("survey/appendix_b.csv", b"position,model,method,dataset,seed,score\n1,T5 4B,LoRA,RTE,1,2.0\n"),
-        "no backbone is called 'T5 4B'",
+    "a label that no model has": (
+        _append(f"{SURVEY}/tables/table3.csv", b"T53b,RTE,4\n"),
+        "table3.csv:2:1: names.yaml says of no model that 'T53b' means it; did you mean 'T53B'?",
     ),
     "a number of 5,000 digits in a table": (
-        _append("survey/table3.csv", b"backbone_label,dataset,microbatch\nT53B,RTE," + b"9" * 5000 + b"\n"),
-        "is not a whole number of at most 18 digits",
+        _append(f"{SURVEY}/tables/table5.csv", b"T53B,Full tuning,," + b"9" * 5000 + b",,,,\n"),
+        "is not a figure like",
     ),
-    "a stray quote in a header": (_append("survey/prompts.csv", b'dataset,"pro"mpt\n'), "prompts.csv:1:1: not CSV"),
+    "a stray quote in a header": (_append(f"{SURVEY}/tables/new.csv", b'dataset,"pro"mpt\n'), "new.csv: new.yaml is missing"),
+    "a stray quote in a row": (_append(f"{SURVEY}/tables/appendix_a.csv", b'RTE,"pro"mpt\n'), "appendix_a.csv:2:1: not CSV"),
     "no UTF-8 in the bibliography": (_append("papers.bib", b"\n\xff"), "not UTF-8: the byte 0xff"),
     "no BibTeX": (_append("papers.bib", b"\n@article{x, title = {"), "not a BibTeX entry"),
     "a control character": (_append("methods/lora.yaml", b"# \x1b[2J\n"), "the control character U+001B"),

@@ -22,6 +22,7 @@ from surveykit.catalog.load import load
 from surveykit.database.build import fill
 from surveykit.errors import CatalogError
 
+SURVEY = "sources/lialin2023scaling"
 TRIES = int(os.environ.get("SURVEYKIT_FUZZ", "120"))
 LONGEST_SECONDS = 10
 """A load that takes longer hangs, for whoever waits for it. Ordinary ones take a fraction of a second."""
@@ -53,22 +54,19 @@ CELLS = (
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small catalog with a few rows of each further table of the survey."""
     root = small_catalog.write(tmp_path_factory.mktemp("fuzz") / "catalog")
-    survey = root / "survey"
+    real, survey = CATALOG / SURVEY, root / SURVEY
     for name, keep in (
-        ("table3.csv", r"T53B|T5Large"),
-        ("prompts.csv", "."),
+        ("tables/table1.csv", r"LoRA,"),
+        ("tables/table2.csv", r"LoRA,"),
+        ("tables/table3.csv", r"T53B|T5Large"),
+        ("tables/table6.csv", "."),
+        ("tables/appendix_a.csv", "."),
+        ("tables/appendix_b.csv", r"T5 3B,Full tuning"),
         ("missing.csv", "."),
-        ("appendix_b.csv", r"\d+,T5 (3B|Large),(LoRA|Full tuning)"),
-        ("names.csv", r"Appendix B,(LoRA|Full tuning|Prefix)"),
-        ("table6.csv", "."),
     ):
-        lines = (CATALOG / "survey" / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = (real / name).read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [lines[0], *(line for line in lines[1:] if re.match(keep, line))][:15]
         (survey / name).write_text("".join(kept), encoding="utf-8")
-    known = {"full-tuning", "lora", "prefix-tuning"}
-    names = (survey / "names.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [names[0], *(line for line in names[1:] if line.split(",")[2] in known)]
-    (survey / "names.csv").write_text("".join(kept), encoding="utf-8")
     (survey / "statements.yaml").write_text(
         "statements:\n  - id: many\n    locator: Abstract\n    says: There are many methods.\n    headline: More than one method is counted.\n    status: holds\n"
         "    readings:\n      - reading: as counted\n        sql: SELECT count(*) > 1 AS holds FROM methods\n",
@@ -166,6 +164,8 @@ def test_a_spoilt_catalog_is_refused_in_words_or_can_be_built(whole: Path, tmp_p
                 with within(LONGEST_SECONDS), duckdb.connect() as connection:
                     fill(connection, catalog)
             except BaseException as error:
+                if isinstance(error, CatalogError) and error.problems[0].file.endswith(".sql"):
+                    continue  # only the database can tell whether a view of a source is sound
                 pytest.fail(f"{number}: {done}: it loads, and cannot be built: {type(error).__name__}: {error}")
         shutil.rmtree(tmp_path / str(number))
     assert 0 < loaded < TRIES  # both halves were tried
@@ -181,7 +181,7 @@ SPECIAL: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", SPECIAL)
-@pytest.mark.parametrize("file", ["methods/lora.yaml", "papers.bib", "survey/table5.csv", "measured/runs.csv", "survey/statements.yaml"])  # fmt: skip
+@pytest.mark.parametrize("file", ["methods/lora.yaml", "papers.bib", "models/t5-3b/config.json", "measured/runs.csv", f"{SURVEY}/tables/table5.csv", f"{SURVEY}/tables/table5.yaml", f"{SURVEY}/statements.yaml"])  # fmt: skip
 def test_what_is_no_file_of_text_is_a_problem_and_is_not_waited_for(whole: Path, tmp_path: Path, kind: str, file: str) -> None:  # fmt: skip
     root = shutil.copytree(whole, tmp_path / "catalog")
     (root / file).unlink()

@@ -20,7 +20,7 @@ def test_matched_configurations_have_the_places_and_the_rank(catalog: Catalog) -
     assert not is_matched(reference, None)
 
 
-def test_every_count_of_a_method_stands_beside_its_configuration(database: Path) -> None:
+def test_every_count_of_a_method_stands_beside_its_configuration(database: Path, catalog: Catalog) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute(
             "SELECT m.id, m.configuration, m.trainable_measured, x.trainable, m.configuration_matched, m.trainable_matched,"
@@ -41,4 +41,4 @@ def test_every_count_of_a_method_stands_beside_its_configuration(database: Path)
     assert dora is not None
     assert lora is not None
     assert 1.05 < dora[0] / lora[0] < 1.07
-    assert {name for name, word in words.items() if word == "survey"} == printed
+    assert {name for name, word in words.items() if word == catalog.quantities.judging.word_of} == printed

@@ -93,7 +93,7 @@ WITHOUT_A_RESULT: tuple[Edit, ...] = (
     append("engine/on_model.py", "\nX = 1\n"),
     append("catalog/load.py", "\nX = 1\n"),
     append("catalog/staleness.py", "\nX = 1\n"),
-    append("verify/cells.py", "\nX = 1\n"),
+    append("verify/ticks.py", "\nX = 1\n"),
     append("__init__.py", '\nX = "another version"\n'),
     respelt,
 )
@@ -219,7 +219,7 @@ def other_keys(before: Catalog, root: Path) -> dict[Measure, set[Cell]]:
 
 
 def test_another_batch_makes_costs_stale_and_nothing_else(copy: Path, catalog: Catalog) -> None:
-    edit(copy / "survey" / "table3.csv", "T53B,RTE,4", "T53B,RTE,1")
+    edit(copy / "sources" / "lialin2023scaling" / "tables" / "table3.csv", "T53B,RTE,4", "T53B,RTE,1")
     on_that_model = {cell for cell in cells(catalog, "costs") if cell.backbone == "t5-3b"}
     assert other_keys(catalog, copy) == {"counts": set(), "costs": on_that_model, "trials": set()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import fspath
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement
 from surveykit.catalog.sources import UNITS, Unit
 from surveykit.catalog.variations import varied_name, varied_recipe
-from surveykit.errors import CatalogError, Problem, SurveyError, nearest
+from surveykit.errors import CatalogError, MissingExtra, Problem, SurveyError, nearest
 from surveykit.recipes import Recipe
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.figures import covers
@@ -27,6 +27,7 @@ from surveykit.verify.verdicts import NEEDS_EXPLANATION, Verdict
 
 NEEDED = ("method", "column", "printed")
 OPTIONAL = ("model", "unit", "locator")
+TICKS = ("✓", "✗", "yes", "no")
 MOST_ROWS = 10_000
 
 
@@ -52,6 +53,7 @@ class CheckedClaim:
 
 @dataclass(frozen=True)
 class _Row:
+    line: int
     claim: Claim
     recipe: Recipe
     model: str
@@ -70,8 +72,7 @@ def check(claims: Folder, *, model: Folder | None = None, catalog: Folder | None
         One result for each row, in the order of the file.
 
     Raises:
-        CatalogError: the table or the catalog is at fault, with every problem.
-        SurveyError: a model cannot be read.
+        CatalogError: the table, a model that it names or the catalog is at fault, with every problem.
         MissingExtra: torch or transformers is not installed.
     """
     from surveykit.catalog.load import load
@@ -80,7 +81,8 @@ def check(claims: Folder, *, model: Folder | None = None, catalog: Folder | None
     rows = _read(Path(claims), whole, None if model is None else fspath(model))
     counts, sizes = _counted(rows, whole)
     evidence = Evidence(whole, counts, (), (), sizes=sizes)
-    verdicts = judge([row.claim for row in rows], evidence)
+    refused = {(m.configuration, m.backbone): m.reason for m in counts if m.reason}
+    verdicts = [_with_reason(v, refused) for v in judge([row.claim for row in rows], evidence)]
     differing = {row.model for row, v in zip(rows, verdicts, strict=True) if v.word in NEEDS_EXPLANATION}
     stated = [(name, c.recipe) for name, _, c in whole.configurations()]
     others = [m for one in sorted(differing) for m in _on(one, stated, whole, sizes)]
@@ -92,22 +94,20 @@ def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
     text, problem = read_text(path, path.name)
     if text is None:
         raise CatalogError([problem] if problem else [], "the table")
-    reader = csv.DictReader(io.StringIO(text), strict=True)
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)  # spreadsheets begin with a mark
     problems: list[Problem] = []
     rows: list[_Row] = []
     try:
         columns = list(reader.fieldnames or ())
-        problems += [
-            Problem(path.name, 1, 1, f"the column '{c}' is missing{nearest(c, columns)}")
-            for c in NEEDED
-            if c not in columns
-        ]
+        faults = [f"the column '{c}' is missing{nearest(c, columns)}" for c in NEEDED if c not in columns]
+        faults += [f"the column '{c}' stands twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
+        problems += [Problem(path.name, 1, 1, fault) for fault in faults]
         for cells in reader if not problems else ():
             if None in cells or None in cells.values():
                 problems.append(Problem(path.name, reader.line_num, 1, f"this line has not {len(columns)} cells"))
                 continue
             try:
-                rows.append(_row(cells, len(rows) + 1, catalog, model, path.name))
+                rows.append(_row(cells, reader.line_num, catalog, model, path.name))
             except SurveyError as error:
                 problems.append(Problem(path.name, reader.line_num, 1, str(error)))
             if len(rows) > MOST_ROWS:
@@ -121,7 +121,7 @@ def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
     return rows
 
 
-def _row(cells: Mapping[str, str], position: int, catalog: Catalog, model: str | None, file: str) -> _Row:
+def _row(cells: Mapping[str, str], line: int, catalog: Catalog, model: str | None, file: str) -> _Row:
     """The claim of a line. Raises SurveyError for what is wrong with it."""
     method, _, own = cells["method"].strip().partition("/")
     if method not in catalog.methods:
@@ -151,12 +151,12 @@ def _row(cells: Mapping[str, str], position: int, catalog: Catalog, model: str |
     printed = cells["printed"].strip()
     name = varied_name(base, changed)
     claim = Claim(
-        source=file, table=file, position=position, row=cells["method"], column=quantity.id, quantity=quantity.id,
+        source=file, table=file, position=line, row=cells["method"], column=quantity.id, quantity=quantity.id,
         unit=_unit(unit), model_label=on, method=method, configuration=name, model=on, setting=None,
         printed=_parsable(printed, quantity.compare), status="printed", means=None,
-        locator=cells.get("locator", "").strip() or f"line {position + 1}", tier="printed", unknown=None,
+        locator=cells.get("locator", "").strip() or f"line {line}", tier="printed", unknown=None,
     )  # fmt: skip
-    return _Row(claim, varied_recipe(catalog.recipe(base), changed), on)
+    return _Row(line, claim, varied_recipe(catalog.recipe(base), changed), on)
 
 
 def _unit(text: str | None) -> Unit | None:
@@ -169,6 +169,8 @@ def _parsable(printed: str, compare: str) -> str:
     try:
         if compare in ("rounding", "predicted"):
             parse_figure(printed)
+        if compare == "tick" and printed not in TICKS:
+            raise ValueError(f"'{printed}' is no tick: {', '.join(TICKS)}")
     except ValueError as error:
         raise SurveyError(str(error)) from None
     return printed
@@ -188,12 +190,27 @@ def _value(cell: str) -> JsonValue:
 
 
 def _counted(rows: list[_Row], catalog: Catalog) -> tuple[list[Measurement], dict[str, int]]:
-    """Every configuration of the table counted on its model, and the parameters of each model."""
+    """Every configuration of the table counted on its model, and the parameters of each model.
+
+    Raises:
+        CatalogError: models cannot be read.
+    """
     wanted: dict[str, dict[str, Recipe]] = {}
     for row in rows:
         wanted.setdefault(row.model, {})[row.claim.configuration or ""] = row.recipe
     sizes: dict[str, int] = {}
-    counts = [m for model, recipes in wanted.items() for m in _on(model, recipes.items(), catalog, sizes)]
+    counts: list[Measurement] = []
+    problems: list[Problem] = []
+    for model, recipes in wanted.items():
+        try:
+            counts += _on(model, recipes.items(), catalog, sizes)
+        except MissingExtra:
+            raise
+        except SurveyError as error:
+            first = next(row for row in rows if row.model == model)
+            problems.append(Problem(first.claim.source, first.line, 1, str(error)))
+    if problems:
+        raise CatalogError(problems, "the table")
     return counts, sizes
 
 
@@ -210,6 +227,12 @@ def _on(
         yield Measurement.model_construct(
             **{**found, **count_values(recipe, instance), "configuration": name, "backbone": model}
         )
+
+
+def _with_reason(verdict: Verdict, refused: Mapping[tuple[str, str], str]) -> Verdict:
+    """Where a configuration does not fit its model, the verdict says why."""
+    reason = refused.get((verdict.claim.configuration or "", verdict.claim.model or ""))
+    return verdict if reason is None else replace(verdict, found=replace(verdict.found, reason=reason))
 
 
 def _checked(verdict: Verdict, evidence: Evidence) -> CheckedClaim:

@@ -15,7 +15,7 @@ MOST_BYTES = {
     ".bib": 4 * 1024 * 1024,
     ".sql": 512 * 1024,
 }
-"""The largest file of each kind that is read: many times what a catalog needs."""
+"""The largest file of each kind that is read, many times what a catalog needs; of other kinds, as large as a table."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Characters that no text of a catalog needs, and that a terminal would obey. Line ends and tabs are not among them."""
 
@@ -26,7 +26,7 @@ def read_text(path: Path, name: str) -> tuple[str | None, Problem | None]:
     Args:
         name: what the file is called in a problem.
     """
-    most = MOST_BYTES[path.suffix]
+    most = MOST_BYTES.get(path.suffix, MOST_BYTES[".csv"])
     try:
         content = read_bounded(path, most)
     except OSError as error:

@@ -34,9 +34,12 @@ def first(root: Path, name: str) -> Path:
 
 
 def entries(root: Path, folder: str) -> dict[str, Path]:
-    """Files and folders inside a folder of a catalog by name, those of earlier layers before those of later ones."""
+    """Files and folders inside a folder of a catalog by name, those of earlier layers before those of later ones.
+
+    What is hidden is not of the catalog: a file system's own, or what a killed process left.
+    """
     found: dict[str, Path] = {}
     for layer in layers(root):
-        for path in sorted((layer / folder).glob("*")):
+        for path in sorted((layer / folder).glob("[!.]*")):
             found.setdefault(path.name, path)
     return found

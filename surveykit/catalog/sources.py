@@ -7,7 +7,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
-from surveykit.record import ID_PATTERN, Day, Record
+from surveykit.record import Day, Record
 
 Tier = Literal["printed", "measured_elsewhere"]
 """What stands behind a figure: it is claimed, or the source measured it itself."""
@@ -98,6 +98,8 @@ class Table(Record):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the column '{name}' is declared twice")
+        if "position" in names:
+            raise ValueError("no column can be called 'position': it is the number of a row in the database")
         return self
 
     def names(self) -> list[str]:
@@ -263,5 +265,5 @@ class Explanations(Record):
     explanations: tuple[Explanation, ...]
 
 
-KEY_PATTERN = ID_PATTERN
-"""The key of a source is the name of its folder, in the form of an id."""
+KEY_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+"""The key of a source is the name of its folder: an id that begins with a letter, since tables in SQL are named by it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +12,9 @@ from pydantic import JsonValue, ValidationError
 from surveykit.catalog.records import Configuration
 from surveykit.errors import SurveyError, nearest
 from surveykit.recipes import Recipe
+
+LISTS = frozenset({"roles", "sublayers", "layers"})
+"""Hyper-parameters that are lists; a single word stands for a list of one."""
 
 
 def varied_name(configuration: str, changed: Mapping[str, JsonValue]) -> str:
@@ -47,12 +52,11 @@ def varied_recipe(recipe: Recipe, changed: Mapping[str, JsonValue]) -> Recipe:
                 f"no edit has a hyper-parameter '{name}'{nearest(name, known)}; there are {', '.join(known)}"
             )
         for owner in owners:
-            owner[name] = value
+            owner[name] = [value] if name in LISTS and isinstance(value, str | int) else value
     try:
-        return Recipe.model_validate_json(_json(data))
+        return Recipe.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        reason = error.errors()[0]
-        raise SurveyError(f"{reason['loc'][-1]}: {reason['msg']}") from None
+        raise SurveyError(_reason(error)) from None
 
 
 def varied(configuration: Configuration, name: str, changed: Mapping[str, JsonValue], reason: str) -> Configuration:
@@ -77,6 +81,14 @@ def varied(configuration: Configuration, name: str, changed: Mapping[str, JsonVa
     )
 
 
+def _reason(error: ValidationError) -> str:
+    """The first thing that is wrong with a recipe: the hyper-parameter, and what is allowed."""
+    first = error.errors()[0]
+    name = next((part for part in reversed(first["loc"]) if isinstance(part, str)), "recipe")
+    hint = nearest(str(first["input"]), re.findall(r"'([^']+)'", str(first.get("ctx", {}).get("expected", ""))))
+    return f"{name}: {first['msg'].removeprefix('Value error, ')}{hint}"
+
+
 def _owners(edit: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The mappings of an edit in which a hyper-parameter stands: the edit itself, or where it goes."""
     where = edit.get("where")
@@ -86,9 +98,3 @@ def _owners(edit: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def _names(edit: dict[str, Any]) -> list[str]:
     where = edit.get("where")
     return [*(k for k in edit if k not in ("kind", "where")), *(where if isinstance(where, dict) else ())]
-
-
-def _json(data: object) -> str:
-    import json
-
-    return json.dumps(data)

@@ -10,14 +10,15 @@ from pathlib import Path
 import duckdb
 
 from surveykit.beside import new_file
+from surveykit.catalog import layers
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.source_folder import PrintedTable, SourceFolder
 from surveykit.database import audit
 from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.database.rows import Row, columns, comment, create, table_name
 from surveykit.database.tables import TABLES, claims
-from surveykit.database.views import Comments, create_views
-from surveykit.errors import CatalogError, Problem, QueryError, SurveyError
+from surveykit.database.views import Comments, create_views, own_views
+from surveykit.errors import CatalogError, Problem, SurveyError
 
 
 def build(catalog: Catalog, path: Path) -> None:
@@ -55,24 +56,36 @@ def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
             reason = str(error).partition("\n")[0]
             raise CatalogError([Problem(catalog.root.name, 0, 0, f"table {table_name(table)}: {reason}")]) from error
     known = {table_name(table): {c.name: c.comment for c in columns(table)} for table in TABLES}
+    views: dict[str, Path] = {}
     for folder in catalog.sources.values():
         for printed in folder.tables.values():
+            _refuse_taken(catalog, folder, printed, {*known, *own_views()})
             known |= _as_printed(connection, folder, printed)
+        views |= {layers.name_of(catalog.root, path): path for path in folder.views}
     try:
-        create_views(connection, known, [path for folder in catalog.sources.values() for path in folder.views])
-    except (QueryError, CycleError, duckdb.Error) as error:
-        reason = " ".join(str(error).split())
-        raise CatalogError([Problem(f"{catalog.root.name}/sources", 0, 0, f"views: {reason}")]) from error
+        create_views(connection, known, views)
+    except CycleError as error:
+        reason = f"these views read each other in a circle: {', '.join(error.args[1])}"
+        raise CatalogError([Problem(f"{catalog.root.name}/sources", 0, 0, reason)]) from error
     connection.execute("COMMIT")  # a query of the audit that fails would undo what is not committed
     for table, results in audit.results(connection, catalog):
         _insert(connection, table, results)
+
+
+def _refuse_taken(catalog: Catalog, folder: SourceFolder, table: PrintedTable, taken: set[str]) -> None:
+    """Two sources' tables, or one and ours, may come to the same name once hyphens are underscores."""
+    name = claims.as_printed(folder.key, table.id)
+    if name in taken:
+        file = layers.name_of(catalog.root, layers.first(catalog.root, f"sources/{folder.key}/tables/{table.id}.yaml"))
+        message = f"the database has {name} already; give the table or its source another name"
+        raise CatalogError([Problem(file, 0, 0, message)])
 
 
 def _as_printed(connection: duckdb.DuckDBPyConnection, folder: SourceFolder, table: PrintedTable) -> Comments:
     """Create the table of a source's table, its cells as printed; the comments of its columns."""
     name, meaning = claims.as_printed(folder.key, table.id), table.meaning
     comments = {"position": "Order of the row, from 1", **{column: _about(table, column) for column in meaning.names()}}
-    declared = ", ".join(["position INTEGER PRIMARY KEY", *(f"{column} VARCHAR" for column in meaning.names())])
+    declared = ", ".join(["position INTEGER PRIMARY KEY", *(f'"{column}" VARCHAR' for column in meaning.names())])
     connection.execute(f"CREATE TABLE {name} ({declared})")
     connection.execute(
         comment("TABLE", name, f"{meaning.locator} of {folder.source.name} as printed: {meaning.says}", comments)

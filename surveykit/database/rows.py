@@ -97,7 +97,7 @@ def create(table: type[Row]) -> str:
 
 def comment(kind: str, name: str, text: str, columns: dict[str, str]) -> str:
     """The statements that comment on a table, view or macro, and on its columns."""
-    on = {f"{kind} {name}": text} | {f"COLUMN {name}.{column}": about for column, about in columns.items()}
+    on = {f"{kind} {name}": text} | {f'COLUMN {name}."{column}"': about for column, about in columns.items()}
     return "".join(f"COMMENT ON {what} IS {_quoted(about)};" for what, about in on.items())
 
 

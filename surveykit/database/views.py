@@ -8,7 +8,8 @@ the one that stands before its name, as in `statement.id`, or the first after FR
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -18,7 +19,7 @@ import duckdb
 from surveykit.catalog.files import read_text
 from surveykit.database.child import check_statement, readable
 from surveykit.database.rows import comment
-from surveykit.errors import QueryError
+from surveykit.errors import CatalogError, Problem, QueryError
 
 _FOLDER = Path(__file__).parent / "views"
 _COMMENTED = re.compile(r"(\w+)[,;]? +-- (.+)$", re.MULTILINE)
@@ -58,36 +59,57 @@ class View:
         return found
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, known: Comments, of_sources: Iterable[Path]) -> None:
+def own_views() -> dict[str, View]:
+    """Those of the folder views by name."""
+    return {view.name: view for view in map(_read, sorted(_FOLDER.glob("*.sql")))}
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, known: Comments, of_sources: Mapping[str, Path]) -> None:
     """Create all views and macros with their comments, each after those that it reads.
 
     Args:
         known: comments of the columns of tables.
-        of_sources: files of views that sources bring: anybody's SQL, which passes the same guard as a user's query.
+        of_sources: files of views that sources bring, by what each is called in a problem: anybody's SQL, which passes
+            the same guard as a user's query.
 
     Raises:
-        QueryError: a file of a source is not one view of its own name over one SELECT on our tables.
+        CatalogError: a file of a source is not one view of its own name over one SELECT on our tables.
         CycleError: views read each other in a circle.
     """
-    known = dict(known)
-    own = {view.name: view for view in map(_read, sorted(_FOLDER.glob("*.sql")))}
-    theirs = {path.stem: _read_of_source(path, {*known, *own}) for path in of_sources}
+    known, own = dict(known), own_views()
+    theirs: dict[str, View] = {}
+    files: dict[str, str] = {}
+    for file, path in of_sources.items():
+        with _told(file):
+            theirs[path.stem] = _read_of_source(path, {*known, *own, *theirs})
+            files[path.stem] = file
     views = {**theirs, **own}
     reads = {name: [source for source in view.sources if source in views] for name, view in views.items()}
     tables, macros = readable(connection)
     for name in TopologicalSorter(reads).static_order():
         view = views[name]
-        if name in theirs:
-            check_statement(connection, view.sql.partition(" AS")[2].strip().removesuffix(";"), (tables, macros))
-        connection.execute(view.sql)
-        if view.kind == "MACRO":
-            known[name] = {column: text for source in view.sources for column, text in known.get(source, {}).items()}
-            connection.execute(comment("MACRO TABLE", name, view.about, {}))
-        else:
-            described = connection.execute(f"FROM {name} LIMIT 0").description or []
-            known[name] = view.comments([column[0] for column in described], known)
-            connection.execute(comment(view.kind, name, view.about, known[name]))
-            tables |= {name}
+        with _told(files[name]) if name in theirs else nullcontext():
+            if name in theirs:
+                check_statement(connection, view.sql.partition(" AS")[2].strip().removesuffix(";"), (tables, macros))
+            connection.execute(view.sql)
+            if view.kind == "MACRO":
+                known[name] = {c: text for source in view.sources for c, text in known.get(source, {}).items()}
+                connection.execute(comment("MACRO TABLE", name, view.about, {}))
+            else:
+                described = connection.execute(f"FROM {name} LIMIT 0").description or []
+                known[name] = view.comments([column[0] for column in described], known)
+                connection.execute(comment(view.kind, name, view.about, known[name]))
+                tables |= {name}
+
+
+@contextmanager
+def _told(file: str) -> Iterator[None]:
+    """What is wrong with a view that a source brings is a problem of its file."""
+    try:
+        yield
+    except (QueryError, duckdb.Error) as error:
+        reason = " ".join(str(error).split()).removeprefix("--sql: ")
+        raise CatalogError([Problem(file, 0, 0, reason)]) from error
 
 
 def _read(path: Path) -> View:
@@ -104,7 +126,7 @@ def _read_of_source(path: Path, taken: Collection[str]) -> View:
         raise QueryError(str(problem))
     created = re.match(r"(?:--[^\n]*\n)*CREATE VIEW ([a-z][a-z0-9_]*) AS\s", text)
     if created is None or created[1] != path.stem:
-        raise QueryError(f"{path.name} begins with comments and CREATE VIEW {path.stem} AS, and holds one SELECT")
+        raise QueryError(f"the file begins with comments and CREATE VIEW {path.stem} AS, and holds one SELECT")
     if path.stem in taken:
-        raise QueryError(f"{path.name}: there is a table or view of this name already; choose another")
+        raise QueryError("there is a table or view of this name already; choose another")
     return View(path.stem, "VIEW", text)

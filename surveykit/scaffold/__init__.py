@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from surveykit.beside import new_file, new_folder
+from surveykit.catalog.sources import KEY_PATTERN
 from surveykit.errors import SurveyError
-from surveykit.record import ID_PATTERN
+from surveykit.record import ID_PATTERN, MODEL_ID_PATTERN
 
 Kind = Literal["source", "method", "model"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _HERE = Path(__file__).parent
-_MODEL_ID = r"^[a-z0-9]+([-.][a-z0-9]+)*$"
 
 
 def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> list[Path]:
@@ -31,7 +31,7 @@ def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> l
     Raises:
         SurveyError: the name is not allowed, something of this name is there, or the folder cannot be written.
     """
-    pattern = _MODEL_ID if kind == "model" else ID_PATTERN
+    pattern = {"model": MODEL_ID_PATTERN, "method": ID_PATTERN, "source": KEY_PATTERN}[kind]
     if not re.fullmatch(pattern, name):
         dots = ", dots" if kind == "model" else ""
         raise SurveyError(
