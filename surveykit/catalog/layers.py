@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from surveykit.catalog.locate import bundled
-
-ALONE = "quantities.yaml"
-"""A folder with this file says itself what is measured, and how it is judged: it is a whole catalog."""
+from surveykit.catalog.locate import layers_of
 
 
 def layers(root: Path) -> tuple[Path, ...]:
     """The folders that a catalog is read from; what an earlier one holds hides what a later one has of the same name."""
-    below = bundled()
-    if (root / ALONE).exists() or below is None or Path(below).resolve() == root.resolve():
-        return (root,)
-    return (root, Path(below))
+    return tuple(map(Path, layers_of(str(root))))
 
 
 def name_of(root: Path, path: Path) -> str:

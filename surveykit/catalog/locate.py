@@ -55,6 +55,18 @@ def bundled() -> str | None:
     return None
 
 
+ALONE = "quantities.yaml"
+"""A folder with this file says itself what is measured, and how it is judged: it is a whole catalog and stands alone."""
+
+
+def layers_of(root: str) -> list[str]:
+    """The folders that a catalog is read from: its own, and the bundled one beneath unless it stands alone."""
+    below = bundled()
+    if below is None or os.path.lexists(os.path.join(root, ALONE)) or os.path.realpath(below) == os.path.realpath(root):
+        return [root]
+    return [root, below]
+
+
 def locate(explicit: str | PathLike[str] | None = None, *, chosen_by: str = "--catalog") -> Location:
     """Find the catalog.
 

@@ -20,6 +20,7 @@ import stat
 import sys
 import time
 
+from surveykit.catalog.locate import layers_of
 from surveykit.errors import SurveyError
 
 TYPE_CHECKING = False
@@ -108,7 +109,8 @@ def version_of(database: str) -> str:
 def _files(root: str) -> list[str]:
     """Every file that decides over the rows, sorted; names that start with a dot are nobody's."""
     found: list[str] = []
-    waiting = [root, *(os.path.join(_PACKAGE, name) for name in _SOURCES)]
+    catalogs = layers_of(root)
+    waiting = [*catalogs, *(os.path.join(_PACKAGE, name) for name in _SOURCES)]
     while waiting:
         path = waiting.pop()
         if path.endswith((".py", ".sql")):
@@ -118,7 +120,7 @@ def _files(root: str) -> list[str]:
             entries = list(os.scandir(path))
         except OSError:
             continue  # the loader reports it, with its reason
-        inside = path.startswith(root)
+        inside = path.startswith(tuple(catalogs))
         for entry in entries:
             if entry.name.startswith((".", "__pycache__")):
                 continue
