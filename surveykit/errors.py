@@ -41,12 +41,12 @@ class Problem(namedtuple("Problem", ["file", "line", "column", "message"])):
 
 
 class CatalogError(SurveyError):
-    """The catalog, or a table of claims, is invalid. `problems` holds all faults found, sorted by place."""
+    """The catalog is invalid. `problems` holds all faults found, sorted by place."""
 
-    def __init__(self, problems: Iterable[Problem], what: str = "the catalog") -> None:
+    def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         count = len(self.problems)
-        head = f"{what} has {count} problem{'s' if count != 1 else ''}:"
+        head = f"the catalog has {count} problem{'s' if count != 1 else ''}:"
         super().__init__("\n".join([head, *map(str, self.problems)]))
 
 

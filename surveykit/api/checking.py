@@ -31,6 +31,14 @@ TICKS = ("✓", "✗", "yes", "no")
 MOST_ROWS = 10_000
 
 
+class TableError(CatalogError):
+    """A table of claims is at fault. `problems` holds all faults found, sorted by place."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__(problems)
+        self.args = (str(self).replace("the catalog", "the table", 1),)
+
+
 @dataclass(frozen=True)
 class Setup:
     """A stated configuration that would give a printed figure."""
@@ -93,7 +101,7 @@ def check(claims: Folder, *, model: Folder | None = None, catalog: Folder | None
 def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
     text, problem = read_text(path, path.name)
     if text is None:
-        raise CatalogError([problem] if problem else [], "the table")
+        raise TableError([problem] if problem else [])
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)  # spreadsheets begin with a mark
     problems: list[Problem] = []
     rows: list[_Row] = []
@@ -111,13 +119,13 @@ def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
             except SurveyError as error:
                 problems.append(Problem(path.name, reader.line_num, 1, str(error)))
             if len(rows) > MOST_ROWS:
-                raise CatalogError([Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")], "the table")
+                raise TableError([Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")])
     except csv.Error as error:
         problems.append(Problem(path.name, max(reader.line_num, 1), 1, f"not CSV: {error}"))
     if not problems and not rows:
         problems.append(Problem(path.name, 1, 1, "the table has no rows"))
     if problems:
-        raise CatalogError(problems, "the table")
+        raise TableError(problems)
     return rows
 
 
@@ -210,7 +218,7 @@ def _counted(rows: list[_Row], catalog: Catalog) -> tuple[list[Measurement], dic
             first = next(row for row in rows if row.model == model)
             problems.append(Problem(first.claim.source, first.line, 1, str(error)))
     if problems:
-        raise CatalogError(problems, "the table")
+        raise TableError(problems)
     return counts, sizes
 
 
