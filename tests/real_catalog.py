@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import fields
 
 from conftest import CATALOG
 
@@ -12,6 +13,13 @@ from surveykit.catalog.records import Configuration
 REAL = load(CATALOG)
 CONFIGURATIONS: dict[str, Configuration] = {name: configuration for name, _, configuration in REAL.configurations()}
 """By `method/configuration`."""
+
+
+def check_unchanged() -> None:
+    """Refuse what some test has changed in the loaded catalog."""
+    fresh = load(CATALOG)
+    changed = [field.name for field in fields(REAL) if getattr(REAL, field.name) != getattr(fresh, field.name)]
+    assert not changed, f"a test has changed the loaded catalog: {changed}"
 
 
 def rows_of(table: str) -> int:
