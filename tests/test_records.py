@@ -235,10 +235,9 @@ def test_whatever_is_sealed_and_loads_can_be_built(whole: Path, tmp_path: Path) 
         except CatalogError:
             continue
         loaded += 1
-        build(catalog)
-        assert (
-            main(["--catalog", str(root), "query", "--sql", "SELECT * FROM method_on_backbone", "--format", "csv"]) == 0
-        )
+        with duckdb.connect() as connection:
+            fill(connection, catalog)
+            connection.execute("SELECT * FROM method_on_backbone").fetchall()
     assert 0 < loaded < 60
 
 
