@@ -31,9 +31,9 @@ from surveykit.fit.predict import chosen
 from surveykit.fit.ranking import allowed, best_scored, largest_batch, overhead_kinds, rank, standing, with_evidence
 from surveykit.fit.recorded import recorded
 from surveykit.fit.sizes import parse_size
-from surveykit.site.inputs import Surroundings, found
+from surveykit.site.inputs import found
 from surveykit.site.pages.fit import fit_context, question_of, row_html
-from surveykit.site.rendering import render
+from surveykit.site.rendering import _page
 
 ERRORS = Errors("T5-3B", 14, -20.0, 25.0, 9.0, 0.9, 4, 256, "bfloat16")
 QUESTION = Question(memory=24 * 10**9, batch=8, length=512, dtype="bfloat16", target_length=8, errors=ERRORS)
@@ -326,12 +326,12 @@ def test_errors_are_summed_up_by_setting_and_over_all() -> None:
     assert ACCURACY.largest(range(2, 10)) is None
 
 
-def test_the_page_says_what_the_file_of_errors_says(database: Path) -> None:
-    def section(around: Surroundings | None) -> str:
-        page = next(page for page in render(database, around=around) if page.path == "fit.md")
+def test_the_page_says_what_the_file_of_errors_says(reader: Reader) -> None:
+    def section(accuracy: Accuracy | None) -> str:
+        page = _page("fit.md", "fit", fit_context(reader, accuracy), "Will it fit?")
         return " ".join(str(page.content).partition("{ #scaling }")[2].split())
 
-    said = section(Surroundings(accuracy=ACCURACY))
+    said = section(ACCURACY)
     assert "6 peaks of the default configurations were traced on T5-Small and T5-3B at 2 settings" in said
     assert "(batches of 1 to 20, lengths of 64 to 1024)" in said
     assert "off by 4.9 % in the mean, and by less than 5 % in 67 % of them" in said
