@@ -111,7 +111,9 @@ def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
             except SurveyError as error:
                 problems.append(Problem(path.name, reader.line_num, 1, str(error)))
             if len(rows) > MOST_ROWS:
-                raise CatalogError([Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")], "the table")
+                raise CatalogError(
+                    [Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")], "the table"
+                )
     except csv.Error as error:
         problems.append(Problem(path.name, max(reader.line_num, 1), 1, f"not CSV: {error}"))
     if not problems and not rows:
