@@ -29,10 +29,8 @@ def write(root: Path) -> None:
 
 
 def new_method(root: Path, identifier: str, **changes: object) -> None:
-    """Drop a file for a new method: LoRA with other texts, without its rows of Table 5."""
-    method = _lora() | {"id": identifier, "explanations": [], **changes}
-    for configuration in method["configurations"]:
-        configuration.pop("survey_rows", None)
+    """Drop a file for a new method: LoRA with other texts."""
+    method = _lora() | {"id": identifier, **changes}
     (root / "methods" / f"{identifier}.yaml").write_text(yaml.safe_dump(method, allow_unicode=True), encoding="utf-8")
 
 
@@ -44,9 +42,7 @@ def _lora() -> dict[str, list[dict[str, object]]]:
 def _hostile_method(root: Path) -> None:
     text = f"# not a heading\n\n    {HOSTILE} {HOSTILE}"
     code = f"```\n{HOSTILE}\n````\n</code></pre>{HOSTILE}"
-    configurations = [
-        {**c, "survey_rows": [], "name": HOSTILE, "basis_note": text, "oracles": []} for c in _lora()["configurations"]
-    ]
+    configurations = [{**c, "name": HOSTILE, "basis_note": text, "oracles": []} for c in _lora()["configurations"]]
     implementation = {"library": "repository", "name": f"a/b) {HOSTILE}", "snippet": code, "note": text}
     new_method(
         root, "hostile", name=HOSTILE, also_called=[HOSTILE], idea=text, tradeoff=text, pseudocode=code,
@@ -66,7 +62,8 @@ def _method_that_takes_the_title(root: Path) -> None:
 
 
 def _hostile_statements(root: Path) -> None:
-    """A statement of each status, and two data checks."""
+    """A statement of each status, and two data checks, in place of the survey's."""
+    survey = root / "sources" / "lialin2023scaling"
     statements = [
         _statement("all-hold", "holds", True, True),
         _statement("none-holds", "contradicted", False),
@@ -81,8 +78,8 @@ def _hostile_statements(root: Path) -> None:
     ]
     for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
         text = yaml.safe_dump({name: content}, allow_unicode=True)
-        (root / "survey" / f"{file}.yaml").write_text(text, encoding="utf-8")
-    (root / "survey" / "second_reading.csv").unlink()  # it signs the statements that were there
+        (survey / f"{file}.yaml").write_text(text, encoding="utf-8")
+    (survey / "second_reading.csv").unlink()  # it signs the statements that were there
 
 
 def _statement(identifier: str, status: str, *answers: bool) -> dict[str, object]:

@@ -207,7 +207,9 @@ def test_a_wrong_table(folder: Path, text: str, said: list[str]) -> None:
 
 
 def test_a_row_without_a_model(folder: Path) -> None:
-    with pytest.raises(CatalogError, match=r"claims\.csv:2:1: no model: give the row one .* or name one for all with --model"):
+    with pytest.raises(
+        CatalogError, match=r"claims\.csv:2:1: no model: give the row one .* or name one for all with --model"
+    ):
         checked(folder, "method,column,printed\nlora,trainable,1\n", None)
 
 

@@ -126,13 +126,13 @@ def test_a_recipe_that_does_not_fit_is_recorded_with_its_reason(copy: Path, caps
 @pytest.mark.parametrize(
     ("file", "old", "new", "finding"),
     [
-        ("survey/table5.csv", "T5Large,LoRa (q and v),params_millions,2.36", "T5Large,LoRa (q and v),params_millions,2.35",
-         "unexplained: Table 5, LoRa (q and v) on t5-large, params_millions: printed 2.35, measured 2.3593"),
+        ("sources/lialin2023scaling/tables/table5.csv", "T5Large,LoRa (q and v),,2.36", "T5Large,LoRa (q and v),,2.35",
+         "unexplained: lialin2023scaling: Table 5, T5Large, LoRa (q and v), params_millions: printed 2.35, measured 2.3593"),
         ("methods/lora.yaml", "trainable: A*r*(2*d + I + Kv)", "trainable: A*r*(2*d + d + d)",
          "formula: lora/qv-r8 on t5-11b: the formula of trainable gives 2,359,296, the model has 20,054,016"),
         ("methods/lora.yaml", "rank: 8", "rank: 9", "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,296"),
-        ("methods/lora.yaml", "fits_setup: lora/self-attention-qv-r8", "fits_setup: lora/qv-r8",
-         "explanation: Table 5, LoRa (q and v) on t5-3b, params_millions: printed 3.93: lora/qv-r8 does not give it"),
+        ("sources/lialin2023scaling/explanations.yaml", "{configuration: lora/self-attention-qv-r8}", "{configuration: lora/qv-r8}",
+         "explanation: lialin2023scaling: Table 5, T53B, LoRa (q and v), params_millions: printed 3.93: lora/qv-r8 on t5-3b does not give it"),
     ],
 )  # fmt: skip
 def test_verify_fails_with_the_place_and_what_was_found(

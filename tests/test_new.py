@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import pytest
 import small_models
-from conftest import CATALOG
 
 import surveykit
 from surveykit import scaffold
-from surveykit.catalog.load import load
+from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT
 from surveykit.cli import main
 from surveykit.errors import SurveyError
@@ -36,7 +33,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_in_an_empty_folder_validates_at_once(
-    kind: Kind, empty: Path, capsys: pytest.CaptureFixture[str]
+    kind: Kind, empty: Path, catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["new", kind, NAMES[kind]]) == 0
     *written, told = capsys.readouterr().out.splitlines()
@@ -44,12 +41,10 @@ def test_what_is_written_in_an_empty_folder_validates_at_once(
     assert sorted(written) == sorted(str(path.relative_to(empty)) for path in empty.rglob("*") if path.is_file())
     folder = Path("catalog", f"{kind}s") if kind == "method" else Path("catalog", f"{kind}s", NAMES[kind])
     assert [Path(name).relative_to(folder).as_posix() for name in sorted(written)] == FILES[kind]
-    assert main(["validate"]) == 0
-    assert capsys.readouterr().out.startswith("valid: ")
-    own, bundled = load(empty / "catalog", measured=False), load(CATALOG, measured=False)
+    own = surveykit.validate()
     for field in ("methods", "models", "sources"):
         added = {NAMES[kind]} if field == f"{kind}s" else set()
-        assert set(getattr(own, field)) == set(getattr(bundled, field)) | added
+        assert set(getattr(own, field)) == set(getattr(catalog, field)) | added
 
 
 def test_the_figures_of_the_written_source_are_right(empty: Path) -> None:
@@ -58,7 +53,7 @@ def test_the_figures_of_the_written_source_are_right(empty: Path) -> None:
     report = surveykit.verify(source="my-draft", sample=0)
     assert {v.claim.source for v in report.verdicts} == {"my-draft"}
     assert [v.word for v in report.verdicts] == ["match"] * 4
-    assert not [finding for finding in report.findings if finding.check != "stale"]
+    assert report.passed
 
 
 def test_a_model_s_own_configuration_is_copied_as_it_is(empty: Path) -> None:
@@ -91,7 +86,9 @@ def test_nothing_is_replaced(kind: Kind, empty: Path, capsys: pytest.CaptureFixt
     assert {path: path.read_bytes() for path in empty.rglob("*") if path.is_file()} == files
 
 
-@pytest.mark.parametrize("name", ["", "My-Draft", "my_draft", "-draft", "draft-", "a/b", "../a", "draft.1", "x\ny", "é"])
+@pytest.mark.parametrize(
+    "name", ["", "My-Draft", "my_draft", "-draft", "draft-", "a/b", "../a", "draft.1", "x\ny", "é"]
+)
 def test_a_bad_name_is_refused(name: str, empty: Path) -> None:
     for kind in ("source", "method"):
         with pytest.raises(SurveyError, match=f"is no name for a {kind}: lower-case letters, digits and hyphens"):
@@ -112,7 +109,7 @@ def test_a_source_begins_with_a_letter(empty: Path) -> None:
 def test_what_does_not_go_together(empty: Path) -> None:
     with pytest.raises(SurveyError, match=r"a source has no config\.json"):
         surveykit.new("source", "my-draft", config="config.json")
-    with pytest.raises(SurveyError, match="kind is 'sauce'; it must be one of .*; did you mean 'source'?"):
+    with pytest.raises(SurveyError, match=r"kind is 'sauce'; it must be one of .*; did you mean 'source'\?"):
         surveykit.new("sauce", "my-draft")  # type: ignore[arg-type]
     with pytest.raises(SurveyError, match=r"nowhere\.json"):
         surveykit.new("model", "my-model", config="nowhere.json")
@@ -142,17 +139,16 @@ def test_what_fails_half_way_leaves_nothing(kind: Kind, empty: Path, monkeypatch
             raise OSError(28, "No space left on device", str(self))
         return write(self, *arguments, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(SurveyError, match="No space left on device"):
-        surveykit.new(kind, NAMES[kind])
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(SurveyError, match="No space left on device"):
+            surveykit.new(kind, NAMES[kind])
     assert not [path for path in empty.rglob("*") if path.is_file()]
-    monkeypatch.undo()
-    os.chdir(empty)
-    assert main(["--catalog", "bundled", "where"]) == 0
+    assert len(surveykit.new(kind, NAMES[kind])) == len(FILES[kind])
 
 
 def test_where_nothing_can_be_written(empty: Path) -> None:
     (empty / "catalog").write_text("a file", encoding="utf-8")
     with pytest.raises(SurveyError, match="cannot be written"):
         surveykit.new("source", "my-draft")
-    assert json.dumps([path.name for path in empty.iterdir()]) == '["catalog"]'
+    assert [path.name for path in empty.iterdir()] == ["catalog"]

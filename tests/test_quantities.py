@@ -44,7 +44,8 @@ def test_a_threshold_changes_verdicts_and_database_together(tmp_path: Path, colu
         shown = dict(connection.execute(f"SELECT id, {column}_measured FROM methods").fetchall())
         stored = connection.execute(
             "SELECT claim.method, measured FROM claim JOIN verdict USING (source, table_name, position, column_name)"
-            " WHERE claim.quantity = ? AND measured IN ('yes', 'no')", [column]
+            " WHERE claim.quantity = ? AND measured IN ('yes', 'no')",
+            [column],
         ).fetchall()
     assert stored
     assert {method: "yes" if shown[method] else "no" for method, _ in stored} == dict(stored)

@@ -48,7 +48,11 @@ def test_every_printed_parameter_figure_has_a_verdict(catalog: Catalog, verdicts
 def test_figures_of_the_survey_that_we_know_by_heart(verdicts: list[Verdict]) -> None:
     found = {(v.claim.row, v.claim.model, v.claim.column): v for v in verdicts}
     lora = found["LoRa (q and v)", "t5-3b", "params_millions"]
-    assert (lora.found.value, lora.outcome, lora.cause) == (Decimal("5.89824"), "fits_another_setup", "other_module_set")
+    assert (lora.found.value, lora.outcome, lora.cause) == (
+        Decimal("5.89824"),
+        "fits_another_setup",
+        "other_module_set",
+    )
     prompt = found["Prompt tuning", "t5-11b", "params_millions"]
     assert (prompt.outcome, prompt.fits_setup) == ("fits_another_setup", "prefix-tuning/flat-p30")
     assert found["IA3", "t5-11b", "params_millions"].outcome == "unresolved"

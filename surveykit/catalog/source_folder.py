@@ -72,7 +72,9 @@ def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
     """
     key, before = folder.name, len(loading.problems)
     if not re.fullmatch(KEY_PATTERN, key):
-        loading.problem(folder, "the key of a source is lower-case words and numbers joined by hyphens, with a letter first")
+        loading.problem(
+            folder, "the key of a source is lower-case words and numbers joined by hyphens, with a letter first"
+        )
         return None
     source = loading.required_yaml(folder / "source.yaml", Source, "what the source is, and how it was read")
     names = loading.yaml(folder / "names.yaml", Names) or Names()
