@@ -43,6 +43,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 ROOT = Path(__file__).parent.parent
 CATALOG = ROOT / "catalog"
+SURVEY = "lialin2023scaling"
+"""Key of the survey among the sources of the catalog."""
 SKIPPED = "surveykit/skipped"
 OF_OTHERS = ("PYTEST_CURRENT_TEST", "NO_MKDOCS_2_WARNING", "TORCHINDUCTOR_CACHE_DIR")
 """Variables that pytest sets, and Material and torch when they are first imported, in whichever test that is."""

@@ -38,7 +38,7 @@ def write(root: Path) -> Path:
 
 
 def _write_survey(root: Path) -> None:
-    """The survey with all its views; of its tables the rows of Table 5 that speak of these methods and models."""
+    """The survey with all its views; of its Tables 1, 2 and 5 the rows that speak of these methods and models."""
     real, survey = REAL / "sources" / "lialin2023scaling", root / "sources" / "lialin2023scaling"
     (survey / "tables").mkdir(parents=True)
     shutil.copytree(real / "views", survey / "views")
@@ -49,19 +49,21 @@ def _write_survey(root: Path) -> None:
     methods = [n for n in names["methods"] if n["method"] in METHODS and n.get("tables") != ["table4"]]
     models = [n for n in names["models"] if n["model"] in BACKBONES]
     _dump(survey / "names.yaml", {"methods": methods, "models": models})
-    labels = {n["printed"] for n in methods if "table5" in n["tables"]}
-    shown = {n["printed"] for n in models}
+    labels = {(table, n["printed"]) for n in methods for table in n["tables"]}
+    shown = {("table5", n["printed"]) for n in models}
     for path in sorted((real / "tables").glob("*.yaml")):
         shutil.copy(path, survey / "tables")
         head, *rows = list(csv.reader(path.with_suffix(".csv").read_text(encoding="utf-8").splitlines()))
-        kept = [row for row in rows if row[0] in shown and row[1] in labels] if path.stem == "table5" else []
+        kept = [row for row in rows if (path.stem, row[0]) in shown and (path.stem, row[1]) in labels]
+        if path.stem in ("table1", "table2"):
+            kept = [row for row in rows if (path.stem, row[0]) in labels]
         with (survey / "tables" / f"{path.stem}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([head, *kept])
     explained = yaml.safe_load((real / "explanations.yaml").read_text(encoding="utf-8"))["explanations"]
     for e in explained:
-        e["figures"] = [figure for figure in e["figures"] if figure.get("model") in BACKBONES]
+        e["figures"] = [figure for figure in e["figures"] if figure.get("model") in (None, *BACKBONES)]
         e["tried"] = [name for name in e.get("tried", ()) if name.partition("/")[0] in METHODS]
-    kept = [e for e in explained if e["table"] == "table5" and e["row"] in labels and e["figures"]]
+    kept = [e for e in explained if (e["table"], e["row"]) in labels and e["figures"]]
     _dump(survey / "explanations.yaml", {"explanations": kept})
 
 

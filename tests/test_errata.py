@@ -10,11 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from conftest import CATALOG, ROOT
+from conftest import CATALOG, ROOT, SURVEY
 from pydantic import ValidationError
-from surveykit.catalog.tables import Statement
 
 from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.statements import Statement
 from surveykit.cli import main
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
@@ -32,17 +32,17 @@ def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog:
         rows = connection.execute("SELECT kind, id, locator FROM errata ORDER BY number").fetchall()
         remarks = connection.execute("SELECT id FROM errata WHERE weight = 'remark' ORDER BY number").fetchall()
         numbers = connection.execute("SELECT list(number ORDER BY number) FROM errata").fetchone()
-    contradicted = [s for s in catalog.survey.statements if s.status == "contradicted"]
+    contradicted = [s for s in catalog.sources[SURVEY].statements if s.status == "contradicted"]
     assert [i for kind, i, _ in rows if kind == "sentence"] == [
         s.id for s in sorted(contradicted, key=lambda s: s.remark is not None)
     ]
     assert [locator for kind, _, locator in rows if kind == "figure"] == ["Table 5, T53B, Pfeiffer, params_percent"]
     # One observation is one entry, in however many columns of a row it is seen.
     explained = {
-        (m.id, e.table)
-        for m in catalog.methods.values()
-        for e in m.cell_explanations
-        if e.cause == "source_inconsistent"
+        (e.table, e.row)
+        for folder in catalog.sources.values()
+        for e in folder.explanations
+        if e.cause == "source_inconsistent" and not e.models
     }
     assert len([kind for kind, *_ in rows if kind == "cell"]) == len(explained) > 0
     small = [s.id for s in contradicted if s.remark is not None]
@@ -52,12 +52,12 @@ def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog:
 
 
 def test_every_contradicted_sentence_has_a_suggestion(catalog: Catalog) -> None:
-    for statement in catalog.survey.statements:
+    for statement in catalog.sources[SURVEY].statements:
         assert (statement.correction is not None) == (statement.status == "contradicted"), statement.id
 
 
 def test_a_correction_belongs_to_a_contradiction(catalog: Catalog) -> None:
-    holds = next(s for s in catalog.survey.statements if s.status == "holds")
+    holds = next(s for s in catalog.sources[SURVEY].statements if s.status == "holds")
     with pytest.raises(ValidationError, match="contradicted statement only"):
         Statement(**{**holds.model_dump(), "readings": holds.readings, "correction": "Say something else."})
 
@@ -65,7 +65,7 @@ def test_a_correction_belongs_to_a_contradiction(catalog: Catalog) -> None:
 def test_what_is_contradicted_no_longer_leaves_the_errata(tmp_path: Path) -> None:
     """The status that counts is the one that the queries give, not the reviewed one."""
     copy = Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
-    path = copy / "survey" / "statements.yaml"
+    path = copy / "sources" / SURVEY / "statements.yaml"
     known = yaml.safe_load(path.read_text(encoding="utf-8"))
     entry = next(s for s in known["statements"] if s["id"] == "table-2-methods")
     entry["readings"] = [{"reading": "always", "sql": "SELECT count(*) > 0 AS holds FROM table2"}]
@@ -123,9 +123,9 @@ def test_the_contradicted_figure_stands_as_found(database: Path) -> None:
     """6.34 million of T5-3B is 0.222 percent, not the printed 0.223: the suggestion follows from the count."""
     with reading(database) as reader:
         figure = reader.one("SELECT * FROM errata WHERE kind = 'figure'")
-        measured = reader.one("SELECT measured FROM verdict WHERE locator = ?", figure.locator).measured
+        value = reader.one("SELECT value FROM verdict WHERE locator = ?", figure.locator).value
     assert figure.printed == "0.223"
-    assert f"Print {measured:.3f} " in figure.correction
+    assert f"Print {value:.3f} " in figure.correction
 
 
 def test_the_changes_page_holds_the_changelog(site: Path, pages: dict[str, Page]) -> None:

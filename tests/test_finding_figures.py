@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SURVEY
 from pydantic import ValidationError
-from surveykit.catalog.tables import DataCheck, Statement
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.records import CellExplanation, Explanation
+from surveykit.catalog.sources import Explanation
+from surveykit.catalog.statements import DataCheck, Statement
 from surveykit.database.reading import Reader, reading
 
 # A number that is no part of a name (T5-11B, wi_0, 34f60f3, 1e-3) and no number of a section, a table or a fraction.
@@ -29,8 +30,8 @@ OUTSIDE = {
     "ipt tradeoff": {"100": "tokens of the prompt, section 6.4"},
     "attention-fusion tradeoff": {"0.0009": "the paper's abstract"},
     "lets tradeoff": {"49.5": "the paper's abstract", "1.4": "the same", "0.2": "the same"},
-    "dora changed_percent": {"66.7": "LLaMA-7B as published: 32 layers, 4096 wide, feed-forward 11008"},
-    "ladder-side-tuning trainable_percent": {
+    "table2, DoRA, changed_percent": {"66.7": "LLaMA-7B as published: 32 layers, 4096 wide, feed-forward 11008"},
+    "table2, Ladder Side-Tuning, trainable_percent": {
         "17,967,384": "widths divided by 4 and the embedding of image features, from the authors' repository",
     },
     "no-spread-over-seeds": {
@@ -46,6 +47,14 @@ OUTSIDE = {
 """Figures that no query of ours can give, by finding, each with its source."""
 
 
+OF_THE_ROW = """
+    SELECT DISTINCT c.printed FROM verdict v JOIN claim c
+        ON c.source = v.source AND (c.method = v.method OR c.row_label IN (v.row_label, 'Houlsby'))
+    WHERE v.source = ? AND v.explanation = ? AND c.printed IS NOT NULL
+"""
+"""What a source prints of the method of an explanation, or of the one that it is compared with."""
+
+
 @dataclass
 class Finding:
     """A text that is published, and where its figures come from."""
@@ -59,16 +68,13 @@ class Finding:
 
 
 def findings(reader: Reader) -> Iterator[Finding]:
-    for e in reader.all("SELECT * FROM explanation ORDER BY method, position"):
-        printed = reader.all(
-            "SELECT printed FROM claim WHERE method = ? AND printed IS NOT NULL UNION SELECT printed FROM claim"
-            " WHERE row_label = 'Houlsby' AND printed IS NOT NULL",
-            e.method,
-        )
-        yield Finding(e.method, [e.text, e.innocent], 100, _row(reader, e.evidence), {p.printed for p in printed})
-    for e in reader.all("SELECT * FROM cell_explanation ORDER BY ALL"):
-        values, printed = _row(reader, e.evidence), set(re.findall(NUMBER, e.printed.replace("-", " ")))
-        yield Finding(f"{e.method} {e.column_name}", [e.text, e.innocent or ""], 100, values, printed)
+    for e in reader.all("SELECT * FROM explanation ORDER BY source, position"):
+        texts = [e.text, e.innocent or ""]
+        rows = reader.all(OF_THE_ROW, e.source, e.position)
+        ours = reader.all("SELECT value FROM verdict WHERE source = ? AND explanation = ?", e.source, e.position)
+        values = [*_row(reader, e.evidence), *_numbers([vars(row) for row in ours])]
+        printed = {number for row in rows for number in NUMBER.findall(row.printed.replace("-", " "))}
+        yield Finding(e.name, texts, 100, values, printed)
     for c in reader.all("SELECT c.*, r.rows FROM data_check c JOIN data_check_result r ON r.data_check = c.id"):
         values = [*_row(reader, c.evidence), *_numbers(json.loads(c.rows or "[]"))]
         yield Finding(c.id, [c.note, c.innocent or ""], 10, values)
@@ -92,7 +98,9 @@ def tradeoffs(reader: Reader) -> Iterator[Finding]:
             " WHERE s.method_id = ?",
             m.id,
         )
-        printed = reader.all("SELECT printed FROM claim WHERE method = ? AND printed IS NOT NULL", m.id)
+        printed = reader.all(
+            "SELECT printed FROM claim WHERE source = ? AND method = ? AND printed IS NOT NULL", SURVEY, m.id
+        )
         values = [*_numbers([vars(row) for row in counted]), *_numbers([vars(row) for row in behind])]
         yield Finding(f"{m.id} tradeoff", [m.tradeoff], 100, values, {p.printed for p in printed})
 
@@ -209,20 +217,20 @@ def test_the_runs_in_the_public_copy_have_our_counts(database: Path) -> None:
 
 def test_a_finding_says_how_it_can_have_come_about(catalog: Catalog) -> None:
     """None is published without its innocent explanation; the records refuse it."""
-    check = next(c for c in catalog.survey.data_checks if c.found)
+    survey = catalog.sources[SURVEY]
+    check = next(c for c in survey.data_checks if c.found)
     with pytest.raises(ValidationError, match="without anybody's fault"):
         DataCheck(**{**check.model_dump(), "innocent": None})
-    statement = next(s for s in catalog.survey.statements if s.status == "contradicted")
+    statement = next(s for s in survey.statements if s.status == "contradicted")
     with pytest.raises(ValidationError, match="without anybody's fault"):
         Statement(**{**statement.model_dump(), "innocent": None})
-    explanation = catalog.methods["prompt-tuning"].explanations[0]
-    with pytest.raises(ValidationError, match="innocent"):
-        Explanation(**{**explanation.model_dump(), "innocent": None})
-    cell = next(e for e in catalog.methods["far"].cell_explanations if e.column == "trainable_percent")
-    with pytest.raises(ValidationError, match="without anybody's fault"):
-        CellExplanation(**{**cell.model_dump(), "innocent": None})
+    named = next(e for e in survey.explanations if e.row == "Prompt tuning" and e.models)
+    inconsistent = next(e for e in survey.explanations if e.row == "FAR" and e.cause == "source_inconsistent")
+    for explanation in (named, inconsistent):
+        with pytest.raises(ValidationError, match="without anybody's fault"):
+            Explanation(**{**explanation.model_dump(), "innocent": None})
     with pytest.raises(ValidationError, match="mere remark"):
-        Explanation(**{**explanation.model_dump(), "remark": "Of no weight."})
+        Explanation(**{**named.model_dump(), "remark": "Of no weight."})
 
 
 WORDS = (

@@ -123,7 +123,7 @@ def test_evidence(root: str) -> None:
     result = query.ask(root, condition="id = 'lora'", select="id", evidence=True, backbone="t5-3b")
     [(method, facts)] = result.evidence
     assert method == "lora"
-    assert ["column", "type", "R", "survey_table", "Table 1, row LoRa"] in facts
+    assert ["column", "type", "R", "lialin2023scaling", "Table 1, row LoRa"] in facts
     assert ["measured", "trainable", "5898240", "engine, from config", "lora/qv-r8 on t5-3b, run 0123abcd"] in facts
 
 

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from perturbed import Tables, holds, undecided
 from pydantic import ValidationError
-from surveykit.catalog.tables import Statement
 
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.statements import Statement
 from surveykit.database.audit import OF_THE_AUDIT
 from surveykit.database.child import check_statement, readable
 
@@ -81,7 +81,8 @@ def connection(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="module")
 def readings(catalog: Catalog) -> dict[str, str]:
-    return {f"{s.id} {i}": r.sql for s in catalog.survey.statements for i, r in enumerate(s.readings, start=1)}
+    statements = [s for folder in catalog.sources.values() for s in folder.statements]
+    return {f"{s.id} {i}": r.sql for s in statements for i, r in enumerate(s.readings, start=1)}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def _stands(number: str, sources: list[str]) -> bool:
 
 
 def test_headlines_differ(catalog: Catalog) -> None:
-    headlines = [s.headline for s in catalog.survey.statements]
+    headlines = [s.headline for folder in catalog.sources.values() for s in folder.statements]
     assert len(set(headlines)) == len(headlines)
 
 

@@ -205,7 +205,8 @@ class Explanation(Record):
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
     innocent: str | None = Field(default=None, min_length=20)
-    """How the figures can have come about without anybody's fault, and what speaks against our reading."""
+    """How the figures can have come about without anybody's fault, and what speaks against our reading; needed where the
+    row names its model, and where figures contradict each other."""
     evidence: str | None = None
     """A SELECT of one row whose values are the figures that the text derives."""
     fits_setup: Setup | None = None
@@ -222,7 +223,7 @@ class Explanation(Record):
         if (self.cause in NAMES_A_SETUP) != (self.fits_setup is not None):
             needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
             raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
-        if self.cause == "source_inconsistent" and self.innocent is None:
+        if self.innocent is None and (self.models or self.cause == "source_inconsistent"):
             raise ValueError("say in `innocent` how the figures can have come about without anybody's fault")
         if self.remark is not None and self.cause != "source_inconsistent":
             raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")

@@ -18,7 +18,7 @@ from surveykit.record import BackboneId, ConfigurationId, InDatabase, MethodId, 
 Printed = Annotated[Decimal, Field(max_digits=24, decimal_places=6)]
 SourceKey = Annotated[str, InDatabase(refers_to="source", comment="Key of the source, as in source.key")]
 TableName = Annotated[str, InDatabase(comment="Name of the table in its source, such as table5")]
-RowLabel = Annotated[str, InDatabase(comment="Label of the row, as printed")]
+RowLabel = Annotated[str, InDatabase(comment="What the row is called in its table, as printed")]
 ColumnName = Annotated[str, InDatabase(comment="Which cell of the row: the column of the source's table")]
 
 
@@ -63,7 +63,7 @@ class SourceTable(Row):
     says: str
     """What the table shows."""
     rows: int
-    """Printed rows."""
+    """How many rows it has, as printed."""
     as_printed: str
     """Table of this database that holds its cells as printed."""
 
@@ -115,7 +115,7 @@ class PrintedModel(Row):
     source: SourceKey
     table_name: TableName
     printed: str
-    """Label of the model, as printed."""
+    """What the table calls the model, as printed."""
     backbone: BackboneId | None
     """Model that the label means; NULL where the catalog does not have it."""
     reason: str | None
@@ -180,7 +180,7 @@ class Claim(_Cell):
     backbone: BackboneId | None
     """Model of the row; NULL where it names none, or the catalog does not have it."""
     model_label: str | None
-    """Label of the model, as printed."""
+    """What the table calls the model, as printed."""
     means: str | None
     """How a printed word is read, where the table says so."""
     tier: Tier

@@ -111,7 +111,7 @@ class MemoryPrediction(Row):
     read_as: ConfigurationId | None
     """Configuration of another method whose parameter count the row prints; NULL where there is none."""
     read_as_gb: Measured | None
-    """Predicted peak of that configuration; NULL where it was not traced in this setting."""
+    """Predicted peak of that configuration, in the unit of the claim; NULL where it was not traced in this setting."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:

@@ -8,9 +8,9 @@ SELECT
     100 * avg(CAST(printed.test_accuracy AS DOUBLE)) AS mean_accuracy,  -- Percent of the test set, on average
     100 * (max(CAST(printed.test_accuracy AS DOUBLE)) - min(CAST(printed.test_accuracy AS DOUBLE)))
         AS accuracy_spread,  -- Highest less lowest accuracy, in points of percent
-    avg(CAST(printed.mem_reserved_max AS DOUBLE)) AS mean_peak_bytes,  -- Highest reserved memory, on average
+    avg(CAST(printed.mem_reserved_max AS DOUBLE)) AS mean_peak_bytes,  -- Bytes of reserved memory at its highest, on average
     100 * (max(CAST(printed.mem_reserved_max AS DOUBLE)) / min(CAST(printed.mem_reserved_max AS DOUBLE)) - 1)
-        AS peak_spread_percent  -- How far the run with most memory lies above the one with least
+        AS peak_spread_percent  -- How far the run with most memory lies above the one with least, in percent of the latter
 FROM peft_metamathqa_history AS printed
 GROUP BY printed.experiment, printed.max_steps, printed.lr, printed.seed, printed.accelerator
 HAVING count(*) >= 3 AND count(DISTINCT printed.trainable) = 1;
