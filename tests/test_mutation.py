@@ -190,7 +190,9 @@ def test_any_recipe(name: str) -> None:
     assert altered
 
 
-JUDGED = {(v.claim.source, v.explanation.name) for v in verify_counts(REAL, REAL.measurements).verdicts if v.explanation}
+JUDGED = {
+    (v.claim.source, v.explanation.name) for v in verify_counts(REAL, REAL.measurements).verdicts if v.explanation
+}
 EXPLANATIONS = [
     (key, explanation)
     for key, folder in REAL.sources.items() for explanation in folder.explanations if (key, explanation.name) in JUDGED
@@ -225,7 +227,10 @@ def test_any_explanation(key: str, explanation: Explanation) -> None:
         with pytest.raises(ValidationError):
             Explanation.model_validate({**explanation.model_dump(), "cause": "unresolved"})
     elif explanation.cause == "unresolved":
-        alterations += [{"fits_setup": Setup(configuration=own), "cause": "other_configuration"}, {"cause": "truncated"}]
+        alterations += [
+            {"fits_setup": Setup(configuration=own), "cause": "other_configuration"},
+            {"cause": "truncated"},
+        ]
     assert findings(with_explanation(key, explanation)), "it was removed"
     for alteration in alterations:
         found = findings(with_explanation(key, explanation, explanation.model_copy(update=alteration)))
