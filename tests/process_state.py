@@ -45,6 +45,7 @@ def words_of(folder: Path) -> dict[str, tuple[list[list[str]], list[list[str]]]]
     """For every command the words with which it works, on little, and those with which it fails."""
     config, model, t5, none = (str(folder / name) for name in ("mkdocs.yml", "model", "t5", "none"))
     step = ["--batch", "2", "--length", "8"]
+    own = ["--catalog", str(folder / "own")]
     sample = ["--sample", "1"]  # in this very process; measuring trials tries others
     memory = ["--gpu-memory", "1GB", *step, "--methods", "lora", "--quiet"]
     return {
@@ -64,7 +65,16 @@ def words_of(folder: Path) -> dict[str, tuple[list[list[str]], list[list[str]]]]
             [["nothing"], ["lora", "--model", none, *step]],
         ),
         "trial": ([["lora", "--model", model, "--steps", "1", *step, "--quiet"]], [["lora", "--model", none]]),
-        "verify": ([["--table", "5", *sample]], [["--catalog", none]]),
+        "sources": ([[]], [["--catalog", none]]),
+        "check": ([[str(folder / "claims.csv"), "--model", model]], [[none, "--model", model]]),
+        "new": (
+            [["source", "my-draft", *own], ["method", "my-method", *own], ["model", "my-model", *own]],
+            [["source", "my-draft", *own], ["method", "My Method", *own]],
+        ),
+        "verify": (
+            [["--table", "table5", *sample], ["--source", "lialin2023scaling", *sample]],
+            [["--catalog", none], ["--source", "nothing"]],
+        ),
         "verify-params": ([["--method", "lora", "--backbone", "t5-large", "--quiet"]], [["--method", "nothing"]]),
         "verify-backbones": ([], [["t5-large", "--checkpoint", none], ["nothing"]]),
         "fit": ([["--model", t5, *memory]], [["--model", none, *memory]]),
@@ -144,6 +154,7 @@ def run_all(folder: Path) -> list[dict[str, Any]]:
     site_config.write(folder, Path("/nowhere"))
     save_bert(folder / "model")
     small_models.CONFIGS["t5"]().save_pretrained(folder / "t5")
+    (folder / "claims.csv").write_text("method,column,printed\nlora,trainable,1\n", encoding="utf-8")
     (folder / "temporary").mkdir()
     tempfile.tempdir = str(folder / "temporary")
     os.environ[cache.ENVIRONMENT] = str(folder / "cache")

@@ -20,6 +20,8 @@ WORDS = {
     "count": ["lora", "--model", "none"],
     "fit": ["--model", "none", "--gpu-memory", "1GB", "--batch", "1", "--length", "8"],
     "trial": ["lora", "--model", "none"],
+    "check": ["none.csv", "--model", "none"],
+    "new": ["source", "none"],
     "show": ["lora"],
     "compare": ["lora", "ia3"],
     "cite": ["lora"],
@@ -65,8 +67,8 @@ def test_a_fault_in_a_command(
     assert "\x1b" not in captured.err
 
 
-READING = ["query", "fields", "where", "audit", "show", "compare", "cite", "export"]
-LOADING = ["validate", "build", "measure", "verify", "verify-params", "verify-backbones"]
+READING = ["query", "fields", "where", "sources", "audit", "show", "compare", "cite", "export"]
+LOADING = ["validate", "build", "measure", "check", "verify", "verify-params", "verify-backbones"]
 # Where a fault is put, and the commands that get there.
 PLACES = {
     "surveykit.catalog.locate.locate": [*READING, *LOADING, "schema"],

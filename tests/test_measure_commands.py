@@ -168,8 +168,7 @@ def test_verify_prints_data_on_stdout_and_the_rest_on_stderr(capsys: pytest.Capt
     assert capsys.readouterr().out.splitlines()[1].startswith("KronA,t5-3b,params_millions,0.41,0.589824,differs,")
     assert main([*arguments, "--summary"]) == 0
     assert capsys.readouterr().out == (
-        "Table 5: 0 of 1 row matches in both parameter figures; 0 of 2 printed figures match; "
-        "2 differ and fit another setup, which is named.\n"
+        "Scaling Down to Scale Up, Table 5: 0 of 1 rows match in every count; of 2 cells 2 differ and fit another setup.\n"
     )
 
 
