@@ -15,6 +15,7 @@ from conftest import CATALOG
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surveykit import query, validate
 from surveykit.catalog.files import read_text
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT, locate
@@ -280,3 +281,46 @@ def test_a_broken_catalog_in_the_working_directory_is_not_passed_over(
     with pytest.raises(SurveyError, match=r"^\./catalog: 'catalog' is no catalog"):
         locate()
     assert locate("bundled").folder == str(CATALOG)
+
+
+VIEW = "-- {0} of a source\nCREATE VIEW {0} AS\nSELECT id FROM method;\n"
+ONLY_THE_DATABASE_TELLS: dict[str, tuple[str, str, str]] = {
+    "no SQL": ("views/mine.sql", VIEW.format("mine").replace("FROM", "FORM"), "syntax error at or near"),
+    "no such table": ("views/mine.sql", VIEW.format("mine").replace("method", "methot"), "methot"),
+    "a column twice": ("views/mine.sql", VIEW.format("mine").replace("SELECT id", "SELECT id, id"), "id_1"),
+    "another name": ("views/mine.sql", VIEW.format("other"), "the file begins with comments and CREATE VIEW mine AS"),
+    "a name that is taken": ("views/methods.sql", VIEW.format("methods"), "there is a table or view of this name already"),
+    "no view": ("views/mine.sql", "DROP TABLE method;\n", "the file begins with comments and CREATE VIEW mine AS"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ONLY_THE_DATABASE_TELLS)
+def test_a_view_that_a_source_brings_is_told_with_its_file(copy: Path, case: str) -> None:
+    file, text, message = ONLY_THE_DATABASE_TELLS[case]
+    (copy / SURVEY / file).write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogError, match=re.escape(message)) as caught:
+        validate(catalog=copy)
+    assert [problem.file for problem in caught.value.problems] == [f"catalog/{SURVEY}/{file}"]
+
+
+def test_names_of_a_source_s_tables_and_columns_are_names_in_the_database(copy: Path) -> None:
+    """Words of SQL may be columns; what would have a name of ours may not."""
+    tables = copy / "sources" / "data" / "tables"
+    tables.mkdir(parents=True)
+    (copy / "sources" / "data" / "source.yaml").write_text(
+        'name: Data\nkind: draft\ndate: "2026-01-02"\nread: Written for this test.\ntier: printed\n', encoding="utf-8"
+    )
+    for name, column in (("order", "group"), ("check", "select")):
+        (tables / f"{name}.yaml").write_text(f"locator: Here\nsays: Something\ntext: {{{column}: A word}}\n", "utf-8")
+        (tables / f"{name}.csv").write_text(f"{column}\nx\n", encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"data/tables/check\.yaml: the database has data_check already"):
+        validate(catalog=copy)
+    for path in tables.glob("check.*"):
+        path.unlink()
+    assert "data" in validate(catalog=copy).sources
+    assert query(sql='SELECT "group" AS word FROM data_order', catalog=copy).rows == [["x"]]
+    edit(tables / "order.yaml", "group:", "position:")
+    edit(tables / "order.csv", "group", "position")
+    assert any("no column can be called 'position'" in line for line in problems(copy))
+    (copy / "sources" / "data").rename(copy / "sources" / "2data")
+    assert any("sources/2data: the key of a source is" in line for line in problems(copy))

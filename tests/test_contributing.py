@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import CATALOG, ROOT
 
+from surveykit.scaffold import write
+
 PARTS = ("surveykit", "catalog", "site/docs", "tests", ".github", ".ci", "examples", "benchmarks", "constraints.txt",
          "mkdocs.yml", "pyproject.toml", "CITATION.cff", ".pre-commit-hooks.yaml")  # fmt: skip
 PAPER = """
@@ -34,44 +36,55 @@ ON_THE_WHOLE_CATALOG = [
 """Tests of how much there is, of every method's texts, and of files that are made from the rest."""
 
 
-def blocks(language: str) -> list[str]:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    example = text.partition("<!-- example:")[2]
-    return re.findall(rf"```{language}\n(.*?)```", example, re.DOTALL)
+CLAIM = "optimizer_state: {quantity: optimizer_state, unit: million}"
 
 
-def template() -> str:
-    text = (CATALOG / "README.md").read_text(encoding="utf-8").partition("<!-- template:")[2]
-    return str(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+def blocks(mark: str, language: str) -> list[str]:
+    """Code of CONTRIBUTING behind a mark, up to the next heading."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition(f"<!-- {mark}:")[2].partition("\n### ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def put(text: str, start: str, end: str, new: str) -> str:
-    """The text with other lines from one up to another."""
-    assert text.count(f"\n{start}") == text.count(f"\n{end}") == 1
-    return text[: text.index(f"\n{start}") + 1] + new + text[text.index(f"\n{end}") + 1 :]
+    """The text with other lines from one up to another, or up to its end."""
+    assert text.count(f"\n{start}") == 1
+    after = text[text.index(f"\n{end}") + 1 :] if end else ""
+    return text[: text.index(f"\n{start}") + 1] + new + after
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with the template's method, which brings a paper, and the example of a kind with a method of it."""
+    """The project with what `surveykit new` writes, a paper of its own, and the examples of a kind and of a quantity."""
     folder = tmp_path_factory.mktemp("contributed")
     for part in (*PARTS, *(path.name for path in ROOT.glob("*.md"))):
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / part, folder / part)
-    with (folder / "catalog" / "papers.bib").open("a", encoding="utf-8") as papers:
+    catalog = folder / "catalog"
+    with (catalog / "papers.bib").open("a", encoding="utf-8") as papers:
         papers.write(PAPER)
-    method = template()
+    (path,) = write("method", "example-method", catalog)
+    method = path.read_text(encoding="utf-8")
     assert "paper: hu2022lora" in method
-    recipe, words = blocks("yaml")
-    of_the_kind = put(put(method, "    recipe:", "explanations:", recipe), "pseudocode:", "configurations:", words)
+    recipe, words = blocks("example", "yaml")
+    of_the_kind = put(put(method, "    recipe:", "", recipe), "pseudocode:", "configurations:", words)
     for name, text in (
         ("example-method", method.replace("paper: hu2022lora", "paper: doe2026example")),
         ("example-kind", of_the_kind.replace("example-method", "example-kind").replace("[EM]", "[]")),
     ):
-        (folder / "catalog" / "methods" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    (folder / "surveykit" / "recipes" / "steering.py").write_text(blocks("python")[0], encoding="utf-8")
+        (catalog / "methods" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "surveykit" / "recipes" / "steering.py").write_text(blocks("example", "python")[0], encoding="utf-8")
+    write("model", "example-model", catalog)
+    (quantity,) = blocks("quantity", "yaml")
+    with (catalog / "quantities.yaml").open("a", encoding="utf-8") as quantities:
+        quantities.write(quantity)
+    write("source", "example-source", catalog)
+    table = catalog / "sources" / "example-source" / "tables" / "results.yaml"
+    table.write_text(put(table.read_text(encoding="utf-8"), "text:", "", f"  {CLAIM}\n"), encoding="utf-8")
+    cells = table.with_suffix(".csv")  # AdamW keeps two numbers for each parameter
+    lines = cells.read_text(encoding="utf-8").replace("note", "optimizer_state").splitlines()
+    cells.write_text("\n".join([lines[0], f"{lines[1]}4.72", f"{lines[2]}9.44", ""]), encoding="utf-8")
     return folder
 
 
@@ -105,23 +118,23 @@ def rows(copy: Path, shelf: str, method: str) -> list[dict[str, str]]:
 
 
 def test_what_contributing_says_to_do_is_enough(copy: Path) -> None:
-    """The steps for a method and for a kind, in their order; then what the project tests of its whole catalog."""
+    """The steps for each thing that can be added, in their order; then what the project tests of its whole catalog."""
     steps = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for step in (
-        "surveykit validate",
-        "surveykit schema",
-        "surveykit measure example-method",
-        "surveykit verify-params",
-    ):
-        assert step in steps
+    for step in ("validate", "schema", "measure example-method", "verify", "new method", "new source"):
+        assert f"surveykit {step}" in " ".join(steps.split()), step
     methods = len(list((CATALOG / "methods").glob("*.yaml")))
     commands = [["validate"], ["schema"]]
     for method in ("example-method", "example-kind"):
         commands.append(["measure", method, "--backbone", "t5-small", "--quiet"])
         commands.append(["verify-params", "--method", method, "--backbone", "t5-small", "--quiet"])
+    commands.append(["verify", "--source", "example-source", "--sample", "0", "--format", "csv", "--quiet"])
+    commands.append(["count", "lora", "--model", "example-model"])
     printed = done_in(copy, commands, [f"tests/{name}" for name in ON_THE_WHOLE_CATALOG])
     assert f"valid: {methods + 2} methods" in printed
-    print(printed)
+    judged = [row for row in csv.reader(printed.splitlines()) if row[:1] == ["example-source"]]
+    assert [(row[4], row[6]) for row in judged] == [
+        (figure, "match") for figure in ("2.36", "0.32", "4.72", "4.72", "0.64", "9.44")
+    ]
     (count,) = rows(copy, "counts", "example-kind")
     assert (count["trainable"], count["update_rank"]) == (str(2 * 18 * 512), "1")
     (cost,) = rows(copy, "costs", "example-kind")

@@ -74,14 +74,15 @@ def test_any_missing_record() -> None:
 
 
 def test_any_claim_in_its_last_digit() -> None:
-    """Every count of a named configuration that matches, in every source."""
+    """Every count of a named configuration that matches, in every source; in the first, where some tolerance is given."""
     altered = 0
     for verdict in verify_counts(REAL, REAL.measurements).verdicts:
         claim = verdict.claim
         printed = claim.printed or ""
         if verdict.word != "match":
             continue
-        place = max(i for i, letter in enumerate(printed) if letter.isdigit())
+        digits = [i for i, letter in enumerate(printed) if letter.isdigit()]
+        place = digits[0 if REAL.quantities.by_id[claim.quantity].tolerance else -1]
         other = f"{printed[:place]}{(int(printed[place]) + 5) % 10}{printed[place + 1 :]}"
         table = REAL.sources[claim.source].tables[claim.table]
         cells = {**table.rows[claim.position - 1], claim.column: other}
@@ -89,10 +90,10 @@ def test_any_claim_in_its_last_digit() -> None:
         tables = {**REAL.sources[claim.source].tables, table.id: dataclasses.replace(table, rows=rows)}
         evidence = [m for m in REAL.measurements if (m.configuration, m.backbone) == (claim.configuration, claim.model)]
         catalog = with_source(claim.source, tables=tables)
-        if next(c for c in catalog.claims if c.place == claim.place).method is None:
-            continue  # the label is read by this very figure, so that the loader refuses another one
+        if next(c for c in catalog.claims if c.place == claim.place).configuration != claim.configuration:
+            continue  # the label is read by this very figure: another one means something else, or is refused
         found = verify_counts(catalog, evidence).findings
-        assert [f.where for f in found if f.check == "unexplained"] == [verdict.name], claim.place
+        assert verdict.name in {f.where for f in found}, claim.place
         altered += 1
     assert altered > 100
 
