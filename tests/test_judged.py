@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pytest
+from conftest import SURVEY
 from real_catalog import rows_of
 
 from surveykit.cli import main
@@ -50,8 +51,10 @@ def expected(database: Path) -> dict[tuple[str, str], Expected]:
                 answers = {measured: (kinds.get(re.split(r"[+,]", measured)[0], re.split(r"[+,]", measured)[0]),)}
             found[method, anchor] = Expected(verdict, answers.get(measured, (measured,)), (configuration, backbone))
         for method, row, backbone, name, column, measured, outcome, configuration, decimals in connection.execute(
-            "SELECT v.method, v.row_label, v.backbone, b.name, v.column_name, v.measured, outcome, v.configuration,"
-            " c.decimals FROM verdict v JOIN claim c USING (locator, method) JOIN backbone b ON b.id = v.backbone"
+            "SELECT v.method, v.row_label, v.backbone, b.name, v.column_name, v.value, outcome, v.configuration, c.decimals"
+            " FROM verdict v JOIN claim c USING (source, table_name, position, column_name) JOIN backbone b"
+            " ON b.id = v.backbone WHERE v.source = ? AND v.table_name = 'table5' AND v.quantity = 'trainable'",
+            [SURVEY],
         ).fetchall():
             label = slug.sub("-", row.lower().replace("+", "-plus")).strip("-")
             anchor = f"{label}-{backbone}-{column.removeprefix('params_')}"
@@ -190,9 +193,10 @@ def test_every_verdict_of_the_comparison_is_of_the_figure_in_its_line(site: Path
 def test_the_api_and_the_views_take_a_figure_from_the_row_of_its_verdict(site: Path, database: Path) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT t.params_millions_measured, v.measured, t.configuration, v.configuration, t.params_millions_outcome,"
+            "SELECT t.params_millions_measured, v.value, t.configuration, v.configuration, t.params_millions_outcome,"
             " v.outcome FROM table5 t JOIN verdict v ON v.backbone = t.backbone AND v.row_label = t.row_label"
-            " AND v.column_name = 'params_millions'"
+            " AND v.column_name = 'params_millions' WHERE v.source = ?",
+            [SURVEY],
         ).fetchall()
         cells = connection.execute(
             "SELECT locator, method, measured, configuration, backbone, sense, verdict FROM cell_verdict"
@@ -212,9 +216,9 @@ def test_show_prints_each_verdict_with_what_it_judged(database: Path, capsys: py
             assert main(["show", method, "--format", "json"]) == 0
             printed = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
             cells = connection.execute(
-                "SELECT 'Table ' || table_number || ', ' || column_name, measured, configuration, backbone, sense, verdict,"
-                " found_by FROM cell_verdict WHERE method = ?",
-                [method],
+                "SELECT locator, measured, configuration, backbone, sense, verdict, found_by FROM verdict"
+                " WHERE method = ? AND source = ? AND (verdict <> 'not_comparable' OR table_name IN ('table1', 'table2'))",
+                [method, SURVEY],
             ).fetchall()
             assert cells
             for what, measured, configuration, backbone, sense, verdict, found_by in cells:

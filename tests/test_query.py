@@ -107,7 +107,7 @@ def test_mistakes_are_explained(root: str, asked: dict[str, str], message: str) 
 def test_values_keep_their_kind(root: str) -> None:
     sql = "SELECT id, disk, year, trainable_percent_min, trainable_percent_measured, NULL AS nothing FROM methods ORDER BY id"
     result = query.ask(root, sql=sql)
-    assert result.types[:5] == ["VARCHAR", "BOOLEAN", "INTEGER", "DECIMAL(18,6)", "DOUBLE"]
+    assert result.types[:5] == ["VARCHAR", "BOOLEAN", "INTEGER", "DECIMAL(24,6)", "DOUBLE"]
     assert result.rows[1] == ["lora", True, 2022, Decimal("0.010000"), 235_929_600 / 737_668_096, None]
 
 

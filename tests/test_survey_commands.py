@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 import small_catalog
-from conftest import CATALOG
+from conftest import CATALOG, SURVEY
 from real_catalog import rows_of
 
 from surveykit.cli import main
@@ -30,17 +32,18 @@ def test_show_puts_claims_beside_measurements(capsys: pytest.CaptureFixture[str]
     code, out, _ = ask(capsys, "show", "ia3", "--format", "json")
     assert code == 0
     facts = json.loads(out)
-    row = next(f for f in facts if f["what"] == "Table 5, params_millions on t5-11b")
-    assert (row["claimed"], row["measured"], row["verdict"]) == ("3.48", "5.5050", "unresolved (unresolved)")
+    row = next(f for f in facts if f["what"] == "Table 5, T511B, IA3, params_millions")
+    assert (row["claimed"], row["measured"], row["verdict"]) == ("3.48", "5.50502", "differs (unresolved)")
+    assert any(f["what"].startswith("peft-metamathqa: ") and f["verdict"] == "match" for f in facts)
     assert any(f["what"] == "effective overhead" and f["claimed"] == "gating" for f in facts)
-    assert any("2*A*I + F*f" in f["evidence"] for f in facts)
+    assert any("2*A*Kv + F*f" in f["evidence"] for f in facts)
 
 
 def test_show_takes_other_names_and_reads_as_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = ask(capsys, "show", "lst", "--format", "json")
     assert code == 0
     facts = {f["what"]: f for f in json.loads(out)}
-    backward = facts["Table 1, bp"]
+    backward = facts["Table 1, row Ladder Side-Tuning, bp"]
     assert (backward["claimed"], backward["measured"], backward["verdict"]) == ("✓", "none", "match")
     assert "0 of 48 blocks" in backward["evidence"]
     assert float(facts["memory, share of full tuning"]["measured"]) < 0.5
@@ -51,6 +54,28 @@ def test_show_says_that_a_recipe_is_a_reconstruction(capsys: pytest.CaptureFixtu
     assert code == 0
     assert "Reconstruction:" in out
     assert "Trade-off:" in out
+
+
+def test_a_catalog_without_the_survey_is_asked_like_any_other(
+    small: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.rmtree(small / "sources")
+    bibliography = small / "papers.bib"
+    entries = re.split(r"(?m)^(?=@)", bibliography.read_text(encoding="utf-8"))
+    bibliography.write_text("".join(entry for entry in entries if f"{{{SURVEY}," not in entry), encoding="utf-8")
+    assert ask(capsys, "query", "id = 'lora'", "--select", "id,trainable_measured", catalog=small)[0] == 0
+    code, out, _ = ask(capsys, "show", "lora", catalog=small)
+    assert code == 0
+    assert "Survey section" not in out
+    assert ask(capsys, "compare", "lora", "prefix-tuning", "--backbone", "t5-3b", catalog=small)[0] == 0
+    assert ask(capsys, "audit", catalog=small)[0] == 0
+    assert ask(capsys, "export", "--format", "csv", str(tmp_path / "data"), catalog=small)[0] == 0
+    words = ("fit", "--quiet", "--model", "t5-large", "--gpu-memory", "80GB", "--batch", "1", "--length", "64")
+    assert ask(capsys, *words, "--methods", "lora", catalog=small)[0] == 0
+    code, _, err = ask(capsys, "site", catalog=small)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert f"sources/{SURVEY}" in err
 
 
 def test_compare_puts_methods_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +176,7 @@ HOLDS = """
 def test_a_statement_is_held_to_its_reviewed_status(
     small: Path, capsys: pytest.CaptureFixture[str], status: str, sql: str, code: int, message: str
 ) -> None:
-    path = small / "survey" / "statements.yaml"
+    path = small / "sources" / SURVEY / "statements.yaml"
     path.write_text("statements:" + HOLDS.format(status=status, sql=sql), encoding="utf-8")
     found, out, err = ask(capsys, "audit", catalog=small)
     assert found == code, err
@@ -166,10 +191,10 @@ def test_a_data_check_is_held_to_its_reviewed_count(small: Path, capsys: pytest.
         "    sql: SELECT id FROM method WHERE id LIKE '%-tuning' ORDER BY 1\n    found: {}\n    note: For a test.\n"
         "    innocent: A name like another.\n"
     )
-    (small / "survey" / "data_checks.yaml").write_text(text.format(2), encoding="utf-8")
-    (small / "survey" / "statements.yaml").write_text("statements: []\n", encoding="utf-8")
+    checks = small / "sources" / SURVEY / "data_checks.yaml"
+    checks.write_text(text.format(2), encoding="utf-8")
     assert ask(capsys, "audit", "--data", catalog=small)[0] == 0
-    (small / "survey" / "data_checks.yaml").write_text(text.format(1), encoding="utf-8")
+    checks.write_text(text.format(1), encoding="utf-8")
     code, _, err = ask(capsys, "audit", "--data", catalog=small)
     assert code == 1
     assert "data check tunings: reviewed with 1 rows, now 2" in err

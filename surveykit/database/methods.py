@@ -73,7 +73,8 @@ def portrait(reader: Reader, name: str) -> Portrait:
     """
     name = method_id(reader, name)
     m = reader.one("SELECT * FROM method JOIN paper ON paper.key = method.paper WHERE method.id = ?", name)
-    words = [f"{m.name}: {m.title} ({m.year}). Survey section {m.section}, {m.family.replace('_', ' ')}."]
+    family = f"{f'Survey section {m.section}, ' if m.section else ''}{m.family.replace('_', ' ')}."
+    words = [f"{m.name}: {m.title} ({m.year}). {family[0].upper()}{family[1:]}"]
     words += [m.idea, f"Trade-off: {m.tradeoff}"]
     words += [f"Reconstruction: {m.reconstruction}"] if m.reconstruction else []
     words += [f"Not instantiated: {m.not_instantiated}"] if m.not_instantiated else []
@@ -81,38 +82,25 @@ def portrait(reader: Reader, name: str) -> Portrait:
 
 
 def _facts(reader: Reader, name: str) -> list[Fact]:
-    """The argument about a method, claim beside evidence: cells of Tables 1 and 2, figures of Table 5, what the default
-    configuration costs on T5-Large, and its counts on every backbone."""
+    """The argument about a method, claim beside evidence: what sources say of the method as such or what of their figures
+    is judged, what the default configuration costs on one model, and its counts on every model."""
     _, rows = reader.listing(
-        """
+        f"""
         SELECT what, claimed, measured, measured_of, verdict, evidence FROM (
             SELECT 1 AS part, list_position(['type', 'disk', 'ram', 'bp', 'overhead'], name) AS place,
                    'effective ' || name AS what, coalesce(value, status) AS claimed,
                    NULL::VARCHAR AS measured, NULL::VARCHAR AS measured_of, NULL::VARCHAR AS verdict, source || ': ' || locator AS evidence
             FROM attribute WHERE method = $name
             UNION ALL
-            SELECT 2, table_number * 100 + row_number() OVER (PARTITION BY table_number ORDER BY locator),
-                   'Table ' || table_number || ', ' || column_name, printed, measured,
+            SELECT 2, row_number() OVER (ORDER BY source <> word_of, source, table_name, place, locator),
+                   if(source = word_of, '', source || ': ') || locator, printed, measured,
                    configuration || ' on ' || backbone || coalesce(', ' || sense, ''),
-                   coalesce(verdict || ', found by ' || nullif(found_by, 'default'), verdict) || coalesce(' (' || cause || ')', ''), reason || coalesce(' ' || explanation, '')
-            FROM cell_verdict WHERE method = $name
+                   verdict || if(found_by = 'search', ', found by search', '')
+                       || coalesce(' (' || cause || coalesce(': ' || fits_setup, '') || ')', ''),
+                   reason || coalesce(' ' || explained, '')
+            FROM ({_JUDGED}), judging
             UNION ALL
-            SELECT 3, 5, 'Table 5, ' || column_name || ' on ' || backbone, printed,
-                   CAST(round(measured, 4) AS VARCHAR), configuration || ' on ' || backbone,
-                   coalesce(cause || ' (' || outcome || ')', verdict),
-                   coalesce(explanation, locator)
-            FROM table5_verdict WHERE method = $name
-            UNION ALL
-            SELECT 3, 6, 'Table 5, ram_gb on ' || backbone || ' (' || row_label || ')', CAST(CAST(printed_gb AS DOUBLE) AS VARCHAR),
-                   CAST(round(CAST(predicted_gb AS DOUBLE), 2) AS VARCHAR), configuration || ' on ' || backbone, 'predicted',
-                   printf('batch %d, %d positions, %s: %+.0f %%', batch, length, dtype, error_percent)
-            FROM table5_memory WHERE method = $name AND is_best_setting
-            UNION ALL
-            SELECT 3, 7, 'score on ' || backbone || ' (' || method || '), recomputed', NULL,
-                   CAST(round(score_mean, 2) AS VARCHAR), NULL, NULL,
-                   coalesce('doubtful: ' || caveat || coalesce('; the mean would then be ' || round(score_if_fraction, 2), ''), 'Appendix B')
-            FROM table4_recomputed WHERE method_id = $name AND score_mean IS NOT NULL
-            UNION ALL
+            {_RECOMPUTED if reader.has("table4_recomputed") else ""}
             SELECT 4, fact.place, fact.what, NULL, fact.value, configuration || ' on ' || backbone, NULL,
                    'configuration ' || configuration_name
             FROM methods, LATERAL (VALUES
@@ -143,6 +131,21 @@ def _facts(reader: Reader, name: str) -> list[Fact]:
     return [Fact(*row) for row in rows]
 
 
+_JUDGED = """
+            SELECT v.source, v.table_name, v.locator, v.printed, v.measured, v.configuration, v.backbone, v.sense, v.verdict,
+                   v.found_by, v.cause, v.fits_setup, v.reason, v.explained, min(v.position) AS place
+            FROM verdict v JOIN claim c USING (source, table_name, position, column_name)
+            WHERE v.method = $name AND (v.verdict <> 'not_comparable' OR (c.model_label IS NULL AND c.backbone IS NULL))
+            GROUP BY ALL
+"""
+"""Equal cells of several runs are one: of a count, only the first tells something."""
+_RECOMPUTED = """
+            SELECT 3, 0, 'score on ' || backbone || ' (' || method || '), recomputed', NULL,
+                   CAST(round(score_mean, 2) AS VARCHAR), NULL, NULL,
+                   coalesce('doubtful: ' || caveat || coalesce('; the mean would then be ' || round(score_if_fraction, 2), ''), 'Appendix B')
+            FROM table4_recomputed WHERE method_id = $name AND score_mean IS NOT NULL
+            UNION ALL
+"""
 _COMPARED = (
     "type", "disk", "ram", "bp", "overhead", "family", "section", "year", "trainable_percent_printed",
     "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b", "evaluated_over_20b", "in_peft",
@@ -173,20 +176,29 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Compari
     rows["year"] = tuple(map(str, rows["year"]))
     formulas = {row.method: row.formula_trainable for row in reader.all("SELECT * FROM configuration WHERE is_default")}
     rows["formula"] = tuple(formulas.get(name) for name in chosen)
-    for size in known:
-        # Of two rows of one method the one that is read as its default configuration comes last, and stays.
-        ours = (
-            "SELECT method_id, score_mean, caveat, score_if_fraction FROM table4_recomputed JOIN printed_name ON printed_name.printed = "
-            "table4_recomputed.method AND printed_name.source = 'lialin2023scaling' AND table_name = 'appendix_b' LEFT JOIN configuration ON "
-            "configuration.id = printed_name.configuration WHERE backbone = ? ORDER BY is_default, datasets"
-        )
-        scores = {row.method_id: row for row in reader.all(ours, size)}
-        if scores:
-            shown = [scores.get(name) for name in chosen]
-            rows[f"score on {size}, recomputed"] = tuple(row and row.score_mean for row in shown)
-            if any(row is not None and row.caveat for row in shown):
-                rows[f"score on {size}, caveat"] = tuple(row and row.caveat for row in shown)
+    if reader.has("table4_recomputed"):
+        rows |= _scores(reader, chosen)
     return Comparison(backbone, tuple(chosen), rows)
+
+
+def _scores(reader: Reader, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Scores of the survey's experiment, recomputed, on each of its models, with what speaks against them."""
+    # Of two rows of one method the one that is read as its default configuration comes last, and stays.
+    scores = {
+        (row.backbone, row.method_id): row
+        for row in reader.all(
+            "SELECT backbone, method_id, score_mean, caveat FROM table4_recomputed JOIN printed_name ON printed_name.printed = "
+            "table4_recomputed.method AND printed_name.source = 'lialin2023scaling' AND table_name = 'appendix_b' LEFT JOIN "
+            "configuration ON configuration.id = printed_name.configuration ORDER BY is_default, datasets"
+        )
+    }
+    rows: dict[str, tuple[Any, ...]] = {}
+    for model in reader.all("SELECT id FROM backbone WHERE id IN (SELECT backbone FROM table4_recomputed) ORDER BY parameters"):
+        shown = [scores.get((model.id, name)) for name in names]
+        rows[f"score on {model.id}, recomputed"] = tuple(row and row.score_mean for row in shown)
+        if any(row is not None and row.caveat for row in shown):
+            rows[f"score on {model.id}, caveat"] = tuple(row and row.caveat for row in shown)
+    return rows
 
 
 def citations(reader: Reader, names: Sequence[str]) -> list[str]:

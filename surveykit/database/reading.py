@@ -50,6 +50,10 @@ class Reader:
         (row,) = self.all(sql, *values)
         return row
 
+    def has(self, view: str) -> bool:
+        """Whether there is a view of this name: a source brings those that speak of its own tables."""
+        return bool(self.all("SELECT view_name FROM duckdb_views() WHERE view_name = ?", view))
+
     def listing(self, sql: str, **values: object) -> Listing:
         """Names of the columns, and plain rows."""
         cursor = self._connection.execute(sql, values or None)

@@ -14,6 +14,8 @@ _SIZES = ((10**9, "evaluated_under_1b"), (20 * 10**9, "evaluated_under_20b"))
 def errors(reader: Reader, parameters: int) -> Errors | None:
     """How far predicted peaks are from Table 5's on its model that is nearest in size; None without any to compare."""
     near = _nearest(reader, parameters)
+    if near is None:
+        return None
     found = reader.all(
         "SELECT s.*, b.name, (SELECT min(batch) FROM table5_memory p WHERE p.backbone = s.backbone) AS batch"
         " FROM table5_memory_setting s JOIN backbone b ON b.id = s.backbone"
@@ -47,7 +49,7 @@ def evidence(reader: Reader, parameters: int, model: str | None = None) -> dict[
     defaults = {m.id: m.configuration for m in methods}
     known = {c.id: c.method for c in reader.all("SELECT id, method FROM configuration")}
     evaluations = {m.id: m.evaluated for m in methods}
-    scores, memory = _scores(reader, near), _memory(reader, near)
+    scores, memory = (_scores(reader, near), _memory(reader, near)) if near else ({}, {})
     name = reader.one("SELECT name FROM backbone WHERE id = ?", near).name if near else None
     found = {}
     for configuration, method in known.items():
@@ -66,12 +68,14 @@ def evidence(reader: Reader, parameters: int, model: str | None = None) -> dict[
 
 
 def _nearest(reader: Reader, parameters: int) -> str | None:
-    """The T5 of the survey's experiment that is nearest in size, as a factor."""
+    """The T5 of the survey's experiment that is nearest in size, as a factor; None where the catalog lacks the survey."""
+    if not reader.has("table5"):
+        return None
     backbones = reader.all("SELECT id, parameters FROM backbone WHERE id IN (SELECT backbone FROM table5)")
     return min(backbones, key=lambda b: abs(math.log(b.parameters / parameters))).id if backbones else None
 
 
-def _scores(reader: Reader, backbone: str | None) -> dict[str, tuple[float, str, str | None]]:
+def _scores(reader: Reader, backbone: str) -> dict[str, tuple[float, str, str | None]]:
     """Score, configuration and caveat of each row of the experiment, by configuration and, first come, by method."""
     found: dict[str, tuple[float, str, str | None]] = {}
     for row in reader.all(
@@ -90,7 +94,7 @@ def _scores(reader: Reader, backbone: str | None) -> dict[str, tuple[float, str,
     return found
 
 
-def _memory(reader: Reader, backbone: str | None) -> dict[str, tuple[float, int | None]]:
+def _memory(reader: Reader, backbone: str) -> dict[str, tuple[float, int | None]]:
     """Printed gigabytes and their batch, by configuration: the one that the row is held to be of."""
     rows = reader.all(
         "SELECT coalesce(p.read_as, t.configuration) AS configuration, t.ram_gb, p.batch FROM table5 t LEFT JOIN"

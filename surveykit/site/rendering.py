@@ -61,9 +61,13 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
     Args:
         by_hand: paths of the pages that are written by hand, for links that depend on what there is.
         around: the files and addresses around the site.
+
+    Raises:
+        SurveyError: the catalog does not hold the survey, whose tables the pages show.
     """
     around = around or Surroundings()
     with reading(database) as reader:
+        _refuse_without_survey(reader)
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
         prose = list(_prose(reader, drawn, blocks, around))
         existing = {page.path for page in prose} | set(by_hand)
@@ -74,6 +78,14 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
         yield from _data(reader, database, around)
+
+
+def _refuse_without_survey(reader: Reader) -> None:
+    if not reader.has("table5"):
+        raise SurveyError(
+            "the site's pages show the survey, and this catalog has no sources/lialin2023scaling; leave quantities.yaml out"
+            " of the folder, and it lies over the bundled catalog, which has it"
+        )
 
 
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
