@@ -13,7 +13,8 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.cli import COMMANDS, main
-from surveykit.verify import judge, summarise
+from surveykit.database.tables.verdicts import evidence
+from surveykit.verify import judge, summaries
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -39,8 +40,8 @@ def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:
 
 
 def test_the_finding_in_the_readme_is_the_current_one(catalog: Catalog) -> None:
-    sentence = summarise(judge(catalog, catalog.measurements)).sentence()
-    assert f"> {sentence}\n" in README
+    sentences = [summary.sentence() for summary in summaries(judge(catalog.claims, evidence(catalog)), catalog)]
+    assert re.findall(r"(?m)^> (.*)$", README) == [sentence for sentence in sentences if "Table 5: " in sentence]
 
 
 def test_every_command_is_documented() -> None:
@@ -71,7 +72,7 @@ def test_the_annotated_template_is_a_valid_method() -> None:
 def test_every_cause_is_documented() -> None:
     from typing import get_args
 
-    from surveykit.catalog.records import Cause
+    from surveykit.catalog.sources import Cause
 
     text = (CATALOG / "README.md").read_text(encoding="utf-8")
     assert all(f"`{cause}`" in text for cause in get_args(Cause))

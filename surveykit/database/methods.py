@@ -193,7 +193,9 @@ def _scores(reader: Reader, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         )
     }
     rows: dict[str, tuple[Any, ...]] = {}
-    for model in reader.all("SELECT id FROM backbone WHERE id IN (SELECT backbone FROM table4_recomputed) ORDER BY parameters"):
+    for model in reader.all(
+        "SELECT id FROM backbone WHERE id IN (SELECT backbone FROM table4_recomputed) ORDER BY parameters"
+    ):
         shown = [scores.get((model.id, name)) for name in names]
         rows[f"score on {model.id}, recomputed"] = tuple(row and row.score_mean for row in shown)
         if any(row is not None and row.caveat for row in shown):
