@@ -68,7 +68,7 @@ def _method_that_takes_the_title(root: Path) -> None:
 
 def _hostile_statements(root: Path) -> None:
     """A statement of each status, and two data checks, in place of the survey's."""
-    survey = root / "sources" / "lialin2023scaling"
+    survey = root / "sources" / SURVEY
     statements = [
         _statement("all-hold", "holds", True, True),
         _statement("none-holds", "contradicted", False),
@@ -83,8 +83,8 @@ def _hostile_statements(root: Path) -> None:
     ]
     for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
         text = yaml.safe_dump({name: content}, allow_unicode=True)
-        (root / "sources" / SURVEY / f"{file}.yaml").write_text(text, encoding="utf-8")
-    (root / "sources" / SURVEY / "second_reading.csv").unlink()  # it signs the statements that were there
+        (survey / f"{file}.yaml").write_text(text, encoding="utf-8")
+    (survey / "second_reading.csv").unlink()  # it signs the statements that were there
 
 
 def _hostile_source(root: Path) -> None:

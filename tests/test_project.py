@@ -59,13 +59,12 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_annotated_template_is_a_valid_method() -> None:
-    text = (CATALOG / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- template: .*?-->\n```yaml\n(.*?)```", text, flags=re.S)
-    assert block is not None
-    method, _, problems = read_yaml(block[1], "template", Method)
+    """The file that `surveykit new method` writes."""
+    text = (ROOT / "surveykit" / "scaffold" / "method.yaml").read_text(encoding="utf-8")
+    method, _, problems = read_yaml(text, "template", Method)
     assert [str(problem) for problem in problems] == []
     assert method is not None
-    named = {field for field in Method.model_fields if f"\n{field}:" in f"\n{block[1]}"}
+    named = {field for field in Method.model_fields if f"\n{field}:" in text}
     assert set(Method.model_fields) - named == {"reconstruction", "not_instantiated"}
 
 
