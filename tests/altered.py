@@ -1,13 +1,16 @@
-"""The real catalog with more in it: a plain new method, and methods, statements and data checks that are hostile."""
+"""The real catalog with more in it: a plain new method, and methods, statements, data checks and a source that are
+hostile."""
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
 import yaml
 
 REAL = Path(__file__).parent.parent / "catalog"
+SURVEY = "lialin2023scaling"
 HOSTILE = "</title><script>alert(1)</script> [x](javascript:alert(1)) | a | {: onclick=alert(1) } `c` *b* &lt;i&gt; \" ' ![y](z)"
 HOSTILE_SQL = f"SELECT count(*) > 0 AS holds, 1.25 AS mean FROM method -- ``` ```` </code></pre>{HOSTILE}\n\n\n-- ~~~\n-- ??? note"
 TAKES_THE_TITLE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -20,16 +23,18 @@ def copied(folder: Path) -> Path:
 
 
 def write(root: Path) -> None:
-    """The real catalog with the methods `brand-new`, `hostile` and `takes-the-title`, and other statements and checks."""
+    """The real catalog with the methods `brand-new`, `hostile` and `takes-the-title`, a source `hostile`, and other
+    statements and checks."""
     shutil.copytree(REAL, root)
     new_method(root, "brand-new", name="Brand-new tuning")
     _hostile_method(root)
     _method_that_takes_the_title(root)
     _hostile_statements(root)
+    _hostile_source(root)
 
 
 def new_method(root: Path, identifier: str, **changes: object) -> None:
-    """Drop a file for a new method: LoRA with other texts."""
+    """Drop a file for a new method: LoRA with other texts, of which no source speaks."""
     method = _lora() | {"id": identifier, **changes}
     (root / "methods" / f"{identifier}.yaml").write_text(yaml.safe_dump(method, allow_unicode=True), encoding="utf-8")
 
@@ -63,7 +68,7 @@ def _method_that_takes_the_title(root: Path) -> None:
 
 def _hostile_statements(root: Path) -> None:
     """A statement of each status, and two data checks, in place of the survey's."""
-    survey = root / "sources" / "lialin2023scaling"
+    survey = root / "sources" / SURVEY
     statements = [
         _statement("all-hold", "holds", True, True),
         _statement("none-holds", "contradicted", False),
@@ -80,6 +85,29 @@ def _hostile_statements(root: Path) -> None:
         text = yaml.safe_dump({name: content}, allow_unicode=True)
         (survey / f"{file}.yaml").write_text(text, encoding="utf-8")
     (survey / "second_reading.csv").unlink()  # it signs the statements that were there
+
+
+def _hostile_source(root: Path) -> None:
+    """A draft with one table, whose row differs from our count and is explained."""
+    folder, text = root / "sources" / "hostile", f"# not a heading\n\n    {HOSTILE}"
+    (folder / "tables").mkdir(parents=True)
+    about = {"name": HOSTILE, "kind": "draft", "date": "2026-01-02", "read": text, "tier": "printed"}
+    column = {"quantity": "trainable", "says": HOSTILE}
+    table = {"locator": HOSTILE, "says": text, "row": "row", "model": "model", "columns": {"counted": column}}
+    table |= {"text": {"note": HOSTILE}}
+    methods = [{"printed": HOSTILE, "method": "lora", "configuration": "lora/qv-r8", "evidence": text}]
+    models = [{"printed": HOSTILE, "model": "t5-small", "reason": text}]
+    figures = [{"model": "t5-small", "printed": {"counted": "1"}}]
+    explained = {"table": "table1", "row": HOSTILE, "figures": figures, "cause": "unresolved", "text": text}
+    explained["tried"] = ["lora/qv-r8", "lora/qv-r4", "lora/all-linear-r8"]
+    files = {
+        "source": about, "names": {"methods": methods, "models": models}, "tables/table1": table,
+        "explanations": {"explanations": [explained | {"innocent": text}]},
+    }  # fmt: skip
+    for name, content in files.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    with (folder / "tables" / "table1.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["model", "row", "counted", "note"], [HOSTILE, HOSTILE, "1", HOSTILE]])
 
 
 def _statement(identifier: str, status: str, *answers: bool) -> dict[str, object]:

@@ -199,14 +199,14 @@ def test_the_api_and_the_views_take_a_figure_from_the_row_of_its_verdict(site: P
             [SURVEY],
         ).fetchall()
         cells = connection.execute(
-            "SELECT locator, method, measured, configuration, backbone, sense, verdict FROM cell_verdict"
+            "SELECT locator, method, measured, configuration, backbone, sense, verdict FROM verdict"
         ).fetchall()
     assert len(rows) == rows_of("table5")
     for shown, measured, configuration, judged, outcome, verdict in rows:
         assert (configuration, outcome) == (judged, verdict)
         assert shown == pytest.approx(float(measured))
     names = ("locator", "method", "measured", "configuration", "backbone", "sense", "verdict")
-    api: list[dict[str, Any]] = json.loads((site / "api" / "v1" / "cells.json").read_text(encoding="utf-8"))["rows"]
+    api: list[dict[str, Any]] = json.loads((site / "api" / "v1" / "verdicts.json").read_text(encoding="utf-8"))["rows"]
     assert {tuple(row[name] for name in names) for row in api} == set(cells)
 
 

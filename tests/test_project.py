@@ -13,7 +13,8 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.records import Method
 from surveykit.catalog.validation import read_yaml
 from surveykit.cli import COMMANDS, main
-from surveykit.verify import judge, summarise
+from surveykit.database.tables.verdicts import evidence
+from surveykit.verify import judge, summaries
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -39,8 +40,8 @@ def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:
 
 
 def test_the_finding_in_the_readme_is_the_current_one(catalog: Catalog) -> None:
-    sentence = summarise(judge(catalog, catalog.measurements)).sentence()
-    assert f"> {sentence}\n" in README
+    sentences = [summary.sentence() for summary in summaries(judge(catalog.claims, evidence(catalog)), catalog)]
+    assert re.findall(r"(?m)^> (.*)$", README) == [sentence for sentence in sentences if "Table 5: " in sentence]
 
 
 def test_every_command_is_documented() -> None:
@@ -58,20 +59,19 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_annotated_template_is_a_valid_method() -> None:
-    text = (CATALOG / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- template: .*?-->\n```yaml\n(.*?)```", text, flags=re.S)
-    assert block is not None
-    method, _, problems = read_yaml(block[1], "template", Method)
+    """The file that `surveykit new method` writes."""
+    text = (ROOT / "surveykit" / "scaffold" / "method.yaml").read_text(encoding="utf-8")
+    method, _, problems = read_yaml(text, "template", Method)
     assert [str(problem) for problem in problems] == []
     assert method is not None
-    named = {field for field in Method.model_fields if f"\n{field}:" in f"\n{block[1]}"}
+    named = {field for field in Method.model_fields if f"\n{field}:" in text}
     assert set(Method.model_fields) - named == {"reconstruction", "not_instantiated"}
 
 
 def test_every_cause_is_documented() -> None:
     from typing import get_args
 
-    from surveykit.catalog.records import Cause
+    from surveykit.catalog.sources import Cause
 
     text = (CATALOG / "README.md").read_text(encoding="utf-8")
     assert all(f"`{cause}`" in text for cause in get_args(Cause))

@@ -47,7 +47,7 @@ def as_bytes(content: str | bytes | Path) -> bytes:
 
 
 def test_pages_import_no_generator() -> None:
-    for path in sorted((ROOT / "surveykit" / "site").glob("*.py")):
+    for path in sorted((ROOT / "surveykit" / "site").rglob("*.py")):
         if path.name not in ("plugin.py", "build.py"):
             assert "import mkdocs" not in path.read_text(encoding="utf-8").replace("from mkdocs", "import mkdocs"), path
 
@@ -64,7 +64,7 @@ def test_a_catalog_without_measurements_still_has_a_site(tmp_path: Path) -> None
     shutil.rmtree(root / "measured")
     catalog = load(root)
     assert not catalog.measurements
-    figures = [cell for cell in catalog.table5 if cell.column.startswith("params") and cell.printed is not None]
+    figures = [c for c in catalog.claims if (c.table, c.quantity) == ("table5", "trainable") and c.printed]
     assert f"{len(figures)} are not measured." in read(built(root, tmp_path) / "index.html").text()
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from conftest import SURVEY
 from page_html import REFERRING, Html, internal_links, read
 
 from surveykit.catalog.load import Catalog
@@ -87,8 +88,8 @@ def test_identifiers_are_unique(html: dict[str, Html]) -> None:
 
 
 def test_every_verdict_has_an_anchor_of_its_own(html: dict[str, Html], catalog: Catalog) -> None:
-    cells = [c for c in catalog.table5 if c.column.startswith("params") and c.printed is not None]
-    verdicts = len(cells) + 28 * 5 + 23 * 5  # figures of Table 5, and all cells of Tables 1 and 2
+    judged = [c for c in catalog.claims if c.source == SURVEY and c.printed]
+    verdicts = sum(c.table in ("table1", "table2") or (c.table, c.quantity) == ("table5", "trainable") for c in judged)
     found = [
         (path, cell["id"])
         for path, page in html.items()
@@ -131,7 +132,7 @@ def test_edit_links_lead_to_the_yaml(altered_site: Path) -> None:
     base = "https://github.com/surveykit/surveykit/edit/main/"
     for page, file in (
         ("methods/lora", "catalog/methods/lora.yaml"),
-        ("table5", "catalog/survey/table5.csv"),
+        ("table5", f"catalog/sources/{SURVEY}/tables/table5.csv"),
         ("about", "site/docs/about.md"),
     ):
         found = read(altered_site / page / "index.html")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from altered import HOSTILE
-from conftest import ROOT
+from conftest import ROOT, SURVEY
 from page_html import Html, internal_links, read
 from real_catalog import rows_of
 
@@ -72,7 +72,7 @@ def test_every_verdict_stands_in_its_cell_with_a_link(database: Path, pages: dic
             cells = line.strip("| ").split(" | ")
             five[backbone, cells[0][1:].partition("]")[0]] = cells
     with reading(database) as reader:
-        judged, figures = reader.all("SELECT * FROM cell_verdict"), reader.all("SELECT * FROM verdict")
+        judged, figures = reader.all("SELECT * FROM cell_verdict"), reader.all("SELECT * FROM table5_verdict")
     for v in judged:
         shown = twelve[f"table{v.table_number}-{v.method}"][1 + columns[v.table_number].index(v.column_name)]
         assert f'class="outcome {v.verdict}"' in shown, v
@@ -157,7 +157,7 @@ def test_statements_stand_with_their_readings(audited: dict[str, Html]) -> None:
 def test_a_statement_is_headed_by_what_was_found(pages: dict[str, Page], catalog: Catalog) -> None:
     """The heading is the finding, where the sentence stands comes after it, and a contradiction is explained fairly."""
     text = str(pages["survey/statements.md"].content)
-    for statement in catalog.survey.statements:
+    for statement in catalog.sources[SURVEY].statements:
         assert f"### {escape(statement.headline)} {{ #statement-{statement.id} }}" in text
         assert f" {escape(statement.locator)}: {escape(statement.says)}" in text
         assert statement.innocent is None or f"How it can have come about: {escape(statement.innocent)}" in text

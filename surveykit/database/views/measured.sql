@@ -20,7 +20,7 @@ SELECT
     formula_value.stored AS formula_stored,  -- Numbers to keep by the closed form
     measurement.trainable = formula_value.trainable
         AND measurement.added = formula_value.added
-        AND measurement.stored = formula_value.stored AS formulas_agree,  -- Whether all three closed forms give the measured counts
+        AND measurement.stored = formula_value.stored AS formulas_agree,  -- Whether all three closed forms give the measured counts; NULL where there are none for this base model
     measurement.provenance,
     measurement.is_stale,
     measurement.run,
@@ -28,6 +28,6 @@ SELECT
 FROM measurement
 JOIN configuration ON configuration.id = measurement.configuration
 JOIN backbone ON backbone.id = measurement.backbone
-JOIN formula_value
+LEFT JOIN formula_value
     ON formula_value.configuration = measurement.configuration AND formula_value.backbone = measurement.backbone
 JOIN run ON run.run = measurement.run;

@@ -31,13 +31,13 @@ def place(configuration: str) -> str:
 
 def configuration_context(reader: Reader, configuration: Any, backbones: list[Any], page: str) -> dict[str, Any]:
     """What a page shows of one configuration."""
-    let = json.loads(configuration.formula_let)
+    let = json.loads(configuration.formula_let or "{}")
     measured, values = (
         {row.backbone: row for row in reader.of("configuration", configuration.id, f"SELECT * FROM {relation}")}
         for relation in ("measured", "formula_value")
     )
-    # Every T5, then those of the paper, each by size.
-    backbones = sorted((b for b in backbones if b.id in values), key=lambda b: b.architecture != "t5")
+    # Every T5, then those of papers, each by size.
+    backbones = sorted((b for b in backbones if b.id in {*measured, *values}), key=lambda b: b.architecture != "t5")
     return {
         "id": configuration.id,
         "anchor": anchor(configuration.id),
@@ -47,10 +47,10 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
         "basis_note": configuration.basis_note,
         "recipe": bullets(recipe_lines(json.loads(configuration.recipe))),
         "formulas": _formulas(configuration, let),
-        "filled": _filled(configuration, let, backbones),
+        "filled": _filled(configuration, let, [b for b in backbones if b.id in values]),
         "counts": _counts(configuration.id, backbones, measured, values),
         "locations": location_table(configuration, backbones, configuration.id.split("/")[1]),
-        "agreement": _agreement(backbones, measured),
+        "agreement": _agreement(len(values), measured),
         "stale": any(m.is_stale for m in measured.values()),
         "tensors": next((tensor_table(configuration, b) for b in backbones if b.id == "t5-large"), None),
         "rows": reader.of(
@@ -65,6 +65,8 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
 
 def _formulas(configuration: Any, let: dict[str, str]) -> Markup:
     """The closed forms, as the catalog writes them."""
+    if configuration.formula_trainable is None:
+        return Markup("No closed form is known.")
     lines = [f"{name} = {text}" for name, text in let.items()]
     lines.append(f"trainable = {configuration.formula_trainable}")
     for name, text in (("added", configuration.formula_added), ("stored", configuration.formula_stored)):
@@ -93,7 +95,7 @@ def _equation(text: str, symbols: dict[str, int]) -> str:
 def _counts(configuration: str, backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]) -> Markup:
     rows = []
     for b in backbones:
-        m, v = measured.get(b.id), values[b.id]
+        m, v = measured.get(b.id), values.get(b.id)
         none = SimpleNamespace(trainable=None, trainable_percent=None, added=None, stored=None)
         shown = m if m is not None and m.status == "counted" else none
         at = ("count", configuration.split("/")[1], b.id)
@@ -116,17 +118,18 @@ def _check(measured: Any, value: Any) -> Markup:
         return span("not measured", "outcome not_measured")
     if measured.status != "counted":
         return span("failed", "outcome unexplained") + Markup(" ") + escape(measured.reason or "")
+    if value is None:
+        return escape("no closed form")
     if measured.formulas_agree:
         return span("equal", "outcome match")
     given = f"gives {numbers.count(value.trainable)}, {numbers.count(value.added)}, {numbers.count(value.stored)}"
     return span("differs", "outcome unexplained") + Markup(" ") + escape(given)
 
 
-def _agreement(backbones: list[Any], measured: dict[str, Any]) -> str:
+def _agreement(formulas: int, measured: dict[str, Any]) -> str:
     equal = sum(bool(m.formulas_agree) for m in measured.values())
-    if equal == len(backbones):
-        return f"Formula and instantiated model agree on all {len(backbones)} backbones."
-    return f"Formula and instantiated model agree on {equal} of {len(backbones)} backbones."
+    on = f"all {formulas}" if equal == formulas else f"{equal} of {formulas}"
+    return f"Formula and instantiated model agree on {on} backbones." if formulas else ""
 
 
 def _oracles(reader: Reader, configuration: str) -> Markup:

@@ -106,13 +106,13 @@ def _backbones(reader: Reader) -> Markup:
 def _coverage(reader: Reader) -> Markup:
     m = reader.one(
         "SELECT count(*) AS n, count(*) FILTER (status = 'counted') AS counted, count(*) FILTER (formulas_agree) AS agree,"
-        " count(*) FILTER (is_stale) AS stale, count(DISTINCT configuration) AS configurations,"
+        " count(formulas_agree) AS formulas, count(*) FILTER (is_stale) AS stale, count(DISTINCT configuration) AS configurations,"
         " count(DISTINCT backbone) AS backbones FROM measured"
     )
     text = f"{m.configurations} configurations on {m.backbones} backbones: {m.counted} counts"
     if m.counted < m.n:
         text += f" and {m.n - m.counted} failures"
-    text += f". In {m.agree} of {m.counted} the closed form and the instantiated model give the same integers"
+    text += f". In {m.agree} of the {m.formulas} that have a closed form it gives the same integers as the instantiated model"
     if m.stale:
         text += f"; {m.stale} are older than the recipe or the engine"
     return escape(text) + Markup(".")

@@ -82,7 +82,7 @@ def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:
         "method",
         method,
         "SELECT v.method, v.row_label, v.position, v.cause, v.explanation AS text, v.innocent, v.evidence, v.fits_setup,"
-        " list(DISTINCT v.backbone_name) AS backbones FROM table5_verdict v WHERE v.position IS NOT NULL"
+        " list(DISTINCT v.backbone_name) AS backbones FROM table5_verdict v WHERE v.position IS NOT NULL AND v.verdict = 'differs'"
         " GROUP BY ALL ORDER BY v.position",
     )
     for e in found:
