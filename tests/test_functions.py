@@ -166,7 +166,7 @@ def names_fields(folder: Path) -> None:
 def shows(folder: Path) -> None:
     portrait = surveykit.show("LoRA", catalog=folder / "catalog")
     assert portrait.method == "lora"
-    assert "Table 5, params_millions on t5-large" in [fact.what for fact in portrait.facts]
+    assert "Table 5, T5Large, LoRa (q and v), params_millions" in [fact.what for fact in portrait.facts]
 
 
 def compares(folder: Path) -> None:
