@@ -22,7 +22,7 @@ REAL = Path(__file__).parent.parent / "catalog"
 def write(methods: int, folder: Path) -> Path:
     """Copy the real catalog and add copies of its methods, each with a paper and figures of its own, up to a number.
 
-    A copy is read as no row of Table 5, since each row is one configuration's.
+    No source speaks of a copy.
     """
     catalog = Path(shutil.copytree(REAL, folder))
     real = sorted((REAL / "methods").glob("*.yaml"))
@@ -43,16 +43,18 @@ def write(methods: int, folder: Path) -> Path:
 
 
 def _copy(method: dict[str, Any], number: int, name: str, paper: str) -> str:
-    method |= {"id": name, "name": f"{method['name']} {number}", "paper": paper, "also_called": [], "explanations": []}
-    for configuration in method["configurations"]:
-        configuration["survey_rows"] = []
+    method |= {"id": name, "name": f"{method['name']} {number}", "paper": paper, "also_called": []}
     return yaml.safe_dump(method, allow_unicode=True, sort_keys=False)
 
 
 def _copy_measured(catalog: Path, original: str, name: str) -> None:
     """What is recorded of a method as what is recorded of its copy."""
     for shelf in SHELVES:
-        rows = [row for row in shelf.rows(_real()) if row.configuration.startswith(f"{original}/")]
+        rows = [
+            row
+            for row in shelf.rows(_real())
+            if row.configuration.startswith(f"{original}/") and row.configuration not in _real().variations
+        ]
         if rows:
             with (catalog / "measured" / shelf.folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, list(shelf.record.model_fields), lineterminator="\n")

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.catalog.load import load
 from surveykit.engine.edits.attach import Attached
-from surveykit.engine.models.catalogued import build
+from surveykit.engine.models.catalogued import blueprint, build
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
 from surveykit.recipes import Stage
 
@@ -73,7 +73,7 @@ def main() -> None:
     repeat = arguments.parse_args().repeat
     print("| configuration | backbone | ours | FlopCounterMode / ours | MemTracker / ours |\n|---|---|---|---|---|")
     for size in SIZES:
-        costs = Costs(CATALOG.models[size])
+        costs = Costs(blueprint(CATALOG.models[size]))
         for name in CONFIGURATIONS:
             stage = CATALOG.recipe(name).stages[-1]
             actions: list[Callable[[], object]] = [

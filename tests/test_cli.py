@@ -131,7 +131,7 @@ def test_evidence_in_every_format(root: str, format: str, capsys: pytest.Capture
     assert "Table 1, row LoRa" in text
     assert "lora/qv-r8 on t5-large" in text
     if format == "json":
-        assert json.loads(text)[0]["evidence"][0]["source"] == "survey_table"
+        assert json.loads(text)[0]["evidence"][0]["source"] == "lialin2023scaling"
 
 
 def test_where_says_why(root: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,9 +153,9 @@ def test_schema_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["schema", "--output", folder, "--check"]) == 0
     written = json.loads((tmp_path / "schema" / "method.schema.json").read_text(encoding="utf-8"))
     assert "configurations" in written["properties"]
-    (tmp_path / "schema" / "backbone.schema.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "schema" / "model.schema.json").write_text("{}", encoding="utf-8")
     assert main(["schema", "--output", folder, "--check"]) == 1
-    assert "backbone.schema.json is out of date" in capsys.readouterr().err
+    assert "model.schema.json is out of date" in capsys.readouterr().err
 
 
 def test_build_writes_a_file(root: str, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import shared
 import small_catalog
 from conftest import CATALOG, READ_BY_BUILDS, ROOT
 
+from surveykit.cli import main
+
 
 @pytest.fixture
 def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -84,3 +86,22 @@ def test_every_fixture_of_the_session_is_known_to_be_shared() -> None:
     of_the_session = r'@pytest\.fixture\(scope="session"\)\ndef (\w+)'
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
     assert {name for text in texts for name in re.findall(of_the_session, text)} == shared.FIXTURES | {"catalog"}
+
+
+def where() -> int:
+    return main(["where"])
+
+
+def test_others_can_reach_a_test_that_runs_commands(request: pytest.FixtureRequest) -> None:
+    assert callable(where)
+    assert shared.reaches(request.node)
+
+
+@pytest.mark.usefixtures("catalog")
+def test_others_cannot_reach_a_test_of_its_own_things_and_the_catalog(request: pytest.FixtureRequest) -> None:
+    assert not shared.reaches(request.node)
+
+
+def test_others_can_reach_a_test_of_the_shared_database(request: pytest.FixtureRequest, database: Path) -> None:
+    assert database.is_file()
+    assert shared.reaches(request.node)
