@@ -287,7 +287,7 @@ def test_the_readme_says_how_large_the_sample_is_and_what_it_meets(catalog: Cata
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     chance = 100 * SAMPLE / sample(catalog, SAMPLE, "x").among
     assert f"a sample of {SAMPLE} of them, another one with each commit, is measured now" in text
-    assert f"A single false one is met with a chance of {chance:.0f} % each time" in text
+    assert f"One wrong record has about a {chance:.0f} % chance of being checked in a run" in text
 
 
 def test_a_workflow_measures_everything_each_week() -> None:
