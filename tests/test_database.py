@@ -134,9 +134,9 @@ def test_a_class_says_all_of_a_table() -> None:
     )
     assert comments == [
         "COMMENT ON TABLE small_table IS 'A table of this test'",
-        "COMMENT ON COLUMN small_table.method IS 'Id of the method, as in method.id'",
-        "COMMENT ON COLUMN small_table.size IS 'It''s how big the method is'",
-        "COMMENT ON COLUMN small_table.count IS 'Number of things'",
+        "COMMENT ON COLUMN small_table.\"method\" IS 'Id of the method, as in method.id'",
+        "COMMENT ON COLUMN small_table.\"size\" IS 'It''s how big the method is'",
+        "COMMENT ON COLUMN small_table.\"count\" IS 'Number of things'",
     ]
 
 

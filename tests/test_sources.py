@@ -14,6 +14,7 @@ from surveykit.catalog.claims import claims
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import Cell
 from surveykit.catalog.variations import varied_name, varied_recipe
+from surveykit.engine.measure import measure
 from surveykit.errors import CatalogError, SurveyError
 from surveykit.verify import judge
 from surveykit.verify.evidence import Evidence
@@ -188,7 +189,6 @@ def test_hyper_parameters_change_in_all_edits_or_in_one(catalog: Catalog) -> Non
 @pytest.fixture(scope="module")
 def judged(catalog: Catalog) -> tuple[Verdict, ...]:
     """Every count that the sources beside the survey print of a named configuration, beside the engine's."""
-    measure = pytest.importorskip("surveykit.engine.measure").measure
     wanted = [
         claim for claim in catalog.claims
         if claim.source != "lialin2023scaling" and claim.configuration and claim.model
@@ -214,7 +214,6 @@ def test_what_sources_count_is_exact_or_explained(judged: tuple[Verdict, ...]) -
 
 
 def test_explanations_of_the_sources_hold(catalog: Catalog, judged: tuple[Verdict, ...]) -> None:
-    measure = pytest.importorskip("surveykit.engine.measure").measure
     tried = {
         Cell(model, name)
         for folder in catalog.sources.values() if folder.key != "lialin2023scaling"

@@ -9,7 +9,7 @@ from typing import Literal
 
 _NUMBER = r"(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,6})?"
 _FIGURE = re.compile(
-    rf"(?P<bound>[<>])?\s*(?P<low>{_NUMBER})(?:\s*-\s*(?P<high>{_NUMBER}))?\s*(?P<suffix>[KMBT]|[KMG]i?B|%)?"
+    rf"(?P<bound>[<>])?\s*(?P<low>{_NUMBER})(?:\s*-\s*(?P<high>{_NUMBER}))?\s*(?P<suffix>[KMBT]|[KMG]i?B)?"
 )
 SCALES = {
     "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12, "KB": 10**3, "MB": 10**6, "GB": 10**9,
