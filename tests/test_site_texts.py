@@ -81,3 +81,15 @@ def test_the_first_page_says_what_was_found(html: dict[str, Html], database: Pat
     assert f"of {found[0]} figures, {found[1]} match." in text
     assert f"{found[2]} differ and match the count of another configuration" in text
     assert f"{found[3]} remain" in text
+
+
+def test_only_models_on_which_something_was_measured_are_shown(html: dict[str, Html], catalog: Catalog) -> None:
+    measured = {m.backbone for m in catalog.measurements}
+    lacking = {model.name for model in catalog.models.values() if model.id not in measured}
+    assert lacking
+    for path, page in html.items():
+        if not path.startswith("sources/"):  # which have every label that is printed
+            assert not lacking & {cell for row in page.rows for cell in row}, path
+            assert not lacking & set(page.words), path
+    listed = {row[0] for row in html["how-we-measure/index.html"].rows if len(row) == 10}
+    assert listed == {"Backbone", *(catalog.models[name].name for name in measured)}

@@ -192,7 +192,7 @@ def test_nothing_is_wider_than_the_terminal(
 
 
 def test_a_heading_above_a_table_is_no_wider(root: str) -> None:
-    assert too_wide(run(root, "verify --table 5 --sample 1", COLUMNS="40").stdout, 40) == []
+    assert too_wide(run(root, "verify --table table5 --sample 1", COLUMNS="40").stdout, 40) == []
 
 
 def too_wide(text: str, width: int) -> list[str]:

@@ -53,7 +53,7 @@ QUESTIONS = (
         "FROM methods\nGROUP BY family\nORDER BY methods DESC, family",
     ),
     Question(
-        "Which printed figures of Table 5 differ from the counts, and why?",
+        "Which printed figures differ from what we count, and why?",
         "SELECT source, locator, printed, measured, cause\nFROM verdict\nWHERE verdict = 'differs'\n"
         "ORDER BY row_label, backbone, column_name",
     ),

@@ -88,7 +88,7 @@ def _thresholds(reader: Reader) -> Markup:
 
 def _backbones(reader: Reader) -> Markup:
     rows = []
-    for b in reader.all("SELECT * FROM backbone ORDER BY architecture <> 't5', parameters, id"):
+    for b in reader.all(_MEASURED_ON):
         widths = [b.d_model, b.d_ff, b.heads, b.d_kv, b.inner_width]
         layers = f"{b.encoder_layers} + {b.decoder_layers}"
         checkpoint = (
@@ -101,6 +101,11 @@ def _backbones(reader: Reader) -> Markup:
         "Checkpoint",
     ]  # fmt: skip
     return table(heads, rows, "llrrrrrrrl")
+
+
+_MEASURED_ON = """
+SELECT * FROM backbone WHERE id IN (SELECT backbone FROM measurement) ORDER BY architecture <> 't5', parameters, id
+"""
 
 
 def _coverage(reader: Reader) -> Markup:
