@@ -13,12 +13,13 @@ from conftest import ROOT, SEED
 from surveykit.database.cache import ENVIRONMENT
 
 
-def test_texts_that_sql_puts_together_have_an_order() -> None:
-    """DuckDB's threads would put them together in another order each time."""
+def test_what_sql_puts_together_has_an_order() -> None:
+    """DuckDB's threads would put texts together in another order each time, and add in another order: -0.0 or 0.0."""
     parts = []
-    for path in [*(ROOT / "surveykit").rglob("*.sql"), *(ROOT / "surveykit").rglob("*.py")]:
+    folders = {"surveykit": ("*.sql", "*.py"), "catalog/sources": ("*.sql", "*.yaml")}
+    for path in [path for folder, kinds in folders.items() for kind in kinds for path in (ROOT / folder).rglob(kind)]:
         text = path.read_text(encoding="utf-8")
-        for place in re.finditer(r"string_agg\(", text):
+        for place in re.finditer(r"\b(string_agg|corr)\(", text):
             end, depth = place.end(), 1
             while depth:
                 depth += {"(": 1, ")": -1}.get(text[end], 0)
