@@ -25,7 +25,7 @@ from surveykit.engine.trace.costs import Costs
 from surveykit.errors import SurveyError
 from surveykit.fit import words
 from surveykit.fit.accuracy import Accuracy, At
-from surveykit.fit.candidates import Candidate, Errors, Evidence, Parts, Question
+from surveykit.fit.candidates import Candidate, Errors, Evidence, MemoryBreakdown, Question
 from surveykit.fit.evidence import errors, evidence
 from surveykit.fit.predict import chosen
 from surveykit.fit.ranking import allowed, best_scored, largest_batch, overhead_kinds, rank, standing, with_evidence
@@ -39,10 +39,10 @@ ERRORS = Errors("T5-3B", 14, -20.0, 25.0, 9.0, 0.9, 4, 256, "bfloat16")
 QUESTION = Question(memory=24 * 10**9, batch=8, length=512, dtype="bfloat16", target_length=8, errors=ERRORS)
 
 
-def step(peak_gb: float, least_gb: float = 0.0) -> Parts:
+def step(peak_gb: float, least_gb: float = 0.0) -> MemoryBreakdown:
     """A step of such a peak; weights, gradients and optimizer state are no more than `least_gb`."""
     third = int(least_gb * 1e9 / 3)
-    return Parts(third, third, third, 1, int(peak_gb * 1e9))
+    return MemoryBreakdown(third, third, third, 1, int(peak_gb * 1e9))
 
 
 def candidate(
@@ -153,7 +153,7 @@ def test_overhead_is_judged_as_the_method_is_used() -> None:
 def test_the_largest_batch_fits_and_the_next_one_does_not(low: int, more: int, batch: int) -> None:
     found = largest_batch(low, low + more, batch, QUESTION)
     at = [low + more * (n - 1) // (batch - 1) for n in range(1, batch)]
-    assert found == sum(standing(Parts(0, 0, 0, 0, peak), QUESTION) == "fits" for peak in at)
+    assert found == sum(standing(MemoryBreakdown(0, 0, 0, 0, peak), QUESTION) == "fits" for peak in at)
 
 
 def test_the_words_name_the_best_evidence_the_first_and_their_batch() -> None:
@@ -205,7 +205,7 @@ def test_an_empty_ranking_names_its_reason(unwanted: int, reasons: list[str], sa
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12))
 def test_the_parts_add_up_to_the_peak(weights: int, gradients: int, optimizer: int, more: int) -> None:
-    parts = Parts(weights, gradients, optimizer, 0, weights + gradients + optimizer + more)
+    parts = MemoryBreakdown(weights, gradients, optimizer, 0, weights + gradients + optimizer + more)
     assert parts.weights + parts.optimizer + parts.passing == parts.peak
     assert parts.passing >= gradients
     assert parts.least <= parts.peak

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Parts:
+class MemoryBreakdown:
     """Bytes of a training step, in the stage that needs most."""
 
     weights: int
@@ -61,7 +61,7 @@ class Candidate:
     configuration: str
     name: str
     """Of the method, for reading."""
-    parts: Parts
+    parts: MemoryBreakdown
     trainable: int
     """Parameters that the optimizer updates, in the stage in which they are most."""
     trainable_last_stage: int

@@ -10,7 +10,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
 from surveykit.catalog.selection import refuse_unknown
 from surveykit.errors import MissingExtra, SurveyError, nearest
-from surveykit.fit.candidates import Candidate, Parts, Question
+from surveykit.fit.candidates import Candidate, MemoryBreakdown, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
 from surveykit.processes import Watch, in_processes, unwatched
 
@@ -93,16 +93,16 @@ class Predictor:
             is_reconstruction=method.reconstruction is not None,
         )
 
-    def _parts(self, configuration: str, batch: int) -> Parts:
+    def _parts(self, configuration: str, batch: int) -> MemoryBreakdown:
         """Memory of the stage that needs most."""
         stages = self.catalog.recipe(configuration).stages
         asked = self.question
         steps = [self._costs.training(s, batch, asked.length, asked.target_length) for s in stages]
         traced = [step.memory[asked.dtype] for step in steps]
         most = max(traced, key=lambda memory: memory.peak)
-        return Parts(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
+        return MemoryBreakdown(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
 
-    def _batch_that_fits(self, configuration: str, parts: Parts) -> int | None:
+    def _batch_that_fits(self, configuration: str, parts: MemoryBreakdown) -> int | None:
         """What the answer to "a smaller batch, then?" is, where what was asked for does not fit clearly."""
         batch = self.question.batch
         if standing(parts, self.question) == "fits":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from surveykit.errors import SurveyError, nearest
-from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
+from surveykit.fit.candidates import Candidate, Evidence, MemoryBreakdown, Question
 from surveykit.recipes.base import OVERHEAD_KINDS
 
 Standing = Literal["fits", "tight", "does not fit as traced", "does not fit"]
@@ -32,7 +32,7 @@ class Choice:
         return self.standing in ("fits", "tight") or bool(self.candidate.batch_that_fits)
 
 
-def standing(parts: Parts, question: Question, evidence: Evidence | None = None) -> Standing:
+def standing(parts: MemoryBreakdown, question: Question, evidence: Evidence | None = None) -> Standing:
     """Whether a predicted step fits: even with the largest error of such predictions, within their errors, or not.
 
     Where Table 5 prints more than the memory for the configuration on this model, at no larger batch, it is tight at best.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from surveykit.database.reading import Reader
-from surveykit.fit.candidates import Candidate, Evidence, Parts, Question
+from surveykit.fit.candidates import Candidate, Evidence, MemoryBreakdown, Question
 from surveykit.fit.evidence import evidence
 from surveykit.fit.ranking import standing
 from surveykit.fit.scaling import Coefficients, Known, Scaling, Traced, passing, scaling
@@ -64,7 +64,7 @@ def recorded(reader: Reader, backbone: str) -> list[Recorded]:
 def _steps(reader: Reader, backbone: str) -> defaultdict[tuple[str, str], list[Traced]]:
     found: defaultdict[tuple[str, str], list[Traced]] = defaultdict(list)
     for m in reader.all("SELECT * FROM memory_use WHERE backbone = ? AND status = 'traced'", backbone):
-        parts = Parts(m.weights, m.gradients, m.optimizer, m.saved, m.peak)
+        parts = MemoryBreakdown(m.weights, m.gradients, m.optimizer, m.saved, m.peak)
         found[m.configuration, m.dtype].append(Traced(m.batch, m.length, parts, m.peak_any_stage))
     return found
 
@@ -87,7 +87,7 @@ def _candidate(m: Any, known: dict[str, Evidence]) -> Candidate:
     return Candidate(
         configuration=m.configuration,
         name=m.name,
-        parts=Parts(0, 0, 0, 0, 0),  # in no setting yet
+        parts=MemoryBreakdown(0, 0, 0, 0, 0),  # in no setting yet
         trainable=m.trainable,
         trainable_last_stage=m.trainable_task,
         stored_bytes=m.stored_bytes,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from surveykit.fit.candidates import Parts
+from surveykit.fit.candidates import MemoryBreakdown
 
 _SAME = 1.002
 """Two peaks this close, at lengths that save different amounts, are the optimizer's."""
@@ -38,7 +38,7 @@ class Traced:
 
     batch: int
     length: int
-    parts: Parts
+    parts: MemoryBreakdown
     peak_any_stage: int
     """Bytes in the stage that needs most; the parts are of the last."""
 
@@ -66,7 +66,7 @@ class Known:
     forward: Coefficients = (0.0, 0.0, 0.0)
     """Bytes that one example takes for a while in any forward pass, whatever is saved; see `passing`."""
 
-    def optimizer_peak(self, parts: Parts) -> float:
+    def optimizer_peak(self, parts: MemoryBreakdown) -> float:
         """An estimate: masks, and the two copies that Adam makes of the largest matrix while it steps."""
         return float(parts.weights + parts.gradients + parts.optimizer + self.masks + self.beside(parts.gradients))
 
@@ -125,14 +125,14 @@ class Scaling:
         """To seven significant digits: what a page carries."""
         return Scaling.of([float(f"{number:.7g}") for number in self.numbers()])
 
-    def at(self, batch: int, length: int) -> Parts:
+    def at(self, batch: int, length: int) -> MemoryBreakdown:
         """The parts at a batch and a length, of the stage that needs most."""
         saved = max(0.0, self.saved.at(batch, length))
         held = self.weights + self.optimizer
         backward = held + saved + self.backward.at(batch, length)
         between = held + self.between.at(batch, length)
         peak = round(max(self.floor, backward, between))
-        own = Parts(self.weights, self.gradients, self.optimizer, round(saved), peak)
+        own = MemoryBreakdown(self.weights, self.gradients, self.optimizer, round(saved), peak)
         earlier = None if self.earlier is None else self.earlier.at(batch, length)
         return own if earlier is None or earlier.peak <= own.peak else earlier
 

@@ -19,7 +19,7 @@ class AddedBias(WeightEdit):
     """
 
     kind: Literal["added_bias"]
-    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"norm", "head"}
+    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear", "norm", "head"}
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {"bias": Shape((place.fan_out,))}

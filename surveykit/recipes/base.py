@@ -8,8 +8,9 @@ on them. Nothing in this package imports torch: tensors bring their own methods,
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Role = Literal[
     "query", "key", "value", "attention_output",
     "feed_forward_in", "feed_forward_gate", "feed_forward_out",
-    "attention", "feed_forward",
+    "attention", "feed_forward", "linear",
     "norm", "position_bias", "embedding", "head", "input",
 ]  # fmt: skip
 Sublayer = Literal[
@@ -33,6 +34,7 @@ Sublayer = Literal[
 LINEAR_ROLES: frozenset[str] = frozenset(
     {"query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_gate", "feed_forward_out"}
 )
+"""`linear` is none of them: it is any linear layer but the output layer, as the module that it is, whatever roles it has."""
 MODULE_ROLES: frozenset[str] = frozenset({"attention", "feed_forward"})
 
 Site = Literal["weight", "output", "input", "kv", "parameter", "side"]
@@ -57,6 +59,10 @@ class Where(Record):
     """Only in a part of each stack: (start, end, of) keeps layer l of n where start/of <= l/n < end/of."""
     parameters: Literal["all", "bias"] = Field(default="all", exclude_if=lambda chosen: chosen == "all")
     """Where pretrained parameters are trained: all of a module, or its bias alone."""
+    modules: tuple[str, ...] | None = Field(default=None, min_length=1, exclude_if=lambda chosen: chosen is None)
+    """Only modules of these names, the whole path or its end (`q_proj`), as libraries take a list of target modules."""
+    pattern: str | None = Field(default=None, max_length=1000, exclude_if=lambda chosen: chosen is None)
+    """Only modules whose whole path this regular expression matches, as libraries take a single text."""
 
     @model_validator(mode="after")
     def _span_is_a_part(self) -> Self:
@@ -64,10 +70,18 @@ class Where(Record):
             raise ValueError("a span is (start, end, of) with 0 <= start < end <= of")
         return self
 
+    @model_validator(mode="after")
+    def _pattern_is_one(self) -> Self:
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"'{self.pattern}' is no regular expression: {error}") from None
+        return self
+
     @property
     def everywhere(self) -> bool:
         """Whether the roles are meant wherever they are."""
-        return self.sublayers is None and self.layers is None and self.span is None
+        return self == Where(roles=self.roles, parameters=self.parameters)
 
     @property
     def every_layer(self) -> bool:
@@ -77,14 +91,22 @@ class Where(Record):
     def words(self) -> str:
         """Roles and sublayers, for messages."""
         roles = ", ".join(role.replace("_", " ") for role in self.roles)
-        return roles if self.sublayers is None else f"{roles} in {', '.join(self.sublayers)}"
+        named = " or ".join(self.modules or ((self.pattern,) if self.pattern else ()))
+        words = f"{roles} named {named}" if named else roles
+        return words if self.sublayers is None else f"{words} in {', '.join(self.sublayers)}"
 
     def matches(self, place: Place) -> bool:
         return self.fits(place) and self._has_layer(place)
 
     def fits(self, place: Place) -> bool:
-        """Whether role and sublayer are meant, whatever the layer."""
-        return place.role in self.roles and (self.sublayers is None or place.sublayer in self.sublayers)
+        """Whether role, sublayer and name are meant, whatever the layer."""
+        fits = place.role in self.roles and (self.sublayers is None or place.sublayer in self.sublayers)
+        return fits and self._is_named(place.name)
+
+    def _is_named(self, name: str) -> bool:
+        if self.modules is not None and not any(name == end or name.endswith(f".{end}") for end in self.modules):
+            return False
+        return self.pattern is None or re.fullmatch(self.pattern, name) is not None
 
     def _has_layer(self, place: Place) -> bool:
         if self.layers is not None and place.layer not in {
@@ -122,6 +144,8 @@ class Place:
     """In how many places the edit is, this one included."""
     keys: int = 0
     """Width of all keys, and of all values, of that attention: less than `inner` where heads share them."""
+    name: str = field(default="", compare=False)
+    """The module's path in the model, `model.layers.0.self_attn.q_proj`; empty where there are dimensions alone."""
 
 
 @dataclass(frozen=True)

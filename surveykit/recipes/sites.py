@@ -19,7 +19,7 @@ class WeightEdit(Edit):
     """W → f(W) on a linear layer, run as a branch beside it or written into the weight."""
 
     site: ClassVar[Site] = "weight"
-    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES
+    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear"}
     bias_apart: ClassVar[bool] = False
     """Whether a bias that the layer has is kept out of the y of `after`, and added behind it."""
 
@@ -96,7 +96,7 @@ class ParameterEdit(Edit):
     """θ → f(θ) on any pretrained tensors, as they enter the forward pass: embeddings and norms as much as matrices."""
 
     site: ClassVar[Site] = "parameter"
-    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"norm", "position_bias", "embedding", "head"}
+    allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear", "norm", "position_bias", "embedding", "head"}
 
     def merge_obstacle(self) -> str | None:
         return None

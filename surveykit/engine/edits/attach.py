@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from surveykit.engine.edits.hooks import Placed, hook
 from surveykit.engine.edits.masking import Masked
 from surveykit.engine.edits.tensors import Part
-from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Shape, Stage, Where
@@ -67,7 +67,7 @@ class Attached:
             self.detach()
             raise
 
-    def _slots(self, where: Where, purpose: str, *, whole: bool = True) -> list[Slot]:
+    def _slots(self, where: Where, purpose: str, *, whole: bool = True) -> list[BoundPlace]:
         """The places that are meant; none where the backbone is too shallow for the chosen layers.
 
         Args:
@@ -118,7 +118,7 @@ class Attached:
             self.container.append(part)
             self.placed.append(Placed(edit, slot, part))
 
-    def _unshared(self, edit: Edit, slot: Slot) -> str | None:
+    def _unshared(self, edit: Edit, slot: BoundPlace) -> str | None:
         """Why an edit cannot go on one role of a matrix that several share: it changes what all of them read, or the stage
         keeps whole matrices."""
         if slot.rows is None or not isinstance(edit, WeightEdit):
@@ -141,7 +141,7 @@ class Attached:
             rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
             weight.data.copy_(rounded)
 
-    def quantized(self) -> list[Slot]:
+    def quantized(self) -> list[BoundPlace]:
         """The linear layers whose weights the stage holds in few bits."""
         base = self.stage.base
         return [] if base is None else [slot for slot in self.instance.slots if base.where.matches(slot.place)]
@@ -169,7 +169,7 @@ class Attached:
             self._all_found(where, slots)
             yield from self._parameters(where, slots)
 
-    def _parameters(self, where: Where, slots: Sequence[Slot]) -> Iterator[nn.Parameter]:
+    def _parameters(self, where: Where, slots: Sequence[BoundPlace]) -> Iterator[nn.Parameter]:
         """What of some places is trained; all biases are also those of layers between the places."""
         modules = [module for slot in slots for module in slot.held()]
         if where.parameters == "all":
@@ -180,9 +180,9 @@ class Attached:
         biases = (module._parameters.get("bias") for module in modules)
         yield from (bias for bias in biases if bias is not None)
 
-    def _all_found(self, where: Where, slots: Sequence[Slot]) -> None:
+    def _all_found(self, where: Where, slots: Sequence[BoundPlace]) -> None:
         """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""
-        chosen: tuple[str, Sequence[Slot]] | None = None
+        chosen: tuple[str, Sequence[BoundPlace]] | None = None
         if where.parameters == "all" and where.everywhere and "norm" in where.roles:
             chosen = "norms", [slot for slot in slots if slot.place.role == "norm"]
         elif where.parameters == "bias" and where.every_layer:
@@ -326,11 +326,11 @@ class Attached:
         self.detach()
 
 
-def _tensors_at(edit: Edit, slots: Sequence[Slot]) -> list[tuple[Slot, str]]:
+def _tensors_at(edit: Edit, slots: Sequence[BoundPlace]) -> list[tuple[BoundPlace, str]]:
     """Where an edit goes: the modules, or each of their pretrained tensors, however many names it has."""
     if not isinstance(edit, ParameterEdit):
         return [(slot, "weight" if "weight" in slot.module._parameters else "") for slot in slots]
-    found: dict[int, tuple[Slot, str]] = {}
+    found: dict[int, tuple[BoundPlace, str]] = {}
     for slot in slots:
         for name, parameter in slot.module._parameters.items():
             if parameter is not None:

@@ -15,7 +15,7 @@ from surveykit.engine.edits.parameters import Replaced, substitute
 from surveykit.engine.edits.prefixes import prepend_keys_and_values
 from surveykit.engine.edits.side import run_beside
 from surveykit.engine.edits.tensors import Part
-from surveykit.engine.models.bound_places import Rows, Slot
+from surveykit.engine.models.bound_places import BoundPlace, Rows
 from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
@@ -25,7 +25,7 @@ class Placed:
     """One edit at one place."""
 
     edit: Edit
-    slot: Slot
+    slot: BoundPlace
     part: Part
 
     @property
@@ -64,10 +64,10 @@ class Placed:
 def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
     """Hook every placed edit on the model; the handles undo it."""
     handles: list[RemovableHandle] = []
-    prompts: list[tuple[InputEdit, Slot, Part]] = []
-    prefixes: list[tuple[KeyValueEdit, Slot, Part]] = []
+    prompts: list[tuple[InputEdit, BoundPlace, Part]] = []
+    prefixes: list[tuple[KeyValueEdit, BoundPlace, Part]] = []
     parameters: list[Replaced] = []
-    sides: dict[int, tuple[SideEdit, list[tuple[Slot, Part]]]] = {}
+    sides: dict[int, tuple[SideEdit, list[tuple[BoundPlace, Part]]]] = {}
     for one in placed:
         edit, slot, part = one.edit, one.slot, one.part
         if isinstance(edit, WeightEdit):
@@ -115,7 +115,7 @@ def _after_linear(edit: WeightEdit, part: Part, rows: Rows | None) -> Callable[.
     return hook
 
 
-def _after_sublayer(edit: OutputEdit, slot: Slot, part: Part) -> list[RemovableHandle]:
+def _after_sublayer(edit: OutputEdit, slot: BoundPlace, part: Part) -> list[RemovableHandle]:
     """Let what the sublayer reads pass from where it enters to where its output is known."""
     entered: list[Tensor] = []
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes.base import Parts
 from surveykit.recipes.sites import InputEdit
@@ -18,7 +18,7 @@ from surveykit.recipes.sites import InputEdit
 IGNORED_LABEL = -100
 
 
-def prepend_prompts(model: PreTrainedModel, prompts: Sequence[tuple[InputEdit, Slot, Parts]]) -> RemovableHandle:
+def prepend_prompts(model: PreTrainedModel, prompts: Sequence[tuple[InputEdit, BoundPlace, Parts]]) -> RemovableHandle:
     """Replace token ids by embeddings with the prompt before them; masks and labels are lengthened to match.
 
     Running the model raises RecipeError where it has too few positions for prompt and text.

@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
-from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
 from surveykit.recipes.base import Parts
@@ -111,7 +111,7 @@ class _Restore(RemovableHandle):
 
 
 def prepend_keys_and_values(
-    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, Slot, Parts]]
+    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, BoundPlace, Parts]]
 ) -> list[RemovableHandle]:
     """Let attention modules see prefixes; the handles undo it."""
     handles: list[RemovableHandle] = []

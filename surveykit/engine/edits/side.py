@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from surveykit.engine.edits.tensors import Part
-from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes.sites import SideEdit, SideStack
 
@@ -18,7 +18,7 @@ from surveykit.recipes.sites import SideEdit, SideStack
 class _Reader:
     """Collects what one stack computes during a forward pass, detached from the graph."""
 
-    def __init__(self, slot: Slot, part: Part) -> None:
+    def __init__(self, slot: BoundPlace, part: Part) -> None:
         self.slot, self.part = slot, part
         self.states: list[Tensor] = []
         self.hidden: list[Tensor] = []
@@ -91,7 +91,7 @@ def _buckets(attention: Any, states: Tensor) -> Tensor:
     return found
 
 
-def run_beside(edit: SideEdit, placed: Sequence[tuple[Slot, Part]]) -> list[RemovableHandle]:
+def run_beside(edit: SideEdit, placed: Sequence[tuple[BoundPlace, Part]]) -> list[RemovableHandle]:
     """Hook a side network on the stacks it reads; the output of the last of them becomes the network's."""
     readers = [_Reader(slot, part) for slot, part in placed]
     handles = [handle for reader in readers for handle in reader.hook(edit.reads_hidden)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -43,7 +43,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Slot:
+class BoundPlace:
     """A place together with the modules that are there."""
 
     place: Place
@@ -64,7 +64,7 @@ class Slot:
     rows: Rows | None = None
     """Which of the matrix's outputs are this role's, where others share it."""
 
-    def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> Slot:
+    def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> BoundPlace:
         """The same place, for a pretrained tensor of this shape, or for an edit that is in so many places."""
         return replace(self, place=replace(self.place, shape=shape or self.place.shape, places=places))
 
@@ -90,12 +90,47 @@ class _Widths:
     buckets: int
 
 
-def slots_of(family: Family, model: PreTrainedModel) -> Iterator[Slot]:
+def slots_of(family: Family, model: PreTrainedModel) -> Iterator[BoundPlace]:
     """Every place of a model; stacks that it lacks (an encoder taken alone) are passed over.
 
     Raises:
         SurveyError: a block is not laid out as the family's are.
     """
+    names = {id(module): name for name, module in model.named_modules()}
+    found = [
+        replace(slot, place=replace(slot.place, name=names.get(id(slot.module), ""))) for slot in _slots(family, model)
+    ]
+    yield from found
+    yield from _linear(model, found)
+
+
+def _linear(model: PreTrainedModel, slots: Sequence[BoundPlace]) -> Iterator[BoundPlace]:
+    """Every linear layer but the output layer, as a module of its own."""
+    output = model.get_output_embeddings()
+    known = {id(slot.module): slot for slot in reversed(slots) if slot.place.role in LINEAR_ROLES}
+    stacks = [slot for slot in slots if slot.blocks]
+    blocks = {id(m): (s.place, i) for s in stacks for i, b in enumerate(s.blocks) for m in b.modules()}
+    outer = slots[0].place
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Linear | Conv1D) or module is output:
+            continue
+        if (slot := known.get(id(module))) is None:
+            around, layer = blocks.get(id(module), (None, 0))
+            place = replace(outer, sublayer="outside", layer=0, layers=0)
+            if around is not None:
+                inside: Sublayer = (
+                    "encoder.feed_forward" if around.sublayer == "encoder.input" else "decoder.feed_forward"
+                )
+                place = replace(around, sublayer=inside, layer=layer)
+            slot = BoundPlace(place, module)
+        fan_in, fan_out = linear_widths(module)
+        whole = replace(
+            slot.place, role="linear", fan_in=fan_in, fan_out=fan_out, shape=tuple(module.weight.shape), name=name
+        )
+        yield replace(slot, place=whole, fused=(), rows=None)
+
+
+def _slots(family: Family, model: PreTrainedModel) -> Iterator[BoundPlace]:
     base = cast(nn.Module, model.base_model)
     stacks = [stack for stack in family.stacks if find(base, stack.blocks) is not None]
     if not stacks:
@@ -134,7 +169,7 @@ def _positions(base: nn.Module, stack: Stack) -> int | None:
     return table.num_embeddings - unused
 
 
-def unplaced(family: Family, model: PreTrainedModel, slots: Iterable[Slot]) -> Iterator[nn.Module]:
+def unplaced(family: Family, model: PreTrainedModel, slots: Iterable[BoundPlace]) -> Iterator[nn.Module]:
     """Modules in front of the head that are in no place, and no part of what is."""
     seen = {id(part) for slot in slots if slot.place.role != "input" for held in slot.held() for part in held.modules()}
     seen |= {id(_head(family, model))}
@@ -156,7 +191,7 @@ def _head(family: Family, model: PreTrainedModel) -> nn.Module | None:
     return None if family.head is None else find(cast(nn.Module, model.base_model), family.head)
 
 
-def _stack(base: nn.Module, stack: Stack, family: Family, config: Any) -> Iterator[Slot]:
+def _stack(base: nn.Module, stack: Stack, family: Family, config: Any) -> Iterator[BoundPlace]:
     side, blocks = stack.side, _blocks(base, stack)
     depth, norms = len(blocks), [_norms(block, stack) for block in blocks]
     own = [_widths(block, stack, stack.sublayers["self"], config) for block in blocks]
@@ -206,7 +241,7 @@ _FEED_FORWARD = ("feed_forward", "feedforward", "ffn", "mlp")
 
 def _group(
     block: nn.Module, group: Group, sublayer: Sublayer, widths: _Widths, layer: int, depth: int
-) -> Iterator[Slot]:
+) -> Iterator[BoundPlace]:
     named = [(role, path) for role, paths in group.roles.items() if role != "norm" for path in paths]
     found = [(role, there) for role, path in named if (there := find(block, path)) is not None]
     modules: dict[Role, nn.Module] = dict(found)
@@ -258,14 +293,16 @@ def _widths(block: nn.Module, stack: Stack, group: Group, config: Any) -> _Width
     return _Widths(d_model, inner, keys, heads, d_ff, getattr(config, "relative_attention_num_buckets", 0))
 
 
-def _slot(module: nn.Module, role: Role, sublayer: Sublayer, widths: _Widths, layer: int = 0, layers: int = 0) -> Slot:
+def _slot(
+    module: nn.Module, role: Role, sublayer: Sublayer, widths: _Widths, layer: int = 0, layers: int = 0
+) -> BoundPlace:
     weight = getattr(module, "weight", None)
     shape = tuple(weight.shape) if isinstance(weight, Tensor) else ()
     if role in LINEAR_ROLES or role == "head":
         fan_in, fan_out = linear_widths(module)
     else:
         fan_in = fan_out = shape[-1] if role == "norm" and shape else widths.d_model
-    return Slot(
+    return BoundPlace(
         Place(
             role, sublayer, layer, layers, fan_in, fan_out, widths.d_model, widths.inner, widths.heads, widths.d_ff,
             shape, widths.buckets, keys=widths.keys,

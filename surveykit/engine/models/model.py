@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 
-from surveykit.engine.models.bound_places import Slot, find, slots_of, unplaced
+from surveykit.engine.models.bound_places import BoundPlace, find, slots_of, unplaced
 from surveykit.engine.models.configs import in_a_line, notes_on, open_config
 from surveykit.engine.models.norm_walk import bias_parameters, norm_parameters
 from surveykit.engine.models.roles import FAMILIES, LLAMA, NEEDED, Family, Side
@@ -152,7 +152,7 @@ class Instance:
         self.blueprint = blueprint
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
-        self.slots: tuple[Slot, ...] = tuple(slots_of(blueprint.family, model))
+        self.slots: tuple[BoundPlace, ...] = tuple(slots_of(blueprint.family, model))
         self.unplaced = tuple(unplaced(blueprint.family, model, self.slots))
         self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, blueprint.family.head)}
         """Parameters of all norms, and of all biases in front of the head, without a look at slots."""

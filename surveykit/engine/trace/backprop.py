@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from surveykit.engine.models.bound_places import Slot
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.recipes.base import LINEAR_ROLES
 
@@ -31,7 +31,7 @@ class Backprop:
         default_factory=dict, repr=False, compare=False
     )
 
-    def _linear(self, slot: Slot, x: Tensor, y: Tensor) -> None:
+    def _linear(self, slot: BoundPlace, x: Tensor, y: Tensor) -> None:
         place = slot.place
         if x.requires_grad:
             self.activation_gradient_flops += 2 * x.numel() * place.fan_out
@@ -85,7 +85,7 @@ def _block(found: Backprop, passed: set[int]) -> Any:
     return hook
 
 
-def _linear(found: Backprop, slot: Slot) -> Any:
+def _linear(found: Backprop, slot: BoundPlace) -> Any:
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         found._linear(slot, args[0], output)
 
