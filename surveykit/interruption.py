@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
+AGAIN = 0.01
+"""Seconds."""
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -27,8 +30,10 @@ class Interruption:
     def __init__(self) -> None:
         self._number: int | None = None
         self._before: dict[int, object] = {}
+        self._hook = sys.unraisablehook
 
     def __enter__(self) -> Interruption:
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
         for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
             if signal.getsignal(number) == usual:
                 try:
@@ -40,6 +45,20 @@ class Interruption:
     def __exit__(self, *details: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        sys.unraisablehook = self._hook
+
+    def _swallowed(self, what: sys.UnraisableHookArgs) -> None:
+        """A signal that came while Python ran a `__del__` or a weak reference's callback, out of which nothing can be
+        raised: it is sent again a moment later."""
+        if not issubclass(what.exc_type, Interrupted) or self._number is None:
+            self._hook(what)
+            return
+        from threading import Timer
+
+        number, self._number = self._number, None
+        again = Timer(AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if self.came:

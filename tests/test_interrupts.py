@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import interrupted
@@ -16,6 +17,7 @@ import small_catalog
 from surveykit.cli import main
 from surveykit.commands.arguments import module
 from surveykit.database import cache
+from surveykit.interruption import Interrupted, Interruption
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason=needs.LINUX)
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS a, range(1000000) AS b"
@@ -51,6 +53,25 @@ def test_a_signal_ends_a_command(words: list[str], moment: float, number: int, t
     assert not list((tmp_path / "cache").glob("*/.*"))
     if moment == 0 or "60" in words:
         assert ended.code == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_lost_where_nothing_can_be_raised(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python runs `__del__`, and callbacks of weak references, at any moment, and ignores what they raise."""
+
+    class Leaves:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def leave_and_work() -> None:
+        Leaves()
+        time.sleep(5)
+
+    interruption = Interruption()
+    with pytest.raises(Interrupted), interruption:
+        leave_and_work()
+    assert interruption.exit_code == 128 + number
+    assert not capsys.readouterr().err
 
 
 def test_what_a_library_makes_of_it_does_not_count(
