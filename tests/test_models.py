@@ -106,8 +106,8 @@ BROKEN = {
     '{"model_type": "nope"}': "does not recognize this architecture",
     '{"model_type": "llama", "hidden_size": "x"}': "hidden_size",
     '{"model_type": "opt", "hidden_size": 30, "num_attention_heads": 7}': "transformers cannot build OPTForCausalLM from this",
-    '{"model_type": "falcon"}': "blocks have no self_attn.q_proj; supported are bart, bert",
-    '{"model_type": "vit"}': "models of type 'vit' are not supported",
+    '{"model_type": "resnet"}': "ResNetModel has no blocks: no list of modules with linear layers or attentions",
+    '{"model_type": "sam_mask_decoder"}': "transformers has no model for configurations of type",
     '{"model_type": "llama", "num_hidden_layers": 0}': "no blocks",
 }
 

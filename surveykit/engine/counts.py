@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surveykit.engine.edits.attach import Attached
-from surveykit.engine.models.bound_places import Rows
+from surveykit.engine.models.fused import Rows
 from surveykit.engine.models.model import Instance
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes

@@ -144,6 +144,8 @@ class Place:
     """In how many places the edit is, this one included."""
     keys: int = 0
     """Width of all keys, and of all values, of that attention: less than `inner` where heads share them."""
+    values: int = 0
+    """Width of all values where it is not that of the keys; else 0."""
     name: str = field(default="", compare=False)
     """The module's path in the model, `model.layers.0.self_attn.q_proj`; empty where there are dimensions alone."""
 

@@ -76,7 +76,8 @@ class Attached:
         """
         name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
         if not any(where.fits(slot.place) for slot in slots):
-            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
+            why = f"{self.instance.blueprint.alone}{self.instance.without(where)}"
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{why}")
         found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
             if whole and not {*slot.fused} <= {*where.roles}:
@@ -88,6 +89,7 @@ class Attached:
         sample = self.instance.pretrained[0]
         groups: dict[str, Part] = {}
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
+        slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
         for slot, name in found:
             slot = slot.at(places=len(found))
@@ -177,8 +179,8 @@ class Attached:
             return
         if where.every_layer:
             modules += self.instance.unplaced
-        biases = (module._parameters.get("bias") for module in modules)
-        yield from (bias for bias in biases if bias is not None)
+        named = (entry for module in modules for entry in module._parameters.items())
+        yield from (bias for name, bias in named if bias is not None and name.endswith("bias"))
 
     def _all_found(self, where: Where, slots: Sequence[BoundPlace]) -> None:
         """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""

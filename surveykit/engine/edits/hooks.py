@@ -15,7 +15,8 @@ from surveykit.engine.edits.parameters import Replaced, substitute
 from surveykit.engine.edits.prefixes import prepend_keys_and_values
 from surveykit.engine.edits.side import run_beside
 from surveykit.engine.edits.tensors import Part
-from surveykit.engine.models.bound_places import BoundPlace, Rows
+from surveykit.engine.models.bound_places import BoundPlace
+from surveykit.engine.models.fused import Rows
 from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 

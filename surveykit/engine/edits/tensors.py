@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from surveykit.engine.models.bound_places import Rows
+from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Quantization, Shape
 from surveykit.recipes.base import Activation
