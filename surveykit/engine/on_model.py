@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from surveykit.engine.budget import sized_for
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
+from surveykit.engine.models.objective import loss_in_words
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
+from surveykit.engine.trace.inputs import notes_on_inputs
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 
@@ -144,7 +146,9 @@ def measure_on(
     blueprint: Blueprint, recipes: Iterable[tuple[str, Recipe]], *, batch: int, length: int
 ) -> Iterator[CostsOnModel]:
     """Trace each recipe on a model: training on so many sequences of so many positions, and inference."""
-    costs, model, loss = Costs(blueprint), facts_of(blueprint.build()), loss_of(blueprint)
+    costs, instance = Costs(blueprint), blueprint.build()
+    model, loss = facts_of(instance), loss_in_words(instance.model, TARGET_LENGTH)
+    model = replace(model, notes=(*model.notes, *notes_on_inputs(instance)))
     for name, recipe in recipes:
         try:
             steps = [costs.training(stage, batch, length) for stage in recipe.stages]
@@ -171,12 +175,3 @@ def measure_on(
             overhead_merged=inference.merged.overhead,
             reason=None,
         )
-
-
-def loss_of(blueprint: Blueprint) -> str:
-    """In words, what is differentiated in a traced training step."""
-    if blueprint.encoder_only:
-        return "the loss is the mean magnitude of the encoder's output (it has no labels of its own)"
-    if blueprint.causal:
-        return "the loss is that of the next token, at every position"
-    return f"the loss is that of a target of {TARGET_LENGTH} tokens"

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from transformers import PreTrainedConfig
 
+from surveykit.engine.models.held_bits import held_bits, said_of_bits
 from surveykit.errors import SurveyError
 from surveykit.files import read_bounded
 
@@ -169,20 +170,19 @@ def _from_hub(source: str) -> Path:
 
 
 def notes_on(config: PreTrainedConfig) -> tuple[str, ...]:
-    """What of a configuration our figures leave out, a plain sentence each."""
-    asked = getattr(config, "quantization_config", None)
-    if not asked:
+    """What whoever reads our figures must know of a configuration, a plain sentence each."""
+    said = said_of_bits(config)
+    if not said:
         return ()
-    said = asked if isinstance(asked, Mapping) else getattr(asked, "__dict__", {})
-    bits = next((bits for name, bits in _BITS.items() if said.get(name)), said.get("bits"))
+    if held := held_bits(config):
+        others = "all else, and what a method trains, has 2 or 4 bytes a number"
+        return (f"its quantization_config is heard: linear layers are held by {held.words}; {others}",)
+    bits = said.get("bits")
     words = [in_a_line(said["quant_method"])] if said.get("quant_method") else []
     words += [f"{bits} bits"] if isinstance(bits, int) else []
     which = f" ({', '.join(words)})" if words else ""
-    return (f"its quantization_config{which} is ignored: every weight is taken at full width, 2 or 4 bytes a number",)
-
-
-_BITS = {"load_in_4bit": 4, "load_in_8bit": 8}
-"""What bitsandbytes calls the widths of weights."""
+    known = "formats whose bytes are known here are those of bitsandbytes, GPTQ and AWQ"
+    return (f"its quantization_config{which} is ignored: every weight has 2 or 4 bytes a number; {known}",)
 
 
 def in_a_line(said: object) -> str:

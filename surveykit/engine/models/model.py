@@ -15,11 +15,12 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
-from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from surveykit.engine.models.bound_places import BoundPlace, find, slots_of, unplaced
 from surveykit.engine.models.configs import in_a_line, notes_on, open_config
 from surveykit.engine.models.norm_walk import bias_parameters, norm_parameters
+from surveykit.engine.models.objective import loss_of, taken_by
 from surveykit.engine.models.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.errors import RecipeError, SurveyError, nearest
 from surveykit.recipes import Where
@@ -129,17 +130,23 @@ class Blueprint:
     def _made(self, device: str, seed: int) -> PreTrainedModel:
         config = copy.deepcopy(self.config)
         config.return_dict = True  # what we read of an output has a name
+        for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+            if hasattr(part, "use_cache"):
+                part.use_cache = False  # keys and values are kept for generation, not for training
         if len(self.family.sides) == 2:  # its stacks share one table in any case, and for transformers this is the same
             config.tie_word_embeddings = True
         with torch.random.fork_rng(devices=[]), torch.device(device), _within(BUILT_WITHIN, self.name):
             torch.manual_seed(seed)
             try:
-                return self.model_class(config)
+                model = self.model_class(config)
             except SurveyError:
                 raise
             except Exception as error:  # whatever a model makes of an unfit configuration
                 what = f"transformers cannot build {self.model_class.__name__} from this configuration"
                 raise SurveyError(f"{self.name}: {what}: {in_a_line(error)}") from error
+        if device == "meta":
+            _put_on_meta(model)
+        return model
 
 
 class Instance:
@@ -173,13 +180,13 @@ class Instance:
         """Whether anything in front of the head has a bias."""
         return self.walked["biases"] > 0
 
-    def run(self, inputs: Mapping[str, Tensor]) -> Any:
+    def run(self, inputs: Mapping[str, Any]) -> Any:
         """One forward pass: what transformers' model returns.
 
         Raises:
             RecipeError: the model's own code stops. What stops in ours is raised as it is.
         """
-        further = {} if self.blueprint.encoder_only else {"use_cache": False}
+        further = {"use_cache": False} if "use_cache" in taken_by(self.model) else {}
         meta = self.pretrained[0].is_meta
         try:
             with _without_values() if meta else nullcontext():
@@ -190,14 +197,9 @@ class Instance:
             where = f"{type(self.model).__name__}{', which has no weights here,' if meta else ''}"
             raise RecipeError(f"{self.name} does not run: {where} stops with: {in_a_line(error)}") from error
 
-    def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
-
-        (Not its mean square: behind a norm that is the same whatever the weights are.)
-        """
-        output = self.run(inputs)
-        loss: Tensor = output[0].abs().mean() if self.blueprint.encoder_only else output.loss
-        return loss
+    def loss(self, inputs: Mapping[str, Any]) -> Tensor:
+        """What is differentiated in a training step (`objective.loss_of`)."""
+        return loss_of(self.run(inputs))
 
     def answer(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of the labels and the scores that it counts, (rows, vocabulary); not of an encoder alone."""
@@ -292,7 +294,7 @@ def _is_transformers(error: BaseException) -> bool:
 
 
 _HANDED_ON = {
-    ("surveykit.engine.trace.step", "dropout"), ("surveykit.engine.trace.meta_op_cache", "run"),
+    ("surveykit.engine.trace.step", "dropout"), ("surveykit.engine.trace.meta_op_cache", "run"), ("surveykit.engine.trace.meta_values", "run"),
     ("surveykit.engine.trace.memory", "__torch_dispatch__"), ("surveykit.engine.trace.inference", "__torch_dispatch__"),
 }  # fmt: skip
 """Functions that stand between the model and torch while it is traced, and call what the model called."""
@@ -300,16 +302,20 @@ _HANDED_ON = {
 
 @contextmanager
 def _without_values() -> Iterator[None]:
-    """Keep transformers from looking into tensors that have no values: for several texts packed in one row (there is
-    one), and for padding that it would warn of (there is none)."""
-    packed, warn = masking_utils.find_packed_sequence_indices, PreTrainedModel.warn_if_padding_and_no_attention_mask
-    masking_utils.find_packed_sequence_indices = lambda position_ids: None
+    """Keep transformers from warning of padding (there is none), and let a number on meta be a part of a name, as one
+    elsewhere may be: both look into tensors on ways that a trace does not see."""
+    warn, written = PreTrainedModel.warn_if_padding_and_no_attention_mask, Tensor.__format__
+
+    def write(number: Tensor, how: str) -> str:
+        return format(number.item(), how) if number.dim() == 0 else str(written(number, how))  # type: ignore[no-untyped-call]
+
     PreTrainedModel.warn_if_padding_and_no_attention_mask = lambda self, ids, mask: None
+    Tensor.__format__ = write  # type: ignore[method-assign]
     try:
         yield
     finally:
-        masking_utils.find_packed_sequence_indices = packed
         PreTrainedModel.warn_if_padding_and_no_attention_mask = warn
+        Tensor.__format__ = written  # type: ignore[method-assign]
 
 
 def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
@@ -340,6 +346,18 @@ def _within(seconds: float, name: str) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def _put_on_meta(model: nn.Module) -> None:
+    """Some models make a few parameters and buffers on the CPU, whatever they are told."""
+    moved: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and not parameter.is_meta:
+                there = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+                module._parameters[name] = moved.setdefault(id(parameter), there)
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = None if buffer is None else buffer.to("meta")
 
 
 def _untie(model: PreTrainedModel) -> None:

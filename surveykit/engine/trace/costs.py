@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.bound_places import linear_widths
+from surveykit.engine.models.held_bits import held_bits
 from surveykit.engine.models.model import Blueprint, Instance
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
 from surveykit.engine.trace.inference import Inference, inference, operations
+from surveykit.engine.trace.inputs import inputs_of
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.engine.train.optimizers import optimizer_for
-from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
@@ -81,7 +83,7 @@ class Costs:
         have `target_length`, where there is a decoder behind an encoder."""
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
-            inputs = _inputs(instance, batch, length, target_length)
+            inputs = inputs_of(instance, batch, length, target_length)
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
@@ -111,7 +113,7 @@ class Costs:
         stage = recipe.stages[-1]
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            inputs = _inputs(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
+            inputs = inputs_of(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
@@ -129,7 +131,7 @@ class Costs:
             bare = tuple(self._line(a, b) for a, b in zip(low[2], high[2], strict=True))  # type: ignore[assignment]
         return InferenceCost(*bare, Inference(**beside), Inference(**merged))
 
-    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Any]) -> tuple[int, int]:
         depth = max(instance.blueprint.depths.values())
         if depth not in self._bare:
             self._bare[depth] = operations(instance, inputs)
@@ -150,6 +152,9 @@ class Costs:
             instance = (self.blueprint if whole else self.blueprint.cut(depth)).build()
             instance.model.to(torch.bfloat16)
             instance.model.set_attn_implementation("eager")
+            for module in instance.model.modules():
+                if hasattr(module, "layerdrop"):
+                    module.layerdrop = 0.0  # by chance, training may skip layers: the peak is of a step with all
             self._instances[depth] = instance
         return self._instances[depth]
 
@@ -168,25 +173,6 @@ class Costs:
         return found
 
 
-def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
-    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else.
-
-    Raises:
-        RecipeError: the model has fewer positions. Those that a prompt takes are its own to look after.
-    """
-    blueprint = instance.blueprint
-    for slot in instance.slots:
-        target = slot.place.sublayer == "decoder.input" and not blueprint.causal
-        needed = target_length if target else length
-        if slot.positions is not None and needed > slot.positions:
-            raise RecipeError(f"{blueprint.name} has {slot.positions} positions, fewer than the {needed} to trace")
-    ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
-    if blueprint.encoder_only:
-        return {"input_ids": ids}
-    labels = ids if blueprint.causal else torch.zeros((batch, target_length), dtype=torch.int64, device="meta")
-    return {"input_ids": ids, "labels": labels}
-
-
 def _figures(backprop: Backprop) -> dict[str, int]:
     names = ("blocks", "blocks_backward", "blocks_input_gradient", "activation_gradient_flops")
     return {name: getattr(backprop, name) for name in names}
@@ -200,16 +186,25 @@ def _beyond_the_trace(attached: Attached) -> dict[str, int]:
     for placed in attached.placed:
         if placed.edit.tracked:
             tracked += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
-    base, slots = attached.stage.base, attached.quantized()
-    sizes = [slot.place.fan_in * slot.place.fan_out for slot in slots]
-    coded = 0 if base is None else sum(base.bytes(size) for size in sizes)
+    coded = _coded(attached)
     return {
         "masks": masks,
         "tracked": tracked,
-        "coded": coded,
-        "quantized": sum(sizes),
-        "widest": max(sizes, default=0),
+        "coded": sum(coded.values()),
+        "quantized": sum(weight.numel() for weight in coded),
+        "widest": max((weight.numel() for weight in coded), default=0),
     }
+
+
+def _coded(attached: Attached) -> dict[Tensor, int]:
+    """Weights of few bits with their bytes: as the stage says, or else as the model's configuration does."""
+    model, found = attached.instance.model, dict[Tensor, int]()
+    if held := held_bits(model.config):
+        found = {module.weight: held.bytes(*linear_widths(module)) for module in held.layers(model)}
+    if base := attached.stage.base:
+        weights = (cast(Tensor, slot.module.weight) for slot in attached.quantized())
+        found |= {weight: base.bytes(weight.numel()) for weight in weights}
+    return {weight: size for weight, size in found.items() if not weight.requires_grad}
 
 
 def _training(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int]) -> TrainingCost:

@@ -1,0 +1,139 @@
+"""What a model is given while it is traced: made from its configuration and from what its forward pass takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig
+
+from surveykit.engine.models.model import Instance
+from surveykit.engine.models.objective import labels_of
+from surveykit.engine.trace.meta_values import VALUES
+from surveykit.errors import RecipeError
+
+Inputs = dict[str, Any]
+_TEXT = ("input_ids", "inputs")
+_IMAGES, _SPECTRA, _SOUND = "pixel_values", "input_features", "input_values"
+_IMAGE_SIDE = 224
+"""Pixels, where a configuration does not say: what most image models are trained on."""
+
+
+def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -> Inputs:
+    """What the model reads, on meta, and labels where it makes a loss of them.
+
+    Text has `length` tokens, sound as much as gives so many positions; images, and spectra where the configuration says
+    how long they are, have their own size (`notes_on_inputs` says so).
+
+    Raises:
+        RecipeError: the model has fewer positions, or reads what cannot be made from its configuration. Positions that a
+            prompt takes are its own to look after.
+    """
+    model, config = instance.model, instance.model.config
+    main, labels = model.main_input_name, labels_of(model)
+    _refuse_too_long(instance, length if main in _TEXT else 0, target_length)
+    if main in _TEXT:
+        found: Inputs = {main: _tokens(config, batch, length)}
+    elif isinstance(main, str) and (shape := _shape(config, main, length)):
+        found = {main: torch.zeros((batch, *shape), dtype=model.dtype, device="meta")}
+    else:
+        raise RecipeError(f"{instance.name} reads {main}, which cannot be made from its configuration")
+    match labels:
+        case "pairs":
+            found |= {
+                _IMAGES: torch.zeros((batch, *_image(config)), dtype=model.dtype, device="meta"),
+                "return_loss": True,
+            }
+        case "tokens":
+            found["labels"] = found[main] if main in _TEXT else _tokens(config, batch, length)
+        case "target":
+            found["labels"] = _tokens(config, batch, target_length)
+        case "class":
+            found["labels"] = _whole_numbers(torch.zeros(batch, dtype=torch.int64))
+        case "span":
+            for name in ("start_positions", "end_positions"):
+                found[name] = _whole_numbers(torch.zeros(batch, dtype=torch.int64))
+    if config.is_encoder_decoder and not _starts_decoder(instance):
+        found["decoder_input_ids"] = _tokens(config, batch, target_length)
+    return found
+
+
+def notes_on_inputs(instance: Instance) -> Iterator[str]:
+    """What `--length` does not say of the inputs, a sentence each."""
+    config, main = instance.model.config, instance.model.main_input_name
+    seen = [name for name in ("vision_config", "audio_config") if getattr(config, name, None) is not None]
+    if main == _IMAGES or labels_of(instance.model) == "pairs":
+        *_, height, width = _image(config)
+        yield f"it reads images of {height} x {width} pixels, as its configuration says; the length is that of texts"
+    elif main not in _TEXT and (shape := _shape(config, main, 0)) == _shape(config, main, 1) and shape:
+        yield f"it reads {max(shape)} frames of sound, as its configuration says; the length is that of texts"
+    elif main in _TEXT and seen:
+        yield "it is traced on text alone, without images or sound"
+
+
+def _refuse_too_long(instance: Instance, length: int, target_length: int) -> None:
+    for slot in instance.slots:
+        target = slot.place.sublayer == "decoder.input" and instance.model.config.is_encoder_decoder
+        needed = target_length if target else length
+        if slot.positions is not None and needed > slot.positions:
+            raise RecipeError(f"{instance.name} has {slot.positions} positions, fewer than the {needed} to trace")
+
+
+def _starts_decoder(instance: Instance) -> bool:
+    """Whether the model makes what its decoder reads from the labels."""
+    model = instance.model
+    has = hasattr(model, "prepare_decoder_input_ids_from_labels") or labels_of(model) == "target"
+    return has and getattr(model.config, "decoder_start_token_id", None) is not None
+
+
+def _tokens(config: Any, batch: int, length: int) -> Tensor:
+    """Token ids that mean nothing special, and the end of a text at the end."""
+    said = {value for name, value in config.to_dict().items() if name.endswith(("token_id", "token_index"))}
+    usual = next(number for number in range(len(said) + 1) if number not in said)
+    ids = torch.full((batch, length), usual)
+    end = getattr(config, "eos_token_id", None)
+    if isinstance(end, int) and end >= 0 and end != getattr(config, "pad_token_id", None):
+        ids[:, -1] = end
+    return _whole_numbers(ids)
+
+
+def _whole_numbers(values: Tensor) -> Tensor:
+    return VALUES.tell(torch.empty_like(values, device="meta"), values)
+
+
+def _shape(config: Any, name: str, length: int) -> tuple[int, ...] | None:
+    """Dimensions of one example; None for what the configuration does not tell."""
+    config = _part(config)
+    if name == _IMAGES:
+        return _image(config)
+    if bands := getattr(config, "feature_projection_input_dim", None):
+        return (length, bands)
+    if bands := getattr(config, "input_feat_per_channel", None):
+        return (length * 2 ** getattr(config, "num_conv_layers", 0), bands)
+    bands = getattr(config, "num_mel_bins", None)
+    if name == _SPECTRA and bands and (positions := getattr(config, "max_source_positions", None)):
+        return (bands, 2 * positions)
+    if name == _SOUND and bands and (frames := getattr(config, "max_length", None)):
+        return (frames, bands)
+    if name == _SOUND and hasattr(config, "conv_stride"):  # as many samples as give so many positions
+        for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):
+            length = (length - 1) * stride + kernel
+        return (length,)
+    return None
+
+
+def _part(config: Any) -> Any:
+    """The configuration of what reads images or sound."""
+    named = ("vision_config", "audio_config", "encoder")
+    return next((part for name in named if isinstance(part := getattr(config, name, None), PreTrainedConfig)), config)
+
+
+def _image(config: Any) -> tuple[int, ...]:
+    config = _part(config)
+    side = getattr(config, "image_size", None) or _IMAGE_SIDE
+    height, width = side if isinstance(side, list | tuple) else (side, side)
+    channels = getattr(config, "num_channels", None) or 3
+    frames = getattr(config, "num_frames", None)
+    return (channels, height, width) if frames is None else (frames, channels, height, width)
