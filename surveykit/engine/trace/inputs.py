@@ -55,7 +55,7 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
         case "span":
             for name in ("start_positions", "end_positions"):
                 found[name] = _whole_numbers(torch.zeros(batch, dtype=torch.int64))
-    if config.is_encoder_decoder and not _starts_decoder(instance):
+    if config.is_encoder_decoder:
         found["decoder_input_ids"] = _tokens(config, batch, target_length)
     return found
 
@@ -81,17 +81,11 @@ def _refuse_too_long(instance: Instance, length: int, target_length: int) -> Non
             raise RecipeError(f"{instance.name} has {slot.positions} positions, fewer than the {needed} to trace")
 
 
-def _starts_decoder(instance: Instance) -> bool:
-    """Whether the model makes what its decoder reads from the labels."""
-    model = instance.model
-    has = hasattr(model, "prepare_decoder_input_ids_from_labels") or labels_of(model) == "target"
-    return has and getattr(model.config, "decoder_start_token_id", None) is not None
-
-
 def _tokens(config: Any, batch: int, length: int) -> Tensor:
     """Token ids that mean nothing special, and the end of a text at the end."""
-    said = {value for name, value in config.to_dict().items() if name.endswith(("token_id", "token_index"))}
-    usual = next(number for number in range(len(said) + 1) if number not in said)
+    said = [value for name, value in config.to_dict().items() if name.endswith(("token_id", "token_index"))]
+    special = {number for value in said for number in (value if isinstance(value, list) else [value])}
+    usual = next(number for number in range(len(special) + 1) if number not in special)
     ids = torch.full((batch, length), usual)
     end = getattr(config, "eos_token_id", None)
     if isinstance(end, int) and end >= 0 and end != getattr(config, "pad_token_id", None):
