@@ -194,6 +194,11 @@ class Instance:
         except Exception as error:
             if not _is_transformers(error):
                 raise
+            if meta and isinstance(error, RuntimeError | TypeError) and "meta" in str(error).lower():
+                why = (
+                    f"{type(self.model).__name__} decides by numbers that its weights make, and it has no weights here"
+                )
+                raise RecipeError(f"{self.name} cannot be traced: {why}") from error
             where = f"{type(self.model).__name__}{', which has no weights here,' if meta else ''}"
             raise RecipeError(f"{self.name} does not run: {where} stops with: {in_a_line(error)}") from error
 

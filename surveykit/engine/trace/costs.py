@@ -6,9 +6,10 @@ depth; every figure is affine in the number of layers (see `extrapolation`). Oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -19,16 +20,19 @@ from surveykit.engine.models.held_bits import held_bits
 from surveykit.engine.models.model import Blueprint, Instance
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
+from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
-from surveykit.engine.trace.inputs import inputs_of
+from surveykit.engine.trace.inputs import inference_length, inputs_of
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.engine.train.optimizers import optimizer_for
+from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
+
+Traced = TypeVar("Traced")
 
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
 """Layers of each stack at which a recipe that treats them alike is traced."""
 TARGET_LENGTH = 8
-INFERENCE_LENGTH = 256
 ROUTING_SEED = 0
 """Stochastic routing draws alike in every trace, so that measuring again gives the same figures."""
 DTYPES = {"bfloat16": "native", "float32": "single"}
@@ -97,8 +101,8 @@ class Costs:
                     )
                 return trace, backprop, _beyond_the_trace(attached)
 
-        if self._cut(stage):
-            (low, b_low, x_low), (high, b_high, x_high) = (at(self._instance(depth)) for depth in DEPTHS)
+        if shallow := self._shallow(stage, at):
+            (low, b_low, x_low), (high, b_high, x_high) = shallow
             try:
                 trace = extrapolate(low, high, *DEPTHS, self.depth)
             except ValueError:  # not affine after all: whole depth is slower and always right
@@ -113,7 +117,7 @@ class Costs:
         stage = recipe.stages[-1]
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            inputs = inputs_of(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
+            inputs = inputs_of(instance, 1, inference_length(instance), TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
@@ -123,10 +127,10 @@ class Costs:
                 merged = inference(kept, inputs) if kept.merged else beside
                 return vars(beside), vars(merged), bare
 
-        if not self._cut(stage):
+        if (shallow := self._shallow(stage, at)) is None:
             beside, merged, bare = at(self._instance(self.depth))
         else:
-            low, high = (at(self._instance(depth)) for depth in DEPTHS)
+            low, high = shallow
             beside, merged = self._carry(low[0], high[0]), self._carry(low[1], high[1])
             bare = tuple(self._line(a, b) for a, b in zip(low[2], high[2], strict=True))  # type: ignore[assignment]
         return InferenceCost(*bare, Inference(**beside), Inference(**merged))
@@ -142,9 +146,27 @@ class Costs:
         """Blocks of the deepest stack."""
         return max(self.blueprint.depths.values())
 
-    def _cut(self, stage: Stage) -> bool:
-        equal = len({*self.blueprint.depths.values()}) == 1
-        return equal and self.blueprint.layers_alike and stage.depth_uniform and self.depth > max(DEPTHS)
+    def _shallow(self, stage: Stage, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
+        """Traces of the model with few layers; None where they do not tell what the whole one costs."""
+        if not (stage.depth_uniform and self._grows_evenly):
+            return None
+        try:
+            low, high = (at(self._instance(depth)) for depth in DEPTHS)
+        except RecipeError:  # some models do not run with few layers; what no depth takes, the whole one refuses
+            return None
+        return low, high
+
+    @cached_property
+    def _grows_evenly(self) -> bool:
+        """Whether the whole model is the shallow one with more layers like the one by which the two shallow ones differ."""
+        depths = {*self.blueprint.depths.values()}
+        if len(depths) > 1 or self.depth <= max(DEPTHS) or not self.blueprint.layers_alike:
+            return False
+        try:
+            shallow = [self._instance(depth) for depth in DEPTHS]
+        except Exception:  # whatever a model makes of a configuration that we changed
+            return False
+        return grows_evenly(*shallow, self.blueprint.build())
 
     def _instance(self, depth: int) -> Instance:
         if depth not in self._instances:

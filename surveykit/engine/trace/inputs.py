@@ -17,6 +17,7 @@ from surveykit.errors import RecipeError
 Inputs = dict[str, Any]
 _TEXT = ("input_ids", "inputs")
 _IMAGES, _SPECTRA, _SOUND = "pixel_values", "input_features", "input_values"
+INFERENCE_LENGTH = 256
 _IMAGE_SIDE = 224
 """Pixels, where a configuration does not say: what most image models are trained on."""
 
@@ -58,6 +59,12 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
     if config.is_encoder_decoder:
         found["decoder_input_ids"] = _tokens(config, batch, target_length)
     return found
+
+
+def inference_length(instance: Instance) -> int:
+    """Positions of the text at inference: of a model that has few, half, so that a prompt has room beside it."""
+    tables = [slot.positions for slot in instance.slots if slot.positions is not None]
+    return min(INFERENCE_LENGTH, *(positions // 2 for positions in tables))
 
 
 def notes_on_inputs(instance: Instance) -> Iterator[str]:
