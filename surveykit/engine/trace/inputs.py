@@ -64,7 +64,7 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
 def inference_length(instance: Instance) -> int:
     """Positions of the text at inference: of a model that has few, half, so that a prompt has room beside it."""
     tables = [slot.positions for slot in instance.slots if slot.positions is not None]
-    return min(INFERENCE_LENGTH, *(positions // 2 for positions in tables))
+    return min([INFERENCE_LENGTH, *(positions // 2 for positions in tables)])
 
 
 def notes_on_inputs(instance: Instance) -> Iterator[str]:
