@@ -12,7 +12,7 @@ from typing import Any, cast
 from transformers import PreTrainedConfig
 
 from surveykit.engine.models.held_bits import held_bits, said_of_bits
-from surveykit.errors import SurveyError
+from surveykit.errors import SurveyError, nearest
 from surveykit.files import read_bounded
 
 LARGEST_FILE = 10_000_000
@@ -31,6 +31,7 @@ def open_config(source: str) -> PreTrainedConfig:
 
     path = _here(source) or _from_hub(source)
     raw = _read(path, source)
+    _known_type(raw, source)
     try:
         config = cast(PreTrainedConfig, AutoConfig.from_pretrained(path, trust_remote_code=False))
     except Exception as error:  # of several libraries: types of fields, unknown models
@@ -48,6 +49,7 @@ def config_of(raw: Mapping[str, Any], name: str) -> PreTrainedConfig:
 
     content = copy.deepcopy(dict(raw))
     _check(content, f"{name}: config.json")
+    _known_type(content, name)
     try:
         config = cast(PreTrainedConfig, CONFIG_MAPPING[content["model_type"]].from_dict(content))
     except Exception as error:  # of several libraries: types of fields, unknown models
@@ -129,6 +131,27 @@ def _check(raw: dict[str, Any], where: str) -> None:
                     left.append(value)
             case list() as inner:
                 left += inner
+
+
+def _known_type(raw: Mapping[str, Any], source: str) -> None:
+    """Hold a configuration to the types that transformers has; a model's code that comes with it is never run.
+
+    Raises:
+        SurveyError: it is of another type, or of none.
+    """
+    from transformers import CONFIG_MAPPING, __version__
+
+    kind = raw.get("model_type")
+    if kind in CONFIG_MAPPING:
+        return
+    if not kind:
+        raise SurveyError(f"{source}: its config.json names no model_type; give one that does, like \"llama\"")
+    missing = f"{source}: transformers {__version__} has no models of type '{kind}'"
+    if raw.get("auto_map"):
+        own = "their code comes with the model (auto_map) and is never run here"
+        instead = "if transformers has the same model under another type, give a config.json with that model_type"
+        raise SurveyError(f"{missing}: {own}; {instead}")
+    raise SurveyError(f"{missing}; a newer transformers may have them{nearest(kind, CONFIG_MAPPING, 0.7)}")
 
 
 def _called(source: str, path: Path) -> str:
