@@ -15,7 +15,7 @@ from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
 from surveykit.engine.models.objective import loss_in_words
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
-from surveykit.engine.trace.inputs import notes_on_inputs
+from surveykit.engine.trace.inputs import notes_on_trace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 
@@ -80,7 +80,8 @@ class CostsOnModel:
     forward_flops: int | None
     backward_flops: int | None
     inference_flops: int | None
-    """One forward pass with edits beside the weights, on one sequence of 256 positions."""
+    """One forward pass with edits beside the weights, on one sequence of 256 positions; of a model with fewer than 512,
+    half of those it has."""
     merged_flops: int | None
     bare_flops: int | None
     overhead: str | None
@@ -138,8 +139,11 @@ def _counted(
     if budget is not None:
         recipe, size = sized_for(instance, name, recipe, budget)
     counts = count(recipe, instance)
-    nothing = f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
-    return counts, size, None if counts.trainable else nothing
+    return counts, size, None if counts.trainable else _nothing_trained(instance)
+
+
+def _nothing_trained(instance: Instance) -> str:
+    return f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
 
 
 def measure_on(
@@ -148,9 +152,11 @@ def measure_on(
     """Trace each recipe on a model: training on so many sequences of so many positions, and inference."""
     costs, instance = Costs(blueprint), blueprint.build()
     model, loss = facts_of(instance), loss_in_words(instance.model, TARGET_LENGTH)
-    model = replace(model, notes=(*model.notes, *notes_on_inputs(instance)))
+    model = replace(model, notes=(*model.notes, *notes_on_trace(instance, length)))
     for name, recipe in recipes:
         try:
+            if not count(recipe, instance).trainable:
+                raise RecipeError(_nothing_trained(instance))
             steps = [costs.training(stage, batch, length) for stage in recipe.stages]
             inference = costs.inference(recipe)
         except RecipeError as error:

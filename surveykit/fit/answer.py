@@ -90,8 +90,6 @@ def will_it_fit(
 def _notes(model: Opened, question: Question) -> tuple[str, ...]:
     if isinstance(model, Model):
         return ()
-    most = getattr(model.config, "max_position_embeddings", None) or question.length
-    if question.length <= most:
-        return model.notes
-    longer = f"its configuration speaks of {most} positions, fewer than the {question.length} that are asked for"
-    return (*model.notes, longer)
+    from surveykit.engine.trace.inputs import notes_on_trace
+
+    return (*model.notes, *notes_on_trace(model.build(), question.length))

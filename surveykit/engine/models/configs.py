@@ -145,7 +145,7 @@ def _known_type(raw: Mapping[str, Any], source: str) -> None:
     if kind in CONFIG_MAPPING:
         return
     if not kind:
-        raise SurveyError(f"{source}: its config.json names no model_type; give one that does, like \"llama\"")
+        raise SurveyError(f'{source}: its config.json names no model_type; give one that does, like "llama"')
     missing = f"{source}: transformers {__version__} has no models of type '{kind}'"
     if raw.get("auto_map"):
         own = "their code comes with the model (auto_map) and is never run here"

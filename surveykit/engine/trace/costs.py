@@ -163,10 +163,10 @@ class Costs:
         if len(depths) > 1 or self.depth <= max(DEPTHS) or not self.blueprint.layers_alike:
             return False
         try:
-            shallow = [self._instance(depth) for depth in DEPTHS]
+            low, high = (self._instance(depth) for depth in DEPTHS)
         except Exception:  # whatever a model makes of a configuration that we changed
             return False
-        return grows_evenly(*shallow, self.blueprint.build())
+        return grows_evenly(low, high, self.blueprint.build())
 
     def _instance(self, depth: int) -> Instance:
         if depth not in self._instances:

@@ -26,7 +26,7 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
     """What the model reads, on meta, and labels where it makes a loss of them.
 
     Text has `length` tokens, sound as much as gives so many positions; images, and spectra where the configuration says
-    how long they are, have their own size (`notes_on_inputs` says so).
+    how long they are, have their own size (`notes_on_trace` says so).
 
     Raises:
         RecipeError: the model has fewer positions, or reads what cannot be made from its configuration. Positions that a
@@ -51,12 +51,13 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
             found["labels"] = found[main] if main in _TEXT else _tokens(config, batch, length)
         case "target":
             found["labels"] = _tokens(config, batch, target_length)
-        case "class":
-            found["labels"] = _whole_numbers(torch.zeros(batch, dtype=torch.int64))
+        case "class":  # transformers takes a single label for a number
+            kind = torch.int64 if config.num_labels > 1 else model.dtype
+            found["labels"] = _on_meta(torch.zeros(batch, dtype=kind))
         case "span":
             for name in ("start_positions", "end_positions"):
-                found[name] = _whole_numbers(torch.zeros(batch, dtype=torch.int64))
-    if config.is_encoder_decoder:
+                found[name] = _on_meta(torch.zeros(batch, dtype=torch.int64))
+    if config.is_encoder_decoder and labels in ("target", None):  # of a task's head, the decoder reads the same text
         found["decoder_input_ids"] = _tokens(config, batch, target_length)
     return found
 
@@ -67,9 +68,15 @@ def inference_length(instance: Instance) -> int:
     return min([INFERENCE_LENGTH, *(positions // 2 for positions in tables)])
 
 
-def notes_on_inputs(instance: Instance) -> Iterator[str]:
-    """What `--length` does not say of the inputs, a sentence each."""
+def notes_on_trace(instance: Instance, length: int) -> Iterator[str]:
+    """What batch and length do not say of a trace, a sentence each."""
     config, main = instance.model.config, instance.model.main_input_name
+    said = _said(config)
+    most = [value for name, value in said if name == "max_position_embeddings" and isinstance(value, int)]
+    if main in _TEXT and most and max(most) < length:
+        yield f"its configuration speaks of {max(most)} positions, fewer than the {length} that are asked for"
+    if any("experts" in name and type(value) is int and value > 1 for name, value in said):
+        yield "it chooses between experts: the trace takes each to be chosen equally often"
     seen = [name for name in ("vision_config", "audio_config") if getattr(config, name, None) is not None]
     if main == _IMAGES or labels_of(instance.model) == "pairs":
         *_, height, width = _image(config)
@@ -90,17 +97,29 @@ def _refuse_too_long(instance: Instance, length: int, target_length: int) -> Non
 
 def _tokens(config: Any, batch: int, length: int) -> Tensor:
     """Token ids that mean nothing special, and the end of a text at the end."""
-    said = [value for name, value in config.to_dict().items() if name.endswith(("token_id", "token_index"))]
+    said = [value for name, value in _said(config) if name.endswith(("token_id", "token_index"))]
     special = {number for value in said for number in (value if isinstance(value, list) else [value])}
     usual = next(number for number in range(len(special) + 1) if number not in special)
     ids = torch.full((batch, length), usual)
     end = getattr(config, "eos_token_id", None)
     if isinstance(end, int) and end >= 0 and end != getattr(config, "pad_token_id", None):
         ids[:, -1] = end
-    return _whole_numbers(ids)
+    return _on_meta(ids)
 
 
-def _whole_numbers(values: Tensor) -> Tensor:
+def _said(config: Any) -> list[tuple[str, Any]]:
+    """What a configuration and that of its text say, by name."""
+    return [item for part in (config, _text(config)) for item in part.to_dict().items()]
+
+
+def _text(config: Any) -> Any:
+    try:
+        return config.get_text_config()
+    except ValueError:  # it has several
+        return config
+
+
+def _on_meta(values: Tensor) -> Tensor:
     return VALUES.tell(torch.empty_like(values, device="meta"), values)
 
 

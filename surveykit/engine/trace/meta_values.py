@@ -34,13 +34,11 @@ _Kind = Literal["untouched", "looks", "indexes", "copies", "shaped", "writes", "
 class _Known(weakref.ref[UntypedStorage]):
     """A storage on meta; torch keeps its Python object as long as the storage, so its death is that of the values."""
 
-    __slots__ = ("assumed", "key", "values")
+    __slots__ = ("key", "values")
 
     key: int
     values: UntypedStorage
     """The same storage on the CPU: what is written through one view is seen through all."""
-    assumed: bool
-    """Whether an even choice of experts has a say in it."""
 
 
 class Values:
@@ -49,14 +47,12 @@ class Values:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
         self._kinds: dict[Any, _Kind] = {}
-        self.routed_evenly = False
-        """Whether a model looked into what its router chose, since this was last set to False."""
 
-    def tell(self, tensor: Tensor, values: Tensor, *, assumed: bool = False) -> Tensor:
+    def tell(self, tensor: Tensor, values: Tensor) -> Tensor:
         """Say what a tensor on meta holds, which has its storage to itself; returns the tensor."""
         held = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu").copy_(values)
         known = _Known(tensor.untyped_storage(), self._forget)
-        known.key, known.values, known.assumed = _key(tensor), held.untyped_storage(), assumed
+        known.key, known.values = _key(tensor), held.untyped_storage()
         self._known[known.key] = known
         return tensor
 
@@ -78,10 +74,9 @@ class Values:
         if kind == "untouched" or (kind == "plain" and args and self._is_unknown(args[0])):
             return REPLAY.run(func, args, kwargs)
         if kind == "looks" or (kind == "copies" and args[0].is_meta and not _to_meta(kwargs)):
-            found, assumed = self._result(func, args, kwargs)
+            found = self._result(func, args, kwargs)
             if found is not None:
-                self.routed_evenly |= assumed
-                return found if kind == "copies" else self._on_meta(found, assumed)
+                return found if kind == "copies" else self._on_meta(found)
         if kind == "indexes":
             args = (args[0], [place for index in args[1] for place in self._places(index)])
         out = REPLAY.run(func, args, kwargs)
@@ -94,10 +89,10 @@ class Values:
     def _made(self, kind: _Kind, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> None:
         if kind == "shaped":
             args = (torch.empty(args[0].shape, dtype=args[0].dtype, device="cpu"), *args[1:])
-        found, assumed = self._result(func, args, kwargs)
+        found = self._result(func, args, kwargs)
         if found is not None:
             for tensor, values in zip(_several(out), _several(found), strict=True):
-                self.tell(tensor, values, assumed=assumed)
+                self.tell(tensor, values)
         elif func in _FINITE:
             self.tell(out, torch.tensor(_FINITE[func]))
         elif kind == "chooses":
@@ -108,24 +103,22 @@ class Values:
                 several = chosen.movedim(dim, -1) if chosen.dim() == args[0].dim() else chosen[..., None]
                 even = (torch.arange(several.numel()) % choices).reshape(several.shape)
                 even = even.movedim(-1, dim) if chosen.dim() == args[0].dim() else even[..., 0]
-                self.tell(chosen, even, assumed=True)
+                self.tell(chosen, even)
 
-    def _result(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, bool]:
-        """What the operator gives on the CPU, and whether that is assumed; None where an argument is not known."""
-        assumed: list[bool] = []
+    def _result(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the operator gives on the CPU; None where an argument is not known."""
         try:
-            return func(*self._looked_up(args, assumed), **_on_cpu(kwargs)), any(assumed)
+            return func(*self._looked_up(args), **_on_cpu(kwargs))
         except Exception:  # not known, or not for the CPU (a histogram of whole numbers, for instance)
-            return None, False
+            return None
 
-    def _looked_up(self, value: Any, assumed: list[bool]) -> Any:
+    def _looked_up(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             found = self.of(value)
             if found is None:
                 raise LookupError
-            assumed.append(value.is_meta and self._known[_key(value)].assumed)
             return found
-        return type(value)(self._looked_up(item, assumed) for item in value) if type(value) in (list, tuple) else value
+        return type(value)(self._looked_up(item) for item in value) if type(value) in (list, tuple) else value
 
     def _written(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Write into the values what was written into a tensor; forget them where that is not known."""
@@ -136,34 +129,26 @@ class Values:
         whole = func in _OVERWRITES and target.untyped_storage().nbytes() == target.nbytes
         if held is None and not (whole and _small_on_meta(target)):
             return
-        made = torch.empty(target.shape, dtype=target.dtype, device="cpu") if held is None else held
-        self_known = self._known.pop(_key(target), None)
-        found, assumed = self._result(func, (made, *args[1:]), kwargs)
-        if found is None:
+        values = torch.empty(target.shape, dtype=target.dtype, device="cpu") if held is None else held
+        known = self._known.pop(_key(target), None)
+        if self._result(func, (values, *args[1:]), kwargs) is None:
             return
-        if self_known is None:
-            self.tell(target, made, assumed=assumed)
+        if known is None:
+            self.tell(target, values)
         else:
-            self_known.assumed |= assumed
-            self._known[self_known.key] = self_known
+            self._known[known.key] = known
 
     def _places(self, index: Tensor | None) -> tuple[Tensor | None, ...]:
         """An index by yes and no as those by number that it comes to: of these, the shape says how many they are."""
         values = None if index is None or index.dtype not in (torch.bool, torch.uint8) else self.of(index)
         if values is None or index is None or not index.is_meta:
             return (index,)
-        assumed = self._known[_key(index)].assumed
-        self.routed_evenly |= assumed
-        return tuple(self._on_meta(place, assumed) for place in values.nonzero(as_tuple=True))
+        return tuple(self._on_meta(place) for place in values.nonzero(as_tuple=True))
 
-    def _on_meta(self, found: Any, assumed: bool) -> Any:
+    def _on_meta(self, found: Any) -> Any:
         if isinstance(found, tuple | list):
-            return type(found)(self._on_meta(one, assumed) for one in found)
-        return (
-            self.tell(torch.empty_like(found, device="meta"), found, assumed=assumed)
-            if isinstance(found, Tensor)
-            else found
-        )
+            return type(found)(self._on_meta(one) for one in found)
+        return self.tell(torch.empty_like(found, device="meta"), found) if isinstance(found, Tensor) else found
 
     def _is_unknown(self, value: Any) -> bool:
         return isinstance(value, Tensor) and value.is_meta and _key(value) not in self._known
