@@ -136,7 +136,7 @@ class Costs:
         return InferenceCost(*bare, Inference(**beside), Inference(**merged))
 
     def _bare_operations(self, instance: Instance, inputs: Mapping[str, Any]) -> tuple[int, int]:
-        depth = max(instance.blueprint.depths.values())
+        depth = len(instance.blocks)
         if depth not in self._bare:
             self._bare[depth] = operations(instance, inputs)
         return self._bare[depth]
