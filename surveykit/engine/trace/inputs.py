@@ -57,7 +57,7 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
         case "span":
             for name in ("start_positions", "end_positions"):
                 found[name] = _on_meta(torch.zeros(batch, dtype=torch.int64))
-    if config.is_encoder_decoder and labels in ("target", None):  # of a task's head, the decoder reads the same text
+    if config.is_encoder_decoder and labels is None:  # with labels, a model makes them of these or of the text
         found["decoder_input_ids"] = _tokens(config, batch, target_length)
     return found
 
