@@ -166,7 +166,9 @@ class Costs:
             low, high = (self._instance(depth) for depth in DEPTHS)
         except Exception:  # whatever a model makes of a configuration that we changed
             return False
-        return grows_evenly(low, high, self.blueprint.build())
+        layers = [len(instance.blocks) for instance in (low, high)]  # some have more than their configuration says
+        as_asked = layers == [depth * len(self.blueprint.depths) for depth in DEPTHS]
+        return as_asked and grows_evenly(low, high, self.blueprint.build())
 
     def _instance(self, depth: int) -> Instance:
         if depth not in self._instances:
