@@ -299,7 +299,8 @@ def _is_transformers(error: BaseException) -> bool:
 
 
 _HANDED_ON = {
-    ("surveykit.engine.trace.step", "dropout"), ("surveykit.engine.trace.meta_op_cache", "run"), ("surveykit.engine.trace.meta_values", "run"),
+    ("surveykit.engine.trace.step", "dropout"), ("surveykit.engine.trace.meta_op_cache", "run"),
+    ("surveykit.engine.trace.meta_values", "run"),
     ("surveykit.engine.trace.memory", "__torch_dispatch__"), ("surveykit.engine.trace.inference", "__torch_dispatch__"),
 }  # fmt: skip
 """Functions that stand between the model and torch while it is traced, and call what the model called."""
