@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from surveykit.engine.trace.flops import FLOPS
 from surveykit.engine.trace.meta_values import Values
 
 
@@ -85,6 +86,26 @@ def test_a_router_chooses_each_expert_equally_often() -> None:
         _, experts = scores.topk(2, dim=-1)
         tokens = [torch.where(experts == expert)[0].numel() for expert in range(8)]
     assert tokens == [4] * 8
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [((48, 8), (3, 8, 24)), ((24, 48), (48, 8)), ((3, 16, 8), (3, 8, 24)), ((3, 16, 8), (8, 48))],
+    ids=["rows", "sums", "all", "columns"],
+)
+def test_the_product_of_experts_counts_as_their_products_one_by_one(
+    one: tuple[int, ...], other: tuple[int, ...]
+) -> None:
+    """Three experts with 16 rows, columns, or terms each."""
+    a, b = (torch.zeros(shape, dtype=torch.bfloat16, device="meta") for shape in (one, other))
+    offs = None if len(one) == len(other) == 3 else torch.zeros(3, dtype=torch.int32, device="meta")
+    lefts = a.unbind() if a.dim() == 3 else a.split(16, dim=0 if b.dim() == 3 else 1)
+    rights = b.unbind() if b.dim() == 3 else b.split(16, dim=1 if a.dim() == 3 else 0)
+    expected = sum(
+        2 * left.shape[0] * left.shape[1] * right.shape[1] for left, right in zip(lefts, rights, strict=True)
+    )
+    grouped = torch.ops.aten._grouped_mm.default
+    assert FLOPS.of(grouped, (a, b, offs), {}, grouped(a, b, offs)) == expected
 
 
 def test_values_go_when_their_tensors_go() -> None:

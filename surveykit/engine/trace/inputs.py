@@ -80,9 +80,9 @@ def notes_on_trace(instance: Instance, length: int) -> Iterator[str]:
     seen = [name for name in ("vision_config", "audio_config") if getattr(config, name, None) is not None]
     if main == _IMAGES or labels_of(instance.model) == "pairs":
         *_, height, width = _image(config)
-        yield f"it reads images of {height} x {width} pixels, as its configuration says; the length is that of texts"
+        yield f"it reads images of {height} x {width} pixels, as its configuration says, whatever the length"
     elif main not in _TEXT and (shape := _shape(config, main, 0)) == _shape(config, main, 1) and shape:
-        yield f"it reads {max(shape)} frames of sound, as its configuration says; the length is that of texts"
+        yield f"it reads {max(shape)} frames of sound, as its configuration says, whatever the length"
     elif main in _TEXT and seen:
         yield "it is traced on text alone, without images or sound"
 
