@@ -86,8 +86,8 @@ def test_columns_of_hyper_parameters(folder: Path, counts: dict[str, int]) -> No
         + f"lora,trainable,{r4},,,4,\nlora,trainable,{r8},,,,query+key\nlora,trainable,{r8},,,8,query key\nlora,trainable,{r8},,,,\n",
     )
     assert [one.verdict.word for one in (rank, roles, spaced, empty)] == ["match"] * 4
-    assert rank.verdict.claim.configuration == "lora/qv-r8 rank=4"
-    assert roles.verdict.claim.configuration == "lora/qv-r8 roles=query+key"
+    assert rank.verdict.claim.configuration == "lora/qv-r8 · rank=4"
+    assert roles.verdict.claim.configuration == "lora/qv-r8 · roles=query,key"
     assert empty.verdict.claim.configuration == "lora/qv-r8"
 
 

@@ -77,7 +77,7 @@ def test_an_edited_recipe_is_measured_again_and_nothing_else(
     outdated = stale(load(copy))
     own = {
         "lora/qv-r8",
-        *(name for name in catalog.variations if name.startswith("lora/qv-r8 ") and " rank=" not in name),
+        *(name for name in catalog.variations if name.startswith("lora/qv-r8 · ") and "· rank=" not in name),
     }
     assert {cell.configuration for cell in outdated} == own
     assert main(["--catalog", str(copy), "measure", "--only", "counts"]) == 0

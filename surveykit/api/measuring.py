@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
 
-from surveykit.api.names import Folder, Names, database_of, loaded, refuse_others, root_of, several
+from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_others, root_of, several
+from pydantic import JsonValue
+
 from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.selection import EVERY
 from surveykit.catalog.staleness import Measure
@@ -25,16 +27,22 @@ if TYPE_CHECKING:
 @overload
 def count(
     method: str, *, model: Folder, config: str | None = ..., trainable_budget: str | int | None = ...,
-    catalog: Folder | None = ...,
+    set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ..., roles: Names | None = ...,
+    layers: Layers | None = ..., top_layers: int | None = ..., also_train: Names | None = ..., head: int | None = ...,
+    catalog: Folder | None = ..., **hyper_parameters: JsonValue,
 ) -> CountOnModel: ...  # fmt: skip
 @overload
 def count(
     method: list[str] | tuple[str, ...], *, model: Folder, config: str | None = ...,
-    trainable_budget: str | int | None = ..., catalog: Folder | None = ...,
+    trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
+    roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ..., also_train: Names | None = ...,
+    head: int | None = ..., catalog: Folder | None = ..., **hyper_parameters: JsonValue,
 ) -> list[CountOnModel]: ...  # fmt: skip
 def count(
     method: Names, *, model: Folder, config: str | None = None, trainable_budget: str | int | None = None,
-    catalog: Folder | None = None,
+    set: Mapping[str, JsonValue] | None = None, targets: Names | None = None, roles: Names | None = None,
+    layers: Layers | None = None, top_layers: int | None = None, also_train: Names | None = None,
+    head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
 ) -> CountOnModel | list[CountOnModel]:  # fmt: skip
     """What methods train on any model, without its weights.
 
@@ -44,29 +52,46 @@ def count(
         config: of methods that are named alone, this configuration instead of the default.
         trainable_budget: set rank, bottleneck, length… to what trains nearest to this in the last stage: `"0.5%"` of the
             model, `"2M"`, or a number of parameters.
+        set, hyper_parameters: hyper-parameters, `rank=32` or `set={"rank": 32}`, where a method has them; `show` lists
+            them. `{"roles@2": …}` is that of the second edit alone.
+        targets: linear layers that edits go on, as PEFT takes them: `["q_proj", "v_proj"]` (names of modules or ends of
+            their paths), a regular expression on the whole path, or `"all-linear"`.
+        roles: roles of the modules that edits go on, such as `["query", "value"]`, whatever the model calls them.
+        layers: layers of each stack, from 0 or from -1 backwards: `range(12)`, `[0, -1]`, `"0-11"`.
+        top_layers: the last so many layers of each stack.
+        also_train: pretrained modules that are trained and stored too, by name or end of path, as PEFT's
+            modules_to_save: `["lm_head", "embed_tokens"]`.
+        head: build the model with a head for so many labels, and train that too.
 
     Returns:
         Numbers of parameters, the model that they are of, and the reason where there are none; a list where several
-        methods are asked for.
+        methods are asked for. The names of configurations say what was changed.
 
     Raises:
-        SurveyError: there is no such method, configuration or model, or the model is of no kind that is supported.
+        SurveyError: there is no such method, configuration, model, hyper-parameter or module, or the model is of no kind
+            that is supported.
         MissingExtra: torch or transformers is not installed.
     """
+    from surveykit.catalog.changes import changed, changes_of
     from surveykit.catalog.selection import selected_recipes
     from surveykit.fit.sizes import parse_budget
 
     if method == EVERY:
         raise SurveyError("'all' stands for several methods: write ['all']")
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
     root, names = root_of(catalog), several(method)
     asked = None if trainable_budget is None else parse_budget(str(trainable_budget))
-    selected_recipes(root, names, config)  # a wrong name is said before a model is built
+    changed(changes, selected_recipes(root, names, config))  # what is wrong is said before a model is built
+    from surveykit.engine.changes import changed_on
     from surveykit.engine.on_model import count_on, model_named
 
-    instance = model_named(fspath(model), root).build()
-    recipes = selected_recipes(root, names, config, biases=instance.has_biases)
+    instance = model_named(fspath(model), root, head).build()
+    recipes, notes = changed_on(instance, changes, selected_recipes(root, names, config, biases=instance.has_biases))
     budget = None if asked is None else asked.of(instance.parameters)
-    found = list(count_on(instance, recipes, budget))
+    found = list(count_on(instance, recipes, budget, notes))
     return found[0] if isinstance(method, str) else found
 
 

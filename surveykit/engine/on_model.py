@@ -13,6 +13,7 @@ from surveykit.engine.budget import sized_for
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
+from surveykit.engine.models.task_head import with_task_head
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
@@ -87,34 +88,39 @@ class CostsOnModel:
     reason: str | None
 
 
-def model_named(source: str, catalog: Path) -> Blueprint:
+def model_named(source: str, catalog: Path, head: int | None = None) -> Blueprint:
     """A folder, a config.json, a model of the catalog by its id, or a model of the hub.
+
+    Args:
+        head: labels of a task's head that it gets in place of its output layer.
 
     Raises:
         SurveyError: there is none, or it is not supported.
     """
-    if not os.path.exists(source):
-        record = catalogued_model(catalog, source)
-        if record is not None:
-            return blueprint(record)
-    return blueprint_of(source)
+    record = None if os.path.exists(source) else catalogued_model(catalog, source)
+    found = blueprint_of(source) if record is None else blueprint(record)
+    return found if head is None else with_task_head(found, head)
 
 
-def facts_of(instance: Instance) -> ModelFacts:
+def facts_of(instance: Instance, notes: Iterable[str] = ()) -> ModelFacts:
     """A model in a few words and figures."""
-    kind, notes = type(instance.model).__name__, instance.blueprint.notes
-    return ModelFacts(instance.name, kind, instance.parameters, notes)
+    kind = type(instance.model).__name__
+    return ModelFacts(instance.name, kind, instance.parameters, (*instance.blueprint.notes, *notes))
 
 
 def count_on(
-    instance: Instance, recipes: Iterable[tuple[str, Recipe]], budget: Fraction | None = None
+    instance: Instance,
+    recipes: Iterable[tuple[str, Recipe]],
+    budget: Fraction | None = None,
+    notes: Iterable[str] = (),
 ) -> Iterator[CountOnModel]:
     """Count each recipe on a model.
 
     Args:
         budget: how many numbers may be trained in the last stage; each method's size is set to what comes nearest.
+        notes: what else whoever reads the figures has to know.
     """
-    model = facts_of(instance)
+    model = facts_of(instance, notes)
     for name, recipe in recipes:
         try:
             counts, size, reason = _counted(instance, name, recipe, budget)

@@ -12,6 +12,7 @@ from surveykit.catalog import records
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.matched import is_matched
+from surveykit.catalog.variations import unvaried_name
 from surveykit.database.rows import Json, Row
 from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.record import ConfigurationId, MethodId, PaperKey
@@ -308,7 +309,7 @@ class Configuration(Row):
         matched_to = catalog.quantities.judging.matched_to
         reference = next((c.recipe for name, _, c in catalog.configurations() if name == matched_to), None)
         own = [(name, method.id, c, None) for name, method, c in catalog.configurations()]
-        varied = [(name, name.partition("/")[0], c, name.partition(" ")[0]) for name, c in catalog.variations.items()]
+        varied = [(name, name.partition("/")[0], c, unvaried_name(name)) for name, c in catalog.variations.items()]
         for name, method_id, c, varies in [*own, *varied]:
             forms = {f"formula_{form}": getattr(c.formula, form, None) for form in ("trainable", "added", "stored")}
             yield cls.of(

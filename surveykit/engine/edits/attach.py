@@ -150,11 +150,11 @@ class Attached:
         """Starting values that come from the backbone: those of an edit's `start`."""
         if self.instance.pretrained[0].is_meta:
             return
-        base = self.stage.base
+        base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
         with torch.no_grad():
             for placed in self.placed:
                 part, place = placed.part, placed.slot.place
-                part.base = base if base is not None and base.where.matches(place) else None
+                part.base = base if id(placed.slot.module) in quantized else None
                 for name, value in placed.edit.start(part, place).items():
                     if name == "frozen":
                         part.stored.copy_(part.put(part.stored, value))

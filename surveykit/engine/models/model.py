@@ -20,6 +20,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 from surveykit.engine.models.bound_places import BoundPlace, find, slots_of, unplaced
 from surveykit.engine.models.configs import in_a_line, notes_on, open_config
 from surveykit.engine.models.norm_walk import bias_parameters, norm_parameters
+from surveykit.engine.models.task_head import head_places
 from surveykit.engine.models.roles import FAMILIES, LLAMA, NEEDED, Family, Side
 from surveykit.errors import RecipeError, SurveyError, nearest
 from surveykit.recipes import Where
@@ -37,6 +38,8 @@ class Blueprint:
     config: PreTrainedConfig
     model_class: type[PreTrainedModel]
     family: Family
+    labels: int | None = None
+    """Of the task's head that the model is built with; None where it has its own output."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -152,7 +155,8 @@ class Instance:
         self.blueprint = blueprint
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
-        self.slots: tuple[BoundPlace, ...] = tuple(slots_of(blueprint.family, model))
+        slots = slots_of(blueprint.family, model)
+        self.slots: tuple[BoundPlace, ...] = tuple(slots if blueprint.labels is None else head_places(model, slots))
         self.unplaced = tuple(unplaced(blueprint.family, model, self.slots))
         self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, blueprint.family.head)}
         """Parameters of all norms, and of all biases in front of the head, without a look at slots."""
@@ -191,12 +195,13 @@ class Instance:
             raise RecipeError(f"{self.name} does not run: {where} stops with: {in_a_line(error)}") from error
 
     def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
+        """The loss of the labels; of an encoder alone without a task's head, the mean magnitude of what it gives.
 
         (Not its mean square: behind a norm that is the same whatever the weights are.)
         """
         output = self.run(inputs)
-        loss: Tensor = output[0].abs().mean() if self.blueprint.encoder_only else output.loss
+        bare = self.blueprint.encoder_only and self.blueprint.labels is None
+        loss: Tensor = output[0].abs().mean() if bare else output.loss
         return loss
 
     def answer(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

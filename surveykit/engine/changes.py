@@ -1,0 +1,156 @@
+"""Changes of configurations on a model: whether it has what they name, and what they add."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+
+from surveykit.catalog.changes import ALL_LINEAR, Changes, changed
+from surveykit.engine.models.model import Instance
+from surveykit.engine.models.task_head import head_modules
+from surveykit.errors import SurveyError, nearest
+from surveykit.recipes import Recipe, Where
+
+PEFT_HEADS = ("classifier", "score")
+"""Ends of the names of modules that PEFT takes for the head of a task."""
+
+
+def changed_on(
+    instance: Instance, changes: Changes, recipes: Sequence[tuple[str, Recipe]]
+) -> tuple[list[tuple[str, Recipe]], tuple[str, ...]]:
+    """Recipes with changes, by their full names, and what has to be said of them, a line each.
+
+    Raises:
+        SurveyError: the model has not what the changes name, or no recipe has a place for one; every fault is told.
+    """
+    if faults := list(_unknown(instance, changes)):
+        raise SurveyError("; ".join(faults))
+    found, notes = changed(changes, recipes, lambda target, old: _divided(instance, target, old))
+    found = [(name, _apart(instance, changes, recipe)) for name, recipe in found]
+    return found, (*notes, *_described(instance, changes))
+
+
+def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
+    """What of the changes the model does not have, with what it has instead."""
+    target, names = changes.target, _linear_names(instance)
+    there = f"{instance.name} has {', '.join(names)}"
+    if target is not None and target.modules is not None:
+        for name in target.modules:
+            if not any(Where(roles=("linear",), modules=(name,)).fits(slot.place) for slot in instance.slots):
+                yield _no_target(instance, name, names)
+    elif target is not None and not any(target.fits(slot.place) for slot in instance.slots):
+        if changes.targets == ALL_LINEAR:
+            yield f"{instance.name} has no linear layers"
+        else:
+            example = next(slot.place.name for slot in instance.slots if slot.place.role == "linear")
+            yield f"targets: '{changes.targets}' matches no whole path of a linear layer, such as {example}; {there}"
+    for name in changes.also_train:
+        modules = _inside(instance, (name,))
+        if not modules:
+            known = dict.fromkeys(path.rpartition(".")[2] for path, _ in instance.model.named_modules() if path)
+            words = [word for word in known if not word.isdecimal()]
+            yield f"{instance.name} has no module '{name}' to train{nearest(name, words)}; it has {', '.join(words)}"
+        elif missed := {id(p) for m in modules for p in m.parameters()} - _trained_too(instance, changes):
+            yield f"'{name}' holds {len(missed)} tensors of {instance.name} that are in no place that we know"
+    depth = max(slot.place.layers for slot in instance.slots)
+    beyond = [n for n in changes.layers or () if not -depth <= n < depth]
+    if beyond:
+        yield f"{instance.name} has {depth} layers, 0 to {depth - 1}; there is no layer {', '.join(map(str, beyond))}"
+    if (changes.top_layers or 0) > depth:
+        yield f"{instance.name} has {depth} layers; there are no top {changes.top_layers}"
+
+
+def _no_target(instance: Instance, name: str, names: Sequence[str]) -> str:
+    module = next((m for path, m in instance.model.named_modules() if path == name or path.endswith(f".{name}")), None)
+    if module is None:
+        return f"{instance.name} has no linear layer '{name}'{nearest(name, names)}; it has {', '.join(names)}"
+    output = module is instance.model.get_output_embeddings()
+    what = "the output layer, which also_train trains" if output else f"a {type(module).__name__}, no linear layer"
+    return f"'{name}' of {instance.name} is {what}; its linear layers are {', '.join(names)}"
+
+
+def _linear_names(instance: Instance) -> list[str]:
+    """Names of the linear layers, each once however many blocks have it."""
+    names = (slot.place.name.rpartition(".")[2] for slot in instance.slots if slot.place.role == "linear")
+    return list(dict.fromkeys(names))
+
+
+def _inside(instance: Instance, names: Sequence[str]) -> list[nn.Module]:
+    """The modules of these names or ends of paths."""
+    modules = instance.model.named_modules(remove_duplicate=False)
+    return [m for path, m in modules if any(path == name or path.endswith(f".{name}") for name in names)]
+
+
+def _trained_too(instance: Instance, changes: Changes) -> set[int]:
+    """The parameters that are trained too, by identity."""
+    where = changes.trained_too
+    slots = [slot for slot in instance.slots if where is not None and where.fits(slot.place)]
+    return {id(p) for slot in slots for module in slot.held() for p in module.parameters()}
+
+
+def _divided(instance: Instance, target: Where, old: Sequence[Where]) -> list[Where | None]:
+    """Each target goes to the edit that is on such modules already, and what is on none to the first: (IA)3 scales the
+    input of the feed-forward's last matrix, and the output of any other."""
+    owners: dict[int, int] = {}
+    for number, where in reversed(list(enumerate(old))):
+        everywhere = Where(roles=where.roles)
+        owners |= {id(slot.module): number for slot in instance.slots if everywhere.fits(slot.place)}
+    paths: list[dict[str, None]] = [{} for _ in old]
+    for slot in instance.slots:
+        if target.fits(slot.place):
+            any_layer = re.sub(r"(?<=\\\.)\d+(?=\\\.)", r"\\d+", re.escape(slot.place.name))
+            paths[owners.get(id(slot.module), 0)][any_layer] = None
+    same = [next(n for n, other in enumerate(old) if other.roles == where.roles) for where in old]
+    return [Where(roles=("linear",), pattern="|".join(paths[n])) if paths[n] else None for n in same]
+
+
+def _apart(instance: Instance, changes: Changes, recipe: Recipe) -> Recipe:
+    """The recipe without edits on modules that are trained as they are: they would be changed twice.
+
+    Raises:
+        SurveyError: nothing is left of an edit.
+    """
+    trained = _trained_too(instance, changes)
+    stages = []
+    for stage in recipe.stages:
+        edits = []
+        for edit in stage.edits:
+            where = instance.blueprint.meant(edit.where)
+            fitting = [slot for slot in instance.slots if where.fits(slot.place)]
+            if fitting and not any(where.matches(slot.place) for slot in fitting):
+                raise SurveyError(f"no {where.words()} of {instance.name} is in the chosen layers")
+            both = edit.site == "weight" and any(id(slot.module.weight) in trained for slot in fitting)
+            if both and changes.trained_too is not None:
+                rest = f"(?!(?:{changes.trained_too.pattern})$)(?:{where.pattern or '.*'})"
+                where = where.model_copy(update={"pattern": rest})
+                edit = edit.model_copy(update={"where": where})
+            edits.append(edit)
+        stages.append(stage.model_copy(update={"edits": tuple(edits)}))
+    return recipe.model_copy(update={"stages": tuple(stages)})
+
+
+def _described(instance: Instance, changes: Changes) -> Iterable[str]:
+    """What the changes train beside the edits, and PEFT's number where that is another."""
+    parameters = {id(p): p.numel() for p in instance.model.parameters()}
+    if changes.also_train:
+        ours = sum(parameters[key] for key in _trained_too(instance, changes))
+        theirs = _saved_by_peft(instance, changes.also_train)
+        said = f"also trained and stored: {', '.join(changes.also_train)}, {ours:,} parameters, tied tables once"
+        yield said if ours == theirs else f"{said}; PEFT's modules_to_save copies every such module, {theirs:,} parameters"
+    if changes.head is not None:
+        heads = head_modules(instance.model)
+        ours = sum({id(p): p.numel() for m in heads.values() for p in m.parameters()}.values())
+        theirs = _saved_by_peft(instance, PEFT_HEADS)
+        labels = "1 label" if changes.head == 1 else f"{changes.head} labels"
+        said = f"the head of {labels}, {', '.join(heads)}, has {ours:,} parameters, which every method trains"
+        yield said if ours == theirs else f"{said}; PEFT trains {theirs:,} of them, those called classifier or score"
+
+
+def _saved_by_peft(instance: Instance, names: Sequence[str]) -> int:
+    """What PEFT trains of modules to save: a copy of each whose path ends in these letters, tied or not."""
+    modules = dict(instance.model.named_modules(remove_duplicate=False))
+    paths = [path for path in modules if any(path.endswith(name) for name in names)]
+    outermost = [path for path in paths if not any(path.startswith(f"{other}.") for other in paths)]
+    return sum(sum(p.numel() for p in modules[path].parameters()) for path in outermost)
