@@ -2,6 +2,7 @@
 
     SurveyError              exit code 2: wrong usage, or the environment cannot do it
     ├── CatalogError         the catalog is invalid; carries every problem of every file
+    ├── ChangeError          hyper-parameters or places are wrong; carries every fault
     ├── FormulaError         a formula of the catalog cannot be evaluated
     ├── QueryError           SQL or a condition that is refused or wrong
     ├── RecipeError          a recipe cannot be put on this backbone
@@ -48,6 +49,15 @@ class CatalogError(SurveyError):
         count = len(self.problems)
         head = f"the catalog has {count} problem{'s' if count != 1 else ''}:"
         super().__init__("\n".join([head, *map(str, self.problems)]))
+
+
+class ChangeError(SurveyError):
+    """Changes of configurations are wrong. `faults` holds all that was found, each once."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(dict.fromkeys(faults))
+        head = [f"{len(self.faults)} things are wrong:"] if len(self.faults) > 1 else []
+        super().__init__("\n".join([*head, *self.faults]))
 
 
 class FormulaError(SurveyError):

@@ -7,9 +7,9 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
 
-from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_others, root_of, several
 from pydantic import JsonValue
 
+from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_others, root_of, several
 from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.selection import EVERY
 from surveykit.catalog.staleness import Measure

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from surveykit.catalog.hyper_parameters import holders
 from surveykit.catalog.variations import missing_from, named, owners_of, varied_recipe
-from surveykit.errors import SurveyError, nearest
+from surveykit.errors import ChangeError, SurveyError, nearest
 from surveykit.recipes import Edit, Recipe, Role, Stage, Where
 from surveykit.recipes.base import LINEAR_ROLES
 
@@ -24,7 +24,10 @@ ALL_LINEAR = "all-linear"
 """As a target: every linear layer but the output layer."""
 _ON_LINEAR = LINEAR_ROLES | {"linear"}
 _IN_NO_LAYER = frozenset({"input", "embedding", "head"})
-_TRAINABLE = ("embedding", "head", "norm", "linear", "position_bias")
+_TRAINABLE: tuple[Role, ...] = ("embedding", "head", "norm", "linear", "position_bias")
+
+MOST_NAMES = 5
+"""Of configurations, in one message."""
 
 Divide = Callable[[Where, Sequence[Where]], Sequence[Where | None]]
 """Of targets, and of the places of several edits: the places of each on those targets, None where it has none."""
@@ -55,9 +58,9 @@ class Changes:
 
     def name(self, configuration: str) -> str:
         """The full name of a configuration with these changes."""
-        targets = {"targets": self.targets if isinstance(self.targets, str) else [*(self.targets or ())]}
         shown: dict[str, JsonValue] = {name: self.set[name] for name in sorted(self.set)}
-        shown |= targets if self.targets is not None else {}
+        if self.targets is not None:
+            shown["targets"] = self.targets if isinstance(self.targets, str) else [*self.targets]
         shown |= {"roles": [*self.roles]} if self.roles is not None else {}
         shown |= {"layers": _as_ranges(self.layers)} if self.layers is not None else {}
         shown |= {"top_layers": self.top_layers} if self.top_layers is not None else {}
@@ -72,11 +75,11 @@ class Changes:
             divide: on a model, says which targets each of several edits gets; without it, each gets all of them.
 
         Raises:
-            SurveyError: the recipe has no such hyper-parameter, no edit that goes there, or a value is not allowed; every
+            ChangeError: the recipe has no such hyper-parameter, no edit that goes there, or a value is not allowed; every
                 fault is told.
         """
         if faults := self.unfit(recipe):
-            raise SurveyError("; ".join(faults.values()))
+            raise ChangeError(faults.values())
         recipe = varied_recipe(recipe, self.set)
         stages = [self._staged(stage, divide) for stage in recipe.stages]
         return Recipe.model_validate_json(Recipe.model_construct(stages=tuple(stages)).model_dump_json())
@@ -95,7 +98,7 @@ class Changes:
             allowed = sorted({role for edit in edits for role in edit.allowed_roles})
             able = f"its edits can go on {', '.join(allowed)}" if edits else goes
             found["roles"] = f"no edit can go on {', '.join(self.roles)}: {able}"
-        if self._layers is not None and not any(map(_in_layers, wheres)):
+        if self.in_layers is not None and not any(map(_in_layers, wheres)):
             found["layers" if self.layers is not None else "top_layers"] = f"nothing of it is in a layer: {goes}"
         if self.also_train and all(stage.train_everything for stage in _of_tasks(recipe)):
             found["also_train"] = "it trains every pretrained parameter already"
@@ -108,7 +111,8 @@ class Changes:
         return replace(self, **{"set": left, **nothing})
 
     @property
-    def _layers(self) -> tuple[int, ...] | None:
+    def in_layers(self) -> tuple[int, ...] | None:
+        """The layers that are chosen; None where all are."""
         return self.layers if self.top_layers is None else tuple(range(-self.top_layers, 0))
 
     @property
@@ -137,7 +141,7 @@ class Changes:
         elif roles is not None:
             new = _shared_out(roles, train)
             train = [where for where in new if where is not None]
-        if self._layers is not None:
+        if self.in_layers is not None:
             edits = [_with_where(edit, self._in_these_layers(edit.where)) for edit in edits]
             train = [self._in_these_layers(where) for where in train]
         if stage.scope == "task" and not stage.train_everything:
@@ -149,7 +153,7 @@ class Changes:
         return edit.allowed_roles >= {*(self.roles or ())}
 
     def _in_these_layers(self, where: Where) -> Where:
-        return where.model_copy(update={"layers": self._layers, "span": None}) if _in_layers(where) else where
+        return where.model_copy(update={"layers": self.in_layers, "span": None}) if _in_layers(where) else where
 
 
 def changed(
@@ -158,7 +162,7 @@ def changed(
     """Recipes with changes, by their full names, and a line for each change that some of them have no place for.
 
     Raises:
-        SurveyError: a change fits no recipe, or a value is not allowed; every fault is told.
+        ChangeError: a change fits no recipe, or a value is not allowed; every fault is told.
     """
     unfit = {name: changes.unfit(recipe) for name, recipe in recipes}
     missing: dict[str, list[str]] = {}
@@ -166,17 +170,17 @@ def changed(
         for change in reasons:
             missing.setdefault(change, []).append(name)
     nowhere = [change for change, names in missing.items() if len(names) == len(recipes)]
-    faults = [f"{names[0]}: {unfit[names[0]][change]}" for change in nowhere if (names := missing[change])]
+    faults = [f"{name}: {unfit[name][change]}" for change in nowhere for name in missing[change][:MOST_NAMES]]
     found: list[tuple[str, Recipe]] = []
     for name, recipe in recipes:
         own = changes.without(unfit[name])
         try:
             found.append((own.name(name), own.apply(recipe, divide)))
-        except SurveyError as error:
-            faults.append(f"{name}: {error}")
+        except ChangeError as error:
+            faults += [f"{name}: {fault}" for fault in error.faults]
     if faults:
-        raise SurveyError("; ".join(dict.fromkeys(faults)))
-    return found, [f"{change} has no place in {_some(names)}" for change, names in missing.items()]
+        raise ChangeError(faults)
+    return found, [f"{change} does not apply to {_some(names)}" for change, names in missing.items()]
 
 
 def changes_of(
@@ -196,7 +200,7 @@ def changes_of(
         set, further: hyper-parameters by name.
 
     Raises:
-        SurveyError: something of it is no name, layer or number; every fault is told.
+        ChangeError: something of it is no name, layer or number; every fault is told.
     """
     faults: list[str] = []
 
@@ -219,7 +223,7 @@ def changes_of(
     if found.layers is not None and found.top_layers is not None:
         faults.append("layers and top_layers both choose layers: give one of them")
     if faults:
-        raise SurveyError("; ".join(faults))
+        raise ChangeError(faults)
     return found
 
 
@@ -271,7 +275,11 @@ def _layers(value: str | int | Iterable[int]) -> tuple[int, ...]:
 
 def _as_ranges(layers: tuple[int, ...]) -> str:
     """Layers as one types them: 0-11, or 0,3,-1."""
-    if len(layers) > 2 and all(after == before + 1 for before, after in pairwise(layers)) and layers[0] * layers[-1] >= 0:
+    if (
+        len(layers) > 2
+        and all(after == before + 1 for before, after in pairwise(layers))
+        and layers[0] * layers[-1] >= 0
+    ):
         return f"{layers[0]}-{layers[-1]}"
     return ",".join(map(str, layers))
 
@@ -292,7 +300,9 @@ def _on_linear(edit: Edit) -> bool:
 
 def _in_layers(where: Where) -> bool:
     """Whether some of what is meant is in the layers of a stack."""
-    inside = where.sublayers is None or any(name.endswith(("self", "cross", "feed_forward")) for name in where.sublayers)
+    inside = where.sublayers is None or any(
+        name.endswith(("self", "cross", "feed_forward")) for name in where.sublayers
+    )
     return inside and not {*where.roles} <= _IN_NO_LAYER
 
 
@@ -301,7 +311,8 @@ def _roles_in_words(wheres: Iterable[Where]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) < 6 else f"{', '.join(names[:4])} and {len(names) - 4} more"
+    more = len(names) - MOST_NAMES
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:MOST_NAMES])} and {more} more"
 
 
 def _of_tasks(recipe: Recipe) -> list[Stage]:

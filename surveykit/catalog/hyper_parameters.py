@@ -93,8 +93,6 @@ def as_typed(value: JsonValue) -> str:
     return str("none" if value is None else value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-
-
 def _once(values: Iterator[Any]) -> list[Any]:
     found: list[Any] = []
     for value in values:

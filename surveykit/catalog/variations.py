@@ -6,13 +6,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from itertools import chain
 
 from pydantic import JsonValue, ValidationError
 
 from surveykit.catalog.hyper_parameters import Holder, as_typed, holders
 from surveykit.catalog.records import Configuration
-from surveykit.errors import SurveyError, nearest
+from surveykit.errors import ChangeError, nearest
 from surveykit.recipes import Recipe
 
 LISTS = frozenset({"roles", "sublayers", "layers"})
@@ -63,7 +62,7 @@ def varied_recipe(recipe: Recipe, changed: Mapping[str, JsonValue]) -> Recipe:
             are trained. `roles@2` changes the second edit alone; behind the edits of a stage count its trained parameters.
 
     Raises:
-        SurveyError: no part of the recipe has such a hyper-parameter, or a value is not allowed; every fault is told.
+        ChangeError: no part of the recipe has such a hyper-parameter, or a value is not allowed; every fault is told.
     """
     data = recipe.model_dump(mode="json")
     held = holders(recipe, data)
@@ -78,26 +77,23 @@ def varied_recipe(recipe: Recipe, changed: Mapping[str, JsonValue]) -> Recipe:
     except ValidationError as error:
         faults += _faults(error, owners, changed)
     if faults:
-        raise SurveyError("; ".join(dict.fromkeys(faults)))
+        raise ChangeError(faults)
     return found
 
 
 def owners_of(held: list[Holder], key: str) -> list[Holder]:
-    """The parts of a recipe that have a hyper-parameter, `name` or `name@edit`.
-
-    Raises:
-        SurveyError: there is no edit of that number.
-    """
-    name, _, which = key.partition("@")
-    edits = {holder.number for holder in held if holder.number is not None}
-    if which and (not which.isdecimal() or int(which) not in edits):
-        raise SurveyError(f"there is no edit '{which}' in '{key}'; there are {len(edits)}, counted from 1")
-    return [holder for holder in held if name in holder.names and (not which or holder.number == int(which))]
+    """The parts of a recipe that have a hyper-parameter, `name` or `name@edit`; empty where none has."""
+    name, numbered, which = key.partition("@")
+    return [holder for holder in held if name in holder.names and (not numbered or str(holder.number) == which)]
 
 
 def missing_from(held: list[Holder], key: str) -> str:
     """What is said where no part of a recipe has a hyper-parameter: the nearest name, and all that there are."""
-    name, known = key.partition("@")[0], sorted({name for holder in held for name in holder.names})
+    name, numbered, which = key.partition("@")
+    edits = {holder.number for holder in held if holder.number is not None}
+    if numbered and which not in map(str, edits):
+        return f"there is no edit '{which}' in '{key}'; there are {len(edits)}, counted from 1"
+    known = sorted({name for holder in held for name in holder.names})
     return f"no edit has a hyper-parameter '{name}'{nearest(name, known)}; there are {', '.join(known)}"
 
 
@@ -123,21 +119,23 @@ def varied(configuration: Configuration, name: str, changed: Mapping[str, JsonVa
     )
 
 
-def _faults(
-    error: ValidationError, owners: Mapping[str, list[Holder]], changed: Mapping[str, JsonValue]
-) -> list[str]:
+def _faults(error: ValidationError, owners: Mapping[str, list[Holder]], changed: Mapping[str, JsonValue]) -> list[str]:
     """All that is wrong with a recipe: the hyper-parameter, and what is allowed."""
     found = []
     for one in error.errors():
-        name = next((part for part in reversed(one["loc"]) if isinstance(part, str)), "recipe")
-        key = next((key for key in changed if key.partition("@")[0] in one["loc"]), None)
-        if key is None or not owners[key]:
-            found.append(f"{name}: {one['msg'].removeprefix('Value error, ')}")
-            continue
-        allowed = " or ".join(dict.fromkeys(holder.allowed(key.partition("@")[0]) for holder in owners[key]))
-        words = re.findall(r"\w+", allowed)
-        values = changed[key] if isinstance(changed[key], list) else [changed[key]]
-        hints = chain.from_iterable([nearest(str(v), words)] for v in values if str(v) not in words)
-        hint = next((hint for hint in hints if hint), "") if re.search("enum|literal", one["type"]) else ""
-        found.append(f"{key} is {as_typed(changed[key]) or 'empty'}; it must be {allowed}{hint}")
+        named = [part for part in one["loc"] if isinstance(part, str)]
+        key = next((key for key in changed if key.partition("@")[0] in named), None)
+        if key is not None and owners[key]:
+            found.append(_refused(key, changed[key], owners[key]))
+        elif one["loc"] != ("stages",):  # that a stage is missing follows from the fault in it
+            found.append(f"{[*named, 'recipe'][len(named) - 1]}: {one['msg'].removeprefix('Value error, ')}")
     return found
+
+
+def _refused(key: str, value: JsonValue, owners: list[Holder]) -> str:
+    """What is said of a value that is not allowed."""
+    allowed = " or ".join(dict.fromkeys(holder.allowed(key.partition("@")[0]) for holder in owners))
+    words = re.findall(r"[a-z][\w.]+", allowed)
+    wrong = [str(one) for one in (value if isinstance(value, list) else [value]) if str(one) not in words]
+    hint = next((hint for word in wrong if not _is_number(word) and (hint := nearest(word, words))), "")
+    return f"{key} is {as_typed(value)}; it must be {allowed}{hint}"

@@ -103,9 +103,13 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
         help="linear layers that edits go on, as PEFT takes them: q_proj,v_proj (ends of their paths), a regular "
         "expression on the whole path, or all-linear",
     )  # fmt: skip
-    group.add_argument("--roles", metavar="ROLES", help="roles that edits go on, whatever the model's names: query,value")
     group.add_argument(
-        "--layers", metavar="LAYERS", help="layers of each stack: 0-11, or 0,3,-1 (write --layers=-2,-1 for the last two)"
+        "--roles", metavar="ROLES", help="roles that edits go on, whatever the model's names: query,value"
+    )
+    group.add_argument(
+        "--layers",
+        metavar="LAYERS",
+        help="layers of each stack: 0-11, or 0,3,-1 (write --layers=-2,-1 for the last two)",
     )
     group.add_argument("--top-layers", type=positive, metavar="N", help="the last N layers of each stack")
     group.add_argument(

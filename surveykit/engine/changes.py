@@ -10,7 +10,7 @@ from torch import nn
 from surveykit.catalog.changes import ALL_LINEAR, Changes, changed
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_modules
-from surveykit.errors import SurveyError, nearest
+from surveykit.errors import ChangeError, nearest
 from surveykit.recipes import Recipe, Where
 
 PEFT_HEADS = ("classifier", "score")
@@ -23,10 +23,10 @@ def changed_on(
     """Recipes with changes, by their full names, and what has to be said of them, a line each.
 
     Raises:
-        SurveyError: the model has not what the changes name, or no recipe has a place for one; every fault is told.
+        ChangeError: the model has not what the changes name, or no recipe has a place for one; every fault is told.
     """
     if faults := list(_unknown(instance, changes)):
-        raise SurveyError("; ".join(faults))
+        raise ChangeError(faults)
     found, notes = changed(changes, recipes, lambda target, old: _divided(instance, target, old))
     found = [(name, _apart(instance, changes, recipe)) for name, recipe in found]
     return found, (*notes, *_described(instance, changes))
@@ -34,18 +34,17 @@ def changed_on(
 
 def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
     """What of the changes the model does not have, with what it has instead."""
-    target, names = changes.target, _linear_names(instance)
-    there = f"{instance.name} has {', '.join(names)}"
+    target, names = changes.target, ", ".join(_linear_names(instance))
     if target is not None and target.modules is not None:
-        for name in target.modules:
-            if not any(Where(roles=("linear",), modules=(name,)).fits(slot.place) for slot in instance.slots):
-                yield _no_target(instance, name, names)
+        wrong = [_no_target(instance, name) for name in target.modules if not _fits(instance, (name,))]
+        if wrong:
+            yield f"{'; '.join(wrong)}; the linear layers of {instance.name} are {names}"
     elif target is not None and not any(target.fits(slot.place) for slot in instance.slots):
         if changes.targets == ALL_LINEAR:
             yield f"{instance.name} has no linear layers"
         else:
             example = next(slot.place.name for slot in instance.slots if slot.place.role == "linear")
-            yield f"targets: '{changes.targets}' matches no whole path of a linear layer, such as {example}; {there}"
+            yield f"'{changes.targets}' matches the whole path of no linear layer, such as {example}; there are {names}"
     for name in changes.also_train:
         modules = _inside(instance, (name,))
         if not modules:
@@ -55,6 +54,12 @@ def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
         elif missed := {id(p) for m in modules for p in m.parameters()} - _trained_too(instance, changes):
             yield f"'{name}' holds {len(missed)} tensors of {instance.name} that are in no place that we know"
     depth = max(slot.place.layers for slot in instance.slots)
+    if target is not None and changes.in_layers is not None:
+        where = target.model_copy(update={"layers": changes.in_layers})
+        if any(target.fits(s.place) for s in instance.slots) and not any(
+            where.matches(s.place) for s in instance.slots
+        ):
+            yield f"none of the targets is in the chosen layers of {instance.name}"
     beyond = [n for n in changes.layers or () if not -depth <= n < depth]
     if beyond:
         yield f"{instance.name} has {depth} layers, 0 to {depth - 1}; there is no layer {', '.join(map(str, beyond))}"
@@ -62,13 +67,18 @@ def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
         yield f"{instance.name} has {depth} layers; there are no top {changes.top_layers}"
 
 
-def _no_target(instance: Instance, name: str, names: Sequence[str]) -> str:
-    module = next((m for path, m in instance.model.named_modules() if path == name or path.endswith(f".{name}")), None)
+def _fits(instance: Instance, names: tuple[str, ...]) -> bool:
+    where = Where(roles=("linear",), modules=names)
+    return any(where.fits(slot.place) for slot in instance.slots)
+
+
+def _no_target(instance: Instance, name: str) -> str:
+    module = next(iter(_inside(instance, (name,))), None)
     if module is None:
-        return f"{instance.name} has no linear layer '{name}'{nearest(name, names)}; it has {', '.join(names)}"
-    output = module is instance.model.get_output_embeddings()
-    what = "the output layer, which also_train trains" if output else f"a {type(module).__name__}, no linear layer"
-    return f"'{name}' of {instance.name} is {what}; its linear layers are {', '.join(names)}"
+        return f"{instance.name} has no module '{name}'{nearest(name, _linear_names(instance))}"
+    if module is instance.model.get_output_embeddings():
+        return f"'{name}' is the output layer, which also_train trains"
+    return f"'{name}' is no linear layer, but a {type(module).__name__}"
 
 
 def _linear_names(instance: Instance) -> list[str]:
@@ -107,25 +117,19 @@ def _divided(instance: Instance, target: Where, old: Sequence[Where]) -> list[Wh
 
 
 def _apart(instance: Instance, changes: Changes, recipe: Recipe) -> Recipe:
-    """The recipe without edits on modules that are trained as they are: they would be changed twice.
-
-    Raises:
-        SurveyError: nothing is left of an edit.
-    """
-    trained = _trained_too(instance, changes)
+    """The recipe without edits on modules that are trained as they are: they would be changed twice."""
+    also, trained = changes.trained_too, _trained_too(instance, changes)
+    if also is None:
+        return recipe
     stages = []
     for stage in recipe.stages:
         edits = []
         for edit in stage.edits:
-            where = instance.blueprint.meant(edit.where)
-            fitting = [slot for slot in instance.slots if where.fits(slot.place)]
-            if fitting and not any(where.matches(slot.place) for slot in fitting):
-                raise SurveyError(f"no {where.words()} of {instance.name} is in the chosen layers")
-            both = edit.site == "weight" and any(id(slot.module.weight) in trained for slot in fitting)
-            if both and changes.trained_too is not None:
-                rest = f"(?!(?:{changes.trained_too.pattern})$)(?:{where.pattern or '.*'})"
-                where = where.model_copy(update={"pattern": rest})
-                edit = edit.model_copy(update={"where": where})
+            where = edit.where
+            here = [slot.module for slot in instance.slots if edit.site == "weight" and where.fits(slot.place)]
+            if any(id(module.weight) in trained for module in here):
+                rest = f"(?!(?:{also.pattern})$)(?:{where.pattern or '.*'})"
+                edit = edit.model_copy(update={"where": where.model_copy(update={"pattern": rest})})
             edits.append(edit)
         stages.append(stage.model_copy(update={"edits": tuple(edits)}))
     return recipe.model_copy(update={"stages": tuple(stages)})
@@ -138,7 +142,11 @@ def _described(instance: Instance, changes: Changes) -> Iterable[str]:
         ours = sum(parameters[key] for key in _trained_too(instance, changes))
         theirs = _saved_by_peft(instance, changes.also_train)
         said = f"also trained and stored: {', '.join(changes.also_train)}, {ours:,} parameters, tied tables once"
-        yield said if ours == theirs else f"{said}; PEFT's modules_to_save copies every such module, {theirs:,} parameters"
+        yield (
+            said
+            if ours == theirs
+            else f"{said}; PEFT's modules_to_save copies every such module, {theirs:,} parameters"
+        )
     if changes.head is not None:
         heads = head_modules(instance.model)
         ours = sum({id(p): p.numel() for m in heads.values() for p in m.parameters()}.values())

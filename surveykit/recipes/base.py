@@ -109,7 +109,9 @@ class Where(Record):
         return self.pattern is None or re.fullmatch(self.pattern, name) is not None
 
     def _has_layer(self, place: Place) -> bool:
-        if self.layers is not None and not (place.layers and {place.layer, place.layer - place.layers} & {*self.layers}):
+        if self.layers is not None and not (
+            place.layers and {place.layer, place.layer - place.layers} & {*self.layers}
+        ):
             return False
         if self.span is None:
             return True

@@ -20,8 +20,8 @@ from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
 from surveykit.engine.models.bound_places import BoundPlace, find, slots_of, unplaced
 from surveykit.engine.models.configs import in_a_line, notes_on, open_config
 from surveykit.engine.models.norm_walk import bias_parameters, norm_parameters
-from surveykit.engine.models.task_head import head_places
 from surveykit.engine.models.roles import FAMILIES, LLAMA, NEEDED, Family, Side
+from surveykit.engine.models.task_head import head_places
 from surveykit.errors import RecipeError, SurveyError, nearest
 from surveykit.recipes import Where
 
