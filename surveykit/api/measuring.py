@@ -72,9 +72,8 @@ def count(
             that is supported.
         MissingExtra: torch or transformers is not installed.
     """
-    from surveykit.catalog.changes import changed, changes_of
-    from surveykit.catalog.selection import selected_recipes
-    from surveykit.fit.sizes import parse_budget
+    from surveykit.api.asked import Asked
+    from surveykit.catalog.changes import changes_of
 
     if method == EVERY:
         raise SurveyError("'all' stands for several methods: write ['all']")
@@ -82,23 +81,24 @@ def count(
         set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
         head=head,
     )  # fmt: skip
-    root, names = root_of(catalog), several(method)
-    asked = None if trainable_budget is None else parse_budget(str(trainable_budget))
-    changed(changes, selected_recipes(root, names, config))  # what is wrong is said before a model is built
-    from surveykit.engine.changes import changed_on
+    root = root_of(catalog)
+    asked = Asked(root, several(method), changes, trainable_budget, config)
     from surveykit.engine.on_model import count_on, model_named
 
     instance = model_named(fspath(model), root, head).build()
-    recipes, notes = changed_on(instance, changes, selected_recipes(root, names, config, biases=instance.has_biases))
-    budget = None if asked is None else asked.of(instance.parameters)
-    found = list(count_on(instance, recipes, budget, notes))
+    wanted = asked.on(instance)
+    found = list(count_on(instance, wanted.recipes, wanted.budget, wanted.notes))
     return found[0] if isinstance(method, str) else found
 
 
 def fit(
     model: Folder, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
     dtype: Dtype = "bfloat16", merge: bool = False, max_overhead: str | None = None,
-    methods: Names | None = None, all: bool = False, catalog: Folder | None = None, watch: Watch = unwatched,
+    methods: Names | None = None, all: bool = False,
+    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
+    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
+    also_train: Names | None = None, head: int | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Answer:  # fmt: skip
     """Which methods can be trained on a model in the memory of a GPU.
 
@@ -113,6 +113,7 @@ def fit(
         max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
         methods: only these, or method/configuration; without it all.
         all: every configuration, not only each method's default one.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
 
     Returns:
         Choices, best first: predicted bytes, standing, and what the survey says of each; what cannot be put on the model
@@ -122,6 +123,7 @@ def fit(
         SurveyError: there is no such method or model, or an amount is wrong.
         MissingExtra: torch or transformers is not installed.
     """
+    from surveykit.catalog.changes import changes_of
     from surveykit.fit.answer import will_it_fit
     from surveykit.fit.candidates import Question
     from surveykit.fit.ranking import overhead_kinds
@@ -130,6 +132,10 @@ def fit(
     _refuse_less_than_one(batch=batch, length=length, target_length=target_length)
     refuse_others("dtype", dtype, get_args(Dtype))
     most = max_overhead or ("none" if merge else None)
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
     question = Question(
         memory=gpu_memory if isinstance(gpu_memory, int) else parse_size(gpu_memory),
         batch=batch,
@@ -141,14 +147,19 @@ def fit(
     )
     return will_it_fit(
         loaded(catalog), database_of(catalog), fspath(model), question,
-        methods=None if methods is None else several(methods), every=all, watch=watch,
+        methods=None if methods is None else several(methods), every=all, changes=changes, budget=trainable_budget,
+        watch=watch,
     )  # fmt: skip
 
 
 @overload
 def measure(
     method: Names, *, model: Folder, backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
-    batch: int = ..., length: int = ..., catalog: Folder | None = ...,
+    batch: int = ..., length: int = ...,
+    trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
+    roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
+    also_train: Names | None = ..., head: int | None = ...,
+    catalog: Folder | None = ..., watch: Watch = ..., **hyper_parameters: JsonValue,
 ) -> list[CostsOnModel]: ...  # fmt: skip
 @overload
 def measure(
@@ -157,8 +168,11 @@ def measure(
 ) -> Recording: ...  # fmt: skip
 def measure(
     method: Names = (), *, model: Folder | None = None, backbone: Names = (), all: bool = False,
-    only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256, catalog: Folder | None = None,
-    watch: Watch = unwatched,
+    only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256,
+    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
+    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
+    also_train: Names | None = None, head: int | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Recording | list[CostsOnModel]:  # fmt: skip
     """Measure what is stale in a catalog and write it to its folder `measured`; or, with a model, what methods cost there.
 
@@ -169,6 +183,7 @@ def measure(
         all: also measure again what is recorded and not stale.
         only: `counts` (parameters), `costs` (memory, backward, inference), `trials` (runs on a tiny T5); without it all.
         batch, length: on a model of your own, sequences of a training step, and positions of each.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
 
     Returns:
         What was measured and which files changed; with a model, the costs of each configuration, in bytes and FLOPs.
@@ -178,22 +193,31 @@ def measure(
         CatalogError: the catalog is invalid.
         MissingExtra: torch or transformers is not installed.
     """
+    from surveykit.api.asked import Asked
+    from surveykit.catalog.changes import changes_of
+
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
     if model is None:
+        if changes or trainable_budget is not None:
+            raise SurveyError(
+                "what is recorded is the catalog's own: to change configurations, name a model with --model"
+            )
         return _measure_catalog(root_of(catalog), several(method), several(backbone), all, several(only), watch)
     if not method:
         raise SurveyError("with --model, name the methods to measure, or `all`")
     if backbone or all or only:
         raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
     _refuse_less_than_one(batch=batch, length=length)
-    from surveykit.catalog.selection import selected_recipes
-
-    root, names = root_of(catalog), several(method)
-    selected_recipes(root, names)  # a wrong name is said before a model is built
+    root = root_of(catalog)
+    asked = Asked(root, several(method), changes, trainable_budget)
     from surveykit.engine.on_model import measure_on, model_named
 
-    blueprint = model_named(fspath(model), root)
-    recipes = selected_recipes(root, names, biases=blueprint.build().has_biases)
-    return list(measure_on(blueprint, recipes, batch=batch, length=length))
+    blueprint = model_named(fspath(model), root, head)
+    w = asked.on(blueprint.build())
+    return list(measure_on(blueprint, w.recipes, batch=batch, length=length, budget=w.budget, notes=w.notes))
 
 
 def _measure_catalog(
@@ -223,7 +247,10 @@ def _measure_catalog(
 def trial(
     method: Names, *, model: Folder, data: Folder | None = None, columns: tuple[str, str] = ("text", "label"),
     label: Names = (), steps: int = 10, batch: int = 8, length: int = 32, rate: float | None = None,
-    catalog: Folder | None = None, watch: Watch = unwatched,
+    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
+    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
+    also_train: Names | None = None, head: int | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Trials:  # fmt: skip
     """Train, merge, save and reload methods for real, on a folder with weights.
 
@@ -237,6 +264,8 @@ def trial(
         batch: texts in each step.
         length: tokens of a text at most.
         rate: step size of AdamW; without it 0.001, or 0.0001 where that does not lower the loss.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`; labels of
+            a head must be as many as those of the texts.
 
     Returns:
         A row for each configuration: numbers of parameters, losses, bytes of files, differences of outputs, and faults.
@@ -245,12 +274,18 @@ def trial(
         SurveyError: there is no such method, the folder has no weights or tokenizer that fit, or the texts are too few.
         MissingExtra: torch or transformers is not installed.
     """
-    from surveykit.catalog.selection import selected_recipes
+    from surveykit.api.asked import Asked
+    from surveykit.catalog.changes import changes_of
 
     _refuse_less_than_one(steps=steps, batch=batch, length=length)
     if rate is not None and not 0 < rate < float("inf"):
         raise SurveyError(f"rate is {rate}; it must be a number above 0, like 0.001")
-    recipes = dict(selected_recipes(root_of(catalog), several(method)))
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
+    asked = Asked(root_of(catalog), several(method), changes, trainable_budget)
+    from surveykit.engine.budget import sized
     from surveykit.engine.train import pretrained_trial, texts
 
     if data is None:
@@ -258,9 +293,11 @@ def trial(
     examples = texts.read(Path(data), columns, several(label))
     rates = pretrained_trial.LEARNING_RATES if rate is None else (rate,)
     weights = pretrained_trial.PretrainedTrial(
-        Path(model), examples, steps=steps, batch=batch, length=length, rates=rates
+        Path(model), examples, steps=steps, batch=batch, length=length, rates=rates, head=head
     )
-    return weights.trials(recipes, watch)
+    wanted = asked.on(weights.instance)
+    recipes = [(name, sized(weights.instance, name, recipe, wanted.budget)[0]) for name, recipe in wanted.recipes]
+    return weights.trials(dict(recipes), watch, wanted.notes)
 
 
 def _refuse_less_than_one(**amounts: int) -> None:

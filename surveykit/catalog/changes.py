@@ -104,6 +104,10 @@ class Changes:
             found["also_train"] = "it trains every pretrained parameter already"
         return found
 
+    def fitting(self, recipe: Recipe) -> Changes:
+        """Those of these changes that a recipe has a place for."""
+        return self.without(self.unfit(recipe))
+
     def without(self, names: Iterable[str]) -> Changes:
         """These changes but those of the given names, which are hyper-parameters or fields."""
         left = {key: value for key, value in self.set.items() if key not in {*names}}
@@ -157,9 +161,13 @@ class Changes:
 
 
 def changed(
-    changes: Changes, recipes: Sequence[tuple[str, Recipe]], divide: Divide | None = None
+    changes: Changes, recipes: Sequence[tuple[str, Recipe]], divide: Divide | None = None, *, sized: bool = False
 ) -> tuple[list[tuple[str, Recipe]], list[str]]:
     """Recipes with changes, by their full names, and a line for each change that some of them have no place for.
+
+    Args:
+        divide: as of `Changes.apply`.
+        sized: whether a budget sets rank, bottleneck, length…, which then cannot be set by name.
 
     Raises:
         ChangeError: a change fits no recipe, or a value is not allowed; every fault is told.
@@ -171,16 +179,19 @@ def changed(
             missing.setdefault(change, []).append(name)
     nowhere = [change for change, names in missing.items() if len(names) == len(recipes)]
     faults = [f"{name}: {unfit[name][change]}" for change in nowhere for name in missing[change][:MOST_NAMES]]
+    sizes = {edit.size_name for _, recipe in recipes for stage in recipe.stages for edit in stage.edits}
+    both = [key for key in changes.set if sized and key.partition("@")[0] in sizes]
+    faults += [f"{key} is set, and the budget of trainable parameters sets it too: give one of them" for key in both]
     found: list[tuple[str, Recipe]] = []
     for name, recipe in recipes:
-        own = changes.without(unfit[name])
+        own = changes.fitting(recipe)
         try:
             found.append((own.name(name), own.apply(recipe, divide)))
         except ChangeError as error:
             faults += [f"{name}: {fault}" for fault in error.faults]
     if faults:
         raise ChangeError(faults)
-    return found, [f"{change} does not apply to {_some(names)}" for change, names in missing.items()]
+    return found, [f"{change}: no effect on {_some(names)}" for change, names in missing.items()]
 
 
 def changes_of(

@@ -144,7 +144,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     return name.strip(), typed(value)
 
 
-def add_budget(parser: argparse.ArgumentParser) -> None:
+def add_budget(parser: argparse._ActionsContainer) -> None:
     """The option that sizes methods."""
     budget = "set rank, bottleneck, length… to what trains nearest to 0.5%% of the model, or to 2M parameters, in the last stage"
     parser.add_argument("--trainable-budget", metavar="0.5%|2M", type=_budget, help=budget)

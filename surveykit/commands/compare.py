@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from surveykit import output
+from surveykit.commands.arguments import add_budget, add_changes, changes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -12,6 +13,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--backbone", metavar="ID", default="t5-large", help="of the measurements (default: %(default)s)"
     )
+    add_budget(parser)
+    add_changes(parser)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
 
@@ -19,7 +22,10 @@ def run(arguments: Namespace) -> int:
     from surveykit.api.asking import compare
     from surveykit.commands.arguments import terminal_width
 
-    found = compare(arguments.method, backbone=arguments.backbone, catalog=arguments.catalog)
+    found = compare(
+        arguments.method, backbone=arguments.backbone, trainable_budget=arguments.trainable_budget,
+        catalog=arguments.catalog, **changes(arguments),
+    )  # fmt: skip
     rows = [[name, *values] for name, values in found.properties.items()]
     print(output.render(["property", *found.methods], rows, arguments.format, terminal_width()))
     return 0

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from surveykit.catalog.selection import catalogued_model
-from surveykit.engine.budget import sized_for
+from surveykit.engine.budget import sized
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
@@ -85,6 +85,8 @@ class CostsOnModel:
     overhead: str | None
     """Kinds of inference overhead while nothing is merged."""
     overhead_merged: str | None
+    size: str | None
+    """The hyper-parameter that a budget set, and its value."""
     reason: str | None
 
 
@@ -138,25 +140,35 @@ def count_on(
 def _counted(
     instance: Instance, name: str, recipe: Recipe, budget: Fraction | None
 ) -> tuple[Counts, str | None, str | None]:
-    size = None
-    if budget is not None:
-        recipe, size = sized_for(instance, name, recipe, budget)
+    recipe, size = sized(instance, name, recipe, budget)
     counts = count(recipe, instance)
     nothing = f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
     return counts, size, None if counts.trainable else nothing
 
 
 def measure_on(
-    blueprint: Blueprint, recipes: Iterable[tuple[str, Recipe]], *, batch: int, length: int
+    blueprint: Blueprint,
+    recipes: Iterable[tuple[str, Recipe]],
+    *,
+    batch: int,
+    length: int,
+    budget: Fraction | None = None,
+    notes: Iterable[str] = (),
 ) -> Iterator[CostsOnModel]:
-    """Trace each recipe on a model: training on so many sequences of so many positions, and inference."""
-    costs, model, loss = Costs(blueprint), facts_of(blueprint.build()), loss_of(blueprint)
+    """Trace each recipe on a model: training on so many sequences of so many positions, and inference.
+
+    Args:
+        budget, notes: as of `count_on`.
+    """
+    instance = blueprint.build()
+    costs, model, loss = Costs(blueprint), facts_of(instance, notes), loss_of(blueprint)
     for name, recipe in recipes:
         try:
+            recipe, size = sized(instance, name, recipe, budget)
             steps = [costs.training(stage, batch, length) for stage in recipe.stages]
             inference = costs.inference(recipe)
         except RecipeError as error:
-            yield CostsOnModel(name, model, loss, *(None,) * 12, reason=str(error))
+            yield CostsOnModel(name, model, loss, *(None,) * 13, reason=str(error))
             continue
         last = steps[-1]
         yield CostsOnModel(
@@ -175,12 +187,15 @@ def measure_on(
             bare_flops=inference.bare_flops,
             overhead=inference.unmerged.overhead,
             overhead_merged=inference.merged.overhead,
+            size=size,
             reason=None,
         )
 
 
 def loss_of(blueprint: Blueprint) -> str:
     """In words, what is differentiated in a traced training step."""
+    if blueprint.labels is not None:
+        return "the loss is that of the task's head, of one label for each text"
     if blueprint.encoder_only:
         return "the loss is the mean magnitude of the encoder's output (it has no labels of its own)"
     if blueprint.causal:

@@ -169,7 +169,8 @@ class Costs:
 
 
 def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
-    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else.
+    """Token ids, and labels: of a task's head one for each text; a target of its own behind an encoder, the text itself for
+    a decoder alone, none else.
 
     Raises:
         RecipeError: the model has fewer positions. Those that a prompt takes are its own to look after.
@@ -181,6 +182,9 @@ def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> 
         if slot.positions is not None and needed > slot.positions:
             raise RecipeError(f"{blueprint.name} has {slot.positions} positions, fewer than the {needed} to trace")
     ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
+    if blueprint.labels is not None:  # transformers takes a single label for a number
+        kind = torch.int64 if blueprint.labels > 1 else torch.float32
+        return {"input_ids": ids, "labels": torch.zeros((batch,), dtype=kind, device="meta")}
     if blueprint.encoder_only:
         return {"input_ids": ids}
     labels = ids if blueprint.causal else torch.zeros((batch, target_length), dtype=torch.int64, device="meta")
