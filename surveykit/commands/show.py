@@ -18,6 +18,7 @@ def run(arguments: Namespace) -> int:
     from textwrap import fill
 
     from surveykit.api.asking import show
+    from surveykit.catalog.hyper_parameters import as_typed
     from surveykit.commands.arguments import terminal_width
     from surveykit.database.methods import Fact
 
@@ -30,6 +31,9 @@ def run(arguments: Namespace) -> int:
         print("\n\n".join(found.paragraphs), end="\n\n")
     else:
         print(found.paragraphs[0], file=sys.stderr)
+    if found.hyper_parameters and arguments.format in ("table", "markdown"):
+        rows = [[f"{h.name}={' or '.join(map(as_typed, h.values))}", h.allowed] for h in found.hyper_parameters]
+        print(output.render(["--set (as it is)", "can be"], rows, arguments.format, width), end="\n\n")
     columns = [field.name for field in fields(Fact)]
     print(output.render(columns, [astuple(fact) for fact in found.facts], arguments.format, width))
     return 0

@@ -88,7 +88,7 @@ def will_it_fit(
     changed(changes, stated, sized=amount is not None)  # what is wrong is said before a model is opened
     model = opened(catalog, source, changes.head)
     parameters, biases = size_and_biases(model)
-    recipes, notes = _stated(catalog, chosen(catalog, methods, every=every, biases=biases))
+    recipes = _stated(catalog, chosen(catalog, methods, every=every, biases=biases))
     said: tuple[str, ...] = ()
     if changes:
         from surveykit.engine.changes import changed_on
