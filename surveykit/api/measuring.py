@@ -59,8 +59,8 @@ def count(
         roles: roles of the modules that edits go on, such as `["query", "value"]`, whatever the model calls them.
         layers: layers of each stack, from 0 or from -1 backwards: `range(12)`, `[0, -1]`, `"0-11"`.
         top_layers: the last so many layers of each stack.
-        also_train: pretrained modules that are trained and stored too, by name or end of path, as PEFT's
-            modules_to_save: `["lm_head", "embed_tokens"]`.
+        also_train: pretrained modules that are trained and stored too, by name or end of path, such as
+            `["lm_head", "embed_tokens"]`: what PEFT calls `modules_to_save`.
         head: build the model with a head for so many labels, and train that too.
 
     Returns:
