@@ -159,7 +159,7 @@ WRONG = {
     "lora,trainable,1,,,0,,": "rank is 0; it must be a whole number from 1",
     "lora,trainable,1,,,many,,": "rank is many; it must be a whole number from 1",
     "lora,trainable,1,,,,queries,": "did you mean 'query'?",
-    "lora,trainable,1,,,,norm,": "low_rank goes on",
+    "lora,trainable,1,,,,norm,": "no edit can go on norm: its edits can go on attention_output, ",
     "lora,trainable,1,,,,,some": "no edit has a hyper-parameter 'note'; did you mean 'gate'?",
     "lora,trainable,1": "this line has not 8 cells",
     "lora,trainable,1,,,,,,": "this line has not 8 cells",

@@ -10,18 +10,25 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import JsonValue
 
+from surveykit.catalog.change_values import (
+    ALL_LINEAR,
+    at_least,
+    layer_numbers,
+    names,
+    role_names,
+    settings,
+    target_modules,
+)
 from surveykit.catalog.hyper_parameters import holders
 from surveykit.catalog.variations import missing_from, named, owners_of, varied_recipe
-from surveykit.errors import ChangeError, SurveyError, nearest
+from surveykit.errors import ChangeError, SurveyError
 from surveykit.recipes import Edit, Recipe, Role, Stage, Where
 from surveykit.recipes.base import LINEAR_ROLES
 
-ALL_LINEAR = "all-linear"
-"""As a target: every linear layer but the output layer."""
 _ON_LINEAR = LINEAR_ROLES | {"linear"}
 _IN_NO_LAYER = frozenset({"input", "embedding", "head"})
 _TRAINABLE: tuple[Role, ...] = ("embedding", "head", "norm", "linear", "position_bias")
@@ -221,67 +228,25 @@ def changes_of(
         except SurveyError as error:
             faults.append(str(error))
 
-    twice = sorted({*(set or {})} & {*(further or {})})
-    faults += [f"{name} is set twice" for name in twice]
     found = Changes(
-        {**(set or {}), **(further or {})}, read(_targets, targets), read(_roles, roles), read(_layers, layers),
-        read(_at_least(1, "top_layers", "2 for the last two layers of each stack"), top_layers),
-        read(lambda value: _names("also_train", value), also_train) or (),
-        read(_at_least(1, "head", "the number of labels"), head),
+        read(lambda value: settings(value, further or {}), set or {}) or {},
+        read(target_modules, targets), read(role_names, roles), read(layer_numbers, layers),
+        read(at_least(1, "top_layers", "2 for the last two layers of each stack"), top_layers),
+        read(lambda value: names("also_train", value), also_train) or (),
+        read(at_least(1, "head", "the number of labels"), head),
     )  # fmt: skip
     if found.targets is not None and found.roles is not None:
         faults.append("targets and roles both say where edits go: give one of them")
     if found.layers is not None and found.top_layers is not None:
         faults.append("layers and top_layers both choose layers: give one of them")
+    keys = {key.partition("@")[0] for key in found.set}
+    if "roles" in keys and (found.targets or found.roles):
+        faults.append(f"roles is set, and {'targets' if found.targets else 'roles'} says where edits go too: give one")
+    if keys & {"layers", "span"} and found.in_layers is not None:
+        faults.append(f"{sorted(keys & {'layers', 'span'})[0]} is set, and layers are chosen too: give one of them")
     if faults:
         raise ChangeError(faults)
     return found
-
-
-def _names(option: str, value: str | Sequence[str]) -> tuple[str, ...]:
-    found = tuple(name.strip() for name in (value.split(",") if isinstance(value, str) else value) if name.strip())
-    if not found:
-        raise SurveyError(f"{option} names nothing")
-    return found
-
-
-def _targets(value: str | Sequence[str]) -> tuple[str, ...] | str:
-    if not isinstance(value, str):
-        return _names("targets", value)
-    text = value.strip()
-    if text.lower() == ALL_LINEAR:
-        return ALL_LINEAR
-    if not re.search(r"[\\^$*+?()\[\]{}|]", text):
-        return _names("targets", text)
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise SurveyError(f"targets: '{text}' is no regular expression: {error}") from None
-    return text
-
-
-def _roles(value: str | Sequence[str]) -> tuple[str, ...]:
-    found, known = _names("roles", value), get_args(Role)
-    for role in found:
-        if role not in known:
-            raise SurveyError(f"there is no role '{role}'{nearest(role, known)}; there are {', '.join(known)}")
-    return found
-
-
-def _layers(value: str | int | Iterable[int]) -> tuple[int, ...]:
-    if not isinstance(value, str):
-        numbers = (value,) if isinstance(value, int) else tuple(value)
-        if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
-            raise SurveyError(f"layers is {value!r}; it must be whole numbers, such as 0-11 or 0,3,-1")
-        return numbers
-    found: list[int] = []
-    for word in value.split(","):
-        match = re.fullmatch(r"\s*(-?\d{1,4})(?:-(-?\d{1,4}))?\s*", word)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
-        if match is None or last < first or (first < 0) != (last < 0):
-            raise SurveyError(f"'{word.strip()}' is no layer or range of layers; write 0-11, or 0,3,-1")
-        found += range(first, last + 1)
-    return tuple(found)
 
 
 def _as_ranges(layers: tuple[int, ...]) -> str:
@@ -293,15 +258,6 @@ def _as_ranges(layers: tuple[int, ...]) -> str:
     ):
         return f"{layers[0]}-{layers[-1]}"
     return ",".join(map(str, layers))
-
-
-def _at_least(least: int, option: str, meaning: str) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise SurveyError(f"{option} is {value!r}; it must be a whole number from {least}: {meaning}")
-        return value
-
-    return read
 
 
 def _on_linear(edit: Edit) -> bool:

@@ -94,6 +94,8 @@ def missing_from(held: list[Holder], key: str) -> str:
     if numbered and which not in map(str, edits):
         return f"there is no edit '{which}' in '{key}'; there are {len(edits)}, counted from 1"
     known = sorted({name for holder in held for name in holder.names})
+    if not known:
+        return f"it has no hyper-parameters, and so no '{name}'"
     return f"no edit has a hyper-parameter '{name}'{nearest(name, known)}; there are {', '.join(known)}"
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from torch import nn
 
-from surveykit.catalog.changes import ALL_LINEAR, Changes, changed
+from surveykit.catalog.change_values import ALL_LINEAR
+from surveykit.catalog.changes import Changes, changed
 from surveykit.engine.models.model import Instance
-from surveykit.engine.models.task_head import head_modules
+from surveykit.engine.models.task_head import head_modules, head_parameters
 from surveykit.errors import ChangeError, nearest
 from surveykit.recipes import Recipe, Where
 
@@ -28,7 +29,7 @@ def changed_on(
     if faults := list(_unknown(instance, changes)):
         raise ChangeError(faults)
     found, notes = changed(changes, recipes, lambda target, old: _divided(instance, target, old))
-    found = [(name, _apart(instance, changes, recipe)) for name, recipe in found]
+    found = [(name, _apart(instance, changes, name, recipe)) for name, recipe in found]
     return found, (*notes, *_described(instance, changes))
 
 
@@ -64,7 +65,7 @@ def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
     if beyond:
         yield f"{instance.name} has {depth} layers, 0 to {depth - 1}; there is no layer {', '.join(map(str, beyond))}"
     if (changes.top_layers or 0) > depth:
-        yield f"{instance.name} has {depth} layers; there are no top {changes.top_layers}"
+        yield f"{instance.name} has {depth} layers, fewer than the top {changes.top_layers}"
 
 
 def _fits(instance: Instance, names: tuple[str, ...]) -> bool:
@@ -116,8 +117,12 @@ def _divided(instance: Instance, target: Where, old: Sequence[Where]) -> list[Wh
     return [Where(roles=("linear",), pattern="|".join(paths[n])) if paths[n] else None for n in same]
 
 
-def _apart(instance: Instance, changes: Changes, recipe: Recipe) -> Recipe:
-    """The recipe without edits on modules that are trained as they are: they would be changed twice."""
+def _apart(instance: Instance, changes: Changes, name: str, recipe: Recipe) -> Recipe:
+    """The recipe without edits on modules that are trained as they are: they would be changed twice.
+
+    Raises:
+        ChangeError: an edit has no other places.
+    """
     also, trained = changes.trained_too, _trained_too(instance, changes)
     if also is None:
         return recipe
@@ -127,7 +132,12 @@ def _apart(instance: Instance, changes: Changes, recipe: Recipe) -> Recipe:
         for edit in stage.edits:
             where = edit.where
             here = [slot.module for slot in instance.slots if edit.site == "weight" and where.fits(slot.place)]
-            if any(id(module.weight) in trained for module in here):
+            twice = [module for module in here if id(module.weight) in trained]
+            if here and len(twice) == len(here):
+                raise ChangeError(
+                    [f"{name}: also_train trains all that this is put on: name other modules, or targets"]
+                )
+            if twice:
                 rest = f"(?!(?:{also.pattern})$)(?:{where.pattern or '.*'})"
                 edit = edit.model_copy(update={"where": where.model_copy(update={"pattern": rest})})
             edits.append(edit)
@@ -149,7 +159,7 @@ def _described(instance: Instance, changes: Changes) -> Iterable[str]:
         )
     if changes.head is not None:
         heads = head_modules(instance.model)
-        ours = sum({id(p): p.numel() for m in heads.values() for p in m.parameters()}.values())
+        ours = sum(parameters[key] for key in head_parameters(instance))
         theirs = _saved_by_peft(instance, PEFT_HEADS)
         labels = "1 label" if changes.head == 1 else f"{changes.head} labels"
         said = f"the head of {labels}, {', '.join(heads)}, has {ours:,} parameters, which every method trains"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.bound_places import Rows
 from surveykit.engine.models.model import Instance
+from surveykit.engine.models.task_head import head_parameters
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
 
@@ -203,8 +204,9 @@ def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
             touch(placed.part.stored, placed.edit.changed(place), rank, placed.slot.rows)
             if (bias := placed.bias) is not None:
                 touch(bias, place.fan_out, 0)
+    new = head_parameters(attached.instance)
     for parameter in attached.instance.pretrained:
-        if parameter.requires_grad:
+        if parameter.requires_grad and id(parameter) not in new:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)
     highest: dict[int, int] = {}
     for (identity, _), rank in ranks.items():

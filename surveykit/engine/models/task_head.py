@@ -17,7 +17,7 @@ from surveykit.errors import SurveyError
 from surveykit.recipes import Place
 
 if TYPE_CHECKING:
-    from surveykit.engine.models.model import Blueprint
+    from surveykit.engine.models.model import Blueprint, Instance
 
 
 def with_task_head(plan: Blueprint, labels: int) -> Blueprint:
@@ -50,6 +50,12 @@ def head_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
     if base is model:
         raise SurveyError(f"{type(model).__name__} does not tell its head from the model in front of it")
     return beside
+
+
+def head_parameters(instance: Instance) -> set[int]:
+    """The parameters of a task's head, by identity: new for the task. None where the model has its own output layer."""
+    modules = {} if instance.blueprint.labels is None else head_modules(instance.model)
+    return {id(parameter) for module in modules.values() for parameter in module.parameters()}
 
 
 def head_places(model: PreTrainedModel, slots: Iterable[BoundPlace]) -> Iterator[BoundPlace]:
