@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from pydantic import JsonValue
 from torch import nn
 
 from surveykit.catalog.change_values import ALL_LINEAR
@@ -61,11 +62,17 @@ def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
             where.matches(s.place) for s in instance.slots
         ):
             yield f"none of the targets is in the chosen layers of {instance.name}"
-    beyond = [n for n in changes.layers or () if not -depth <= n < depth]
+    in_set = [v for key, value in changes.set.items() if key.startswith("layers") for v in _listed(value)]
+    numbers = changes.layers or [n for n in in_set if isinstance(n, int)]
+    beyond = [n for n in numbers if not -depth <= n < depth]
     if beyond:
         yield f"{instance.name} has {depth} layers, 0 to {depth - 1}; there is no layer {', '.join(map(str, beyond))}"
     if (changes.top_layers or 0) > depth:
         yield f"{instance.name} has {depth} layers, fewer than the top {changes.top_layers}"
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
 
 
 def _fits(instance: Instance, names: tuple[str, ...]) -> bool:
