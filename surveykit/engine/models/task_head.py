@@ -34,6 +34,7 @@ def with_task_head(plan: Blueprint, labels: int) -> Blueprint:
     config = copy.deepcopy(plan.config)
     config.num_labels = labels
     config.architectures = [name]
+    config.problem_type = "regression" if labels == 1 else "single_label_classification"  # else guessed from the labels
     if getattr(config, "pad_token_id", None) is None:  # several texts at once need one
         config.pad_token_id = 0
     return replace(plan, config=config, model_class=cast(type[PreTrainedModel], found), labels=labels)

@@ -173,7 +173,8 @@ def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> 
     a decoder alone, none else.
 
     Raises:
-        RecipeError: the model has fewer positions. Those that a prompt takes are its own to look after.
+        RecipeError: the model has fewer positions (those that a prompt takes are its own to look after), or its head needs
+            the tokens themselves.
     """
     blueprint = instance.blueprint
     for slot in instance.slots:
@@ -182,6 +183,9 @@ def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> 
         if slot.positions is not None and needed > slot.positions:
             raise RecipeError(f"{blueprint.name} has {slot.positions} positions, fewer than the {needed} to trace")
     ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
+    if blueprint.labels is not None and instance.model.config.is_encoder_decoder:
+        where = f"the head of {type(instance.model).__name__} reads where the end token stands"
+        raise RecipeError(f"{where}, and a trace has no tokens: leave out --head, or count instead")
     if blueprint.labels is not None:  # transformers takes a single label for a number
         kind = torch.int64 if blueprint.labels > 1 else torch.float32
         return {"input_ids": ids, "labels": torch.zeros((batch,), dtype=kind, device="meta")}
