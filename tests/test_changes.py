@@ -226,6 +226,18 @@ def test_every_command_changes_configurations_and_says_so(folder: Path, command:
     assert command(folder, trainable_budget="1%").partition(" ")[0] == "lora/qv-r8"
 
 
+def test_a_head_is_trained_on_weights_and_is_no_change_of_them(folder: Path) -> None:
+    """The model's own head, (2, 48) and its bias; its labels must be those of the texts."""
+    model: dict[str, Any] = {"model": folder / "bert", "steps": 2, "batch": 2, "length": 8}
+    trials = surveykit.trial("lora", **model, catalog=folder / "catalog", rank=2, head=2)
+    alone = surveykit.trial("lora", **model, catalog=folder / "catalog", rank=2).rows[-1]
+    assert trials.passed
+    assert (trials.rows[-1].trainable or 0) - (alone.trainable or 0) == 2 * 48 + 2
+    assert trials.rows[-1].can_change == alone.can_change
+    with pytest.raises(SurveyError, match="the head has 3 labels, and the texts have 2: complaint, praise"):
+        surveykit.trial("lora", **model, catalog=folder / "catalog", head=3)
+
+
 def test_a_comparison_with_changes_is_counted_and_traced_now(folder: Path) -> None:
     found = surveykit.compare(
         ["lora", "full-tuning"], backbone="t5-large", catalog=folder / "catalog", rank=16, roles="query"
