@@ -79,8 +79,8 @@ class CheckpointError(SurveyError):
 class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
     """A package is missing that one of the extras installs."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
+    def __init__(self, package: str, extra: str, what: str = "this") -> None:
+        super().__init__(f"{what} needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
 
 
 def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:

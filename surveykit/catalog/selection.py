@@ -102,6 +102,22 @@ def catalogued_model(root: Path, name: str) -> Model | None:
     return model
 
 
+def catalogued_checkpoint(root: Path, checkpoint: str) -> str | None:
+    """The id of the model whose weights are published under this name; None where the catalog has none.
+
+    Args:
+        checkpoint: as the hub calls it; old names have no owner (`bert-base-uncased`).
+    """
+    owner = "" if "/" in checkpoint else "(?:[^/]*/)?"
+    for name, folder in layers.entries(root, "models").items():
+        text, _ = read_text(folder / "model.yaml", name)
+        if re.search(
+            rf"^checkpoint: *[\"']?{owner}{re.escape(checkpoint)}[\"']? *$", text or "", re.MULTILINE | re.IGNORECASE
+        ):
+            return name
+    return None
+
+
 def _ids(root: Path) -> list[str]:
     return sorted(path.stem for path in layers.entries(root, "methods").values() if path.suffix == ".yaml")
 

@@ -28,7 +28,7 @@ def open_config(source: str) -> PreTrainedConfig:
     """
     from transformers import AutoConfig
 
-    path = _here(source) or _from_hub(source)
+    path = _here(source) or from_hub(source, "config.json")
     raw = _read(path, source)
     try:
         config = cast(PreTrainedConfig, AutoConfig.from_pretrained(path, trust_remote_code=False))
@@ -86,7 +86,9 @@ def _adapter(path: Path) -> str:
         return ""
     base = _read(path, str(path)).get("base_model_name_or_path")
     named = f", {in_a_line(base)}" if isinstance(base, str) and base else ""
-    return f": {_ADAPTER} is that of an adapter; give the model that it was trained on{named}"
+    return (
+        f": {_ADAPTER} is that of an adapter; give it as --peft, and as --model the model that it was trained on{named}"
+    )
 
 
 def _read(path: Path, source: str) -> dict[str, Any]:
@@ -137,32 +139,37 @@ def _called(source: str, path: Path) -> str:
     return path.resolve().parent.name if path.name == "config.json" else path.stem
 
 
-def _from_hub(source: str) -> Path:
+def from_hub(source: str, file: str) -> Path:
+    """A small file of a repository on the Hugging Face hub: that in the cache, or else a new copy.
+
+    Raises:
+        SurveyError: there is no such repository or file, or the hub cannot be reached.
+    """
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
-    instead = "give a folder with a config.json, or such a file"
+    instead = f"give a folder with {'an' if file[0] in 'aeiou' else 'a'} {file}, or such a file"
     if not source.isprintable():
         raise SurveyError(f"'{in_a_line(source)}' is no folder, file, or name on the hub; {instead}")
     if source.count("/") > 1 or source.endswith(".json") or source.startswith((".", "/", "~")):
         raise SurveyError(f"there is no file or folder '{source}'; {instead}")
     try:
-        return Path(hf_hub_download(source, "config.json", local_files_only=True))
+        return Path(hf_hub_download(source, file, local_files_only=True))
     except HFValidationError:
         raise SurveyError(f"'{source}' is no folder, file, or name on the hub; {instead}") from None
     except OSError:
         pass  # not in the cache
     try:
-        get_hf_file_metadata(hf_hub_url(source, "config.json"))  # at once, where the download would try for long
-        return Path(hf_hub_download(source, "config.json"))
+        get_hf_file_metadata(hf_hub_url(source, file))  # at once, where the download would try for long
+        return Path(hf_hub_download(source, file))
     except GatedRepoError as error:
         raise SurveyError(f"'{source}' is gated on the hub: ask for access, then `hf auth login`") from error
     except RepositoryNotFoundError as error:
         raise SurveyError(
-            f"the hub shows no model '{source}' (or it is private: `hf auth login`); {instead}"
+            f"the hub shows no model or adapter '{source}' (or it is private: `hf auth login`); {instead}"
         ) from error
     except HfHubHTTPError as error:
-        raise SurveyError(f"the hub has no configuration of '{source}': {in_a_line(error)}") from error
+        raise SurveyError(f"the hub has no {file} of '{source}': {in_a_line(error)}") from error
     except Exception as error:  # of the transport, which differs between versions
         why = f"the hub cannot be reached ({type(error).__name__}: {in_a_line(error)})"
         raise SurveyError(f"'{source}' is no folder here and {why}; {instead}") from error
