@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,7 @@ from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
 from surveykit.engine.models.task_head import with_task_head
-from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
+from surveykit.engine.trace.costs import TARGET_LENGTH, Costs, InferenceCost, TrainingCost
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 
@@ -57,6 +57,8 @@ class CountOnModel:
     """The hyper-parameter that a budget set, and its value."""
     reason: str | None
     """Why there are no counts, or why nothing is trained."""
+    trainable_by_peft: int | None = None
+    """What PEFT trains of the configuration by its own modules; only of a configuration of PEFT, where it is installed."""
 
 
 @dataclass(frozen=True)
@@ -170,26 +172,42 @@ def measure_on(
         except RecipeError as error:
             yield CostsOnModel(name, model, loss, *(None,) * 13, reason=str(error))
             continue
-        last = steps[-1]
-        yield CostsOnModel(
-            configuration=name,
-            model=model,
-            loss=loss,
-            peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
-            peak_float32=max(step.memory["float32"].peak for step in steps),
-            blocks=last.backprop.blocks,
-            blocks_backward=last.backprop.blocks_backward,
-            blocks_input_gradient=last.backprop.blocks_input_gradient,
-            forward_flops=last.forward_flops,
-            backward_flops=last.backward_flops,
-            inference_flops=inference.unmerged.flops,
-            merged_flops=inference.merged.flops,
-            bare_flops=inference.bare_flops,
-            overhead=inference.unmerged.overhead,
-            overhead_merged=inference.merged.overhead,
-            size=size,
-            reason=None,
-        )
+        yield costs_row(name, model, loss, steps, inference, size)
+
+
+def costs_row(
+    name: str,
+    model: ModelFacts,
+    loss: str,
+    steps: Sequence[TrainingCost],
+    inference: InferenceCost,
+    size: str | None = None,
+) -> CostsOnModel:
+    """What was traced, as a row.
+
+    Args:
+        steps: of each stage.
+    """
+    last = steps[-1]
+    return CostsOnModel(
+        configuration=name,
+        model=model,
+        loss=loss,
+        peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
+        peak_float32=max(step.memory["float32"].peak for step in steps),
+        blocks=last.backprop.blocks,
+        blocks_backward=last.backprop.blocks_backward,
+        blocks_input_gradient=last.backprop.blocks_input_gradient,
+        forward_flops=last.forward_flops,
+        backward_flops=last.backward_flops,
+        inference_flops=inference.unmerged.flops,
+        merged_flops=inference.merged.flops,
+        bare_flops=inference.bare_flops,
+        overhead=inference.unmerged.overhead,
+        overhead_merged=inference.merged.overhead,
+        size=size,
+        reason=None,
+    )
 
 
 def loss_of(blueprint: Blueprint) -> str:

@@ -134,7 +134,7 @@ class Blueprint:
         config.return_dict = True  # what we read of an output has a name
         if len(self.family.sides) == 2:  # its stacks share one table in any case, and for transformers this is the same
             config.tie_word_embeddings = True
-        with torch.random.fork_rng(devices=[]), torch.device(device), _within(BUILT_WITHIN, self.name):
+        with torch.random.fork_rng(devices=[]), torch.device(device), built_within(BUILT_WITHIN, self.name):
             torch.manual_seed(seed)
             try:
                 return self.model_class(config)
@@ -332,7 +332,7 @@ def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
 
 
 @contextmanager
-def _within(seconds: float, name: str) -> Iterator[None]:
+def built_within(seconds: float, name: str) -> Iterator[None]:
     """Stop the making of a model that takes longer; torch calls us for each of its modules."""
     end = perf_counter() + seconds
 

@@ -31,6 +31,7 @@ ROUTING_SEED = 0
 """Stochastic routing draws alike in every trace, so that measuring again gives the same figures."""
 DTYPES = {"bfloat16": "native", "float32": "single"}
 """One trace in bfloat16 gives both widths."""
+NOTHING_BEYOND = dict.fromkeys(("masks", "tracked", "coded", "quantized", "widest"), 0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Costs:
         have `target_length`, where there is a decoder behind an encoder."""
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
-            inputs = _inputs(instance, batch, length, target_length)
+            inputs = inputs_of(instance, batch, length, target_length)
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
@@ -103,15 +104,15 @@ class Costs:
                 pass
             else:
                 backprop = Backprop(**self._carry(_figures(b_low), _figures(b_high)))
-                return _training(trace, backprop, self._carry(x_low, x_high))
-        return _training(*at(self._instance(self.depth)))
+                return training_cost(trace, backprop, self._carry(x_low, x_high))
+        return training_cost(*at(self._instance(self.depth)))
 
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            inputs = _inputs(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
+            inputs = inputs_of(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
@@ -168,7 +169,7 @@ class Costs:
         return found
 
 
-def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
+def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
     """Token ids, and labels: of a task's head one for each text; a target of its own behind an encoder, the text itself for
     a decoder alone, none else.
 
@@ -220,7 +221,8 @@ def _beyond_the_trace(attached: Attached) -> dict[str, int]:
     }
 
 
-def _training(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int]) -> TrainingCost:
+def training_cost(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int] = NOTHING_BEYOND) -> TrainingCost:
+    """What a trace comes to, with the bytes that it does not see (`_beyond_the_trace`)."""
     memory = {}
     for dtype, accounting in DTYPES.items():
         width = 2 if dtype == "bfloat16" else 4
