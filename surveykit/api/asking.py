@@ -1,4 +1,4 @@
-"""Reading the catalog: query, fields, show, audit, cite, sources."""
+"""Reading the catalog: query, fields, audit, cite, sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from surveykit.api.names import Folder, Names
     from surveykit.database.audit import Audit
     from surveykit.database.fields import Field
-    from surveykit.database.methods import Portrait
     from surveykit.database.query import Result
     from surveykit.database.sources import CountedSource
 
@@ -70,27 +69,6 @@ def fields(table: str | None = None, *, catalog: Folder | None = None) -> list[F
 
     database = database_of(catalog)
     return tables(database) if table is None else columns(database, table)
-
-
-def show(method: str, *, catalog: Folder | None = None) -> Portrait:
-    """One method, every claim beside what was measured.
-
-    Args:
-        method: its id, name or other name, whatever its case.
-
-    Returns:
-        Paragraphs about it, and its facts.
-
-    Raises:
-        SurveyError: there is no such method; the nearest is named.
-        CatalogError: the catalog is invalid.
-    """
-    from surveykit.api.names import database_of
-    from surveykit.database.methods import portrait
-    from surveykit.database.reading import reading
-
-    with reading(database_of(catalog)) as reader:
-        return portrait(reader, method)
 
 
 def audit(*, catalog: Folder | None = None) -> Audit:

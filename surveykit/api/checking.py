@@ -12,11 +12,13 @@ from pydantic import JsonValue
 
 from surveykit.api.claims_table import Row, Table, TableError
 from surveykit.api.names import Folder, Layers, Names, root_of
+from surveykit.api.peft import refuse_to_change
 from surveykit.catalog.changes import Changes, changed, changes_of
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement
-from surveykit.errors import ChangeError, MissingExtra, Problem, SurveyError
+from surveykit.catalog.peft_file import PeftFile
+from surveykit.errors import ChangeError, MissingExtra, Problem, RecipeError, SurveyError
 from surveykit.fit.sizes import Budget, parse_budget
 from surveykit.recipes import Recipe
 from surveykit.verify.evidence import Evidence
@@ -65,7 +67,7 @@ class _Counted:
 
 
 def check(
-    claims: Folder, *, model: Folder | None = None, trainable_budget: str | int | None = None,
+    claims: Folder, *, model: Folder | None = None, peft: Folder | None = None, trainable_budget: str | int | None = None,
     set: Mapping[str, JsonValue] | None = None, targets: Names | None = None, roles: Names | None = None,
     layers: Layers | None = None, top_layers: int | None = None, also_train: Names | None = None,
     head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
@@ -74,10 +76,11 @@ def check(
 
     Args:
         claims: a CSV file with the columns `method` (a method, or method/configuration), `column` (a quantity, such as
-            trainable) and `printed`; if wanted `model`, `unit`, `locator`, and `targets`, `roles`, `layers`, `top_layers`,
+            trainable) and `printed`; if wanted `peft` (in place of a method, as below), `model`, `unit`, `locator`, and `targets`, `roles`, `layers`, `top_layers`,
             `also_train` and `head`, which mean what these arguments mean; any other column is a hyper-parameter.
         model: what rows without a model of their own speak of: an id of the catalog, a folder with a config.json, such a
-            file, or a name on the hub.
+            file, or a name on the hub; without it, rows of PEFT speak of the model that the configuration was trained on.
+        peft: what rows without a method speak of: a configuration of PEFT, as of `count`.
         trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`, for all
             rows; what a row says itself wins.
 
@@ -98,8 +101,16 @@ def check(
     for_all = changes_of(**given)  # type: ignore[arg-type]  # each has the type of its argument
     budget = None if trainable_budget is None else parse_budget(str(trainable_budget))
     whole = load(root_of(catalog), measured=False)
-    rows = Table(whole, None if model is None else fspath(model), given, sized=budget is not None).rows(Path(claims))
-    _, unfit = changed(for_all, [*dict(row.stated for row in rows).items()], sized=budget is not None)
+    named = [None if one is None else fspath(one) for one in (model, peft)]
+    rows = Table(whole, named[0], given, named[1], sized=budget is not None).rows(Path(claims))
+    stated_here = dict(row.stated for row in rows if not isinstance(row.stated, PeftFile))
+    unfit: Sequence[str] = ()
+    if stated_here:
+        _, unfit = changed(for_all, [*stated_here.items()], sized=budget is not None)
+    else:
+        refuse_to_change(
+            [], [row.stated for row in rows if isinstance(row.stated, PeftFile)], for_all, trainable_budget=budget
+        )
     counted = _counted(rows, whole, budget, unfit)
     evidence = Evidence(whole, counted.counts, (), (), sizes=counted.parameters)
     refused = {(m.configuration, m.backbone): m.reason for m in counted.counts if m.reason}
@@ -131,6 +142,17 @@ def _counted(rows: list[Row], catalog: Catalog, budget: Budget | None, unfit: Se
             continue
         found.parameters[on] = instance.parameters
         for row in {row.claim.configuration: row for row in reversed(lines)}.values():
+            if isinstance(row.stated, PeftFile):
+                try:
+                    measurement, notes = _measured_peft(row, row.stated, instance, catalog)
+                except MissingExtra:
+                    raise
+                except SurveyError as error:
+                    problems.append(row.problem(str(error)))
+                    continue
+                found.counts.append(measurement)
+                found.notes[measurement.configuration, on] = notes
+                continue
             try:
                 ((name, recipe),), notes = changed_on(instance, row.changes, [row.stated])
             except ChangeError as error:
@@ -180,6 +202,28 @@ def _measured(
     except SurveyError as error:
         values |= {"status": "failed", "reason": str(error)}
     return Measurement.model_construct(**{**values, "configuration": name, "backbone": on}), size
+
+
+def _measured_peft(
+    row: Row, file: PeftFile, instance: Instance, catalog: Catalog
+) -> tuple[Measurement, tuple[str, ...]]:
+    """A configuration of PEFT counted, by our recipe where we have the method, with what has to be said of it."""
+    from dataclasses import asdict
+
+    from surveykit.engine.models.peft_modules import peft_counts
+    from surveykit.engine.peft import peft_on
+
+    one, name = peft_on(instance, file, catalog.root), row.claim.configuration or ""
+    if one.recipe is not None:
+        measurement, _ = _measured(name, one.recipe, instance, row.on, None)
+        return measurement, (f"{name} is {one.name} in surveykit's recipes", *one.notes)
+    values: dict[str, Any] = dict.fromkeys(Measurement.values_of())
+    try:
+        counts = peft_counts(instance.blueprint, one.file)
+        values |= {"status": "counted", **asdict(counts), "trainable_task": counts.trainable}
+    except RecipeError as error:
+        values |= {"status": "failed", "reason": str(error)}
+    return Measurement.model_construct(**{**values, "configuration": name, "backbone": row.on}), one.notes
 
 
 def _with_reason(verdict: Verdict, refused: Mapping[tuple[str, str], str]) -> Verdict:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
 
 from pydantic import JsonValue
 
 from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_others, root_of, several
+from surveykit.api.peft import Pefts, model_of, opened_pefts, refuse_to_change
 from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.selection import EVERY
 from surveykit.catalog.staleness import Measure
@@ -26,20 +27,25 @@ if TYPE_CHECKING:
 
 @overload
 def count(
-    method: str, *, model: Folder, config: str | None = ..., trainable_budget: str | int | None = ...,
+    *, peft: Folder, model: Folder | None = ..., head: int | None = ..., catalog: Folder | None = ...,
+) -> CountOnModel: ...  # fmt: skip
+@overload
+def count(
+    method: str, *, model: Folder, peft: None = ..., config: str | None = ..., trainable_budget: str | int | None = ...,
     set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ..., roles: Names | None = ...,
     layers: Layers | None = ..., top_layers: int | None = ..., also_train: Names | None = ..., head: int | None = ...,
     catalog: Folder | None = ..., **hyper_parameters: JsonValue,
 ) -> CountOnModel: ...  # fmt: skip
 @overload
 def count(
-    method: list[str] | tuple[str, ...], *, model: Folder, config: str | None = ...,
+    method: list[str] | tuple[str, ...] = ..., *, model: Folder | None = ...,
+    peft: list[Folder] | tuple[Folder, ...] | None = ..., config: str | None = ...,
     trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
     roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ..., also_train: Names | None = ...,
     head: int | None = ..., catalog: Folder | None = ..., **hyper_parameters: JsonValue,
 ) -> list[CountOnModel]: ...  # fmt: skip
 def count(
-    method: Names, *, model: Folder, config: str | None = None, trainable_budget: str | int | None = None,
+    method: Names = (), *, model: Folder | None = None, peft: Pefts | None = None, config: str | None = None, trainable_budget: str | int | None = None,
     set: Mapping[str, JsonValue] | None = None, targets: Names | None = None, roles: Names | None = None,
     layers: Layers | None = None, top_layers: int | None = None, also_train: Names | None = None,
     head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
@@ -48,7 +54,11 @@ def count(
 
     Args:
         method: a method (its default configuration), method/configuration, or a list of them; `["all"]` is every method.
-        model: a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub.
+        model: a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub; without it, the
+            model that the configurations of PEFT say they were trained on.
+        peft: configurations of PEFT, beside the methods or instead of them: an adapter_config.json, a folder of an adapter,
+            an adapter's name on the hub, or several. Each is counted in our recipe where we have the method, with PEFT's
+            count beside ours where PEFT is installed, else through PEFT's own modules, which the notes say.
         config: of methods that are named alone, this configuration instead of the default.
         trainable_budget: set rank, bottleneck, length… to what trains nearest to this in the last stage: `"0.5%"` of the
             model, `"2M"`, or a number of parameters.
@@ -81,20 +91,26 @@ def count(
         set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
         head=head,
     )  # fmt: skip
-    root = root_of(catalog)
-    asked = Asked(root, several(method), changes, trainable_budget, config)
+    root, methods, files = root_of(catalog), several(method), opened_pefts(peft)
+    refuse_to_change(methods, files, changes, trainable_budget=trainable_budget, config=config)
+    source, asked = model_of(model, files, root), Asked(root, methods, changes, trainable_budget, config)
     from surveykit.engine.on_model import count_on, model_named
 
-    instance = model_named(fspath(model), root, head).build()
+    instance = model_named(source, root, head).build()
     wanted = asked.on(instance)
     found = list(count_on(instance, wanted.recipes, wanted.budget, wanted.notes))
-    return found[0] if isinstance(method, str) else found
+    if files:
+        from surveykit.engine.peft import count_peft
+
+        found += [count_peft(instance, file, root) for file in files]
+    one = peft if not methods else method if not files else None
+    return found[0] if isinstance(one, str | PathLike) else found
 
 
 def fit(
-    model: Folder, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
+    model: Folder | None = None, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
     dtype: Dtype = "bfloat16", merge: bool = False, max_overhead: str | None = None,
-    methods: Names | None = None, all: bool = False,
+    methods: Names | None = None, peft: Pefts | None = None, all: bool = False,
     trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
     roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
     also_train: Names | None = None, head: int | None = None,
@@ -111,7 +127,8 @@ def fit(
         dtype: of weights, gradients, activations and optimizer state alike.
         merge: merge after training: only methods that leave no overhead then, unless `max_overhead` allows some.
         max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
-        methods: only these, or method/configuration; without it all.
+        methods: only these, or method/configuration; without it, and without `peft`, all.
+        peft: configurations of PEFT, as of `count`: with our edits where we have the method, else with PEFT's own modules.
         all: every configuration, not only each method's default one.
         trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
 
@@ -145,16 +162,25 @@ def fit(
         merge=merge,
         max_overhead=None if most is None else overhead_kinds(most),
     )
+    files = opened_pefts(peft)
+    named = None if methods is None and not files else several(methods or ())
+    if named is not None:
+        refuse_to_change(named, files, changes, trainable_budget=trainable_budget)
+    source = model_of(model, files, root_of(catalog))
     return will_it_fit(
-        loaded(catalog), database_of(catalog), fspath(model), question,
-        methods=None if methods is None else several(methods), every=all, changes=changes, budget=trainable_budget,
-        watch=watch,
+        loaded(catalog), database_of(catalog), source, question, methods=named, peft=files, every=all, changes=changes,
+        budget=trainable_budget, watch=watch,
     )  # fmt: skip
 
 
 @overload
 def measure(
-    method: Names, *, model: Folder, backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
+    *, peft: Pefts, model: Folder | None = ..., batch: int = ..., length: int = ..., head: int | None = ...,
+    catalog: Folder | None = ...,
+) -> list[CostsOnModel]: ...  # fmt: skip
+@overload
+def measure(
+    method: Names, *, model: Folder, peft: Pefts | None = ..., backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
     batch: int = ..., length: int = ...,
     trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
     roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
@@ -167,7 +193,7 @@ def measure(
     catalog: Folder | None = ..., watch: Watch = ...,
 ) -> Recording: ...  # fmt: skip
 def measure(
-    method: Names = (), *, model: Folder | None = None, backbone: Names = (), all: bool = False,
+    method: Names = (), *, model: Folder | None = None, peft: Pefts | None = None, backbone: Names = (), all: bool = False,
     only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256,
     trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
     roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
@@ -178,7 +204,7 @@ def measure(
 
     Args:
         method: only these, or method/configuration; without it all. With a model they must be named, or be `"all"`.
-        model: as of `count`. Nothing is recorded then.
+        model, peft: as of `count`. Nothing is recorded then.
         backbone: only on these models of the catalog.
         all: also measure again what is recorded and not stale.
         only: `counts` (parameters), `costs` (memory, backward, inference), `trials` (runs on a tiny T5); without it all.
@@ -200,24 +226,31 @@ def measure(
         set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
         head=head,
     )  # fmt: skip
-    if model is None:
+    if model is None and peft is None:
         if changes or trainable_budget is not None:
             raise SurveyError(
                 "what is recorded is the catalog's own: to change configurations, name a model with --model"
             )
         return _measure_catalog(root_of(catalog), several(method), several(backbone), all, several(only), watch)
-    if not method:
-        raise SurveyError("with --model, name the methods to measure, or `all`")
+    methods, files = several(method), opened_pefts(peft)
+    if not methods and not files:
+        raise SurveyError("with --model, name the methods to measure, or `all`, or a configuration of PEFT with --peft")
     if backbone or all or only:
         raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
     _refuse_less_than_one(batch=batch, length=length)
+    refuse_to_change(methods, files, changes, trainable_budget=trainable_budget)
     root = root_of(catalog)
-    asked = Asked(root, several(method), changes, trainable_budget)
+    source, asked = model_of(model, files, root), Asked(root, methods, changes, trainable_budget)
     from surveykit.engine.on_model import measure_on, model_named
 
-    blueprint = model_named(fspath(model), root, head)
+    blueprint = model_named(source, root, head)
     w = asked.on(blueprint.build())
-    return list(measure_on(blueprint, w.recipes, batch=batch, length=length, budget=w.budget, notes=w.notes))
+    found = list(measure_on(blueprint, w.recipes, batch=batch, length=length, budget=w.budget, notes=w.notes))
+    if files:
+        from surveykit.engine.peft import measure_peft
+
+        found += [measure_peft(blueprint, file, root, batch=batch, length=length) for file in files]
+    return found
 
 
 def _measure_catalog(

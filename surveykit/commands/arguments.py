@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn, Protocol
 
+    from surveykit.engine.on_model import CostsOnModel, CountOnModel
+
     class Command(Protocol):
         """What every module of surveykit.commands has."""
 
@@ -85,6 +87,15 @@ def add_model(parser: argparse._ActionsContainer, *, required: bool = False) -> 
     parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=where)
 
 
+def add_peft(parser: argparse._ActionsContainer) -> None:
+    """The option that names configurations of PEFT."""
+    parser.add_argument(
+        "--peft", action="append", metavar="FILE|DIR|HUB_ID",
+        help="a configuration of PEFT: an adapter_config.json, a folder with one, or an adapter on the hub; may be repeated; "
+        "without --model, the model is the one that it was trained on",
+    )  # fmt: skip
+
+
 CHANGES = ("set", "targets", "roles", "layers", "top_layers", "also_train", "head")
 """Arguments that say what is changed in configurations; the functions of surveykit.api take them by these names."""
 
@@ -142,6 +153,14 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not equals or not name.strip() or not value.strip():
         raise argparse.ArgumentTypeError(f"'{text}' sets nothing; write a name and a value, like rank=32")
     return name.strip(), typed(value)
+
+
+def notes(rows: Sequence[CountOnModel] | Sequence[CostsOnModel]) -> list[str]:
+    """What has to be said of rows, each once: of one of several, behind its name."""
+    every = [row.model.notes for row in rows]
+    common = [note for note in every[0] if all(note in others for others in every)]
+    apart = [f"{row.configuration}: {note}" for row in rows for note in row.model.notes if note not in common]
+    return [*common, *apart]
 
 
 def add_budget(parser: argparse._ActionsContainer) -> None:

@@ -14,7 +14,7 @@ the table is a CSV file with the columns
   method    a method, or method/configuration
   column    what is printed: trainable, changed, total, file_size …
   printed   the figure, as printed
-and if wanted: model, unit (parameters million percent bytes …), locator; targets, roles, layers, top_layers, also_train and
+and if wanted: peft (a configuration of PEFT, in place of a method), model, unit (parameters million percent bytes …), locator; targets, roles, layers, top_layers, also_train and
 head, which mean what the options mean; any other column is a hyper-parameter, such as rank. What a row says goes before
 what an option says of all rows.
 
@@ -34,6 +34,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("claims", type=Path, metavar="claims.csv", help="the table")
     add_model(parser)
+    parser.add_argument(
+        "--peft", metavar="FILE|DIR|HUB_ID",
+        help="the configuration of PEFT that rows without a method speak of: an adapter_config.json, a folder with one, or an "
+        "adapter on the hub",
+    )  # fmt: skip
     add_budget(parser)
     add_changes(parser)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
@@ -45,7 +50,7 @@ def run(arguments: Namespace) -> int:
     from surveykit.verify.verdicts import NEEDS_EXPLANATION
 
     found = check(
-        arguments.claims, model=arguments.model, trainable_budget=arguments.trainable_budget, catalog=arguments.catalog,
+        arguments.claims, model=arguments.model, peft=arguments.peft, trainable_budget=arguments.trainable_budget, catalog=arguments.catalog,
         **changes(arguments),
     )  # fmt: skip
     for note in dict.fromkeys(note for one in found for note in one.notes):

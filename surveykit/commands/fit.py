@@ -6,7 +6,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from surveykit import output
-from surveykit.commands.arguments import Progress, add_budget, add_changes, add_model, changes, positive, terminal_width
+from surveykit.commands.arguments import (
+    Progress,
+    add_budget,
+    add_changes,
+    add_model,
+    add_peft,
+    changes,
+    positive,
+    terminal_width,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +39,15 @@ examples:
   surveykit fit --model t5-large --gpu-memory 16GiB --batch 4 --length 256 --methods lora ia3 --all
   surveykit fit --model t5-base --gpu-memory 8GB --batch 16 --length 128 --max-overhead ffn --format json
   surveykit fit --model llama-3.2-3b --gpu-memory 24GB --batch 4 --length 512 --methods lora --set rank=64 --targets all-linear
+  surveykit fit --peft path/to/adapter_config.json --gpu-memory 24GB --batch 4 --length 512
 
 exit codes: 0 something fits, or is tight; 1 nothing fits as traced; 2 wrong usage or invalid catalog"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = _EPILOG
-    add_model(parser, required=True)
+    add_model(parser)
+    add_peft(parser)
     parser.add_argument(
         "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes each), 24GiB (2^30), 80000MB…"
     )
@@ -71,7 +82,7 @@ def run(arguments: Namespace) -> int:
     a, started = arguments, perf_counter()
     with Progress(quiet=a.quiet) as watch:
         answer = fit(
-            a.model, gpu_memory=a.gpu_memory, batch=a.batch, length=a.length, target_length=a.target_length,
+            a.model, peft=a.peft, gpu_memory=a.gpu_memory, batch=a.batch, length=a.length, target_length=a.target_length,
             dtype=a.dtype, merge=a.merge, max_overhead=a.max_overhead, methods=a.methods, all=a.all, catalog=a.catalog,
             trainable_budget=a.trainable_budget, watch=watch, **changes(a),
         )  # fmt: skip
