@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, cast
 
 import peft
 import torch
@@ -33,6 +33,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import CONFIG_MAPPING, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto import modeling_auto
+from transformers.pytorch_utils import Conv1D
 
 from surveykit.catalog.locate import locate
 from surveykit.catalog.selection import selected_recipes
@@ -45,17 +46,23 @@ from surveykit.recipes import Recipe
 from surveykit.site.data.breadth import Breadth, Kind, ModelType, Tried
 
 WRITTEN = Path(__file__).with_suffix(".json")
-CLASSES: dict[Kind, dict[str, Any]] = dict(
-    zip(
-        get_args(Kind),
-        (
-            getattr(modeling_auto, f"MODEL_FOR_{kind}_MAPPING_NAMES")
-            for kind in ("SEQ_TO_SEQ_CAUSAL_LM", "MASKED_LM", "CAUSAL_LM", "SEQUENCE_CLASSIFICATION")
-        ),
-        strict=True,
-    )
-)
-"""Names of classes by model type. Of several kinds that a type has, the first is what its models are published as."""
+KINDS: dict[Kind, tuple[str, ...]] = {
+    "seq2seq": ("SEQ_TO_SEQ_CAUSAL_LM",), "masked": ("MASKED_LM",), "causal": ("CAUSAL_LM",),
+    "classification": ("SEQUENCE_CLASSIFICATION",), "several parts": ("IMAGE_TEXT_TO_TEXT", "TEXT_TO_WAVEFORM"),
+}  # fmt: skip
+"""Of several kinds that a type has, the first is what its models are published as. For the last, a type must have another
+too, whose class cannot be built from its default configuration."""
+CLASSES: dict[Kind, dict[str, Any]] = {
+    kind: dict(kv for name in names for kv in getattr(modeling_auto, f"MODEL_FOR_{name}_MAPPING_NAMES").items())
+    for kind, names in KINDS.items()
+}
+"""Names of classes by model type."""
+GIVEN: dict[str, dict[str, Any]] = {
+    "esm": {"vocab_size": 33, "pad_token_id": 1}, "hunyuan_v1_dense": {"head_dim": 128}, "hunyuan_v1_moe": {"head_dim": 128},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16}, "ministral": {"head_dim": 128},
+    "nemotron": {"num_key_value_heads": 8},
+}  # fmt: skip
+"""What default configurations lack, and published ones have."""
 METHODS = {
     "LoRA, query and value": "lora/qv-r8", "LoRA, all linear layers": "", "Norms": "ln-tuning/norms",
     "Prefix": "prefix-tuning/flat-p30", "Prompt": "prompt-tuning/p20", "BitFit": "bitfit/native", "Adapters": "adapters/rf16",
@@ -76,7 +83,8 @@ SECONDS = 30
 
 
 def types() -> list[str]:
-    return sorted({name for names in CLASSES.values() for name in names} & {*CONFIG_MAPPING})
+    names = {name for kind, names in CLASSES.items() if kind != "several parts" for name in names}
+    return sorted(names & {*CONFIG_MAPPING})
 
 
 def class_names(model_type: str) -> Iterator[tuple[Kind, str]]:
@@ -124,7 +132,7 @@ def built(model_type: str) -> tuple[Kind, PreTrainedConfig, PreTrainedModel] | s
     """The first of its classes that transformers builds from a small default configuration, or the whole one; or why none."""
     reason = "transformers has no class for it"
     try:
-        config = CONFIG_MAPPING[model_type]()
+        config = CONFIG_MAPPING[model_type](**GIVEN.get(model_type, {}))
     except Exception as error:
         return f"no default configuration: {_line(error)}"
     for kind, name in class_names(model_type):
@@ -218,6 +226,9 @@ class Comparison(NamedTuple):
 def comparisons(instance: Instance, plain: PreTrainedModel, ours: dict[str, int | None]) -> Iterator[Comparison]:
     """Every count that another answer is there for."""
     yield Comparison("parameters", instance.parameters, plain.num_parameters())
+    layers = [module for module in plain.modules() if isinstance(module, nn.Linear | Conv1D)]
+    widths = [sum(layer.weight.shape) for layer in layers if layer is not plain.get_output_embeddings()]
+    yield Comparison("all linear layers, by shapes", ours[LINEAR], RANK * sum(widths))
     yield Comparison("all linear layers, as PEFT", ours[LINEAR], _peft(plain, "all-linear"))
     places = [slot.place for slot in instance.slots if slot.place.role in ("query", "value")]
     if places and ours[ATTENTION] is not None:
@@ -230,7 +241,9 @@ def comparisons(instance: Instance, plain: PreTrainedModel, ours: dict[str, int 
         yield Comparison("norms", ours[NORMS], _norms(plain))
     if ours[PREFIX] is not None:
         widths = sum(s.place.fan_out for s in instance.slots if s.place.role in ("key", "value"))
-        yield Comparison("prefixes", ours[PREFIX], POSITIONS * widths)
+        yield Comparison("prefixes, by shapes", ours[PREFIX], POSITIONS * widths)
+        if cached := _cached(plain):
+            yield Comparison("prefixes, as the cache", ours[PREFIX], POSITIONS * cached)
     if ours[PROMPT] is not None:
         yield Comparison("prompts", ours[PROMPT], PROMPTS * plain.get_input_embeddings().weight.shape[1])
 
@@ -256,7 +269,26 @@ def _peft(plain: PreTrainedModel, targets: str | list[str]) -> int | str:
             wrapped = get_peft_model(copy.deepcopy(plain), config, low_cpu_mem_usage=True)
     except Exception as error:  # whatever PEFT, or the model in its hands, makes of it
         return f"PEFT refuses: {_line(error)}"
-    return sum(p.numel() for p in wrapped.parameters() if p.requires_grad)
+    found = sum(p.numel() for p in wrapped.parameters() if p.requires_grad)
+    if tensors := wrapped.peft_config["default"].target_parameters:
+        return f"PEFT counts {found:,}, as it adds the experts' tensors ({', '.join(sorted(tensors))})"
+    return found
+
+
+def _cached(plain: PreTrainedModel) -> int | None:
+    """Numbers that a decoder alone keeps of each position: keys and values of all layers. None where it keeps none, or
+    does not run without weights."""
+    if plain.config.is_encoder_decoder:
+        return None
+    try:
+        with torch.no_grad():
+            cache = plain(
+                input_ids=torch.ones((1, 3), dtype=torch.int64, device="meta"), use_cache=True
+            ).past_key_values
+        kept = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
+    except Exception:  # whatever a model makes of tensors without values, or of having no cache
+        return None
+    return sum(tensor.shape[1] * tensor.shape[3] for tensor in kept if tensor is not None and tensor.dim() == 4)
 
 
 def _norms(plain: PreTrainedModel) -> int:

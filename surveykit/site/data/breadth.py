@@ -8,7 +8,7 @@ from typing import Literal
 
 from surveykit.record import Record
 
-Kind = Literal["seq2seq", "masked", "causal", "classification"]
+Kind = Literal["seq2seq", "masked", "causal", "classification", "several parts"]
 
 
 class Tried(Record):
