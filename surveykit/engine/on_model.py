@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from surveykit.engine.budget import sized_for
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
+from surveykit.engine.peft_defaults import beside_peft
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
@@ -100,21 +101,26 @@ def model_named(source: str, catalog: Path) -> Blueprint:
     return blueprint_of(source)
 
 
-def facts_of(instance: Instance) -> ModelFacts:
+def facts_of(instance: Instance, notes: Iterable[str] = ()) -> ModelFacts:
     """A model in a few words and figures."""
-    kind, notes = type(instance.model).__name__, instance.blueprint.notes
-    return ModelFacts(instance.name, kind, instance.parameters, notes)
+    kind = type(instance.model).__name__
+    return ModelFacts(instance.name, kind, instance.parameters, (*instance.blueprint.notes, *notes))
 
 
 def count_on(
-    instance: Instance, recipes: Iterable[tuple[str, Recipe]], budget: Fraction | None = None
+    instance: Instance,
+    recipes: Sequence[tuple[str, Recipe]],
+    budget: Fraction | None = None,
+    notes: Iterable[str] = (),
 ) -> Iterator[CountOnModel]:
     """Count each recipe on a model.
 
     Args:
         budget: how many numbers may be trained in the last stage; each method's size is set to what comes nearest.
+        notes: what else whoever reads the figures has to know, before what PEFT's defaults do otherwise.
     """
-    model = facts_of(instance)
+    differences = () if budget is not None else beside_peft(instance, recipes)
+    model = facts_of(instance, (*notes, *(difference.sentence for difference in differences)))
     for name, recipe in recipes:
         try:
             counts, size, reason = _counted(instance, name, recipe, budget)
