@@ -1,7 +1,7 @@
 """Models that people use, by their public dimensions: counts equal those that others published, or that PEFT gives.
 
 `configurations/` has their config.json files, as far as dimensions go. `commands.csv` has commands and what they must
-print, with where that number is from. `models.csv` has parameters as published, and counts of LoRA at rank 8 on query and
+print, with where that number is from. `fits.csv` has peaks of memory that others measured in other settings. `models.csv` has parameters as published, and counts of LoRA at rank 8 on query and
 value and on all linear layers (from PEFT 0.21.2 with the modules named; where query and value are parts of one matrix, by
 their shapes) and of norms (the sum over the modules of transformers 5.23).
 """
@@ -33,12 +33,13 @@ def at(model: str) -> str:
     return str(CONFIGURATIONS / f"{model}.json")
 
 
+def words(case: dict[str, str]) -> list[str]:
+    return [at(word[1:]) if word.startswith("@") else word for word in shlex.split(case["command"])]
+
+
 @pytest.mark.parametrize("case", rows("commands"))
-def test_a_command_prints_the_number_that_others_have(
-    case: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [at(word[1:]) if word.startswith("@") else word for word in shlex.split(case["command"])]
-    assert main([*words, "--format", "json"]) == 0
+def test_a_command_prints_the_number_that_others_have(case: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words(case), "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["trainable"] == int(case["trainable"]), case["right_by"]
 
@@ -58,6 +59,52 @@ def test_a_model_is_counted_as_published_and_as_peft_counts_it(model: dict[str, 
     found = {"parameters": instance.parameters}
     found |= {name: count(recipe, instance).trainable for name, recipe in recipes.items() if model[name]}
     assert found == {name: int(number) for name, number in model.items() if name != "id" and number}
+
+
+@pytest.mark.parametrize("case", rows("fits"))
+def test_what_others_measured_with_less_memory_lies_between_the_least_and_the_peak(
+    case: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ours is of eager attention without checkpointing, and what that changes is said."""
+    assert main([*words(case), "--format", "json"]) == 1
+    said = capsys.readouterr()
+    (row,) = json.loads(said.out)
+    assert row["least_bytes"] < float(case["peak_gb"]) * 1e9 < row["peak_bytes"]
+    assert row["standing"] == "does not fit as traced"
+    assert "may fit with another attention" in said.err
+
+
+def test_a_model_whose_positions_are_rotated_reads_longer_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    fit = ["fit", "--gpu-memory", "80GB", "--batch", "1", "--length", "8192", "--methods", "lora"]
+    assert main([*fit, "--model", at("tinyllama-1.1b"), "--format", "json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)[0]["peak_bytes"]
+    assert "2048 positions" in said.err
+
+
+def test_bits_that_a_configuration_says_are_those_of_the_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    fit = ["fit", "--gpu-memory", "24GB", "--batch", "1", "--length", "512", "--methods", "lora"]
+    assert main([*fit, "--model", at("llama-2-7b-bnb4bit"), "--format", "json"]) == 0
+    said = capsys.readouterr()
+    assert round(json.loads(said.out)[0]["weights_bytes"] / 1e9) == 4
+    assert "quantization_config" in said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("fit --model bert-base --gpu-memory 24GB --batch 8 --length 1024 --methods lora full-tuning", "512 positions"),
+        ("fit --model @llama-2-7b --gpu-memory 24GB --batch 1 --length 512 --methods bitfit/native --merge", "nothing"),
+    ],
+)
+def test_a_method_that_cannot_be_trained_is_refused_with_the_reason(
+    command: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words({"command": command})) == 1
+    said = capsys.readouterr()
+    assert reason in said.out + said.err
+    assert "First in the ranking" not in said.out + said.err
+    assert "overhead" not in said.out + said.err
 
 
 @pytest.mark.parametrize("model", ["mamba-130m", "rwkv-4-169m"])
