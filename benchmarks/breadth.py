@@ -330,8 +330,15 @@ def main() -> int:
     print(", ".join(f"{name} equal on {number}" for name, number in breadth.equal.items()))
     print(breadth.sentence)
     if not sys.argv[1:]:
-        WRITTEN.write_text(breadth.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        WRITTEN.write_text(_written(breadth), encoding="utf-8")
     return 1 if breadth.faults else 0
+
+
+def _written(breadth: Breadth) -> str:
+    """A line for each type, so that a change of one is one line."""
+    around = breadth.model_copy(update={"types": ()}).model_dump_json()
+    lines = ",\n".join(row.model_dump_json() for row in breadth.types)
+    return around.replace('"types":[]', f'"types":[\n{lines}\n]') + "\n"
 
 
 if __name__ == "__main__":
