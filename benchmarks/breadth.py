@@ -12,85 +12,37 @@ that differs from another answer without a known reason. Some minutes on two cor
 
 from __future__ import annotations
 
-import copy
 import datetime
-import json
 import logging
 import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import peft
 import torch
 import transformers
-from peft import LoraConfig, get_peft_model
-from torch import nn
+from every_type import built, line, types
+from other_answers import METHODS, Comparison, comparisons, recipes
 from tqdm import tqdm
-from transformers import CONFIG_MAPPING, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto import modeling_auto
-from transformers.pytorch_utils import Conv1D
 
-from surveykit.catalog.locate import locate
-from surveykit.catalog.selection import selected_recipes
 from surveykit.engine import Instance, count
 from surveykit.engine.models.model import Blueprint, blueprint_of
 from surveykit.engine.on_model import measure_on
 from surveykit.errors import RecipeError, SurveyError
 from surveykit.processes import in_processes
 from surveykit.recipes import Recipe
-from surveykit.site.data.breadth import Breadth, Kind, ModelType, Tried
+from surveykit.site.data.breadth import Breadth, ModelType, Tried
 
 WRITTEN = Path(__file__).with_suffix(".json")
-KINDS: dict[Kind, tuple[str, ...]] = {
-    "seq2seq": ("SEQ_TO_SEQ_CAUSAL_LM",), "masked": ("MASKED_LM",), "causal": ("CAUSAL_LM",),
-    "classification": ("SEQUENCE_CLASSIFICATION",), "several parts": ("IMAGE_TEXT_TO_TEXT", "TEXT_TO_WAVEFORM"),
-}  # fmt: skip
-"""Of several kinds that a type has, the first is what its models are published as. For the last, a type must have another
-too, whose class cannot be built from its default configuration."""
-CLASSES: dict[Kind, dict[str, Any]] = {
-    kind: dict(kv for name in names for kv in getattr(modeling_auto, f"MODEL_FOR_{name}_MAPPING_NAMES").items())
-    for kind, names in KINDS.items()
-}
-"""Names of classes by model type."""
-GIVEN: dict[str, dict[str, Any]] = {
-    "esm": {"vocab_size": 33, "pad_token_id": 1}, "hunyuan_v1_dense": {"head_dim": 128}, "hunyuan_v1_moe": {"head_dim": 128},
-    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 16}, "ministral": {"head_dim": 128},
-    "nemotron": {"num_key_value_heads": 8},
-}  # fmt: skip
-"""What default configurations lack, and published ones have."""
-METHODS = {
-    "LoRA, query and value": "lora/qv-r8", "LoRA, all linear layers": "", "Norms": "ln-tuning/norms",
-    "Prefix": "prefix-tuning/flat-p30", "Prompt": "prompt-tuning/p20", "BitFit": "bitfit/native", "Adapters": "adapters/rf16",
-}  # fmt: skip
-ATTENTION, LINEAR, NORMS, PREFIX, PROMPT = list(METHODS)[:5]
-RANK, POSITIONS, PROMPTS = 8, 30, 20
-DEPTH = 8
-"""Layers of a stack at most: so many that most patterns of kinds of layers occur."""
-DEPTHS = {
-    "num_hidden_layers", "num_layers", "n_layer", "n_layers", "depth", "encoder_layers", "decoder_layers", "num_encoder_layers",
-    "num_decoder_layers", "speech_encoder_layers", "t2u_encoder_layers", "t2u_decoder_layers",
-}  # fmt: skip
-"""What configurations call the number of layers of a stack."""
 LENGTH = 64
 """Positions of the traced sequence."""
 SECONDS = 30
 """For one type. They are of the processor's time, so that a busy machine refuses no type."""
-
-
-def types() -> list[str]:
-    names = {name for kind, names in CLASSES.items() if kind != "several parts" for name in names}
-    return sorted(names & {*CONFIG_MAPPING})
-
-
-def class_names(model_type: str) -> Iterator[tuple[Kind, str]]:
-    for kind, names in CLASSES.items():
-        found = names.get(model_type, ())
-        yield from ((kind, name) for name in ((found,) if isinstance(found, str) else found))
 
 
 @contextmanager
@@ -104,61 +56,6 @@ def at_most(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
-def cut(config: PreTrainedConfig) -> PreTrainedConfig:
-    """The same with at most `DEPTH` layers in each stack, lists of a value for each layer cut with them."""
-    config = copy.deepcopy(config)
-    left = [config]
-    while left:
-        said = vars(one := left.pop())
-        left += [value for value in said.values() if isinstance(value, PreTrainedConfig)]
-        deep = {name: n for name, n in said.items() if name in DEPTHS and isinstance(n, int) and n > DEPTH}
-        long = {name: v for name, v in said.items() if isinstance(v, list | tuple) and len(v) in deep.values()}
-        for name in deep:
-            setattr(one, name, DEPTH)
-        for name, values in long.items():
-            setattr(one, name, values[:DEPTH])
-    return config
-
-
-def made(name: str, config: PreTrainedConfig) -> PreTrainedModel:
-    """What transformers alone builds, without weights."""
-    with torch.device("meta"):
-        return cast(PreTrainedModel, getattr(transformers, name)(copy.deepcopy(config)))
-
-
-def built(model_type: str) -> tuple[Kind, PreTrainedConfig, PreTrainedModel] | str:
-    """The first of its classes that transformers builds from a small default configuration, or the whole one; or why none."""
-    reason = "transformers has no class for it"
-    try:
-        config = CONFIG_MAPPING[model_type](**GIVEN.get(model_type, {}))
-    except Exception as error:
-        return f"no default configuration: {_line(error)}"
-    for kind, name in class_names(model_type):
-        for small in (cut(config), config):
-            small.architectures = [name]  # as in a published config.json
-            try:
-                return kind, small, made(name, small)
-            except Exception as error:
-                reason = f"{name}: {_line(error)}"
-    return reason
-
-
-def recipe(*edits: dict[str, Any]) -> Recipe:
-    stage = {"name": "fine_tuning", "scope": "task", "edits": edits, "train": []}
-    return Recipe.model_validate_json(json.dumps({"stages": [stage]}))
-
-
-def linear(modules: Iterable[str] = ()) -> Recipe:
-    """LoRA on whole linear layers, all or those of these names: what PEFT makes of `target_modules`."""
-    where = {"roles": ["linear"], **({"modules": [*modules]} if modules else {})}
-    return recipe({"kind": "low_rank", "where": where, "rank": RANK, "alpha": 8.0, "gate": "none"})
-
-
-def recipes() -> dict[str, Recipe]:
-    found = dict(selected_recipes(locate(None).root, [name for name in METHODS.values() if name]))
-    return {method: found[name] if name else linear() for method, name in METHODS.items()}
 
 
 def examined(model_type: str, *, traced: bool = True) -> ModelType:
@@ -180,12 +77,12 @@ def examined(model_type: str, *, traced: bool = True) -> ModelType:
             if traced:
                 tried |= _traced(blueprint, {name: wanted[name] for name, row in tried.items() if row.trainable}, tried)
     except SurveyError as error:
-        message = _line(error)
+        message = line(error)
         blamed = re.search(r"transformers (cannot build|has no model)", message)
         fault = [f"transformers builds {type(plain).__name__}, but: {message}"] if blamed else []
         return _row(model_type, **about, tried=tried.values(), refused=message, faults=fault)
     except Exception as error:
-        return _row(model_type, **about, tried=tried.values(), faults=[f"{type(error).__name__}: {_line(error)}"])
+        return _row(model_type, **about, tried=tried.values(), faults=[f"{type(error).__name__}: {line(error)}"])
     return _row(model_type, **about, tried=tried.values(), **_sorted(compared))
 
 
@@ -200,7 +97,7 @@ def _counted(instance: Instance, method: str, wanted: Recipe) -> Tried:
     try:
         trainable = count(wanted, instance).trainable
     except RecipeError as error:
-        reason = _line(error)
+        reason = line(error)
     if trainable == 0:
         reason = "the model has no such parameters"
     return Tried(method=method, trainable=trainable, peak_bytes=None, reason=reason)
@@ -214,40 +111,6 @@ def _traced(blueprint: Blueprint, wanted: dict[str, Recipe], counted: dict[str, 
     }
 
 
-class Comparison(NamedTuple):
-    """One of our counts beside another answer."""
-
-    name: str
-    ours: int | None
-    theirs: int | str
-    """The other answer, or why there is none."""
-
-
-def comparisons(instance: Instance, plain: PreTrainedModel, ours: dict[str, int | None]) -> Iterator[Comparison]:
-    """Every count that another answer is there for."""
-    yield Comparison("parameters", instance.parameters, plain.num_parameters())
-    layers = [module for module in plain.modules() if isinstance(module, nn.Linear | Conv1D)]
-    widths = [sum(layer.weight.shape) for layer in layers if layer is not plain.get_output_embeddings()]
-    yield Comparison("all linear layers, by shapes", ours[LINEAR], RANK * sum(widths))
-    yield Comparison("all linear layers, as PEFT", ours[LINEAR], _peft(plain, "all-linear"))
-    places = [slot.place for slot in instance.slots if slot.place.role in ("query", "value")]
-    if places and ours[ATTENTION] is not None:
-        names = sorted({place.name for place in places})
-        yield Comparison("query and value, as PEFT", count(linear(names), instance).trainable, _peft(plain, names))
-        yield Comparison(
-            "query and value, by shapes", ours[ATTENTION], RANK * sum(p.fan_in + p.fan_out for p in places)
-        )
-    if ours[NORMS] is not None:
-        yield Comparison("norms", ours[NORMS], _norms(plain))
-    if ours[PREFIX] is not None:
-        widths = sum(s.place.fan_out for s in instance.slots if s.place.role in ("key", "value"))
-        yield Comparison("prefixes, by shapes", ours[PREFIX], POSITIONS * widths)
-        if cached := _cached(plain):
-            yield Comparison("prefixes, as the cache", ours[PREFIX], POSITIONS * cached)
-    if ours[PROMPT] is not None:
-        yield Comparison("prompts", ours[PROMPT], PROMPTS * plain.get_input_embeddings().weight.shape[1])
-
-
 def _sorted(compared: list[Comparison]) -> dict[str, list[str]]:
     """Comparisons by how they came out, those that differ in words."""
     found: dict[str, list[str]] = {"compared": [], "known": [], "faults": []}
@@ -259,47 +122,6 @@ def _sorted(compared: list[Comparison]) -> dict[str, list[str]]:
         else:
             found["faults"].append(f"{name}: {ours} is ours, {theirs} the other answer")
     return found
-
-
-def _peft(plain: PreTrainedModel, targets: str | list[str]) -> int | str:
-    """Trainable parameters of PEFT's LoRA, or why it refuses."""
-    config = LoraConfig(r=RANK, lora_alpha=8, target_modules=targets)
-    try:
-        with torch.device("meta"):
-            wrapped = get_peft_model(copy.deepcopy(plain), config, low_cpu_mem_usage=True)
-    except Exception as error:  # whatever PEFT, or the model in its hands, makes of it
-        return f"PEFT refuses: {_line(error)}"
-    found = sum(p.numel() for p in wrapped.parameters() if p.requires_grad)
-    if tensors := wrapped.peft_config["default"].target_parameters:
-        return f"PEFT counts {found:,}, as it adds the experts' tensors ({', '.join(sorted(tensors))})"
-    return found
-
-
-def _cached(plain: PreTrainedModel) -> int | None:
-    """Numbers that a decoder alone keeps of each position: keys and values of all layers. None where it keeps none, or
-    does not run without weights."""
-    if plain.config.is_encoder_decoder:
-        return None
-    try:
-        with torch.no_grad():
-            cache = plain(
-                input_ids=torch.ones((1, 3), dtype=torch.int64, device="meta"), use_cache=True
-            ).past_key_values
-        kept = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
-    except Exception:  # whatever a model makes of tensors without values, or of having no cache
-        return None
-    return sum(tensor.shape[1] * tensor.shape[3] for tensor in kept if tensor is not None and tensor.dim() == 4)
-
-
-def _norms(plain: PreTrainedModel) -> int:
-    """Parameters of all modules in front of the head that have norm in their class's name, and no parts."""
-    base = cast(nn.Module, plain.base_model)
-    norms = [m for m in base.modules() if "norm" in type(m).__name__.lower() and not list(m.children())]
-    return sum(p.numel() for p in {id(p): p for norm in norms for p in norm.parameters()}.values())
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:400] or type(error).__name__
 
 
 def quiet() -> Callable[[str], ModelType]:

@@ -26,13 +26,12 @@ NO_ATTENTION = {"mamba", "rwkv"}
 
 @pytest.mark.parametrize("model_type", SAMPLE)
 def test_a_model_type_is_counted_as_libraries_count_it(model_type: str) -> None:
-    benchmark = script("breadth")
-    found = benchmark.examined(model_type, traced=False)
+    methods, found = script("other_answers"), script("breadth").examined(model_type, traced=False)
     assert not found.faults
     assert found.refused is None
     tried = {row.method: row for row in found.tried}
-    assert tried[benchmark.LINEAR].trainable
-    assert bool(tried[benchmark.ATTENTION].trainable) is (model_type not in NO_ATTENTION)
+    assert tried[methods.LINEAR].trainable
+    assert bool(tried[methods.ATTENTION].trainable) is (model_type not in NO_ATTENTION)
     assert {"parameters", "norms"} <= {*found.compared}
 
 
@@ -46,7 +45,7 @@ def recorded() -> Breadth:
 
 def test_no_type_that_was_tried_has_a_fault(recorded: Breadth) -> None:
     assert {model.name: model.faults for model in recorded.types if model.faults} == {}
-    assert {model.name for model in recorded.types} == {*script("breadth").types()}
+    assert {model.name for model in recorded.types} == {*script("every_type").types()}
 
 
 def test_the_readme_says_what_the_benchmark_found(recorded: Breadth) -> None:

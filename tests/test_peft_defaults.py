@@ -45,7 +45,7 @@ def test_every_configuration_is_compared_with_peft() -> None:
 @pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to:UserWarning")
 @pytest.mark.parametrize("model_type", SAMPLE)
 def test_the_other_number_is_that_of_peft(catalog: Catalog, model_type: str) -> None:
-    _, config, plain = script("breadth").built(model_type)
+    _, config, plain = script("every_type").built(model_type)
     instance = instance_of(config)
     recipes = {name: catalog.recipe(name) for name in METHODS}
     said = {difference.configuration: difference for difference in beside_peft(instance, recipes.items())}
