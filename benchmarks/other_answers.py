@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
@@ -94,19 +95,25 @@ def _peft(plain: PreTrainedModel, targets: str | list[str]) -> int | str:
 
 def _keys_and_values(instance: Instance) -> int:
     """Widths of all keys and values of the stacks that read text: outputs of matrices, and what the configuration says."""
-    config = instance.model.config.get_text_config()
+    config = instance.model.config.get_text_config(decoder=True)
     kinds = getattr(config, "layer_types", None) or ()
     turned = getattr(config, "qk_rope_head_dim", 0)  # of one key for all heads, put beside that of each
-    own = {id(module) for _, block in instance.blocks for module in block.modules()}
+    blocks = {id(block) for _, block in instance.blocks}
+    own = {_stack(name) for name, module in instance.model.named_modules() if id(module) in blocks}
     widths: dict[tuple[str, int], Counter[str]] = {}
     for slot in instance.slots:
         place = slot.place
         linear = place.layer < len(kinds) and "linear" in kinds[place.layer]  # an attention that keeps a state
-        if id(slot.module) in own and place.role in ("query", "key", "value") and not linear:
+        if place.role in ("key", "value") and _stack(place.name) in own and not linear:
             at = widths.setdefault((place.sublayer, place.layer), Counter())
             heads = config.per_layer_config[place.layer].num_attention_heads if turned else 0
             at[place.role] += place.fan_out + (turned * heads if place.role == "key" else 0)
-    return sum((at["key"] or at["query"]) + at["value"] for at in widths.values())  # Reformer has one matrix for both
+    return sum((at["key"] or at["value"]) + at["value"] for at in widths.values())  # some have one matrix for both
+
+
+def _stack(name: str) -> str:
+    """The path of what holds the list that a module is in, or whose part it is in."""
+    return re.split(r"\.[^.]*\.\d", name)[0]
 
 
 def _cached(plain: PreTrainedModel) -> int | None:
@@ -122,7 +129,7 @@ def _cached(plain: PreTrainedModel) -> int | None:
         kept = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
     except Exception:  # whatever a model makes of tensors without values, or of having no cache
         return None
-    latent = getattr(plain.config.get_text_config(), "kv_lora_rank", None)
+    latent = getattr(plain.config.get_text_config(decoder=True), "kv_lora_rank", None)
     if any(tensor is not None and tensor.shape[-1] == latent for tensor in kept):  # what keys and values are made of
         return None
     return sum(tensor.shape[1] * tensor.shape[3] for tensor in kept if tensor is not None and tensor.dim() == 4)
