@@ -72,14 +72,23 @@ def made(name: str, config: PreTrainedConfig) -> PreTrainedModel:
         return cast(PreTrainedModel, getattr(transformers, name)(copy.deepcopy(config)))
 
 
+def made_for(name: str, config: PreTrainedConfig) -> bool:
+    """Whether a class takes such a configuration whole, not a part of it."""
+    try:
+        return getattr(transformers, name).config_class is type(config)
+    except ImportError:  # of a package that is not there, which the class needs
+        return False
+
+
 def built(model_type: str) -> tuple[Kind, PreTrainedConfig, PreTrainedModel] | str:
-    """The first of its classes that transformers builds from a small default configuration, or the whole one; or why none."""
+    """The first of its classes, those for whole models before those for a part, that transformers builds from its default
+    configuration, small or else as it is; or why none."""
     reason = "transformers has no class for it"
     try:
         config = CONFIG_MAPPING[model_type](**GIVEN.get(model_type, {}))
     except Exception as error:
         return f"no default configuration: {line(error)}"
-    for kind, name in class_names(model_type):
+    for kind, name in sorted(class_names(model_type), key=lambda found: not made_for(found[1], config)):
         for small in (cut(config), config):
             small.architectures = [name]  # as in a published config.json
             try:
