@@ -21,7 +21,8 @@ SAMPLE = (
     "mamba", "mixtral", "modernbert", "mpt", "nllb-moe", "olmo", "phi3", "qwen2_moe", "recurrent_gemma", "rwkv", "t5",
     "whisper", "xlnet",
 )  # fmt: skip
-NO_ATTENTION = {"mamba", "rwkv"}
+NO_ATTENTION = {"bamba", "mamba", "rwkv", "xlnet"}
+"""Types with no linear layer for query or value: Bamba's default has no attention, XLNet's are tensors."""
 
 
 @pytest.mark.parametrize("model_type", SAMPLE)
