@@ -41,7 +41,7 @@ from surveykit.site.data.breadth import Breadth, ModelType, Tried
 WRITTEN = Path(__file__).with_suffix(".json")
 LENGTH = 64
 """Positions of the traced sequence."""
-SECONDS = 30
+SECONDS = 60
 """For one type. They are of the processor's time, so that a busy machine refuses no type."""
 
 

@@ -139,4 +139,5 @@ def _norms(plain: PreTrainedModel) -> int:
     """Own parameters of all modules in front of the head that have norm in their class's name."""
     base = cast(nn.Module, plain.base_model)
     norms = [module for module in base.modules() if "norm" in type(module).__name__.lower()]
-    return sum(p.numel() for p in {id(p): p for norm in norms for p in norm.parameters(recurse=False)}.values())
+    own = {id(p): p for norm in norms for p in norm.parameters(recurse=False) if p.dim() < 2}  # no table of normed rows
+    return sum(p.numel() for p in own.values())
