@@ -16,7 +16,7 @@ from conftest import CATALOG, ROOT
 from pydantic import Field
 
 from surveykit.catalog.load import Catalog, load
-from surveykit.database import fields
+from surveykit.database import audit, fields
 from surveykit.database.build import build, fill
 from surveykit.database.connection import connect
 from surveykit.database.rows import Row, create
@@ -58,6 +58,26 @@ def test_two_builds_hold_equal_rows(small: Catalog, database: Path, tmp_path: Pa
             assert sorted(map(repr, rows(one, f"FROM {name}"))) == sorted(map(repr, rows(two, f"FROM {name}"))), name
         for name in names[:20]:
             assert rows(one, f"FROM {name}") == rows(two, f"FROM {name}"), name
+
+
+def test_while_the_audit_runs_its_views_are_tables_if_they_are_not_too_large(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stored(most: int) -> list[tuple[object, ...]]:
+        monkeypatch.setattr(audit, "MOST_ROWS_STORED", most)
+        with audit._computed(connection, ["table5", "appendix_b", "no_view"]):
+            assert rows(connection, "FROM table5 ORDER BY ALL") == before
+            return rows(connection, tables)
+
+    before, tables = (
+        rows(connection, "FROM table5 ORDER BY ALL"),
+        "SELECT table_name FROM duckdb_tables() WHERE temporary",
+    )
+    assert before
+    assert rows(connection, "FROM appendix_b") == []
+    assert stored(len(before)) == [("appendix_b",)]
+    assert sorted(stored(len(before) + 1)) == [("appendix_b",), ("table5",)]
+    assert rows(connection, tables) == []
 
 
 def test_every_table_view_and_macro_has_a_comment(connection: duckdb.DuckDBPyConnection) -> None:

@@ -42,7 +42,7 @@ def data_files(database: Path) -> Files:
         ).encode()
         (whole,) = export(database, folder, "duckdb")
         found[f"{FOLDER}/{DATABASE}"] = whole.read_bytes()
-    found[f"{FOLDER}/{DATABASE}.gz"] = gzip.compress(found[f"{FOLDER}/{DATABASE}"], mtime=0)
+    found[f"{FOLDER}/{DATABASE}.gz"] = gzip.compress(found[f"{FOLDER}/{DATABASE}"], 6, mtime=0)
     return found
 
 
