@@ -109,7 +109,8 @@ def results(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Iterator
     fails is a result with its error.
     """
     names = readable(connection)
-    with _computed(connection, [path.stem for folder in catalog.sources.values() for path in folder.views]):
+    asked = [folder for folder in catalog.sources.values() if folder.statements or folder.data_checks]
+    with _computed(connection, [path.stem for folder in asked for path in folder.views]):
         readings: list[Row] = [
             StatementResult(statement=statement.id, position=position, **_reading(connection, reading.sql, names))
             for folder in catalog.sources.values()
