@@ -210,7 +210,9 @@ def test_a_killed_measure_leaves_no_worker_and_a_catalog_that_loads(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     root = small_catalog.write(tmp_path / "catalog")
-    process = start("-m", "surveykit", "--catalog", root, "measure", "lora", "prefix-tuning", "--only", "costs", "--quiet")
+    process = start(
+        "-m", "surveykit", "--catalog", root, "measure", "lora", "prefix-tuning", "--only", "costs", "--quiet"
+    )
     assert wait_for(lambda: len(alive(process.pid)) >= 3, 60)  # with the workers, or their resource tracker
     time.sleep(1)
     os.kill(process.pid, signal.SIGKILL)
