@@ -18,12 +18,13 @@ from surveykit.site.text.verdict_tables import (
     COLUMNS,
     explanation_anchor,
     figures,
+    outcome_table,
     setup_link,
     tried_table,
     verdict_anchor,
     verdicts,
 )  # fmt: skip
-from surveykit.site.text.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, words
+from surveykit.site.text.words import CAUSES, VERDICTS, words
 
 TABLE5 = "table5.md"
 DISCREPANCIES = "discrepancies.md"
@@ -50,11 +51,10 @@ def table5_context(reader: Reader) -> dict[str, Any]:
             memory = _memory(t.ram_gb_printed, predicted.get((backbone, row.row_label)), backbone, row.row_label)
             lines.append([first, *figures(row, TABLE5), memory, *(value or numbers.ABSENT for value in also)])
         blocks.append(SimpleNamespace(name=name, anchor=slug(backbone), table=table(heads, lines, "lrrlrrlrrr")))
-    counted = reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
     return {
         "blocks": blocks,
         "overview": _overview(reader),
-        "legend": _legend({row.outcome: row.n for row in counted}),
+        "legend": outcome_table(reader),
         "summary": reader.one("SELECT * FROM table5_summary"),
         "scores": reader.one(
             "SELECT count(*) FILTER (status = 'missing_in_source') AS missing, count(*) AS n FROM claim"
@@ -70,13 +70,6 @@ def _memory(printed: str | None, error_percent: float | None, backbone: str, row
     place = f"{MEMORY}#{memory_anchor(backbone, row_label)}"
     shown = span(f"predicted {error_percent:+.0f} %", "outcome predicted", title=VERDICTS["predicted"][1])
     return escape(printed) + Markup("<br>") + link(shown, place, TABLE5)
-
-
-def _legend(counts: dict[str, int]) -> Markup:
-    rows = [
-        [word_badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts
-    ]
-    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 
 def _overview(reader: Reader) -> Markup:
@@ -120,11 +113,7 @@ def discrepancies_context(reader: Reader) -> dict[str, Any]:
             for outcome in ("fits_another_setup", "inconsistent", "unresolved", "unexplained")
         },
         "summary": reader.one("SELECT * FROM table5_summary"),
-        "causes": table(
-            ["Cause", "Meaning"],
-            [[CAUSES[c], CAUSE_MEANINGS[c]] for c in CAUSES if c in causes],
-            "ll",
-        ),
+        "causes": table(["Cause", "Meaning"], [CAUSES[c] for c in CAUSES if c in causes], "ll"),
     }
 
 

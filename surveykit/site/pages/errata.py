@@ -16,12 +16,11 @@ from surveykit.site.text.words import COLUMNS, words
 ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
-WEIGHTS = {"erratum": "Errata", "remark": "Remarks"}
-MEANINGS = {
-    "erratum": "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may"
-    " rely on.",
-    "remark": "Small things, and observations that rest on a paper which we have not read. They are not in the letter.",
-}
+WEIGHTS = {
+    "erratum": ("Errata", "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may rely on."),
+    "remark": ("Remarks", "Small things, and observations that rest on a paper which we have not read. They are not in the letter."),
+}  # fmt: skip
+"""Word and meaning of each."""
 _WIDTH = 100
 
 
@@ -73,10 +72,7 @@ def errata_context(reader: Reader) -> dict[str, Any]:
         title = "Its queries" if e.kind == "sentence" else "The query"
         e.query = folded(title, e.sql)
     return {
-        "groups": [
-            (WEIGHTS[weight], MEANINGS[weight], list(group))
-            for weight, group in groupby(entries, key=lambda e: str(e.weight))
-        ],
+        "groups": [(*WEIGHTS[weight], list(group)) for weight, group in groupby(entries, key=lambda e: str(e.weight))],
         "errata": [e for e in entries if e.weight == "erratum"],
         "entries": entries,
         "letter": LETTER,

@@ -9,11 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import word_badge
+from surveykit.site.data.judged import reason_words, word_badge
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, code, escape, external, folded, link, slug, table
-from surveykit.site.text.words import CAUSES, VERDICTS, words
+from surveykit.site.text.words import VERDICTS, words
 
 SOURCES = "sources/index.md"
 _KINDS = {
@@ -100,7 +100,7 @@ def _table(reader: Reader, t: Any, page: str) -> dict[str, Any]:
             cell(v.printed, "claim", t.table_name, str(v.position), v.column_name),
             numbers.ABSENT if v.measured is None else v.measured,
             word_badge(v.verdict),
-            _reason(v),
+            reason_words(v.reason, v.cause, v.explained),
         ]
         for v in judged
     ]
@@ -116,10 +116,3 @@ def _table(reader: Reader, t: Any, page: str) -> dict[str, Any]:
         "sql": folded("All its cells, as printed", f"SELECT * FROM {t.as_printed}"),
         "name": code(t.as_printed),
     }
-
-
-def _reason(v: Any) -> Markup:
-    said = escape(v.reason)
-    if not v.explained:
-        return said
-    return said + Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explained)

@@ -8,12 +8,12 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import judged_figure
+from surveykit.site.data.judged import judged_figure, word_badge
 from surveykit.site.pages.configurations import place
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, link, slug, table
-from surveykit.site.text.words import CAUSES, words
+from surveykit.site.text.words import CAUSES, OUTCOMES, words
 
 COLUMNS = ("params_millions", "params_percent")
 
@@ -67,6 +67,18 @@ def figures(row: Any, page: str) -> list[Cell]:
             continue
         cells += [v.printed, judged.figure, link(judged.badge(), f"methods/{v.method}.md#{anchor}", page)]
     return cells
+
+
+def outcome_table(reader: Reader, *, every: bool = False) -> Markup:
+    """How the parameter figures ended, with what that means; if `every`, also the outcomes that none of them has."""
+    found = reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
+    counts = {row.outcome: row.n for row in found}
+    rows = [
+        [word_badge(name), meaning, str(counts.get(name, 0))]
+        for name, (_, meaning) in OUTCOMES.items()
+        if every or name in counts
+    ]
+    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 
 def verdict_table(reader: Reader, page: str, method: str) -> Markup:
