@@ -27,8 +27,10 @@ class _Judged(Record):
     reason: str = Field(min_length=10)
     """The sentence or figure it rests on, or why there is no value."""
 
-    def _check(self, has_value: bool) -> Self:
-        if (self.status == "known") != has_value:
+    @model_validator(mode="after")
+    def _known_has_value(self) -> Self:
+        (own,) = type(self).model_fields.keys() - _Judged.model_fields.keys()
+        if (self.status == "known") != (getattr(self, own) is not None):
             raise ValueError(f"status '{self.status}' needs {'a' if self.status == 'known' else 'no'} value")
         return self
 
@@ -36,26 +38,14 @@ class _Judged(Record):
 class TypeValue(_Judged):
     value: MethodType | None
 
-    @model_validator(mode="after")
-    def _known_has_value(self) -> Self:
-        return self._check(self.value is not None)
-
 
 class FlagValue(_Judged):
     value: bool | None
-
-    @model_validator(mode="after")
-    def _known_has_value(self) -> Self:
-        return self._check(self.value is not None)
 
 
 class OverheadValue(_Judged):
     kinds: tuple[Overhead, ...] | None
     """Everything that inference costs beyond the backbone; an empty list means nothing."""
-
-    @model_validator(mode="after")
-    def _known_has_value(self) -> Self:
-        return self._check(self.kinds is not None)
 
 
 class Effective(Record):
@@ -258,11 +248,19 @@ class Paper(Record):
     """An entry of papers.bib."""
 
     key: str
+    """Key of the entry in papers.bib."""
     title: str
+    """Full title of the paper."""
     authors: tuple[str, ...]
-    year: int
+    year: int = Field(ge=1900, le=2100)
+    """Year of publication."""
     venue: str | None
+    """Conference or journal; NULL for a preprint."""
     url: str | None
+    """Address of the paper; NULL where the bibliography gives none."""
     arxiv: str | None
+    """Number at arXiv, such as 2106.09685; NULL where there is none."""
     doi: str | None
+    """Digital object identifier."""
     bibtex: str
+    """The BibTeX entry as it stands in papers.bib."""

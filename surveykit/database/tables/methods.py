@@ -20,29 +20,13 @@ _TICKS = {"✓": "true", "✗": "false"}
 _ATTRIBUTES = ("type", "disk", "ram", "bp", "overhead")
 
 
-class Paper(Row):
+class Paper(Row, records.Paper):
     """Papers cited by the catalog."""
 
     identity = ("key",)
 
-    key: str
-    """Key of the entry in papers.bib."""
-    title: str
-    """Full title of the paper."""
-    authors: str
+    authors: str  # type: ignore[assignment]
     """Authors, separated by semicolons."""
-    year: int = Field(ge=1900, le=2100)
-    """Year of publication."""
-    venue: str | None
-    """Conference or journal; NULL for a preprint."""
-    url: str | None
-    """Address of the paper; NULL where the bibliography gives none."""
-    arxiv: str | None
-    """Number at arXiv, such as 2106.09685; NULL where there is none."""
-    doi: str | None
-    """Digital object identifier."""
-    bibtex: str
-    """The BibTeX entry as it stands in papers.bib."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
