@@ -69,9 +69,10 @@ def fields(table: str | None = None, *, catalog: Folder | None = None) -> list[F
     """
     from surveykit.api.names import database_of
     from surveykit.database.fields import columns, tables
+    from surveykit.database.reading import reading
 
-    database = database_of(catalog)
-    return tables(database) if table is None else columns(database, table)
+    with reading(database_of(catalog)) as reader:
+        return tables(reader) if table is None else columns(reader, table)
 
 
 def show(method: str, *, catalog: Folder | None = None) -> Portrait:

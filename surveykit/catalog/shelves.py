@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surveykit.catalog import layers
-from surveykit.catalog.files import read_text
+from surveykit.catalog.loading import Loading
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
 from surveykit.catalog.staleness import Measure
 from surveykit.catalog.validation import read_csv
@@ -46,22 +46,13 @@ SHELVES = (
 RUNS = "runs.csv"
 
 
-@dataclass
-class Reading:
-    """Files of a catalog that are read, and the problems that were met."""
-
-    root: Path
-    problems: list[Problem] = field(default_factory=list)
-
-    def name(self, path: Path) -> str:
-        """What a file is called in a problem."""
-        return layers.name_of(self.root, path)
+class Reading(Loading):
+    """Reads files that are written again where they cannot be read."""
 
     def text(self, path: Path) -> str | None:
-        """The text of a file; None, with a problem, where it cannot be read."""
-        text, problem = read_text(path, self.name(path))
-        if problem is not None:
-            self.problems.append(problem._replace(message=problem.message + AGAIN))
+        known = len(self.problems)
+        text = super().text(path)
+        self.problems[known:] = [p._replace(message=p.message + AGAIN) for p in self.problems[known:]]
         return text
 
 

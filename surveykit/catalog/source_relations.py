@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,34 +144,28 @@ class _Checking:
         return None
 
     def _explanation(self, i: int, explanation: Explanation) -> None:
-        at = ("explanations", i)
+        at, known = ("explanations", i), partial(self._known, "explanations.yaml")
+        every = {*self.names, *self.catalog.variations}
         if explanation.table in self.folder.unread:
             return
-        if not self._known("explanations.yaml", (*at, "table"), "table", explanation.table, self.folder.tables):
+        if not known((*at, "table"), "table", explanation.table, self.folder.tables):
             return
         table = self.folder.tables[explanation.table]
         labels = {cells[table.meaning.row] for cells in table.rows} if table.meaning.row else set()
-        if not self._known("explanations.yaml", (*at, "row"), "row", explanation.row, labels):
+        if not known((*at, "row"), "row", explanation.row, labels):
             return
         for j, quoted in enumerate(explanation.figures):
             where = (*at, "figures", j)
-            self._known("explanations.yaml", (*where, "model"), "model", quoted.model, self.catalog.models)
+            known((*where, "model"), "model", quoted.model, self.catalog.models)
             for column, figure in quoted.printed.items():
-                if self._known(
-                    "explanations.yaml", (*where, "printed", column), "column", column, table.meaning.columns
-                ):
+                if known((*where, "printed", column), "column", column, table.meaning.columns):
                     self._quoted((*where, "printed", column), explanation, quoted.model, column, figure)
         setup = explanation.fits_setup
         if setup is not None:
-            every = {*self.names, *self.catalog.variations}
-            self._known(
-                "explanations.yaml", (*at, "fits_setup", "configuration"), "configuration", setup.configuration, every
-            )
-            self._known("explanations.yaml", (*at, "fits_setup", "model"), "model", setup.model, self.catalog.models)
+            known((*at, "fits_setup", "configuration"), "configuration", setup.configuration, every)
+            known((*at, "fits_setup", "model"), "model", setup.model, self.catalog.models)
         for j, name in enumerate(explanation.tried):
-            self._known(
-                "explanations.yaml", (*at, "tried", j), "configuration", name, {*self.names, *self.catalog.variations}
-            )
+            known((*at, "tried", j), "configuration", name, every)
         self._is_fair(at, explanation)
 
     def _quoted(

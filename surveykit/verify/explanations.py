@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.figures import parse_figure
-from surveykit.catalog.records import Configuration
+from surveykit.catalog.shelves import method_of
 from surveykit.catalog.sources import Explanation
 from surveykit.recipes import Recipe
 from surveykit.verify.evidence import Evidence
@@ -118,50 +118,28 @@ class _Check:
         own = claim.configuration or self._default(claim)
         if own is None:
             return
-        configuration = self.evidence.catalog.configuration
-        if self.explanation.cause == "other_model":
-            holds = other == own and model is not None
-        else:
-            holds = _CAUSES[self.explanation.cause](own, configuration(own), other, configuration(other))
-        if not holds:
+        if not self._describes(own, other, model):
             message = f"the cause {self.explanation.cause} does not describe how {other} differs from {own}"
             yield Finding("explanation", verdict.name, message)
+
+    def _describes(self, own: str, other: str, model: str | None) -> bool:
+        """Whether the cause is that in which the setup that fits differs from the row's own."""
+        claimed, setup = (self.evidence.catalog.configuration(name) for name in (own, other))
+        same_method, same_edits = method_of(own) == method_of(other), _bare(claimed.recipe) == _bare(setup.recipe)
+        match self.explanation.cause:
+            case "other_model":
+                return other == own and model is not None
+            case "other_row":
+                return not same_method
+            case "other_module_set":
+                return same_method and same_edits and claimed.recipe != setup.recipe
+            case "library_default" if all(oracle.trainable is not None for oracle in setup.oracles):
+                return False
+        return same_method and not same_edits
 
     def _default(self, claim: Claim) -> str | None:
         method = self.evidence.catalog.methods.get(claim.method or "")
         return f"{method.id}/{method.default.id}" if method and method.default else None
-
-
-_Holds = Callable[[str, Configuration, str, Configuration], bool]
-
-
-def _same_method(own: str, other: str) -> bool:
-    return own.partition("/")[0] == other.partition("/")[0]
-
-
-def _other_row(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    return not _same_method(own, other)
-
-
-def _other_module_set(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    return _same_method(own, other) and claimed.recipe != setup.recipe and _bare(claimed.recipe) == _bare(setup.recipe)
-
-
-def _other_configuration(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    return _same_method(own, other) and _bare(claimed.recipe) != _bare(setup.recipe)
-
-
-def _library_default(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    counted = any(oracle.trainable is None for oracle in setup.oracles)
-    return _other_configuration(own, claimed, other, setup) and counted
-
-
-_CAUSES: Mapping[str, _Holds] = {
-    "other_row": _other_row,
-    "other_module_set": _other_module_set,
-    "other_configuration": _other_configuration,
-    "library_default": _library_default,
-}
 
 
 def _bare(recipe: Recipe) -> list[object]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from surveykit import __version__
+from surveykit.database.fields import tables
 from surveykit.database.reading import Reader
 
 ROOT = "api/v1"
@@ -107,13 +108,7 @@ class _Tables:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._comments = {
-            t.name: t.comment
-            for t in reader.all(
-                "SELECT table_name AS name, comment FROM duckdb_tables() WHERE NOT internal"
-                " UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
-            )
-        }
+        self._comments = {t.name: t.comment for t in tables(reader)}
         self._columns: dict[str, list[Any]] = {}
         for c in reader.all(
             "SELECT table_name, column_name, data_type, comment, is_nullable FROM duckdb_columns()"

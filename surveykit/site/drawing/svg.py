@@ -121,12 +121,3 @@ def _shorter(attribute: re.Match[str]) -> str:
 
 def _point(address: str, text: str) -> str:
     return f'<a href="{escape(address)}" aria-label="{escape(text)}"><title>{escape(text)}</title>'
-
-
-def style_sheet() -> str:
-    """The custom properties that pictures on pages refer to, for both schemes."""
-    lines = []
-    for scheme, number in (("default", 0), ("slate", 1)):
-        values = " ".join(f"--pic-{name}: {both[number]};" for name, both in PALETTE.items())
-        lines.append(f'[data-md-color-scheme="{scheme}"] {{ {values} }}')
-    return "\n".join(lines) + "\n"

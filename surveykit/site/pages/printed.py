@@ -134,12 +134,11 @@ def papers_context(reader: Reader) -> dict[str, Any]:
     for c in reader.all("SELECT * FROM citation"):
         sections.setdefault(c.key, []).append(c)
     papers = reader.all(
-        "SELECT p.*, q.arxiv, q.doi FROM papers p JOIN paper q USING (key) ORDER BY lower(p.authors), p.year, p.key"
+        "SELECT p.*, q.doi FROM papers p JOIN paper q USING (key) ORDER BY lower(p.authors), p.year, p.key"
     )
     rows: list[list[Cell]] = []
     for p in papers:
-        url = p.url or (f"https://arxiv.org/abs/{p.arxiv}" if p.arxiv else None)
-        url = url or (f"https://doi.org/{p.doi}" if p.doi else None)
+        url = p.url or (f"https://doi.org/{p.doi}" if p.doi else None)
         described = (p.methods or "").split(", ") if p.methods else []
         cited = sorted(sections.get(p.key, []), key=lambda c: _section(c.section))
         rows.append(
