@@ -189,7 +189,7 @@ def test_the_length_gets_no_gradient_and_starts_at_the_rows(catalog: Catalog) ->
         edit: Any = placed.edit
         edit.after(placed.part, x, y).sum().backward()
         # With the length a constant, the gradient of `up` is that of LoRA times magnitude / length.
-        length = edit._direction(placed.part, placed.part.frozen).detach().norm(dim=1)
+        length = (placed.part.frozen + edit.update(placed.part)).detach().norm(dim=1)
         lora = torch.ones(3, placed.slot.place.fan_out).T @ (x @ placed.part.down.detach().T)
         torch.testing.assert_close(placed.part.up.grad, lora * (placed.part.magnitude.detach() / length)[:, None])
 

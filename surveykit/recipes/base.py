@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -44,6 +44,11 @@ Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
 OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
 """The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
+
+
+def canonical(kinds: Collection[str]) -> str:
+    """Kinds of overhead joined by +, in their order; `none` where there is none."""
+    return "+".join(kind for kind in OVERHEAD_KINDS if kind in kinds) or "none"
 
 
 class Where(Record):
@@ -173,7 +178,7 @@ class Parts(Protocol):
     """What an edit is handed at one place: its own tensors by name, and the group's under `shared`."""
 
     @property
-    def shared(self) -> Any: ...
+    def shared(self) -> Parts: ...
 
     @property
     def frozen(self) -> Tensor:
@@ -198,7 +203,7 @@ class Parts(Protocol):
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
 
-    def __getattr__(self, name: str) -> Any: ...
+    def __getattr__(self, name: str) -> Tensor: ...
 
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
@@ -212,6 +217,10 @@ class Edit(Record):
 
     site: ClassVar[Site]
     allowed_roles: ClassVar[frozenset[str]]
+    obstacle: ClassVar[str | None] = None
+    """Why no edit of this kind can be merged, where none can; see `merge_obstacle`."""
+    costs: ClassVar[frozenset[Overhead]]
+    """What every edit of this kind costs at inference; see `overhead`."""
     tracked: ClassVar[int] = 0
     """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
     size_name: ClassVar[str | None] = None
@@ -286,11 +295,11 @@ class Edit(Record):
 
     def merge_obstacle(self) -> str | None:
         """Why the edit cannot be written into the backbone's weights; None when it can."""
-        raise NotImplementedError
+        return self.obstacle
 
     def overhead(self) -> frozenset[Overhead]:
         """What inference costs while the edit is not merged, in the words of Table 1."""
-        raise NotImplementedError
+        return self.costs
 
     def positions_added(self) -> int:
         """Positions put before the input of a stack, or before the keys and values of one attention."""

@@ -32,8 +32,7 @@ class Prompt(InputEdit):
         return self.length
 
     def positions(self, parts: Parts) -> Tensor:
-        prompt: Tensor = parts.prompt
-        return prompt
+        return parts.prompt
 
 
 class Prefix(KeyValueEdit):
