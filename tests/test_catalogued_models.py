@@ -16,6 +16,7 @@ from conftest import CATALOG
 
 from surveykit.catalog.dimensions import read_dimensions
 from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.loading import Loading
 from surveykit.catalog.measured import cells
 from surveykit.catalog.model_folder import read_model
 from surveykit.catalog.models import Model
@@ -223,13 +224,14 @@ def test_a_sublayer_that_is_no_module_is_trained_by_its_matrices() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model of the catalog, to be spoilt."""
-    return Path(shutil.copytree(CATALOG / "models" / "llama-3.2-3b", tmp_path / "llama-3.2-3b"))
+    return Path(shutil.copytree(CATALOG / "models" / "llama-3.2-3b", tmp_path / "m"))
 
 
 def problems(folder: Path) -> list[str]:
-    model, _, found = read_model(folder, "m")
-    assert (model is None) is bool(found)
-    return [str(problem) for problem in found]
+    loading = Loading(folder)
+    model = read_model(loading, folder)
+    assert (model is None) is bool(loading.problems)
+    return [str(problem) for problem in loading.problems]
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ class Oracle(Record):
     """The same configuration in a library, whose count the tests compare with ours."""
 
     library: Literal["peft", "adapters"]
+    """Library whose count is compared: peft or adapters."""
     config: str
     """Class name (PEFT), or class name of a configuration (adapters)."""
     arguments: dict[str, JsonValue]
@@ -164,7 +165,7 @@ class Oracle(Record):
     trainable: str | None = None
     """Where the library's count differs from ours: its own formula."""
     differs_because: str | None = None
-    """… and the hyper-parameter or design that makes it differ."""
+    """The hyper-parameter or design that makes it differ."""
 
     @model_validator(mode="after")
     def _difference_has_reason(self) -> Self:
@@ -198,12 +199,14 @@ class Method(Record):
     """An entry of the catalog: one method, and how it is instantiated."""
 
     id: str = Field(pattern=ID_PATTERN)
-    """Same as the file's name: page address and database key."""
+    """Name of its file in catalog/methods: page address and database key."""
     name: str
+    """Name for readers."""
     also_called: tuple[str, ...] = ()
     paper: str
     """Key of the paper in papers.bib."""
     family: Family
+    """Family in the survey's taxonomy."""
     idea: str = Field(min_length=40)
     """One paragraph in our words: what is trained and why."""
     tradeoff: str = Field(min_length=20)
@@ -215,9 +218,9 @@ class Method(Record):
     relations: tuple[Relation, ...] = ()
     implementations: tuple[Implementation, ...] = Field(min_length=1)
     reconstruction: str | None = None
-    """Where the paper leaves the method's shape open: what we filled in. Null when nothing was."""
+    """Where the paper leaves the method's shape open: what we filled in; NULL when nothing was."""
     not_instantiated: str | None = None
-    """Why the engine has no recipe for the method yet; null when it has."""
+    """Why the engine has no recipe for the method yet; NULL when it has."""
     configurations: tuple[Configuration, ...] = ()
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
+from surveykit.catalog.loading import Loading
 from surveykit.catalog.model_folder import read_model
 from surveykit.catalog.models import Model
 from surveykit.catalog.records import Method
@@ -96,9 +97,10 @@ def catalogued_model(root: Path, name: str) -> Model | None:
     folder = layers.first(root, f"models/{name}") if re.fullmatch(MODEL_ID_PATTERN, name) else root
     if folder == root or not folder.is_dir():
         return None
-    model, _, problems = read_model(folder, layers.name_of(root, folder))
+    loading = Loading(root)
+    model = read_model(loading, folder)
     if model is None:
-        raise CatalogError(problems)
+        raise CatalogError(loading.problems)
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,18 +64,12 @@ class _Checking:
             self._explanation(i, explanation)
         self._lists()
 
-    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, known: object) -> bool:
-        """Report a name that is not there; whether it is."""
-        names = list(known)  # type: ignore[call-overload]
-        if name is None or name in names:
-            return True
-        self.loading.problem(self.path(file), f"no {what} '{name}'{nearest(name, names)}", at)
-        return False
+    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, names: Iterable[str]) -> bool:
+        return self.loading.known(self.path(file), at, f"no {what}", name, names)
 
     def _source(self) -> None:
         source = self.folder.source
-        if source.paper is not None:
-            self._known("source.yaml", ("paper",), "entry of papers.bib", source.paper, self.catalog.papers)
+        self._known("source.yaml", ("paper",), "entry of papers.bib", source.paper, self.catalog.papers)
         for method in source.sections:
             self._known("source.yaml", ("sections", method), "method", method, self.catalog.methods)
 
