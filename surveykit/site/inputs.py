@@ -69,11 +69,12 @@ def found(
         offline: whether the site is opened as files.
         checked: what was measured again for this build.
     """
+    errors = _text(base / "benchmarks" / "fit_error.json")
     return Surroundings(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
         engine=None if offline else _engine(base / "site" / "sql" / "dist"),
-        accuracy=_accuracy(base / "benchmarks" / "fit_error.json"),
+        accuracy=Accuracy.model_validate_json(errors) if errors else None,
         checked=checked,
         offline=offline,
         address=f"{address.rstrip('/')}/" if address else None,
@@ -84,11 +85,6 @@ def found(
 
 def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _accuracy(path: Path) -> Accuracy | None:
-    text = _text(path)
-    return None if text is None else Accuracy.model_validate_json(text)
 
 
 def _engine(folder: Path) -> Engine | None:

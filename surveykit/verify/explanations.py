@@ -37,18 +37,16 @@ class _Check:
         self.explanation = explanation
         self.row = row
         self.where = f"{source}/explanations.yaml, {explanation.name}"
-        self.spoken_of = [
-            v for v in row if explanation.quotes(v.claim.model, v.claim.column, v.claim.printed or "")
-        ]  # fmt: skip
 
     def findings(self) -> Iterator[Finding]:
-        for verdict in self.spoken_of:
-            if verdict.word != "not_measured":
-                yield from self._figure(verdict)
         by_model: dict[str | None, list[Verdict]] = {}
-        for verdict in self.spoken_of:
-            if verdict.word != "not_measured":
-                by_model.setdefault(verdict.claim.model, []).append(verdict)
+        for verdict in self.row:
+            claim = verdict.claim
+            if verdict.word != "not_measured" and self.explanation.quotes(
+                claim.model, claim.column, claim.printed or ""
+            ):
+                by_model.setdefault(claim.model, []).append(verdict)
+                yield from self._figure(verdict)
         for verdicts in by_model.values():
             yield from self._together(verdicts)
 
@@ -66,12 +64,10 @@ class _Check:
                 yield Finding("explanation", verdict.name, message)
             yield from self._cause(claim, verdict, setup.configuration, setup.model)
         if explanation.cause == "stored_not_trained" and not self._stored(claim):
-            message = f"what is stored does not give the printed {claim.printed}"
-            yield Finding("explanation", verdict.name, message)
+            yield Finding("explanation", verdict.name, f"what is stored does not give the printed {claim.printed}")
         if explanation.cause == "truncated" and not self._truncated(verdict):
-            yield Finding(
-                "explanation", verdict.name, f"{claim.printed} is not our figure cut off after its last place"
-            )
+            message = f"{claim.printed} is not our figure cut off after its last place"
+            yield Finding("explanation", verdict.name, message)
 
     def _together(self, verdicts: list[Verdict]) -> Iterator[Finding]:
         """What holds for all figures of a row on one model."""
@@ -116,9 +112,7 @@ class _Check:
     def _cause(self, claim: Claim, verdict: Verdict, other: str, model: str | None) -> Iterator[Finding]:
         """A cause says in what the setup that fits differs from the row's own; compare the two."""
         own = claim.configuration or self._default(claim)
-        if own is None:
-            return
-        if not self._describes(own, other, model):
+        if own is not None and not self._describes(own, other, model):
             message = f"the cause {self.explanation.cause} does not describe how {other} differs from {own}"
             yield Finding("explanation", verdict.name, message)
 

@@ -24,6 +24,10 @@ STATUSES = {
     "failed": ("query failed", "A query failed, so nothing is said. The checks of this catalog fail then."),
 }  # fmt: skip
 """Word and meaning of each."""
+_READINGS = """
+SELECT r.*, result.holds, result.figures, result.error FROM statement_reading r
+LEFT JOIN statement_result result USING (statement, position) ORDER BY r.statement, r.position
+"""
 _COLOURS = {"contradicted": "unresolved", "depends_on_reading": "partly", "holds": "match", "failed": "unexplained"}
 
 
@@ -43,14 +47,8 @@ def statement_counts(reader: Reader) -> dict[str, int]:
 def statements_context(reader: Reader) -> dict[str, Any]:
     """What the page of statements shows."""
     entries = reader.all("SELECT * FROM statements ORDER BY position")
-    readings: dict[str, list[Any]] = {}
-    for r in reader.all(
-        "SELECT r.*, result.holds, result.figures, result.error FROM statement_reading r"
-        " LEFT JOIN statement_result result USING (statement, position) ORDER BY r.statement, r.position"
-    ):
-        readings.setdefault(r.statement, []).append(r)
     for s in entries:
-        own = readings.get(s.id, [])
+        own = reader.of("statement", s.id, _READINGS)
         s.anchor = f"statement-{s.id}"
         s.badge = status_badge(s.status)
         s.reviewed = words(s.status_reviewed, STATUSES) if s.status_reviewed != s.status else None

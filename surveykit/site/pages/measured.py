@@ -49,19 +49,15 @@ def cell_rows(reader: Reader, method: str) -> Markup:
 
 def cost_rows(reader: Reader, method: str) -> Markup:
     """What the default configuration costs on each backbone."""
-    rows: list[list[Cell]] = []
-    for m in reader.of(
-        "id",
-        method,
-        "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
-        " WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters",
-    ):
-        rows.append(
-            [
-                m.backbone_name,
-                *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items()),
-            ]
+    rows: list[list[Cell]] = [
+        [m.backbone_name, *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items())]
+        for m in reader.of(
+            "id",
+            method,
+            "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
+            " WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters",
         )
+    ]
     heads = [
         "Backbone", "Peak memory, GB", "of full tuning", "Backward runs", "Inference overhead", "Extra FLOPs, %",
         "… merged", "Stored, bytes", "Changed, %", "Update rank",
@@ -165,15 +161,8 @@ def _runs(reader: Reader) -> Markup:
         for r in reader.all(_RUNS_SQL)
     ]
     heads = [
-        "Last changed",
-        "Counted",
-        "Costs traced",
-        "Run on a tiny T5",
-        "surveykit",
-        "Python",
-        "PyTorch",
-        "transformers",
-    ]
+        "Last changed", "Counted", "Costs traced", "Run on a tiny T5", "surveykit", "Python", "PyTorch", "transformers",
+    ]  # fmt: skip
     return table(heads, rows, "lrrrllll")
 
 

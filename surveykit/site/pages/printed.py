@@ -130,17 +130,14 @@ def _category_cell(cell: Any | None) -> Markup:
 def papers_context(reader: Reader) -> dict[str, Any]:
     """What the bibliography shows."""
     names = {m.id: m.name for m in reader.all("SELECT id, name FROM method")}
-    sections: dict[str, list[Any]] = {}
-    for c in reader.all("SELECT * FROM citation"):
-        sections.setdefault(c.key, []).append(c)
     papers = reader.all(
         "SELECT p.*, q.doi FROM papers p JOIN paper q USING (key) ORDER BY lower(p.authors), p.year, p.key"
     )
     rows: list[list[Cell]] = []
     for p in papers:
         url = p.url or (f"https://doi.org/{p.doi}" if p.doi else None)
-        described = (p.methods or "").split(", ") if p.methods else []
-        cited = sorted(sections.get(p.key, []), key=lambda c: _section(c.section))
+        described = p.methods.split(", ") if p.methods else []
+        cited = sorted(reader.of("key", p.key, "SELECT * FROM citation"), key=lambda c: _section(c.section))
         rows.append(
             [
                 span(external(p.title, url), "paper", identifier=f"paper-{p.key}"),
@@ -152,7 +149,7 @@ def papers_context(reader: Reader) -> dict[str, Any]:
         )
     return {
         "count": len(papers),
-        "cited": len(sections),
+        "cited": reader.one("SELECT count(DISTINCT key) AS n FROM citation").n,
         "papers": table(["Title", "Authors", "Year", "Cited in sections", "Methods"], rows, "llrll"),
     }
 

@@ -51,9 +51,7 @@ def sources_context(reader: Reader) -> dict[str, Any]:
 
 def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each source with what its page shows."""
-    tables: dict[str, list[Any]] = {}
-    for t in reader.all("SELECT * FROM source_table ORDER BY source, table_name"):
-        tables.setdefault(t.source, []).append(t)
+    tables = "SELECT * FROM source_table ORDER BY source, table_name"
     for s in reader.all(
         "SELECT source.*, paper.url, paper.title FROM source LEFT JOIN paper ON paper.key = source.paper"
     ):
@@ -68,7 +66,7 @@ def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "read": s.read,
                 "where": _where(s),
                 "missing": reader.all("SELECT * FROM missing_in_source WHERE source = ? ORDER BY locator, what", s.key),
-                "tables": [_table(reader, t, page) for t in tables.get(s.key, [])],
+                "tables": [_table(reader, t, page) for t in reader.of("source", s.key, tables)],
             },
         )
 
