@@ -202,6 +202,12 @@ class Attached:
         named = self.container.named_parameters()
         return [p for name, p in named if p.requires_grad and name.rsplit(".", 1)[-1] not in self.stage.mask.dense]
 
+    @property
+    def masks(self) -> dict[int, Tensor]:
+        """Which entries of the masked tensors are kept, by identity; empty without a mask."""
+        masked = self.masked
+        return {} if masked is None else {id(t): kept for t, kept in zip(masked.tensors, masked.kept, strict=True)}
+
     def prune(self) -> None:
         """Set the entries of new tensors that the mask does not keep to zero, once they are chosen."""
         masked = self.masked

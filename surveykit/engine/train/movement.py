@@ -24,9 +24,7 @@ def standing(
 
 def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
     """The first pretrained tensor that moved in the last stage and should not have."""
-    kept = {} if attached.masked is None else {
-        id(t): mask for t, mask in zip(attached.masked.tensors, attached.masked.kept, strict=True)
-    }  # fmt: skip
+    kept = attached.masks
     moved_before = attached.stage.starts_from == "previous" or attached.stage.restarts
     for name, parameter in attached.instance.model.named_parameters():
         if id(parameter) not in before:

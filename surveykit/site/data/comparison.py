@@ -169,7 +169,7 @@ def _parameters(row: Any) -> Line:
         v = row.cells.get(column)
         if v is None:
             continue
-        judged, anchor = judged_figure(v), verdict_anchor(v.row_label, v.backbone, column)
+        judged, anchor = judged_figure(v), verdict_anchor(v)
         pieces.append(Piece(f"{v.printed} {unit}, counted {judged.figure} "))
         pieces.append(Piece(judged.word, f"outcome {judged.verdict}", anchor, judged.tip))
         pieces.append(Piece("; "))

@@ -21,7 +21,7 @@ from surveykit.site.text.verdict_tables import (
     outcome_table,
     setup_link,
     tried_table,
-    verdict_anchor,
+    verdict_place,
     verdicts,
 )  # fmt: skip
 from surveykit.site.text.words import CAUSES, VERDICTS, words
@@ -86,19 +86,8 @@ def _overview(reader: Reader) -> Markup:
             outcomes: dict[str, Any] = {}  # each once, with the first column that has it
             for v in row.cells.values() if row else ():
                 outcomes.setdefault(v.outcome, v)
-            cells.append(
-                joined(
-                    (
-                        link(
-                            judged_figure(v).badge(),
-                            f"methods/{v.method}.md#{verdict_anchor(label, backbone, v.column_name)}",
-                            TABLE5,
-                        )
-                        for v in outcomes.values()
-                    ),
-                    " ",
-                )
-            )
+            badges = (link(judged_figure(v).badge(), verdict_place(v), TABLE5) for v in outcomes.values())
+            cells.append(joined(badges, " "))
         lines.append([link(label, f"methods/{methods[label]}.md", TABLE5), *cells])
     return table(["Row", *(name for _, name in backbones)], lines, "l" * (1 + len(backbones)))
 
@@ -160,9 +149,9 @@ def _figures(reader: Reader, rows: list[Any], fits_setup: str | None) -> Markup:
         cells: list[Cell] = [found.backbone_name]
         for column in COLUMNS:
             v = found.cells[column]
-            place = f"methods/{v.method}.md#{verdict_anchor(v.row_label, v.backbone, column)}"
             shown = numbers.like_printed(v.measured, v.decimals)
-            cells += [v.printed, link(shown, place, DISCREPANCIES) if v.verdict == "differs" else f"{shown} (match)"]
+            linked = link(shown, verdict_place(v), DISCREPANCIES)
+            cells += [v.printed, linked if v.verdict == "differs" else f"{shown} (match)"]
         if fits_setup:
             m = counts.get(found.backbone)
             cells.append(numbers.count(m.trainable) if m else numbers.ABSENT)

@@ -105,7 +105,7 @@ def letter(reader: Reader) -> str:
         parts += [
             f"## {e.number}. {e.headline or e.where}",
             "\n".join(
-                _item(text)
+                _filled(text, "- ", "  ")
                 for text in (
                     f"place: {e.where}", said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
                     f"how it can have come about: {e.innocent}",
@@ -126,12 +126,9 @@ def _source(reader: Reader) -> str:
     return f"arXiv {paper.arxiv}" if paper.arxiv else str(paper.title)
 
 
-def _filled(text: str) -> str:
-    return fill(" ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _item(text: str) -> str:
+def _filled(text: str, first: str = "", further: str = "") -> str:
+    """Text in lines of one width, which begin with `first` and `further`."""
     return fill(
-        " ".join(text.split()), _WIDTH, initial_indent="- ", subsequent_indent="  ",
+        " ".join(text.split()), _WIDTH, initial_indent=first, subsequent_indent=further,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip

@@ -18,9 +18,14 @@ from surveykit.site.text.words import CAUSES, OUTCOMES, words
 COLUMNS = ("params_millions", "params_percent")
 
 
-def verdict_anchor(row_label: str, backbone: str, column: str) -> str:
-    """The anchor of a verdict on its method's page."""
-    return f"{slug(row_label)}-{backbone}-{column.removeprefix('params_')}"
+def verdict_anchor(v: Any) -> str:
+    """The anchor of a row of `table5_verdict` on its method's page."""
+    return f"{slug(v.row_label)}-{v.backbone}-{v.column_name.removeprefix('params_')}"
+
+
+def verdict_place(v: Any) -> str:
+    """The address of a row of `table5_verdict`."""
+    return f"methods/{v.method}.md#{verdict_anchor(v)}"
 
 
 def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
@@ -55,17 +60,12 @@ def figures(row: Any, page: str) -> list[Cell]:
         if v is None:
             cells += [numbers.ABSENT] * 3
             continue
-        own = page == f"methods/{v.method}.md"
-        anchor = verdict_anchor(v.row_label, v.backbone, column)
-        judged = judged_figure(v)
-        if own:
-            cells += [
-                cell(v.printed, "claim", anchor),
-                cell(judged.figure, "measured", anchor),
-                cell(judged.badge(), anchor),
-            ]
-            continue
-        cells += [v.printed, judged.figure, link(judged.badge(), f"methods/{v.method}.md#{anchor}", page)]
+        judged, anchor = judged_figure(v), verdict_anchor(v)
+        if page == f"methods/{v.method}.md":
+            cells += [cell(v.printed, "claim", anchor), cell(judged.figure, "measured", anchor)]
+            cells.append(cell(judged.badge(), anchor))
+        else:
+            cells += [v.printed, judged.figure, link(judged.badge(), verdict_place(v), page)]
     return cells
 
 
