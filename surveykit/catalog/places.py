@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from surveykit.catalog.dimensions import Dimensions
 from surveykit.recipes import Edit, Place, Recipe, Role, Stage, Sublayer
@@ -15,10 +15,7 @@ Location = Literal[
     "embeddings", "input", "encoder.self", "encoder.feed_forward", "decoder.self", "decoder.cross",
     "decoder.feed_forward", "final", "shared",
 ]  # fmt: skip
-LOCATIONS: tuple[Location, ...] = (
-    "embeddings", "input", "encoder.self", "encoder.feed_forward", "decoder.self", "decoder.cross",
-    "decoder.feed_forward", "final", "shared",
-)  # fmt: skip
+LOCATIONS: tuple[Location, ...] = get_args(Location)
 """In the order of a forward pass; `shared` is what places in several of them have together."""
 _INSIDE: dict[Role, frozenset[Role]] = {
     "attention": frozenset({"query", "key", "value", "attention_output", "position_bias"}),
