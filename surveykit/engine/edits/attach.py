@@ -303,14 +303,6 @@ class Attached:
                 seen.add(id(placed.part.group))
             yield number, placed, deployed.tensors(place), common if first else {}
 
-    def load(self, kept: Mapping[tuple[int, str], Tensor]) -> None:
-        """Fill the parts of an attached deployed stage with tensors from `deployed`."""
-        with torch.no_grad():
-            for (number, name), value in kept.items():
-                part = self.placed[number].part
-                target = part.shared if name.startswith("shared.") else part
-                target.values()[name.removeprefix("shared.")].copy_(value)
-
     def detach(self) -> None:
         """Take hooks and added parameters off, and freeze the backbone again. Merged weights stay merged."""
         for handle in self._handles:
