@@ -19,6 +19,7 @@ from surveykit.catalog.load import Catalog, load
 from surveykit.database import fields
 from surveykit.database.build import build, fill
 from surveykit.database.connection import connect
+from surveykit.database.reading import reading
 from surveykit.database.rows import Row, create
 from surveykit.database.views import View
 from surveykit.errors import QueryError, SurveyError
@@ -276,16 +277,18 @@ def test_a_build_that_fails_leaves_nothing(small: Catalog, tmp_path: Path) -> No
 
 
 def test_fields_lists_views_first(database: Path) -> None:
-    listed = fields.tables(database)
+    with reading(database) as reader:
+        listed = fields.tables(reader)
     assert listed[0].kind == "view"
     assert ("methods_on(backbone_id)", "macro") in [(field.name, field.kind) for field in listed]
 
 
 def test_fields_of_a_table(database: Path) -> None:
-    listed = fields.columns(database, "backbone")
-    assert listed[0] == fields.Field("id", "VARCHAR", "Name of its folder in catalog/models")
-    with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
-        fields.columns(database, "backbon")
+    with reading(database) as reader:
+        listed = fields.columns(reader, "backbone")
+        assert listed[0] == fields.Field("id", "VARCHAR", "Name of its folder in catalog/models")
+        with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
+            fields.columns(reader, "backbon")
 
 
 def test_there_is_one_way_to_open_a_database() -> None:
