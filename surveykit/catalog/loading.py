@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
@@ -77,15 +77,15 @@ class Loading:
         line, column = (mark.line, mark.column) if mark else (0, 0)
         self.problems.append(Problem(self.name(path), line, column, message))
 
-    def known(self, path: Path, at: Sequence[str | int], lacks: str, name: str | None, names: Iterable[str]) -> bool:
+    def known(self, path: Path, at: Sequence[str | int], lacks: str, name: str | None, names: Collection[str]) -> bool:
         """Report a name that is not among those that there are; whether it is, or none was given.
 
         Args:
             lacks: what is said of it, such as `no method`.
         """
-        if name is None or name in (there := list(names)):
+        if name is None or name in names:
             return True
-        self.problem(path, f"{lacks} '{name}'{nearest(name, there)}", tuple(at))
+        self.problem(path, f"{lacks} '{name}'{nearest(name, names)}", tuple(at))
         return False
 
     def on(self, row: Record, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ class _Checking:
             self._explanation(i, explanation)
         self._lists()
 
-    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, names: Iterable[str]) -> bool:
+    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, names: Collection[str]) -> bool:
         return self.loading.known(self.path(file), at, f"no {what}", name, names)
 
     def _source(self) -> None:
