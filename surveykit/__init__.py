@@ -19,10 +19,12 @@ __all__ = ["Survey", "SurveyError", "__version__", "audit", "build", "check", "c
            "fit", "load", "measure", "new", "query", "reproduce", "schema", "show", "site", "sources", "trial", "validate", "verify",
            "verify_backbones", "verify_params", "where"]  # fmt: skip
 _MODULES = {
-    "surveykit.api.asking": ("audit", "cite", "compare", "fields", "query", "show", "sources"),
+    "surveykit.api.asking": ("audit", "cite", "fields", "query", "sources"),
     "surveykit.api.checking": ("check",),
+    "surveykit.api.comparing": ("compare",),
     "surveykit.api.making": ("build", "export", "new", "reproduce", "schema", "site", "validate", "where"),
     "surveykit.api.measuring": ("count", "fit", "measure", "trial"),
+    "surveykit.api.showing": ("show",),
     "surveykit.api.verifying": ("verify", "verify_backbones", "verify_params"),
     "surveykit.errors": ("SurveyError",),
     "surveykit.survey": ("Survey", "load"),
@@ -32,10 +34,12 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surveykit.api.asking import audit, cite, compare, fields, query, show, sources
+    from surveykit.api.asking import audit, cite, fields, query, sources
     from surveykit.api.checking import check
+    from surveykit.api.comparing import compare
     from surveykit.api.making import build, export, new, reproduce, schema, site, validate, where
     from surveykit.api.measuring import count, fit, measure, trial
+    from surveykit.api.showing import show
     from surveykit.api.verifying import verify, verify_backbones, verify_params
     from surveykit.errors import SurveyError
     from surveykit.survey import Survey, load

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from surveykit.errors import CatalogError, SurveyError
+from surveykit.errors import CatalogError, ChangeError, SurveyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _explained(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, ReaderGone):  # it has seen enough
         return 0
     if isinstance(error, SurveyError):
-        problems = error.problems if isinstance(error, CatalogError) else ()
+        problems: tuple[object, ...] = error.problems if isinstance(error, CatalogError) else ()
+        problems = error.faults[len(error.faults) == 1 :] if isinstance(error, ChangeError) else problems
         head = str(error).partition("\n")[0] if problems else str(error)
         lines = [on_one_line(str(line)) for line in (head, *problems)]
         print("surveykit:", "\n".join(lines), file=sys.stderr)

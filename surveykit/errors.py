@@ -2,6 +2,7 @@
 
     SurveyError              exit code 2: wrong usage, or the environment cannot do it
     ├── CatalogError         the catalog is invalid; carries every problem of every file
+    ├── ChangeError          hyper-parameters or places are wrong; carries every fault
     ├── FormulaError         a formula of the catalog cannot be evaluated
     ├── QueryError           SQL or a condition that is refused or wrong
     ├── RecipeError          a recipe cannot be put on this backbone
@@ -50,6 +51,15 @@ class CatalogError(SurveyError):
         super().__init__("\n".join([head, *map(str, self.problems)]))
 
 
+class ChangeError(SurveyError):
+    """Changes of configurations are wrong. `faults` holds all that was found, each once."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(dict.fromkeys(faults))
+        head = [f"{len(self.faults)} things are wrong:"] if len(self.faults) > 1 else []
+        super().__init__("\n".join([*head, *self.faults]))
+
+
 class FormulaError(SurveyError):
     """A formula has a syntax error, an unknown symbol, or a result that is not a whole number."""
 
@@ -69,8 +79,8 @@ class CheckpointError(SurveyError):
 class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
     """A package is missing that one of the extras installs."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
+    def __init__(self, package: str, extra: str, what: str = "this") -> None:
+        super().__init__(f"{what} needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
 
 
 def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:

@@ -164,5 +164,5 @@ def fill_in(text: str, symbols: Mapping[str, int]) -> str:
         def visit_Constant(self, node: ast.Constant) -> ast.AST:
             return ast.Name(id=f"{int(str(node.value)):,}")
 
-    filled = ast.unparse(ast.fix_missing_locations(Fill().visit(copy.deepcopy(parse(text)))))
+    filled = ast.unparse(Fill().visit(copy.deepcopy(parse(text))))
     return filled.replace(" ** ", "^").replace(" * ", " × ").replace(" // ", " ÷ ").replace(" - ", " − ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.load import load as load_catalog
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 Form = Literal["rows", "pandas", "arrow"]
 Rows = list[dict[str, Any]]
+
+
+class _Asked(TypedDict, total=False):
+    """What else `Survey.query` takes, for its overloads."""
+
+    select: str
+    backbone: str | None
+    order_by: str | None
+    limit: int | None
 
 
 def load(path: str | PathLike[str] | None = None) -> Survey:
@@ -49,38 +58,13 @@ class Survey:
         return self.catalog.methods
 
     @overload
-    def query(
-        self,
-        condition: str | None = ...,
-        *,
-        as_: Literal["rows"] = ...,
-        select: str = ...,
-        backbone: str | None = ...,
-        order_by: str | None = ...,
-        limit: int | None = ...,
-    ) -> Rows: ...
+    def query(self, condition: str | None = ..., *, as_: Literal["rows"] = ..., **more: Unpack[_Asked]) -> Rows: ...
     @overload
     def query(
-        self,
-        condition: str | None = ...,
-        *,
-        as_: Literal["pandas"],
-        select: str = ...,
-        backbone: str | None = ...,
-        order_by: str | None = ...,
-        limit: int | None = ...,
+        self, condition: str | None = ..., *, as_: Literal["pandas"], **more: Unpack[_Asked]
     ) -> pandas.DataFrame: ...
     @overload
-    def query(
-        self,
-        condition: str | None = ...,
-        *,
-        as_: Literal["arrow"],
-        select: str = ...,
-        backbone: str | None = ...,
-        order_by: str | None = ...,
-        limit: int | None = ...,
-    ) -> pyarrow.Table: ...
+    def query(self, condition: str | None = ..., *, as_: Literal["arrow"], **more: Unpack[_Asked]) -> pyarrow.Table: ...
     def query(
         self,
         condition: str | None = None,

@@ -1,4 +1,4 @@
-"""The real catalog with more in it: a plain new method, and methods, statements, data checks and a source that are
+"""The small catalog with more in it: a plain new method, and methods, statements, data checks and a source that are
 hostile."""
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ import csv
 import shutil
 from pathlib import Path
 
+import small_catalog
 import yaml
 
 REAL = Path(__file__).parent.parent / "catalog"
@@ -23,9 +24,9 @@ def copied(folder: Path) -> Path:
 
 
 def write(root: Path) -> None:
-    """The real catalog with the methods `brand-new`, `hostile` and `takes-the-title`, a source `hostile`, and other
-    statements and checks."""
-    shutil.copytree(REAL, root)
+    """The small catalog with the methods `brand-new`, `hostile` and `takes-the-title`, a source `hostile`, statements and
+    checks."""
+    small_catalog.write(root)
     new_method(root, "brand-new", name="Brand-new tuning")
     _hostile_method(root)
     _method_that_takes_the_title(root)
@@ -35,19 +36,19 @@ def write(root: Path) -> None:
 
 def new_method(root: Path, identifier: str, **changes: object) -> None:
     """Drop a file for a new method: LoRA with other texts, of which no source speaks."""
-    method = _lora() | {"id": identifier, **changes}
+    method = _lora(root) | {"id": identifier, **changes}
     (root / "methods" / f"{identifier}.yaml").write_text(yaml.safe_dump(method, allow_unicode=True), encoding="utf-8")
 
 
-def _lora() -> dict[str, list[dict[str, object]]]:
-    found: dict[str, list[dict[str, object]]] = yaml.safe_load((REAL / "methods" / "lora.yaml").read_text("utf-8"))
+def _lora(root: Path) -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = yaml.safe_load((root / "methods" / "lora.yaml").read_text("utf-8"))
     return found
 
 
 def _hostile_method(root: Path) -> None:
     text = f"# not a heading\n\n    {HOSTILE} {HOSTILE}"
     code = f"```\n{HOSTILE}\n````\n</code></pre>{HOSTILE}"
-    configurations = [{**c, "name": HOSTILE, "basis_note": text, "oracles": []} for c in _lora()["configurations"]]
+    configurations = [{**c, "name": HOSTILE, "basis_note": text, "oracles": []} for c in _lora(root)["configurations"]]
     implementation = {"library": "repository", "name": f"a/b) {HOSTILE}", "snippet": code, "note": text}
     new_method(
         root, "hostile", name=HOSTILE, also_called=[HOSTILE], idea=text, tradeoff=text, pseudocode=code,
@@ -56,7 +57,7 @@ def _hostile_method(root: Path) -> None:
 
 
 def _method_that_takes_the_title(root: Path) -> None:
-    name, configurations = TAKES_THE_TITLE, _lora()["configurations"]
+    name, configurations = TAKES_THE_TITLE, _lora(root)["configurations"]
     for configuration in configurations:
         configuration["name"] = name
         for oracle in configuration.get("oracles", []):  # type: ignore[attr-defined]
@@ -67,7 +68,7 @@ def _method_that_takes_the_title(root: Path) -> None:
 
 
 def _hostile_statements(root: Path) -> None:
-    """A statement of each status, and two data checks, in place of the survey's."""
+    """A statement of each status, and two data checks, of the survey."""
     survey = root / "sources" / SURVEY
     statements = [
         _statement("all-hold", "holds", True, True),
@@ -78,13 +79,17 @@ def _hostile_statements(root: Path) -> None:
     check = {"looks_for": f"Rows {HOSTILE}", "note": f"# note {HOSTILE}", "innocent": f"# by chance {HOSTILE}"}
     quoted = HOSTILE.replace("'", "''")
     checks = [
-        {**check, "id": "many", "sql": f"SELECT seed, score, '{quoted}' AS text FROM appendix_b", "found": 491},
+        {
+            **check,
+            "id": "many",
+            "sql": f"SELECT seed, 1.5 AS score, '{quoted}' AS text FROM (SELECT unnest(range(491)) AS seed)",
+            "found": 491,
+        },
         {**check, "id": "nothing", "sql": "SELECT 1 AS one FROM appendix_b WHERE score > 1000", "found": 0},
     ]
     for file, name, content in (("statements", "statements", statements), ("data_checks", "checks", checks)):
         text = yaml.safe_dump({name: content}, allow_unicode=True)
         (survey / f"{file}.yaml").write_text(text, encoding="utf-8")
-    (survey / "second_reading.csv").unlink()  # it signs the statements that were there
 
 
 def _hostile_source(root: Path) -> None:
@@ -96,8 +101,8 @@ def _hostile_source(root: Path) -> None:
     table = {"locator": HOSTILE, "says": text, "row": "row", "model": "model", "columns": {"counted": column}}
     table |= {"text": {"note": HOSTILE}}
     methods = [{"printed": HOSTILE, "method": "lora", "configuration": "lora/qv-r8", "evidence": text}]
-    models = [{"printed": HOSTILE, "model": "t5-small", "reason": text}]
-    figures = [{"model": "t5-small", "printed": {"counted": "1"}}]
+    models = [{"printed": HOSTILE, "model": "t5-large", "reason": text}]
+    figures = [{"model": "t5-large", "printed": {"counted": "1"}}]
     explained = {"table": "table1", "row": HOSTILE, "figures": figures, "cause": "unresolved", "text": text}
     explained["tried"] = ["lora/qv-r8", "lora/qv-r4", "lora/all-linear-r8"]
     files = {

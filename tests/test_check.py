@@ -86,8 +86,8 @@ def test_columns_of_hyper_parameters(folder: Path, counts: dict[str, int]) -> No
         + f"lora,trainable,{r4},,,4,\nlora,trainable,{r8},,,,query+key\nlora,trainable,{r8},,,8,query key\nlora,trainable,{r8},,,,\n",
     )
     assert [one.verdict.word for one in (rank, roles, spaced, empty)] == ["match"] * 4
-    assert rank.verdict.claim.configuration == "lora/qv-r8 rank=4"
-    assert roles.verdict.claim.configuration == "lora/qv-r8 roles=query+key"
+    assert rank.verdict.claim.configuration == "lora/qv-r8 · rank=4"
+    assert roles.verdict.claim.configuration == "lora/qv-r8 · roles=query,key"
     assert empty.verdict.claim.configuration == "lora/qv-r8"
 
 
@@ -156,10 +156,10 @@ WRONG = {
     "lora,trainable,9-1,,,,,": "'9-1' is a range whose end lies below its start",
     "lora,disk,perhaps,,,,,": "'perhaps' is no tick",
     "lora,trainable,1,,milion,,,": "there is no unit 'milion'; did you mean 'million'?",
-    "lora,trainable,1,,,0,,": "rank: Input should be greater than or equal to 1",
-    "lora,trainable,1,,,many,,": "rank: Input should be a valid integer",
+    "lora,trainable,1,,,0,,": "rank is 0; it must be a whole number from 1",
+    "lora,trainable,1,,,many,,": "rank is many; it must be a whole number from 1",
     "lora,trainable,1,,,,queries,": "did you mean 'query'?",
-    "lora,trainable,1,,,,norm,": "low_rank goes on",
+    "lora,trainable,1,,,,norm,": "no edit can go on norm: its edits can go on attention_output, ",
     "lora,trainable,1,,,,,some": "no edit has a hyper-parameter 'note'; did you mean 'gate'?",
     "lora,trainable,1": "this line has not 8 cells",
     "lora,trainable,1,,,,,,": "this line has not 8 cells",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import needs
-import pytest
 from conftest import ROOT
 
 TESTS = ROOT / "tests"
@@ -54,24 +54,27 @@ def test_the_last_lines_name_what_was_skipped_and_it_can_be_run_alone(tmp_path: 
     assert [line for line in again.stdout.splitlines() if "::" in line] == [browser]
 
 
-@pytest.mark.parametrize(
-    ("left", "named"),
-    [
-        ("os.environ['SURVEYKIT_CATALOG'] = 'x'", "SURVEYKIT_CATALOG"),
-        ("os.environ.pop('HOME')", "HOME"),
-        ("os.chdir('/')", "$PWD"),
-        ("sys.path.append('x')", "sys.path"),
-        ("os.umask(0o77)", "umask"),
-        ("import torch; torch.set_grad_enabled(False)", "torch"),
-    ],
-)
-def test_a_test_that_leaves_something_behind_fails(tmp_path: Path, left: str, named: str) -> None:
-    first = "import torch\n" if "torch" in left else ""
-    (tmp_path / "test_it.py").write_text(f"import os, sys\n{first}def test_it() -> None:\n    {left}\n")
+LEFT = {
+    "SURVEYKIT_CATALOG": "os.environ['SURVEYKIT_CATALOG'] = 'x'",
+    "HOME": "os.environ.pop('HOME')",
+    "$PWD": "os.chdir('/')",
+    "sys.path": "sys.path.append('x')",
+    "umask": "os.umask(0o77)",
+    "torch": "torch.set_grad_enabled(False)",
+}
+"""What a test can leave behind in the process, and how."""
+
+
+def test_a_test_that_leaves_something_behind_fails_and_none_after_it_does(tmp_path: Path) -> None:
+    tests = [f"def test_{i}() -> None:\n    {left}\n" for i, left in enumerate(LEFT.values())]
+    tests += ["def test_after() -> None:\n    pass\n"]
+    (tmp_path / "test_it.py").write_text("\n\n".join(["import os, sys, torch\n", *tests]))
     done = run(tmp_path, "-p", "conftest", "-c", os.devnull, "--rootdir", str(tmp_path), str(tmp_path / "test_it.py"))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"left behind in the process: {named}" in done.stdout
-    assert "1 passed, 1 error" in done.stdout
+    said = re.findall(r"^E +AssertionError: left behind in the process: ([^\s:]+): (.*)$", done.stdout, re.MULTILINE)
+    assert [name for name, _ in said] == list(LEFT)
+    assert all(values.count(" → ") == 1 for _, values in said), "each is told what it left itself"
+    assert f"{len(tests)} passed, {len(LEFT)} errors" in done.stdout
 
 
 def test_what_tests_start_can_be_interrupted_although_they_run_in_the_background(tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ def test_an_adapter_without_its_model_is_called_one(tmp_path: Path, capsys: pyte
         ({"architectures": [5]}, "architectures is no list of names"),
         ({"model_type": 5}, "model_type is no name"),
         ({"model_type": "\x1b[31mbert"}, "model_type is no name"),
+        ({"model_type": ""}, "its config.json names no model_type"),
+        (
+            {"model_type": "bertt"},
+            "has no models of type 'bertt'; a newer transformers may have them; did you mean 'bert'?",
+        ),
+        (
+            {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.Config"}},
+            "'own': their code comes with the model (auto_map) and is never run here; if transformers has the same model",
+        ),
         ({"hidden_size": "wide"}, "hidden_size"),
         ({"hidden_size": -60}, "transformers cannot build BertModel from this configuration"),
         ({"is_encoder_decoder": True}, "is_encoder_decoder is true, and models of type 'bert' are not that"),

@@ -16,9 +16,10 @@ from conftest import CATALOG, ROOT
 from pydantic import Field
 
 from surveykit.catalog.load import Catalog, load
-from surveykit.database import fields
+from surveykit.database import audit, fields
 from surveykit.database.build import build, fill
 from surveykit.database.connection import connect
+from surveykit.database.reading import reading
 from surveykit.database.rows import Row, create
 from surveykit.database.views import View
 from surveykit.errors import QueryError, SurveyError
@@ -58,6 +59,26 @@ def test_two_builds_hold_equal_rows(small: Catalog, database: Path, tmp_path: Pa
             assert sorted(map(repr, rows(one, f"FROM {name}"))) == sorted(map(repr, rows(two, f"FROM {name}"))), name
         for name in names[:20]:
             assert rows(one, f"FROM {name}") == rows(two, f"FROM {name}"), name
+
+
+def test_while_the_audit_runs_its_views_are_tables_if_they_are_not_too_large(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stored(most: int) -> list[tuple[object, ...]]:
+        monkeypatch.setattr(audit, "MOST_ROWS_STORED", most)
+        with audit._computed(connection, ["table5", "appendix_b", "no_view"]):
+            assert rows(connection, "FROM table5 ORDER BY ALL") == before
+            return rows(connection, tables)
+
+    before, tables = (
+        rows(connection, "FROM table5 ORDER BY ALL"),
+        "SELECT table_name FROM duckdb_tables() WHERE temporary",
+    )
+    assert before
+    assert rows(connection, "FROM appendix_b") == []
+    assert stored(len(before)) == [("appendix_b",)]
+    assert sorted(stored(len(before) + 1)) == [("appendix_b",), ("table5",)]
+    assert rows(connection, tables) == []
 
 
 def test_every_table_view_and_macro_has_a_comment(connection: duckdb.DuckDBPyConnection) -> None:
@@ -276,16 +297,18 @@ def test_a_build_that_fails_leaves_nothing(small: Catalog, tmp_path: Path) -> No
 
 
 def test_fields_lists_views_first(database: Path) -> None:
-    listed = fields.tables(database)
+    with reading(database) as reader:
+        listed = fields.tables(reader)
     assert listed[0].kind == "view"
     assert ("methods_on(backbone_id)", "macro") in [(field.name, field.kind) for field in listed]
 
 
 def test_fields_of_a_table(database: Path) -> None:
-    listed = fields.columns(database, "backbone")
-    assert listed[0] == fields.Field("id", "VARCHAR", "Name of its folder in catalog/models")
-    with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
-        fields.columns(database, "backbon")
+    with reading(database) as reader:
+        listed = fields.columns(reader, "backbone")
+        assert listed[0] == fields.Field("id", "VARCHAR", "Name of its folder in catalog/models")
+        with pytest.raises(QueryError, match="no table or view 'backbon'; did you mean 'backbone'"):
+            fields.columns(reader, "backbon")
 
 
 def test_there_is_one_way_to_open_a_database() -> None:

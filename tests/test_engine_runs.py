@@ -16,7 +16,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance, count
 from surveykit.engine.measure_trials import trial_values
 from surveykit.engine.models.tiny import tiny_batch, tiny_instance, tiny_model
-from surveykit.engine.train.differences import close
+from surveykit.engine.train.differences import difference
 from surveykit.engine.train.trial import outputs, randomise, trial
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
@@ -130,7 +130,7 @@ def test_on_a_gated_backbone_it_comes_off_without_a_trace_and_merging_keeps_the_
     randomise(attached)
     branch = outputs(instance, batch)
     obstacles = attached.merge()
-    assert close(outputs(instance, batch), branch)
+    assert difference(outputs(instance, batch), branch).equal
     if not obstacles:
         assert not attached.added()
     attached.detach()

@@ -27,7 +27,6 @@ QWEN_1_5_7B = {
     **LLAMA_2_7B, "model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "vocab_size": 151936,
     "max_position_embeddings": 32768,
 }  # fmt: skip
-IN_4_BITS = {**LLAMA_2_7B, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
 
 
 def fit(folder: Path, config: dict[str, Any] | str, *words: str) -> int:
@@ -83,13 +82,22 @@ def test_rotary_positions_bound_no_length(tmp_path: Path, capsys: pytest.Capture
     assert "Beware: its configuration speaks of 2048 positions, fewer than the 8192 that are asked for." in err
 
 
-def test_a_quantization_that_is_ignored_is_said_before_the_answer(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("quantized", "warned"),
+    [
+        (
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            "is heard: linear layers are held by bitsandbytes, 4 bits",
+        ),
+        ({"quant_method": "aqlm", "bits": 2}, "(aqlm, 2 bits) is ignored"),
+    ],
+)
+def test_what_becomes_of_a_quantization_is_said_before_the_answer(
+    quantized: dict[str, Any], warned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--gpu-memory", "24GB", "--batch", "1", "--length", "512", "--methods", "lora"]
-    assert fit(tmp_path, IN_4_BITS, *asked) == 0
+    assert fit(tmp_path, {**LLAMA_2_7B, "quantization_config": quantized}, *asked) == 0
     out, _ = capsys.readouterr()
-    warned = "Beware: its quantization_config (bitsandbytes, 4 bits) is ignored"
     assert warned in out
     assert out.index(warned) < out.index("With eager attention")
 

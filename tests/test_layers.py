@@ -77,7 +77,7 @@ def test_an_own_source_is_counted_listed_and_verified(
     assert [(row["source"], row["printed"], row["verdict"]) for row in rows] == [
         ("my-draft", printed, "match") for printed in ("2.36", "0.32", "4.72", "0.64")
     ]
-    assert rows[2]["configuration"] == "lora/qv-r8 alpha=16 rank=16"
+    assert rows[2]["configuration"] == "lora/qv-r8 · alpha=16 · rank=16"
     assert "My Draft, Table 1: " in shown.err
 
 

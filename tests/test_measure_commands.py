@@ -77,7 +77,7 @@ def test_an_edited_recipe_is_measured_again_and_nothing_else(
     outdated = stale(load(copy))
     own = {
         "lora/qv-r8",
-        *(name for name in catalog.variations if name.startswith("lora/qv-r8 ") and " rank=" not in name),
+        *(name for name in catalog.variations if name.startswith("lora/qv-r8 · ") and "· rank=" not in name),
     }
     assert {cell.configuration for cell in outdated} == own
     assert main(["--catalog", str(copy), "measure", "--only", "counts"]) == 0
@@ -132,22 +132,22 @@ def test_a_recipe_that_does_not_fit_is_recorded_with_its_reason(copy: Path, caps
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "finding"),
+    ("file", "old", "new", "backbone", "finding"),
     [
-        ("sources/lialin2023scaling/tables/table5.csv", "T5Large,LoRa (q and v),,2.36", "T5Large,LoRa (q and v),,2.35",
+        ("sources/lialin2023scaling/tables/table5.csv", "T5Large,LoRa (q and v),,2.36", "T5Large,LoRa (q and v),,2.35", "t5-large",
          "unexplained: lialin2023scaling: Table 5, T5Large, LoRa (q and v), params_millions: printed 2.35, measured 2.3593"),
-        ("methods/lora.yaml", "trainable: A*r*(2*d + I + Kv)", "trainable: A*r*(2*d + d + d)",
+        ("methods/lora.yaml", "trainable: A*r*(2*d + I + Kv)", "trainable: A*r*(2*d + d + d)", "t5-11b",
          "formula: lora/qv-r8 on t5-11b: the formula of trainable gives 2,359,296, the model has 20,054,016"),
-        ("methods/lora.yaml", "rank: 8", "rank: 9", "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,296"),
-        ("sources/lialin2023scaling/explanations.yaml", "{configuration: lora/self-attention-qv-r8}", "{configuration: lora/qv-r8}",
+        ("methods/lora.yaml", "rank: 8", "rank: 9", "t5-large", "drift: lora/qv-r8 on t5-large: trainable is recorded as 2,359,296"),
+        ("sources/lialin2023scaling/explanations.yaml", "{configuration: lora/self-attention-qv-r8}", "{configuration: lora/qv-r8}", "t5-3b",
          "explanation: lialin2023scaling: Table 5, T53B, LoRa (q and v), params_millions: printed 3.93: lora/qv-r8 on t5-3b does not give it"),
     ],
 )  # fmt: skip
 def test_verify_fails_with_the_place_and_what_was_found(
-    copy: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, finding: str
+    copy: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, backbone: str, finding: str
 ) -> None:
     edit(copy / file, old, new)
-    assert main(["--catalog", str(copy), "verify-params", "--method", "lora"]) == 1
+    assert main(["--catalog", str(copy), "verify-params", "--method", "lora", "--backbone", backbone]) == 1
     assert finding in capsys.readouterr().err
 
 

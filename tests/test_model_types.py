@@ -1,54 +1,20 @@
-"""Every model type of transformers: counted, or refused for a reason that is true. `benchmarks/model_types.py` tries all."""
+"""What is read of models of unusual types: every norm, every bias, the widths of every block, and which blocks are alike."""
 
 from __future__ import annotations
 
-import importlib.util
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT
 from small_models import CONFIGS
 from torch import nn
 from transformers import CONFIG_MAPPING, CohereConfig, Gemma4TextConfig, PreTrainedConfig, SmolLM3Config
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine import count, instance_of
-from surveykit.engine.models import bound_places
+from surveykit.engine.models import roles
 from surveykit.engine.models.model import blueprint_of
 from surveykit.errors import RecipeError, SurveyError
-
-
-@pytest.fixture(scope="module")
-def survey() -> ModuleType:
-    """The script that tries every model type."""
-    spec = importlib.util.spec_from_file_location("model_types", ROOT / "benchmarks" / "model_types.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SAMPLE = {
-    "bamba": "refused", "bert": "counted", "blt": "refused", "cohere": "counted", "deepseek_v3": "refused",
-    "falcon_h1": "refused", "falcon_mamba": "refused", "fuyu": "refused", "gemma3": "refused", "gemma3n_text": "refused",
-    "gemma4": "refused", "got_ocr2": "refused", "internlm3": "counted", "jamba": "refused", "mamba": "refused",
-    "mamba2": "refused", "marian": "refused", "mixtral": "refused", "mpt": "refused", "olmo": "counted",
-    "recurrent_gemma": "refused", "reformer": "refused", "smollm3": "counted", "stablelm": "counted", "xlnet": "refused",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("model_type", SAMPLE)
-def test_a_model_type_is_counted_or_refused_with_a_true_reason(model_type: str, survey: ModuleType) -> None:
-    standing, words = survey.said(model_type)
-    assert standing == SAMPLE[model_type], words
-    if standing == "refused":
-        assert (
-            "of type" in words or "of several parts" in words or "cannot build" in words or "where its family" in words
-        )
-
 
 _TWO_BLOCKS = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
 # Norms are two or four a block, those of queries and keys, those inside, and the last one.
@@ -110,7 +76,7 @@ def test_a_number_that_a_walk_contradicts_is_no_number(
     recipe: str, family: str, both: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if norms inside blocks had no place."""
-    monkeypatch.setattr(bound_places, "is_norm", lambda module: False)
+    monkeypatch.setattr(roles, "is_norm", lambda module: False)
     instance = instance_of(CONFIGS[family]())
     instance.unplaced = ()
     with pytest.raises(RecipeError, match=both):
@@ -160,13 +126,6 @@ def test_layers_are_said_to_be_alike_only_if_they_are(family: str) -> None:
     alike = all(found == stack[0] for stack in map(kinds, stacks) for found in stack)
     assert alike or not blueprint.layers_alike
     assert blueprint.layers_alike is (family not in ("gemma2", "gemma4_text", "smollm3"))
-
-
-def test_what_transformers_builds_and_we_do_not_read_is_not_said_of_transformers() -> None:
-    with pytest.raises(SurveyError) as refused:
-        blueprint_of(CONFIG_MAPPING["gemma3"]())
-    assert "several parts (text_config, vision_config)" in str(refused.value)
-    assert "cannot build" not in str(refused.value)
 
 
 def test_a_model_of_so_many_parts_is_not_built_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

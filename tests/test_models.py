@@ -82,13 +82,13 @@ def test_a_catalogued_backbone_is_named_by_its_id(catalog: Catalog) -> None:
     [
         (
             {"quant_method": "bitsandbytes", "load_in_4bit": True},
-            "quantization_config (bitsandbytes, 4 bits) is ignored",
+            "is heard: linear layers are held by bitsandbytes, 4 bits a weight and 4 bytes for each 64 weights",
         ),
-        ({"quant_method": "gptq", "bits": 8}, "quantization_config (gptq, 8 bits) is ignored"),
+        ({"quant_method": "gptq", "bits": 8}, "held by GPTQ, 8 bits a weight, and 2 bytes and 8 bits for each 128"),
         ({"quant_method": "fp8"}, "quantization_config (fp8) is ignored"),
     ],
 )
-def test_what_a_configuration_asks_in_vain_is_said(
+def test_what_becomes_of_a_quantization_is_said(
     asked: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = written(tmp_path, "llama") / "config.json"
@@ -103,11 +103,11 @@ BROKEN = {
     "{broken": "config.json is not valid JSON",
     "[]": "model_type",
     "{}": "model_type",
-    '{"model_type": "nope"}': "does not recognize this architecture",
+    '{"model_type": "nope"}': "has no models of type 'nope'; a newer transformers may have them",
     '{"model_type": "llama", "hidden_size": "x"}': "hidden_size",
     '{"model_type": "opt", "hidden_size": 30, "num_attention_heads": 7}': "transformers cannot build OPTForCausalLM from this",
-    '{"model_type": "falcon"}': "blocks have no self_attn.q_proj; supported are bart, bert",
-    '{"model_type": "vit"}': "models of type 'vit' are not supported",
+    '{"model_type": "resnet"}': "ResNetModel has no blocks: no list of modules with linear layers or attentions",
+    '{"model_type": "sam_mask_decoder"}': "transformers has no model for configurations of type",
     '{"model_type": "llama", "num_hidden_layers": 0}': "no blocks",
 }
 

@@ -102,7 +102,7 @@ NO_PREFIX = {"mistral", "qwen3", "gemma", "gemma2", "bart", "mbart", "t5", "t5-v
 
 def theirs(method: str, names: Names, instance: Instance) -> Any:
     task = {"decoder": TaskType.CAUSAL_LM, "encoder": TaskType.FEATURE_EXTRACTION}
-    sides = instance.blueprint.family.sides
+    sides = instance.blueprint.sides
     kind = TaskType.SEQ_2_SEQ_LM if len(sides) == 2 else task[next(iter(sides))]
     pair = [names.query, names.value]
     common: dict[str, Any] = {"task_type": kind}

@@ -19,7 +19,7 @@ from surveykit.site.drawing.block import LOOKS, block_picture, marks
 from surveykit.site.drawing.blocks import block_pictures
 from surveykit.site.drawing.canvas import FAMILY_MARKS, in_our_style
 from surveykit.site.drawing.pictures import pictures
-from surveykit.site.drawing.svg import PALETTE, Picture, colour, inline, standalone, style_sheet
+from surveykit.site.drawing.svg import PALETTE, Picture, colour, inline, standalone
 from surveykit.site.text.words import FAMILIES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -136,7 +136,10 @@ def test_nothing_is_told_by_colour_alone() -> None:
 
 
 def test_the_style_sheet_has_the_colours() -> None:
-    assert style_sheet() in (ROOT / "site" / "docs" / "assets" / "pictures.css").read_text(encoding="utf-8")
+    text = (ROOT / "site" / "docs" / "assets" / "pictures.css").read_text(encoding="utf-8")
+    for number, scheme in enumerate(("default", "slate")):
+        values = " ".join(f"--pic-{name}: {both[number]};" for name, both in PALETTE.items())
+        assert f'[data-md-color-scheme="{scheme}"] {{ {values} }}' in text
 
 
 def touched(recipe: Recipe) -> dict[str, int]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import altered
 import duckdb
 import pytest
+import small_catalog
 from conftest import ROOT
 
-from surveykit.catalog.load import load
+from surveykit.catalog.load import Catalog, load
 from surveykit.database.build import build
 from surveykit.errors import CatalogError
 from surveykit.ranks import rank_correlation
@@ -18,8 +19,7 @@ from surveykit.verify import judge
 from surveykit.verify.evidence import Evidence
 
 
-def verdicts(root: Path, column: str) -> dict[str, tuple[str, str | None]]:
-    catalog = load(root)
+def verdicts(catalog: Catalog, column: str) -> dict[str, tuple[str, str | None]]:
     claims = [claim for claim in catalog.claims if claim.quantity == column]
     found = judge(claims, Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory))
     return {v.claim.method or "": (v.word, v.found.measured) for v in found}
@@ -29,17 +29,20 @@ def verdicts(root: Path, column: str) -> dict[str, tuple[str, str | None]]:
     ("column", "old", "new"),
     [("disk", "at_most: 0.5", "at_most: 0.0001"), ("ram", "at_most: 0.9", "at_most: 0.01")],
 )
-def test_a_threshold_changes_verdicts_and_database_together(tmp_path: Path, column: str, old: str, new: str) -> None:
+def test_a_threshold_changes_verdicts_and_database_together(
+    catalog: Catalog, tmp_path: Path, column: str, old: str, new: str
+) -> None:
     root = altered.copied(tmp_path)
     file = root / "quantities.yaml"
     text = file.read_text(encoding="utf-8")
     assert text.count(old) == 1
-    before = verdicts(root, column)
+    before = verdicts(catalog, column)
     file.write_text(text.replace(old, new), encoding="utf-8")
-    after = verdicts(root, column)
+    changed = load(root)
+    after = verdicts(changed, column)
     assert before["lora"] == ("match", "yes")
     assert after["lora"] == ("differs", "no")
-    build(load(root), tmp_path / "altered.duckdb")
+    build(changed, tmp_path / "altered.duckdb")
     with duckdb.connect(str(tmp_path / "altered.duckdb"), read_only=True) as connection:
         shown = dict(connection.execute(f"SELECT id, {column}_measured FROM methods").fetchall())
         stored = connection.execute(
@@ -61,7 +64,7 @@ def test_a_threshold_changes_verdicts_and_database_together(tmp_path: Path, colu
     ],
 )
 def test_a_wrong_threshold_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
-    root = altered.copied(tmp_path)
+    root = small_catalog.write(tmp_path / "catalog")
     file = root / "quantities.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     with pytest.raises(CatalogError, match=message):

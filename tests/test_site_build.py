@@ -17,8 +17,21 @@ from surveykit.catalog.load import load
 from surveykit.errors import CatalogError, MissingExtra, SurveyError
 from surveykit.site.build import build, catalog_named_by
 from surveykit.site.plugin import MOST_IN_NAVIGATION, _navigation
-from surveykit.site.rendering import Page, fill, live_texts, write
+from surveykit.site.rendering import Page, fill, live_texts, render
 from surveykit.site.text import numbers
+
+
+def write(database: Path, folder: Path, written_by_hand: Path) -> None:
+    """The whole site as files of Markdown, as a generator takes it that knows only folders."""
+    by_hand = [path.relative_to(written_by_hand).as_posix() for path in written_by_hand.rglob("*.md")]
+    shutil.copytree(written_by_hand, folder, dirs_exist_ok=True)
+    live = live_texts(database)
+    for name in by_hand:
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(fill(text, live, name), encoding="utf-8")
+    for page in render(database, by_hand):
+        (folder / page.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / page.path).write_bytes(as_bytes(page.content))
 
 
 def test_two_renders_are_equal_in_every_byte_and_plain_files_for_any_generator(

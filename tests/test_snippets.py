@@ -14,7 +14,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
-from surveykit.site.text.snippets import Snippet, all_snippets, generated, snippets
+from surveykit.site.text.snippets import Snippet, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
@@ -28,9 +28,7 @@ FROM_PEFT = sorted(
 @pytest.fixture(scope="module")
 def of(catalog: Catalog, database: Path) -> Snippets:
     with reading(database) as reader:
-        found = {method: snippets(reader, method) for method in catalog.methods}
-        assert {method: some for method, some in found.items() if some} == all_snippets(reader)
-        return found
+        return {**{method: [] for method in catalog.methods}, **snippets(reader)}
 
 
 def peft_snippet(found: list[Snippet]) -> Snippet:

@@ -181,7 +181,7 @@ def test_hyper_parameters_change_in_all_edits_or_in_one(catalog: Catalog) -> Non
     assert [edit.where.roles for edit in one] == [("key", "value"), ("feed_forward_in",)]
     last = varied_recipe(catalog.recipe("top-layer-tuning/decoder-1"), {"layers@1": [-2, -1]}).stages[0].train
     assert [where.layers for where in last] == [(-2, -1), None]
-    assert varied_name("a/b", {"size": None, "roles@2": ["x", "y"]}) == "a/b roles@2=x+y size=none"
+    assert varied_name("a/b", {"size": None, "roles@2": ["x", "y"]}) == "a/b · roles@2=x,y · size=none"
     with pytest.raises(SurveyError, match="there is no edit '3' in 'roles@3'; there are 2, counted from 1"):
         varied_recipe(recipe, {"roles@3": ["value"]})
 

@@ -1,17 +1,14 @@
-"""Reading the catalog: query, fields, show, compare, audit, cite, sources."""
+"""Reading the catalog: query, fields, audit, cite, sources."""
 
 from __future__ import annotations
 
-from surveykit.database.query import DEFAULT_BACKBONE, DEFAULT_SELECT, MAX_ROWS, TIMEOUT_SECONDS
+from surveykit.database.query import DEFAULT_SELECT, MAX_ROWS, TIMEOUT_SECONDS
 
 TYPE_CHECKING = False  # importing typing would delay every query
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from surveykit.api.names import Folder, Names
     from surveykit.database.audit import Audit
     from surveykit.database.fields import Field
-    from surveykit.database.methods import Comparison, Portrait
     from surveykit.database.query import Result
     from surveykit.database.sources import CountedSource
 
@@ -69,52 +66,10 @@ def fields(table: str | None = None, *, catalog: Folder | None = None) -> list[F
     """
     from surveykit.api.names import database_of
     from surveykit.database.fields import columns, tables
-
-    database = database_of(catalog)
-    return tables(database) if table is None else columns(database, table)
-
-
-def show(method: str, *, catalog: Folder | None = None) -> Portrait:
-    """One method, every claim beside what was measured.
-
-    Args:
-        method: its id, name or other name, whatever its case.
-
-    Returns:
-        Paragraphs about it, and its facts.
-
-    Raises:
-        SurveyError: there is no such method; the nearest is named.
-        CatalogError: the catalog is invalid.
-    """
-    from surveykit.api.names import database_of
-    from surveykit.database.methods import portrait
     from surveykit.database.reading import reading
 
     with reading(database_of(catalog)) as reader:
-        return portrait(reader, method)
-
-
-def compare(method: Sequence[str], *, backbone: str = DEFAULT_BACKBONE, catalog: Folder | None = None) -> Comparison:
-    """Methods side by side, claims and measurements.
-
-    Args:
-        method: two or more.
-        backbone: id of the model that measurements are of.
-
-    Returns:
-        Of each property one value for each method.
-
-    Raises:
-        SurveyError: fewer than two methods, or a name that is not in the catalog.
-        CatalogError: the catalog is invalid.
-    """
-    from surveykit.api.names import database_of
-    from surveykit.database.methods import side_by_side
-    from surveykit.database.reading import reading
-
-    with reading(database_of(catalog)) as reader:
-        return side_by_side(reader, method, backbone)
+        return tables(reader) if table is None else columns(reader, table)
 
 
 def audit(*, catalog: Folder | None = None) -> Audit:

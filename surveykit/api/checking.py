@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import fspath
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from surveykit.api.names import Folder, root_of
+from surveykit.api.claims_table import Row, Table, TableError
+from surveykit.api.names import Folder, Layers, Names, root_of
+from surveykit.api.peft import refuse_to_change
+from surveykit.catalog.changes import Changes, changed, changes_of
 from surveykit.catalog.claims import Claim
-from surveykit.catalog.files import read_text
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement
-from surveykit.catalog.sources import UNITS, Unit
-from surveykit.catalog.variations import varied_name, varied_recipe
-from surveykit.errors import CatalogError, MissingExtra, Problem, SurveyError, nearest
+from surveykit.catalog.peft_file import PeftFile
+from surveykit.errors import ChangeError, MissingExtra, Problem, RecipeError, SurveyError
+from surveykit.fit.sizes import Budget, parse_budget
 from surveykit.recipes import Recipe
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.figures import covers
 from surveykit.verify.judge import judge
 from surveykit.verify.verdicts import NEEDS_EXPLANATION, Verdict
 
-NEEDED = ("method", "column", "printed")
-OPTIONAL = ("model", "unit", "locator")
-TICKS = ("✓", "✗", "yes", "no")
-MOST_ROWS = 10_000
-
-
-class TableError(CatalogError):
-    """A table of claims is at fault. `problems` holds all faults found, sorted by place."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        super().__init__(problems)
-        self.args = (str(self).replace("the catalog", "the table", 1),)
+if TYPE_CHECKING:
+    from surveykit.engine.models.model import Instance
 
 
 @dataclass(frozen=True)
@@ -57,184 +48,182 @@ class CheckedClaim:
     """How far the printed figure lies above ours, in percent of ours; None where there is nothing to compare."""
     would_give: tuple[Setup, ...]
     """Where the figure differs, the stated configurations that give it: the method's own first."""
+    size: str | None = None
+    """The hyper-parameter that a budget set, and its value."""
+    notes: tuple[str, ...] = ()
+    """What has to be said of the changes of its configuration, a line each."""
 
 
 @dataclass(frozen=True)
-class _Row:
-    line: int
-    claim: Claim
-    recipe: Recipe
-    model: str
+class _Counted:
+    """All configurations of a table on their models."""
+
+    counts: list[Measurement]
+    parameters: dict[str, int]
+    """Of bare models."""
+    sizes: dict[tuple[str, str], str]
+    """What a budget set, by configuration and model."""
+    notes: dict[tuple[str, str], tuple[str, ...]]
 
 
-def check(claims: Folder, *, model: Folder | None = None, catalog: Folder | None = None) -> list[CheckedClaim]:
+def check(
+    claims: Folder, *, model: Folder | None = None, peft: Folder | None = None, trainable_budget: str | int | None = None,
+    set: Mapping[str, JsonValue] | None = None, targets: Names | None = None, roles: Names | None = None,
+    layers: Layers | None = None, top_layers: int | None = None, also_train: Names | None = None,
+    head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
+) -> list[CheckedClaim]:  # fmt: skip
     """Judge the claims of a plain table, such as that of a draft paper.
 
     Args:
         claims: a CSV file with the columns `method` (a method, or method/configuration), `column` (a quantity, such as
-            trainable) and `printed`; if wanted `model`, `unit` and `locator`; any other column is a hyper-parameter.
+            trainable) and `printed`; if wanted `peft` (in place of a method, as below), `model`, `unit`, `locator`, and `targets`, `roles`, `layers`, `top_layers`,
+            `also_train` and `head`, which mean what these arguments mean; any other column is a hyper-parameter.
         model: what rows without a model of their own speak of: an id of the catalog, a folder with a config.json, such a
-            file, or a name on the hub.
+            file, or a name on the hub; without it, rows of PEFT speak of the model that the configuration was trained on.
+        peft: what rows without a method speak of: a configuration of PEFT, as of `count`.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`, for all
+            rows; what a row says itself wins.
 
     Returns:
         One result for each row, in the order of the file.
 
     Raises:
         CatalogError: the table, a model that it names or the catalog is at fault, with every problem.
+        SurveyError: a change or budget is wrong, or no row has a place for a change.
         MissingExtra: torch or transformers is not installed.
     """
     from surveykit.catalog.load import load
 
+    given = {
+        "set": {**(set or {}), **hyper_parameters}, "targets": targets, "roles": roles, "layers": layers,
+        "top_layers": top_layers, "also_train": also_train, "head": head,
+    }  # fmt: skip
+    for_all = changes_of(**given)  # type: ignore[arg-type]  # each has the type of its argument
+    budget = None if trainable_budget is None else parse_budget(str(trainable_budget))
     whole = load(root_of(catalog), measured=False)
-    rows = _read(Path(claims), whole, None if model is None else fspath(model))
-    counts, sizes = _counted(rows, whole)
-    evidence = Evidence(whole, counts, (), (), sizes=sizes)
-    refused = {(m.configuration, m.backbone): m.reason for m in counts if m.reason}
-    verdicts = [_with_reason(v, refused) for v in judge([row.claim for row in rows], evidence)]
-    differing = {row.model for row, v in zip(rows, verdicts, strict=True) if v.word in NEEDS_EXPLANATION}
-    stated = [(name, c.recipe) for name, _, c in whole.configurations()]
-    others = [m for one in sorted(differing) for m in _on(one, stated, whole, sizes)]
-    wider = Evidence(whole, [*others, *counts], (), (), sizes=sizes)
-    return [_checked(verdict, wider) for verdict in verdicts]
-
-
-def _read(path: Path, catalog: Catalog, model: str | None) -> list[_Row]:
-    text, problem = read_text(path, path.name)
-    if text is None:
-        raise TableError([problem] if problem else [])
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)  # spreadsheets begin with a mark
-    problems: list[Problem] = []
-    rows: list[_Row] = []
-    try:
-        columns = list(reader.fieldnames or ())
-        faults = [f"the column '{c}' is missing{nearest(c, columns)}" for c in NEEDED if c not in columns]
-        faults += [f"the column '{c}' stands twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
-        problems += [Problem(path.name, 1, 1, fault) for fault in faults]
-        for cells in reader if not problems else ():
-            if None in cells or None in cells.values():
-                problems.append(Problem(path.name, reader.line_num, 1, f"this line has not {len(columns)} cells"))
-                continue
-            try:
-                rows.append(_row(cells, reader.line_num, catalog, model, path.name))
-            except SurveyError as error:
-                problems.append(Problem(path.name, reader.line_num, 1, str(error)))
-            if len(rows) > MOST_ROWS:
-                raise TableError([Problem(path.name, reader.line_num, 1, f"more than {MOST_ROWS:,} rows")])
-    except csv.Error as error:
-        problems.append(Problem(path.name, max(reader.line_num, 1), 1, f"not CSV: {error}"))
-    if not problems and not rows:
-        problems.append(Problem(path.name, 1, 1, "the table has no rows"))
-    if problems:
-        raise TableError(problems)
-    return rows
-
-
-def _row(cells: Mapping[str, str], line: int, catalog: Catalog, model: str | None, file: str) -> _Row:
-    """The claim of a line. Raises SurveyError for what is wrong with it."""
-    method, _, own = cells["method"].strip().partition("/")
-    if method not in catalog.methods:
-        raise SurveyError(f"there is no method '{method}'{nearest(method, catalog.methods)}")
-    default = catalog.methods[method].default
-    if default is None:
-        raise SurveyError(f"{method} has no configuration: {catalog.methods[method].not_instantiated}")
-    base = f"{method}/{own or default.id}"
-    stated = [c.id for c in catalog.methods[method].configurations]
-    if own and own not in stated:
-        raise SurveyError(f"{method} has no configuration '{own}'{nearest(own, stated)}; it has {', '.join(stated)}")
-    quantity = catalog.quantities.by_id.get(cells["column"].strip())
-    if quantity is None:
-        known = catalog.quantities.by_id
-        raise SurveyError(
-            f"there is no quantity '{cells['column']}'{nearest(cells['column'], known)}; there are {', '.join(known)}"
+    named = [None if one is None else fspath(one) for one in (model, peft)]
+    rows = Table(whole, named[0], given, named[1], sized=budget is not None).rows(Path(claims))
+    stated_here = dict(row.stated for row in rows if not isinstance(row.stated, PeftFile))
+    unfit: Sequence[str] = ()
+    if stated_here:
+        _, unfit = changed(for_all, [*stated_here.items()], sized=budget is not None)
+    else:
+        refuse_to_change(
+            [], [row.stated for row in rows if isinstance(row.stated, PeftFile)], for_all, trainable_budget=budget
         )
-    unit = cells.get("unit", "").strip() or None
-    if unit is not None and unit not in UNITS:
-        raise SurveyError(f"there is no unit '{unit}'{nearest(unit, UNITS)}; there are {', '.join(UNITS)}")
-    on = cells.get("model", "").strip() or model
-    if not on:
-        raise SurveyError("no model: give the row one in a column `model`, or name one for all with --model")
-    changed = {
-        name.strip(): _value(cell) for name, cell in cells.items() if name not in (*NEEDED, *OPTIONAL) and cell.strip()
-    }
-    printed = cells["printed"].strip()
-    name = varied_name(base, changed)
-    claim = Claim(
-        source=file, table=file, position=line, row=cells["method"], column=quantity.id, quantity=quantity.id,
-        unit=_unit(unit), model_label=on, method=method, configuration=name, model=on, setting=None,
-        printed=_parsable(printed, quantity.compare), status="printed", means=None,
-        locator=cells.get("locator", "").strip() or f"line {line}", tier="printed", unknown=None,
-    )  # fmt: skip
-    return _Row(line, claim, varied_recipe(catalog.recipe(base), changed), on)
+    counted = _counted(rows, whole, budget, unfit)
+    evidence = Evidence(whole, counted.counts, (), (), sizes=counted.parameters)
+    refused = {(m.configuration, m.backbone): m.reason for m in counted.counts if m.reason}
+    verdicts = [_with_reason(v, refused) for v in judge([row.claim for row in rows], evidence)]
+    differing = {row.on: row for row, v in zip(rows, verdicts, strict=True) if v.word in NEEDS_EXPLANATION}
+    others = [m for _, row in sorted(differing.items()) for m in _stated(row, whole)]
+    wider = Evidence(whole, [*others, *counted.counts], (), (), sizes=counted.parameters)
+    stated = frozenset(m.configuration for m in others)
+    return [_checked(row, verdict, wider, stated, counted) for row, verdict in zip(rows, verdicts, strict=True)]
 
 
-def _unit(text: str | None) -> Unit | None:
-    return next((unit for unit in UNITS if unit == text), None)
-
-
-def _parsable(printed: str, compare: str) -> str:
-    from surveykit.catalog.figures import parse_figure
-
-    try:
-        if compare in ("rounding", "predicted"):
-            parse_figure(printed)
-        if compare == "tick" and printed not in TICKS:
-            raise ValueError(f"'{printed}' is no tick: {', '.join(TICKS)}")
-    except ValueError as error:
-        raise SurveyError(str(error)) from None
-    return printed
-
-
-def _value(cell: str) -> JsonValue:
-    """A hyper-parameter as typed: a number, true or false, words joined by + or spaces as a list, or a word."""
-    text = cell.strip()
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return list(text.replace("+", " ").split()) if "+" in text or " " in text else text
-
-
-def _counted(rows: list[_Row], catalog: Catalog) -> tuple[list[Measurement], dict[str, int]]:
-    """Every configuration of the table counted on its model, and the parameters of each model.
+def _counted(rows: list[Row], catalog: Catalog, budget: Budget | None, unfit: Sequence[str]) -> _Counted:
+    """Every configuration of the table counted on its model.
 
     Raises:
-        CatalogError: models cannot be read.
+        CatalogError: models cannot be read, or have not what the changes of a row name.
     """
-    wanted: dict[str, dict[str, Recipe]] = {}
-    for row in rows:
-        wanted.setdefault(row.model, {})[row.claim.configuration or ""] = row.recipe
-    sizes: dict[str, int] = {}
-    counts: list[Measurement] = []
+    from surveykit.engine.changes import changed_on
+
+    found = _Counted([], {}, {}, {})
     problems: list[Problem] = []
-    for model, recipes in wanted.items():
+    for on, lines in _by_model(rows).items():
         try:
-            counts += _on(model, recipes.items(), catalog, sizes)
+            instance = _instance(lines[0], catalog)
         except MissingExtra:
             raise
         except SurveyError as error:
-            first = next(row for row in rows if row.model == model)
-            problems.append(Problem(first.claim.source, first.line, 1, str(error)))
+            problems.append(lines[0].problem(str(error)))
+            continue
+        found.parameters[on] = instance.parameters
+        for row in {row.claim.configuration: row for row in reversed(lines)}.values():
+            if isinstance(row.stated, PeftFile):
+                try:
+                    measurement, notes = _measured_peft(row, row.stated, instance, catalog)
+                except MissingExtra:
+                    raise
+                except SurveyError as error:
+                    problems.append(row.problem(str(error)))
+                    continue
+                found.counts.append(measurement)
+                found.notes[measurement.configuration, on] = notes
+                continue
+            try:
+                ((name, recipe),), notes = changed_on(instance, row.changes, [row.stated])
+            except ChangeError as error:
+                problems += [row.problem(fault) for fault in error.faults]
+                continue
+            measurement, size = _measured(name, recipe, instance, on, budget)
+            found.counts.append(measurement)
+            found.notes[name, on] = (*unfit, *notes)
+            if size is not None:
+                found.sizes[name, on] = size
     if problems:
         raise TableError(problems)
-    return counts, sizes
+    return found
 
 
-def _on(
-    model: str, recipes: Iterable[tuple[str, Recipe]], catalog: Catalog, sizes: dict[str, int]
-) -> Iterator[Measurement]:
-    from surveykit.engine.measure_counts import count_values
+def _by_model(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.on, []).append(row)
+    return found
+
+
+def _instance(row: Row, catalog: Catalog) -> Instance:
     from surveykit.engine.on_model import model_named
 
-    instance = model_named(model, catalog.root).build()
-    sizes[model] = instance.parameters
-    for name, recipe in recipes:
-        found = dict.fromkeys(Measurement.values_of())
-        yield Measurement.model_construct(
-            **{**found, **count_values(recipe, instance), "configuration": name, "backbone": model}
-        )
+    return model_named(row.model, catalog.root, row.changes.head).build()
+
+
+def _stated(row: Row, catalog: Catalog) -> Iterator[Measurement]:
+    """Every configuration of the catalog on the model of a row, with its head if it has one."""
+    instance, head = _instance(row, catalog), Changes(head=row.changes.head)
+    for name, _, configuration in catalog.configurations():
+        yield _measured(head.name(name), head.apply(configuration.recipe), instance, row.on, None)[0]
+
+
+def _measured(
+    name: str, recipe: Recipe, instance: Instance, on: str, budget: Budget | None
+) -> tuple[Measurement, str | None]:
+    from surveykit.engine.budget import sized
+    from surveykit.engine.measure_counts import count_values
+
+    values: dict[str, Any] = dict.fromkeys(Measurement.values_of())
+    size = None
+    try:
+        recipe, size = sized(instance, name, recipe, None if budget is None else budget.of(instance.parameters))
+        values |= count_values(recipe, instance)
+    except SurveyError as error:
+        values |= {"status": "failed", "reason": str(error)}
+    return Measurement.model_construct(**{**values, "configuration": name, "backbone": on}), size
+
+
+def _measured_peft(
+    row: Row, file: PeftFile, instance: Instance, catalog: Catalog
+) -> tuple[Measurement, tuple[str, ...]]:
+    """A configuration of PEFT counted, by our recipe where we have the method, with what has to be said of it."""
+    from dataclasses import asdict
+
+    from surveykit.engine.models.peft_modules import peft_counts
+    from surveykit.engine.peft import peft_on
+
+    one, name = peft_on(instance, file, catalog.root), row.claim.configuration or ""
+    if one.recipe is not None:
+        measurement, _ = _measured(name, one.recipe, instance, row.on, None)
+        return measurement, (f"{name} is {one.name} in surveykit's recipes", *one.notes)
+    values: dict[str, Any] = dict.fromkeys(Measurement.values_of())
+    try:
+        counts = peft_counts(instance.blueprint, one.file)
+        values |= {"status": "counted", **asdict(counts), "trainable_task": counts.trainable}
+    except RecipeError as error:
+        values |= {"status": "failed", "reason": str(error)}
+    return Measurement.model_construct(**{**values, "configuration": name, "backbone": row.on}), one.notes
 
 
 def _with_reason(verdict: Verdict, refused: Mapping[tuple[str, str], str]) -> Verdict:
@@ -243,7 +232,7 @@ def _with_reason(verdict: Verdict, refused: Mapping[tuple[str, str], str]) -> Ve
     return verdict if reason is None else replace(verdict, found=replace(verdict.found, reason=reason))
 
 
-def _checked(verdict: Verdict, evidence: Evidence) -> CheckedClaim:
+def _checked(row: Row, verdict: Verdict, evidence: Evidence, stated: frozenset[str], counted: _Counted) -> CheckedClaim:
     from surveykit.catalog.figures import parse_figure
 
     ours = verdict.found.value
@@ -251,13 +240,14 @@ def _checked(verdict: Verdict, evidence: Evidence) -> CheckedClaim:
     if ours:
         figure = parse_figure(verdict.claim.printed or "")
         difference = float((figure.low * figure.scale / ours - 1) * 100)
-    setups = tuple(_setups(verdict.claim, evidence)) if verdict.word in NEEDS_EXPLANATION else ()
-    return CheckedClaim(verdict, difference, setups)
+    setups = tuple(_setups(verdict.claim, evidence, stated)) if verdict.word in NEEDS_EXPLANATION else ()
+    key = row.claim.configuration or "", row.on
+    return CheckedClaim(verdict, difference, setups, counted.sizes.get(key), counted.notes[key])
 
 
-def _setups(claim: Claim, evidence: Evidence) -> Iterator[Setup]:
+def _setups(claim: Claim, evidence: Evidence, stated: frozenset[str]) -> Iterator[Setup]:
     quantity = evidence.catalog.quantities.by_id[claim.quantity]
-    names = [name for name, _, _ in evidence.catalog.configurations()]
+    names = [name for name, model in evidence.counts if model == claim.model and name in stated]
     for name in sorted(names, key=lambda name: (name.partition("/")[0] != claim.method, name)):
         for sense in quantity.senses:
             figure = evidence.figure(name, claim.model or "", sense, claim.unit)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from os import fspath
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
 
-from surveykit.api.names import Folder, Names, database_of, loaded, refuse_others, root_of, several
+from pydantic import JsonValue
+
+from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_others, root_of, several
+from surveykit.api.peft import Pefts, model_of, opened_pefts, refuse_to_change
 from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.selection import EVERY
 from surveykit.catalog.staleness import Measure
@@ -24,56 +27,94 @@ if TYPE_CHECKING:
 
 @overload
 def count(
-    method: str, *, model: Folder, config: str | None = ..., trainable_budget: str | int | None = ...,
-    catalog: Folder | None = ...,
+    *, peft: Folder, model: Folder | None = ..., head: int | None = ..., catalog: Folder | None = ...,
 ) -> CountOnModel: ...  # fmt: skip
 @overload
 def count(
-    method: list[str] | tuple[str, ...], *, model: Folder, config: str | None = ...,
-    trainable_budget: str | int | None = ..., catalog: Folder | None = ...,
+    method: str, *, model: Folder, peft: None = ..., config: str | None = ..., trainable_budget: str | int | None = ...,
+    set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ..., roles: Names | None = ...,
+    layers: Layers | None = ..., top_layers: int | None = ..., also_train: Names | None = ..., head: int | None = ...,
+    catalog: Folder | None = ..., **hyper_parameters: JsonValue,
+) -> CountOnModel: ...  # fmt: skip
+@overload
+def count(
+    method: list[str] | tuple[str, ...] = ..., *, model: Folder | None = ...,
+    peft: list[Folder] | tuple[Folder, ...] | None = ..., config: str | None = ...,
+    trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
+    roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ..., also_train: Names | None = ...,
+    head: int | None = ..., catalog: Folder | None = ..., **hyper_parameters: JsonValue,
 ) -> list[CountOnModel]: ...  # fmt: skip
 def count(
-    method: Names, *, model: Folder, config: str | None = None, trainable_budget: str | int | None = None,
-    catalog: Folder | None = None,
+    method: Names = (), *, model: Folder | None = None, peft: Pefts | None = None, config: str | None = None, trainable_budget: str | int | None = None,
+    set: Mapping[str, JsonValue] | None = None, targets: Names | None = None, roles: Names | None = None,
+    layers: Layers | None = None, top_layers: int | None = None, also_train: Names | None = None,
+    head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
 ) -> CountOnModel | list[CountOnModel]:  # fmt: skip
     """What methods train on any model, without its weights.
 
     Args:
         method: a method (its default configuration), method/configuration, or a list of them; `["all"]` is every method.
-        model: a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub.
+        model: a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub; without it, the
+            model that the configurations of PEFT say they were trained on.
+        peft: configurations of PEFT, beside the methods or instead of them: an adapter_config.json, a folder of an adapter,
+            an adapter's name on the hub, or several. Each is counted in our recipe where we have the method, with PEFT's
+            count beside ours where PEFT is installed, else through PEFT's own modules, which the notes say.
         config: of methods that are named alone, this configuration instead of the default.
         trainable_budget: set rank, bottleneck, length… to what trains nearest to this in the last stage: `"0.5%"` of the
             model, `"2M"`, or a number of parameters.
+        set, hyper_parameters: hyper-parameters, `rank=32` or `set={"rank": 32}`, where a method has them; `show` lists
+            them. `{"roles@2": …}` is that of the second edit alone.
+        targets: linear layers that edits go on, as PEFT takes them: `["q_proj", "v_proj"]` (names of modules or ends of
+            their paths), a regular expression on the whole path, or `"all-linear"`.
+        roles: roles of the modules that edits go on, such as `["query", "value"]`, whatever the model calls them.
+        layers: layers of each stack, from 0 or from -1 backwards: `range(12)`, `[0, -1]`, `"0-11"`.
+        top_layers: the last so many layers of each stack.
+        also_train: pretrained modules that are trained and stored too, by name or end of path, such as
+            `["lm_head", "embed_tokens"]`: what PEFT calls `modules_to_save`.
+        head: build the model with a head for so many labels, and train that too.
 
     Returns:
         Numbers of parameters, the model that they are of, and the reason where there are none; a list where several
-        methods are asked for.
+        methods are asked for. The names of configurations say what was changed.
 
     Raises:
-        SurveyError: there is no such method, configuration or model, or the model is of no kind that is supported.
+        SurveyError: there is no such method, configuration, model, hyper-parameter or module, or the model is of no kind
+            that is supported.
         MissingExtra: torch or transformers is not installed.
     """
-    from surveykit.catalog.selection import selected_recipes
-    from surveykit.fit.sizes import parse_budget
+    from surveykit.api.asked import Asked
+    from surveykit.catalog.changes import changes_of
 
     if method == EVERY:
         raise SurveyError("'all' stands for several methods: write ['all']")
-    root, names = root_of(catalog), several(method)
-    asked = None if trainable_budget is None else parse_budget(str(trainable_budget))
-    selected_recipes(root, names, config)  # a wrong name is said before a model is built
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
+    root, methods, files = root_of(catalog), several(method), opened_pefts(peft)
+    refuse_to_change(methods, files, changes, trainable_budget=trainable_budget, config=config)
+    source, asked = model_of(model, files, root), Asked(root, methods, changes, trainable_budget, config)
     from surveykit.engine.on_model import count_on, model_named
 
-    instance = model_named(fspath(model), root).build()
-    recipes = selected_recipes(root, names, config, biases=instance.has_biases)
-    budget = None if asked is None else asked.of(instance.parameters)
-    found = list(count_on(instance, recipes, budget))
-    return found[0] if isinstance(method, str) else found
+    instance = model_named(source, root, head).build()
+    wanted = asked.on(instance)
+    found = list(count_on(instance, wanted.recipes, wanted.budget, wanted.notes))
+    if files:
+        from surveykit.engine.peft import count_peft
+
+        found += [count_peft(instance, file, root) for file in files]
+    one = peft if not methods else method if not files else None
+    return found[0] if isinstance(one, str | PathLike) else found
 
 
 def fit(
-    model: Folder, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
+    model: Folder | None = None, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
     dtype: Dtype = "bfloat16", merge: bool = False, max_overhead: str | None = None,
-    methods: Names | None = None, all: bool = False, catalog: Folder | None = None, watch: Watch = unwatched,
+    methods: Names | None = None, peft: Pefts | None = None, all: bool = False,
+    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
+    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
+    also_train: Names | None = None, head: int | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Answer:  # fmt: skip
     """Which methods can be trained on a model in the memory of a GPU.
 
@@ -86,8 +127,10 @@ def fit(
         dtype: of weights, gradients, activations and optimizer state alike.
         merge: merge after training: only methods that leave no overhead then, unless `max_overhead` allows some.
         max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
-        methods: only these, or method/configuration; without it all.
+        methods: only these, or method/configuration; without it, and without `peft`, all.
+        peft: configurations of PEFT, as of `count`: with our edits where we have the method, else with PEFT's own modules.
         all: every configuration, not only each method's default one.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
 
     Returns:
         Choices, best first: predicted bytes, standing, and what the survey says of each; what cannot be put on the model
@@ -97,6 +140,7 @@ def fit(
         SurveyError: there is no such method or model, or an amount is wrong.
         MissingExtra: torch or transformers is not installed.
     """
+    from surveykit.catalog.changes import changes_of
     from surveykit.fit.answer import will_it_fit
     from surveykit.fit.candidates import Question
     from surveykit.fit.ranking import overhead_kinds
@@ -105,6 +149,10 @@ def fit(
     _refuse_less_than_one(batch=batch, length=length, target_length=target_length)
     refuse_others("dtype", dtype, get_args(Dtype))
     most = max_overhead or ("none" if merge else None)
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
     question = Question(
         memory=gpu_memory if isinstance(gpu_memory, int) else parse_size(gpu_memory),
         batch=batch,
@@ -114,16 +162,30 @@ def fit(
         merge=merge,
         max_overhead=None if most is None else overhead_kinds(most),
     )
+    files = opened_pefts(peft)
+    named = None if methods is None and not files else several(methods or ())
+    if named is not None:
+        refuse_to_change(named, files, changes, trainable_budget=trainable_budget)
+    source = model_of(model, files, root_of(catalog))
     return will_it_fit(
-        loaded(catalog), database_of(catalog), fspath(model), question,
-        methods=None if methods is None else several(methods), every=all, watch=watch,
+        loaded(catalog), database_of(catalog), source, question, methods=named, peft=files, every=all, changes=changes,
+        budget=trainable_budget, watch=watch,
     )  # fmt: skip
 
 
 @overload
 def measure(
-    method: Names, *, model: Folder, backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
-    batch: int = ..., length: int = ..., catalog: Folder | None = ...,
+    *, peft: Pefts, model: Folder | None = ..., batch: int = ..., length: int = ..., head: int | None = ...,
+    catalog: Folder | None = ...,
+) -> list[CostsOnModel]: ...  # fmt: skip
+@overload
+def measure(
+    method: Names, *, model: Folder, peft: Pefts | None = ..., backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
+    batch: int = ..., length: int = ...,
+    trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
+    roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
+    also_train: Names | None = ..., head: int | None = ...,
+    catalog: Folder | None = ..., watch: Watch = ..., **hyper_parameters: JsonValue,
 ) -> list[CostsOnModel]: ...  # fmt: skip
 @overload
 def measure(
@@ -131,19 +193,23 @@ def measure(
     catalog: Folder | None = ..., watch: Watch = ...,
 ) -> Recording: ...  # fmt: skip
 def measure(
-    method: Names = (), *, model: Folder | None = None, backbone: Names = (), all: bool = False,
-    only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256, catalog: Folder | None = None,
-    watch: Watch = unwatched,
+    method: Names = (), *, model: Folder | None = None, peft: Pefts | None = None, backbone: Names = (), all: bool = False,
+    only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256,
+    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
+    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
+    also_train: Names | None = None, head: int | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Recording | list[CostsOnModel]:  # fmt: skip
     """Measure what is stale in a catalog and write it to its folder `measured`; or, with a model, what methods cost there.
 
     Args:
         method: only these, or method/configuration; without it all. With a model they must be named, or be `"all"`.
-        model: as of `count`. Nothing is recorded then.
+        model, peft: as of `count`. Nothing is recorded then.
         backbone: only on these models of the catalog.
         all: also measure again what is recorded and not stale.
         only: `counts` (parameters), `costs` (memory, backward, inference), `trials` (runs on a tiny T5); without it all.
         batch, length: on a model of your own, sequences of a training step, and positions of each.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
 
     Returns:
         What was measured and which files changed; with a model, the costs of each configuration, in bytes and FLOPs.
@@ -153,22 +219,38 @@ def measure(
         CatalogError: the catalog is invalid.
         MissingExtra: torch or transformers is not installed.
     """
-    if model is None:
+    from surveykit.api.asked import Asked
+    from surveykit.catalog.changes import changes_of
+
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
+    if model is None and peft is None:
+        if changes or trainable_budget is not None:
+            raise SurveyError(
+                "what is recorded is the catalog's own: to change configurations, name a model with --model"
+            )
         return _measure_catalog(root_of(catalog), several(method), several(backbone), all, several(only), watch)
-    if not method:
-        raise SurveyError("with --model, name the methods to measure, or `all`")
+    methods, files = several(method), opened_pefts(peft)
+    if not methods and not files:
+        raise SurveyError("with --model, name the methods to measure, or `all`, or a configuration of PEFT with --peft")
     if backbone or all or only:
         raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
     _refuse_less_than_one(batch=batch, length=length)
-    from surveykit.catalog.selection import selected_recipes
-
-    root, names = root_of(catalog), several(method)
-    selected_recipes(root, names)  # a wrong name is said before a model is built
+    refuse_to_change(methods, files, changes, trainable_budget=trainable_budget)
+    root = root_of(catalog)
+    source, asked = model_of(model, files, root), Asked(root, methods, changes, trainable_budget)
     from surveykit.engine.on_model import measure_on, model_named
 
-    blueprint = model_named(fspath(model), root)
-    recipes = selected_recipes(root, names, biases=blueprint.build().has_biases)
-    return list(measure_on(blueprint, recipes, batch=batch, length=length))
+    blueprint = model_named(source, root, head)
+    w = asked.on(blueprint.build())
+    found = list(measure_on(blueprint, w.recipes, batch=batch, length=length, budget=w.budget, notes=w.notes))
+    if files:
+        from surveykit.engine.peft import measure_peft
+
+        found += [measure_peft(blueprint, file, root, batch=batch, length=length) for file in files]
+    return found
 
 
 def _measure_catalog(
@@ -198,7 +280,10 @@ def _measure_catalog(
 def trial(
     method: Names, *, model: Folder, data: Folder | None = None, columns: tuple[str, str] = ("text", "label"),
     label: Names = (), steps: int = 10, batch: int = 8, length: int = 32, rate: float | None = None,
-    catalog: Folder | None = None, watch: Watch = unwatched,
+    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
+    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
+    also_train: Names | None = None, head: int | None = None,
+    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Trials:  # fmt: skip
     """Train, merge, save and reload methods for real, on a folder with weights.
 
@@ -212,6 +297,8 @@ def trial(
         batch: texts in each step.
         length: tokens of a text at most.
         rate: step size of AdamW; without it 0.001, or 0.0001 where that does not lower the loss.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`; labels of
+            a head must be as many as those of the texts.
 
     Returns:
         A row for each configuration: numbers of parameters, losses, bytes of files, differences of outputs, and faults.
@@ -220,12 +307,18 @@ def trial(
         SurveyError: there is no such method, the folder has no weights or tokenizer that fit, or the texts are too few.
         MissingExtra: torch or transformers is not installed.
     """
-    from surveykit.catalog.selection import selected_recipes
+    from surveykit.api.asked import Asked
+    from surveykit.catalog.changes import changes_of
 
     _refuse_less_than_one(steps=steps, batch=batch, length=length)
     if rate is not None and not 0 < rate < float("inf"):
         raise SurveyError(f"rate is {rate}; it must be a number above 0, like 0.001")
-    recipes = dict(selected_recipes(root_of(catalog), several(method)))
+    changes = changes_of(
+        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
+        head=head,
+    )  # fmt: skip
+    asked = Asked(root_of(catalog), several(method), changes, trainable_budget)
+    from surveykit.engine.budget import sized
     from surveykit.engine.train import pretrained_trial, texts
 
     if data is None:
@@ -233,9 +326,11 @@ def trial(
     examples = texts.read(Path(data), columns, several(label))
     rates = pretrained_trial.LEARNING_RATES if rate is None else (rate,)
     weights = pretrained_trial.PretrainedTrial(
-        Path(model), examples, steps=steps, batch=batch, length=length, rates=rates
+        Path(model), examples, steps=steps, batch=batch, length=length, rates=rates, head=head
     )
-    return weights.trials(recipes, watch)
+    wanted = asked.on(weights.instance)
+    recipes = [(name, sized(weights.instance, name, recipe, wanted.budget)[0]) for name, recipe in wanted.recipes]
+    return weights.trials(dict(recipes), watch, wanted.notes)
 
 
 def _refuse_less_than_one(**amounts: int) -> None:

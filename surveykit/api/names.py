@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Folder = str | PathLike[str]
 Names = str | Sequence[str]
+Layers = str | Sequence[int]
+"""`"0-11"`, `"0,3,-1"`, `range(12)`, `[0, 3, -1]`."""
 
 
 def several(names: Names) -> list[str]:

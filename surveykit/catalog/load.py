@@ -14,7 +14,7 @@ from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import Claim, claims
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
-from surveykit.catalog.model_folder import ABOUT, read_model
+from surveykit.catalog.model_folder import read_model
 from surveykit.catalog.models import Model
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
@@ -186,11 +186,9 @@ def _models(loading: Loading) -> dict[str, Model]:
         if not path.is_dir():
             loading.problem(path, "only folders named <id> belong here")
             continue
-        model, document, problems = read_model(path, loading.name(path))
-        loading.problems += problems
-        if model is not None and document is not None:
+        model = read_model(loading, path)
+        if model is not None:
             found[path.name] = model
-            loading.documents[path / ABOUT] = document
     return dict(sorted(found.items()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
 from surveykit.catalog.validation import read_csv, read_yaml
 from surveykit.catalog.yaml12 import Document
-from surveykit.errors import Problem
+from surveykit.errors import Problem, nearest
 from surveykit.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -39,14 +39,11 @@ class Loading:
             self.problems.append(problem)
         return text
 
-    def csv(self, path: Path, record: type[R]) -> list[R]:
-        """The records of a CSV file that must be there."""
-        if not lexists(path):
-            self.problem(path, "this file is missing")
-            return []
+    def csv(self, path: Path, record: type[R]) -> list[R] | None:
+        """The sound records of a CSV file; None, with a problem, where it cannot be read."""
         text = self.text(path)
         if text is None:
-            return []
+            return None
         rows, lines, problems = read_csv(text, self.name(path), record)
         self.problems += problems
         self.rows.update({id(row): (self.name(path), line) for row, line in zip(rows, lines, strict=True)})
@@ -79,6 +76,17 @@ class Loading:
         mark = document.values.get(at) if document and at else None
         line, column = (mark.line, mark.column) if mark else (0, 0)
         self.problems.append(Problem(self.name(path), line, column, message))
+
+    def known(self, path: Path, at: Sequence[str | int], lacks: str, name: str | None, names: Collection[str]) -> bool:
+        """Report a name that is not among those that there are; whether it is, or none was given.
+
+        Args:
+            lacks: what is said of it, such as `no method`.
+        """
+        if name is None or name in names:
+            return True
+        self.problem(path, f"{lacks} '{name}'{nearest(name, names)}", tuple(at))
+        return False
 
     def on(self, row: Record, message: str) -> None:
         """Report a problem of a record of a CSV file."""

@@ -151,7 +151,7 @@ def record(catalog: Catalog, fresh: Iterable[Recorded], run: Run) -> list[Path]:
 def _merged(catalog: Catalog, shelf: Shelf, path: Path, added: list[Any]) -> str:
     measured = {cell_of(row) for row in added}
     there = read_rows(path, shelf.record, Reading(catalog.root)) if path.exists() else None
-    kept = [row for row, _ in there or () if cell_of(row) not in measured]
+    kept = [row for row in there or () if cell_of(row) not in measured]
     return _text(shelf.record, sorted([*kept, *added], key=_order(catalog, shelf)))
 
 
@@ -189,7 +189,7 @@ def tidy(catalog: Catalog) -> list[Path]:
                     continue  # it cannot be read, which the loader tells
                 # Somebody else may have added a method since this catalog was loaded, and have measured it.
                 foreign = path.stem not in catalog.methods and (catalog.root / "methods" / f"{path.stem}.yaml").exists()
-                kept: list[Any] = [row for row, _ in there if foreign or cell_of(row) in wanted]
+                kept: list[Any] = [row for row in there if foreign or cell_of(row) in wanted]
                 used |= {row.run for row in kept}
                 if kept:
                     changed += _write(path, _text(shelf.record, kept))

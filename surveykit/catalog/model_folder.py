@@ -10,48 +10,38 @@ from typing import Any
 from pydantic import ValidationError
 
 from surveykit.catalog.dimensions import read_dimensions
-from surveykit.catalog.files import read_text
+from surveykit.catalog.loading import Loading
 from surveykit.catalog.models import Model, ModelFile
-from surveykit.catalog.validation import read_yaml
-from surveykit.catalog.yaml12 import MAX_DIGITS, Document
+from surveykit.catalog.yaml12 import MAX_DIGITS
 from surveykit.errors import Problem
 from surveykit.record import MODEL_ID_PATTERN
 
 ABOUT, CONFIG = "model.yaml", "config.json"
 
 
-def read_model(folder: Path, file: str) -> tuple[Model | None, Document | None, list[Problem]]:
-    """The model of a folder, the document of its model.yaml, and everything that is wrong with either file.
-
-    Args:
-        file: what the folder is called in a problem.
-    """
+def read_model(loading: Loading, folder: Path) -> Model | None:
+    """The model of a folder; None, with everything that is wrong with either file, where something is."""
     if not re.fullmatch(MODEL_ID_PATTERN, folder.name):
-        message = "the name of a model's folder is its id: lower-case words joined by hyphens or dots"
-        return None, None, [Problem(file, 0, 0, message)]
-    strange = [path for path in sorted(folder.glob("*")) if path.name not in (ABOUT, CONFIG)]
-    problems = [Problem(f"{file}/{path.name}", 0, 0, f"only {CONFIG} and {ABOUT} belong here") for path in strange]
-    text, problem = read_text(folder / ABOUT, f"{file}/{ABOUT}")
-    problems += [problem] if problem else []
-    about, document, found = read_yaml(text, f"{file}/{ABOUT}", ModelFile) if text is not None else (None, None, [])
-    problems += found
-    text, problem = read_text(folder / CONFIG, f"{file}/{CONFIG}")
-    problems += [problem] if problem else []
-    config, found = _read_config(text, f"{file}/{CONFIG}") if text is not None else (None, [])
-    problems += found
+        loading.problem(folder, "the name of a model's folder is its id: lower-case words joined by hyphens or dots")
+        return None
+    before, path = len(loading.problems), folder / CONFIG
+    for strange in sorted(entry for entry in folder.glob("*") if entry.name not in (ABOUT, CONFIG)):
+        loading.problem(strange, f"only {CONFIG} and {ABOUT} belong here")
+    about = loading.required_yaml(folder / ABOUT, ModelFile, f"what {CONFIG} does not say of the model")
+    text = loading.text(path)
+    config, found = _read_config(text, loading.name(path)) if text is not None else (None, [])
+    loading.problems += found
     if about is None or config is None or text is None:
-        return None, document, problems
+        return None
     _, faults = read_dimensions(config, about.counts)
-    problems += [Problem(f"{file}/{CONFIG}", *_place(text, key), message) for key, message in faults]
-    if problems:
-        return None, document, problems
+    loading.problems += [Problem(loading.name(path), *_place(text, key), message) for key, message in faults]
+    if len(loading.problems) > before:
+        return None
     try:
-        return Model.model_validate({**about.model_dump(), "id": folder.name, "config": config}), document, []
+        return Model.model_validate({**about.model_dump(), "id": folder.name, "config": config})
     except ValidationError as error:
-        assert document is not None
-        mark = document.values[("parameters",)]
-        message = str(error.errors()[0]["ctx"]["error"])
-        return None, document, [Problem(f"{file}/{ABOUT}", mark.line, mark.column, message)]
+        loading.problem(folder / ABOUT, str(error.errors()[0]["ctx"]["error"]), ("parameters",))
+        return None
 
 
 def _read_config(text: str, file: str) -> tuple[dict[str, Any] | None, list[Problem]]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from functools import cached_property
 from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from surveykit.catalog.dimensions import Dimensions, read_dimensions
-from surveykit.errors import SurveyError
 from surveykit.record import MODEL_ID_PATTERN, Record
 
 
@@ -55,16 +53,6 @@ class Model(ModelFile):
     def size(self) -> int | None:
         """Number of parameters: as a source states it, else in closed form; None where there is neither."""
         return self.parameters or self._closed_form
-
-    def percent(self, count: int) -> Decimal:
-        """A count of parameters in percent of the bare model's.
-
-        Raises:
-            SurveyError: nothing states how many it has.
-        """
-        if self.size is None:
-            raise SurveyError(f"{self.id}: neither a source nor a formula gives the number of its parameters")
-        return Decimal(count) * 100 / self.size
 
     @property
     def _closed_form(self) -> int | None:

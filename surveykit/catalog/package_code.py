@@ -70,6 +70,7 @@ class PackageCode:
         """
         self._package = package
         self._read: dict[str, _Module] = {}
+        self._imported: dict[str, list[str]] = {}
 
     def digest(self, entries: Iterable[str]) -> str:
         """A checksum over all modules that are reached from some. Raises as `reached`."""
@@ -94,12 +95,18 @@ class PackageCode:
                 continue
             module = self._module(name, by)
             found.add(name)
-            waiting.append((name.rpartition(".")[0], name))
+            waiting += ((other, name) for other in self._imported_by(module))
+        return sorted(found)
+
+    def _imported_by(self, module: _Module) -> list[str]:
+        """The modules of this package that run when one is imported, those that they import left out."""
+        if module.name not in self._imported:
+            found = [module.name.rpartition(".")[0]]
             for imported, taken in module.imports:
                 if imported.partition(".")[0] == self._package.name:
-                    waiting.append((imported, name))
-                    waiting += ((inner, name) for inner in self._modules_among(imported, taken, name))
-        return sorted(found)
+                    found += [imported, *self._modules_among(imported, taken, module.name)]
+            self._imported[module.name] = found
+        return self._imported[module.name]
 
     def _modules_among(self, package: str, taken: Iterable[str], by: str) -> Iterator[str]:
         """Those of the names taken from a package that are modules; the others must be bound in its `__init__`."""
@@ -133,7 +140,7 @@ def _without_type_checking(tree: ast.Module) -> ast.Module:
             self.generic_visit(node)
             return node.orelse if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
 
-    return ast.fix_missing_locations(Runs().visit(tree))  # type: ignore[no-any-return]
+    return Runs().visit(tree)  # type: ignore[no-any-return]
 
 
 def _canonical(node: object) -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from surveykit.catalog.dimensions import Dimensions
-from surveykit.recipes import Edit, Place, Recipe, Role, Stage, Sublayer
+from surveykit.recipes import Place, Recipe, Role, Stage, Sublayer, Where
 from surveykit.recipes.sites import ParameterEdit
 
 Location = Literal[
     "embeddings", "input", "encoder.self", "encoder.feed_forward", "decoder.self", "decoder.cross",
     "decoder.feed_forward", "final", "shared",
 ]  # fmt: skip
-LOCATIONS: tuple[Location, ...] = (
-    "embeddings", "input", "encoder.self", "encoder.feed_forward", "decoder.self", "decoder.cross",
-    "decoder.feed_forward", "final", "shared",
-)  # fmt: skip
+LOCATIONS: tuple[Location, ...] = get_args(Location)
 """In the order of a forward pass; `shared` is what places in several of them have together."""
 _INSIDE: dict[Role, frozenset[Role]] = {
     "attention": frozenset({"query", "key", "value", "attention_output", "position_bias"}),
@@ -97,25 +94,22 @@ def trainable_by_location(recipe: Recipe, model: Dimensions) -> dict[Location, i
     Raises:
         ValueError: the model is no T5, or an edit does not fit its widths.
     """
-    places = t5_places(model)
-    splits = [_stage(stage, places, model.tied) for stage in recipe.stages]
+    splits = [_stage(stage, model) for stage in recipe.stages]
     largest = max(splits, key=lambda split: sum(split.values()))
     return {name: largest[name] for name in LOCATIONS if largest.get(name)}
 
 
-def _stage(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[Location, int]:
+def _stage(stage: Stage, model: Dimensions) -> dict[Location, int]:
     counts: dict[Location, int] = {}
 
     def add(where: Location, entries: int) -> None:
         counts[where] = counts.get(where, 0) + entries
 
-    for chosen in _trained(stage, places, tied).values():
+    for chosen in _trained(stage, t5_places(model), model.tied).values():
         add(location(chosen), _entries(chosen))
     for edit in stage.edits:
         groups: dict[str, list[Place]] = {}
-        found = _places_of(edit, places, tied)
-        for one in found:
-            there = replace(one, places=len(found))
+        for there in _places_of(edit.where, model, isinstance(edit, ParameterEdit)):
             add(location(there), sum(s.numel for s in edit.tensors(there).values() if s.trained))
             groups.setdefault(edit.group(there), []).append(there)
         for members in groups.values():
@@ -125,12 +119,14 @@ def _stage(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[Location
     return counts
 
 
-def _places_of(edit: Edit, places: Iterable[Place], tied: bool) -> list[Place]:
-    """Where an edit goes; one of pretrained tensors goes to each once, however many names it has."""
-    matching = [place for place in places if edit.where.matches(place)]
-    if not isinstance(edit, ParameterEdit):
-        return matching
-    return list({_tensor(place, tied): place for place in reversed(matching) if place.shape}.values())[::-1]
+@lru_cache(maxsize=64)  # the configurations of a method differ in numbers, and go to the same places
+def _places_of(where: Where, model: Dimensions, parameters: bool) -> tuple[Place, ...]:
+    """Where an edit goes; one of pretrained parameters goes to each tensor once, however many names it has."""
+    found = [place for place in t5_places(model) if where.matches(place)]
+    if parameters:
+        by_tensor = {_tensor(place, model.tied): place for place in reversed(found) if place.shape}
+        found = [*by_tensor.values()][::-1]
+    return tuple(replace(place, places=len(found)) for place in found)
 
 
 def _trained(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[_Tensor, Place]:

@@ -27,8 +27,10 @@ class _Judged(Record):
     reason: str = Field(min_length=10)
     """The sentence or figure it rests on, or why there is no value."""
 
-    def _check(self, has_value: bool) -> Self:
-        if (self.status == "known") != has_value:
+    @model_validator(mode="after")
+    def _known_has_value(self) -> Self:
+        (own,) = type(self).model_fields.keys() - _Judged.model_fields.keys()
+        if (self.status == "known") != (getattr(self, own) is not None):
             raise ValueError(f"status '{self.status}' needs {'a' if self.status == 'known' else 'no'} value")
         return self
 
@@ -36,26 +38,14 @@ class _Judged(Record):
 class TypeValue(_Judged):
     value: MethodType | None
 
-    @model_validator(mode="after")
-    def _known_has_value(self) -> Self:
-        return self._check(self.value is not None)
-
 
 class FlagValue(_Judged):
     value: bool | None
-
-    @model_validator(mode="after")
-    def _known_has_value(self) -> Self:
-        return self._check(self.value is not None)
 
 
 class OverheadValue(_Judged):
     kinds: tuple[Overhead, ...] | None
     """Everything that inference costs beyond the backbone; an empty list means nothing."""
-
-    @model_validator(mode="after")
-    def _known_has_value(self) -> Self:
-        return self._check(self.kinds is not None)
 
 
 class Effective(Record):
@@ -167,6 +157,7 @@ class Oracle(Record):
     """The same configuration in a library, whose count the tests compare with ours."""
 
     library: Literal["peft", "adapters"]
+    """Library whose count is compared: peft or adapters."""
     config: str
     """Class name (PEFT), or class name of a configuration (adapters)."""
     arguments: dict[str, JsonValue]
@@ -174,7 +165,7 @@ class Oracle(Record):
     trainable: str | None = None
     """Where the library's count differs from ours: its own formula."""
     differs_because: str | None = None
-    """… and the hyper-parameter or design that makes it differ."""
+    """The hyper-parameter or design that makes it differ."""
 
     @model_validator(mode="after")
     def _difference_has_reason(self) -> Self:
@@ -208,12 +199,14 @@ class Method(Record):
     """An entry of the catalog: one method, and how it is instantiated."""
 
     id: str = Field(pattern=ID_PATTERN)
-    """Same as the file's name: page address and database key."""
+    """Name of its file in catalog/methods: page address and database key."""
     name: str
+    """Name for readers."""
     also_called: tuple[str, ...] = ()
     paper: str
     """Key of the paper in papers.bib."""
     family: Family
+    """Family in the survey's taxonomy."""
     idea: str = Field(min_length=40)
     """One paragraph in our words: what is trained and why."""
     tradeoff: str = Field(min_length=20)
@@ -225,9 +218,9 @@ class Method(Record):
     relations: tuple[Relation, ...] = ()
     implementations: tuple[Implementation, ...] = Field(min_length=1)
     reconstruction: str | None = None
-    """Where the paper leaves the method's shape open: what we filled in. Null when nothing was."""
+    """Where the paper leaves the method's shape open: what we filled in; NULL when nothing was."""
     not_instantiated: str | None = None
-    """Why the engine has no recipe for the method yet; null when it has."""
+    """Why the engine has no recipe for the method yet; NULL when it has."""
     configurations: tuple[Configuration, ...] = ()
 
     @model_validator(mode="after")
@@ -258,11 +251,19 @@ class Paper(Record):
     """An entry of papers.bib."""
 
     key: str
+    """Key of the entry in papers.bib."""
     title: str
+    """Full title of the paper."""
     authors: tuple[str, ...]
-    year: int
+    year: int = Field(ge=1900, le=2100)
+    """Year of publication."""
     venue: str | None
+    """Conference or journal; NULL for a preprint."""
     url: str | None
+    """Address of the paper; NULL where the bibliography gives none."""
     arxiv: str | None
+    """Number at arXiv, such as 2106.09685; NULL where there is none."""
     doi: str | None
+    """Digital object identifier."""
     bibtex: str
+    """The BibTeX entry as it stands in papers.bib."""

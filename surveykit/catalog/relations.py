@@ -8,7 +8,7 @@ from surveykit.catalog import layers
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.model_folder import ABOUT
 from surveykit.catalog.records import Method
-from surveykit.errors import FormulaError, nearest
+from surveykit.errors import FormulaError
 
 if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
@@ -18,23 +18,18 @@ def check_relations(catalog: Catalog, loading: Loading) -> None:
     """Report every name in the files of methods and models that no other file has, and what stands twice."""
     for method in catalog.methods.values():
         path = layers.first(catalog.root, f"methods/{method.id}.yaml")
-        if method.paper not in catalog.papers:
-            hint = nearest(method.paper, catalog.papers)
-            loading.problem(path, f"papers.bib has no '{method.paper}'{hint}", ("paper",))
+        loading.known(path, ("paper",), "papers.bib has no", method.paper, catalog.papers)
         loading.once(path, ("also_called",), method.also_called)
         loading.once(path, ("relations",), [(r.kind, r.method) for r in method.relations])
         for i, relation in enumerate(method.relations):
-            if relation.method not in catalog.methods:
-                hint = nearest(relation.method, catalog.methods)
-                loading.problem(path, f"no method '{relation.method}'{hint}", ("relations", i, "method"))
+            loading.known(path, ("relations", i, "method"), "no method", relation.method, catalog.methods)
         for i, configuration in enumerate(method.configurations):
             loading.once(path, ("configurations", i, "also_on"), configuration.also_on)
             for j, model in enumerate(configuration.also_on):
-                if model not in catalog.models:
-                    hint = nearest(model, catalog.models)
-                    loading.problem(path, f"no model '{model}'{hint}", ("configurations", i, "also_on", j))
+                loading.known(path, ("configurations", i, "also_on", j), "no model", model, catalog.models)
         _check_formulas(method, catalog, loading)
-    _check_judging(catalog, loading)
+    path, setting = layers.first(catalog.root, "quantities.yaml"), catalog.quantities.judging.setting
+    loading.known(path, ("judging", "setting"), "no setting", setting, catalog.settings)
     _check_papers(catalog, loading)
 
 
@@ -53,27 +48,13 @@ def _check_formulas(method: Method, catalog: Catalog, loading: Loading) -> None:
                 break
 
 
-def _check_judging(catalog: Catalog, loading: Loading) -> None:
-    """What quantities.yaml and settings.yaml name is there, as far as the catalog is whole enough to need it."""
-    path = layers.first(catalog.root, "quantities.yaml")
-    judging = catalog.quantities.judging
-    if judging.setting not in catalog.settings:
-        hint = nearest(judging.setting, catalog.settings)
-        loading.problem(path, f"no setting '{judging.setting}'{hint}", ("judging", "setting"))
-
-
 def _check_papers(catalog: Catalog, loading: Loading) -> None:
     """Every paper that something names is in the bibliography, and every entry of the own bibliography is named."""
     cited = {method.paper for method in catalog.methods.values()}
     for model in catalog.models.values():
-        if model.paper is None:
-            continue
-        cited.add(model.paper)
-        if model.paper not in catalog.papers:
-            path = layers.first(catalog.root, f"models/{model.id}/{ABOUT}")
-            loading.problem(
-                path, f"papers.bib has no '{model.paper}'{nearest(model.paper, catalog.papers)}", ("paper",)
-            )
+        cited.add(model.paper or "")
+        path = layers.first(catalog.root, f"models/{model.id}/{ABOUT}")
+        loading.known(path, ("paper",), "papers.bib has no", model.paper, catalog.papers)
     for folder in catalog.sources.values():
         cited |= {citation.key for citation in folder.citations} | {folder.source.paper or ""}
     own = loading.root / "papers.bib"

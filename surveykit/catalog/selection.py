@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.files import read_text
+from surveykit.catalog.loading import Loading
 from surveykit.catalog.model_folder import read_model
 from surveykit.catalog.models import Model
 from surveykit.catalog.records import Method
@@ -96,10 +97,27 @@ def catalogued_model(root: Path, name: str) -> Model | None:
     folder = layers.first(root, f"models/{name}") if re.fullmatch(MODEL_ID_PATTERN, name) else root
     if folder == root or not folder.is_dir():
         return None
-    model, _, problems = read_model(folder, layers.name_of(root, folder))
+    loading = Loading(root)
+    model = read_model(loading, folder)
     if model is None:
-        raise CatalogError(problems)
+        raise CatalogError(loading.problems)
     return model
+
+
+def catalogued_checkpoint(root: Path, checkpoint: str) -> str | None:
+    """The id of the model whose weights are published under this name; None where the catalog has none.
+
+    Args:
+        checkpoint: as the hub calls it; old names have no owner (`bert-base-uncased`).
+    """
+    owner = "" if "/" in checkpoint else "(?:[^/]*/)?"
+    for name, folder in layers.entries(root, "models").items():
+        text, _ = read_text(folder / "model.yaml", name)
+        if re.search(
+            rf"^checkpoint: *[\"']?{owner}{re.escape(checkpoint)}[\"']? *$", text or "", re.MULTILINE | re.IGNORECASE
+        ):
+            return name
+    return None
 
 
 def _ids(root: Path) -> list[str]:

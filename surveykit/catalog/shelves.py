@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surveykit.catalog import layers
-from surveykit.catalog.files import read_text
+from surveykit.catalog.loading import Loading, R
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
 from surveykit.catalog.staleness import Measure
-from surveykit.catalog.validation import read_csv
-from surveykit.errors import Problem
 
 if TYPE_CHECKING:
     from surveykit.catalog.load import Catalog
@@ -46,23 +44,16 @@ SHELVES = (
 RUNS = "runs.csv"
 
 
-@dataclass
-class Reading:
-    """Files of a catalog that are read, and the problems that were met."""
+class Reading(Loading):
+    """Reads files that are written again where they cannot be read."""
 
-    root: Path
-    problems: list[Problem] = field(default_factory=list)
-
-    def name(self, path: Path) -> str:
-        """What a file is called in a problem."""
-        return layers.name_of(self.root, path)
-
-    def text(self, path: Path) -> str | None:
-        """The text of a file; None, with a problem, where it cannot be read."""
-        text, problem = read_text(path, self.name(path))
-        if problem is not None:
-            self.problems.append(problem._replace(message=problem.message + AGAIN))
-        return text
+    def csv(self, path: Path, record: type[R]) -> list[R] | None:
+        """The sound rows of a file. What is wrong with the whole of it, its header included, is told with a way out."""
+        known = len(self.problems)
+        rows = super().csv(path, record)
+        new = self.problems[known:]
+        self.problems[known:] = [p._replace(message=p.message + AGAIN * (rows is None or p.line == 1)) for p in new]
+        return rows
 
 
 def method_of(configuration: str) -> str:
@@ -79,65 +70,50 @@ def measured_fields(catalog: Catalog, reading: Reading, *, related: bool) -> dic
         related: whether the rest is sound, so that rows can be put to it.
     """
     runs: dict[str, Run] = {}
-    found: dict[Shelf, list[tuple[Any, Problem]]] = {shelf: [] for shelf in SHELVES}
+    found: dict[Shelf, list[Any]] = {shelf: [] for shelf in SHELVES}
     for layer in layers.layers(catalog.root):
         folder = layer / "measured"
         runs = {**{run.run: run for run in read_runs(folder, reading)}, **runs}
         rows = {shelf: list(_rows_on(folder, shelf, reading)) for shelf in SHELVES}
-        named = {row.run for of_shelf in rows.values() for row, _ in of_shelf}
+        named = {row.run for of_shelf in rows.values() for row in of_shelf}
         if not named <= runs.keys():  # perhaps it was written just now, with its rows
             runs |= {run.run: run for run in read_runs(folder, Reading(reading.root))}
         for shelf, of_shelf in rows.items():
-            known = {_place(row, shelf) for row, _ in found[shelf]}
-            found[shelf] += [row for row in of_shelf if _place(row[0], shelf) not in known]
+            known = {_place(row, shelf) for row in found[shelf]}
+            found[shelf] += [row for row in of_shelf if _place(row, shelf) not in known]
     if related:
         names = {*(name for name, _, _ in catalog.configurations()), *catalog.variations}
         for shelf, rows_found in found.items():
             found[shelf] = [row for row in rows_found if _is_related(row, catalog, names, runs, reading)]
-    return {"runs": runs, **{shelf.field: tuple(row for row, _ in rows) for shelf, rows in found.items()}}
+    return {"runs": runs, **{shelf.field: tuple(rows) for shelf, rows in found.items()}}
 
 
 def _place(row: Any, shelf: Shelf) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in shelf.record.identity)
 
 
-def _rows_on(folder: Path, shelf: Shelf, reading: Reading) -> Iterator[tuple[Any, Problem]]:
+def _rows_on(folder: Path, shelf: Shelf, reading: Reading) -> Iterator[Any]:
     for path in sorted((folder / shelf.folder).glob("*.csv")):
         yield from read_rows(path, shelf.record, reading) or ()
 
 
-def read_rows(path: Path, record: type[Recorded], reading: Reading) -> list[tuple[Any, Problem]] | None:
-    """The sound rows of a file, each with its place, to which a message can be added; None where it cannot be read.
-
-    A row stands in the file of its method.
-    """
-    text, name = reading.text(path), reading.name(path)
-    if text is None:
-        return None
-    rows, lines, problems = read_csv(text, name, record)
-    reading.problems += [p._replace(message=p.message + AGAIN) if p.line == 1 else p for p in problems]
-    found = []
-    for row, line in zip(rows, lines, strict=True):
-        place = Problem(name, line, 1, "")
-        if record is not Run and method_of(row.configuration) != path.stem:  # type: ignore[attr-defined]
-            message = f"'{row.configuration}' does not belong in this file{AGAIN}"  # type: ignore[attr-defined]
-            reading.problems.append(place._replace(message=message))
-        else:
-            found.append((row, place))
-    return found
+def read_rows(path: Path, record: type[Recorded], reading: Reading) -> list[Any] | None:
+    """The sound rows of a file of one method; None where it cannot be read."""
+    rows: list[Any] | None = reading.csv(path, record)
+    astray = [row for row in rows or () if method_of(row.configuration) != path.stem]
+    for row in astray:
+        reading.on(row, f"'{row.configuration}' does not belong in this file{AGAIN}")
+    return rows and [row for row in rows if row not in astray]
 
 
 def read_runs(folder: Path, reading: Reading) -> list[Run]:
     """What runs.csv says; nothing where it is missing, which is a problem only for rows that name a run."""
     path = folder / RUNS
-    return [run for run, _ in read_rows(path, Run, reading) or ()] if lexists(path) else []
+    return reading.csv(path, Run) or [] if lexists(path) else []
 
 
-def _is_related(
-    found: tuple[Any, Problem], catalog: Catalog, names: set[str], runs: dict[str, Run], reading: Reading
-) -> bool:
+def _is_related(row: Any, catalog: Catalog, names: set[str], runs: dict[str, Run], reading: Reading) -> bool:
     """Whether what a row speaks of is there; else that is a problem."""
-    row, place = found
     faults = []
     if row.configuration not in names:
         faults.append(f"measures '{row.configuration}', which is not in the catalog")
@@ -145,5 +121,6 @@ def _is_related(
         faults.append(f"measures on '{row.backbone}', which is not in the catalog")
     if row.run not in runs:
         faults.append(f"names the run '{row.run}', which {RUNS} lacks")
-    reading.problems += [place._replace(message=fault + AGAIN) for fault in faults]
+    for fault in faults:
+        reading.on(row, fault + AGAIN)
     return not faults

@@ -83,7 +83,7 @@ def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
     checks = loading.yaml(folder / "data_checks.yaml", DataChecks)
 
     def rows(name: str, record: type[R]) -> tuple[R, ...]:
-        return tuple(loading.csv(folder / name, record)) if lexists(folder / name) else ()
+        return tuple(loading.csv(folder / name, record) or ()) if lexists(folder / name) else ()
 
     lists = (
         rows("said.csv", Said),

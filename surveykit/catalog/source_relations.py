@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,18 +64,12 @@ class _Checking:
             self._explanation(i, explanation)
         self._lists()
 
-    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, known: object) -> bool:
-        """Report a name that is not there; whether it is."""
-        names = list(known)  # type: ignore[call-overload]
-        if name is None or name in names:
-            return True
-        self.loading.problem(self.path(file), f"no {what} '{name}'{nearest(name, names)}", at)
-        return False
+    def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, names: Collection[str]) -> bool:
+        return self.loading.known(self.path(file), at, f"no {what}", name, names)
 
     def _source(self) -> None:
         source = self.folder.source
-        if source.paper is not None:
-            self._known("source.yaml", ("paper",), "entry of papers.bib", source.paper, self.catalog.papers)
+        self._known("source.yaml", ("paper",), "entry of papers.bib", source.paper, self.catalog.papers)
         for method in source.sections:
             self._known("source.yaml", ("sections", method), "method", method, self.catalog.methods)
 
@@ -143,34 +138,28 @@ class _Checking:
         return None
 
     def _explanation(self, i: int, explanation: Explanation) -> None:
-        at = ("explanations", i)
+        at, known = ("explanations", i), partial(self._known, "explanations.yaml")
+        every = {*self.names, *self.catalog.variations}
         if explanation.table in self.folder.unread:
             return
-        if not self._known("explanations.yaml", (*at, "table"), "table", explanation.table, self.folder.tables):
+        if not known((*at, "table"), "table", explanation.table, self.folder.tables):
             return
         table = self.folder.tables[explanation.table]
         labels = {cells[table.meaning.row] for cells in table.rows} if table.meaning.row else set()
-        if not self._known("explanations.yaml", (*at, "row"), "row", explanation.row, labels):
+        if not known((*at, "row"), "row", explanation.row, labels):
             return
         for j, quoted in enumerate(explanation.figures):
             where = (*at, "figures", j)
-            self._known("explanations.yaml", (*where, "model"), "model", quoted.model, self.catalog.models)
+            known((*where, "model"), "model", quoted.model, self.catalog.models)
             for column, figure in quoted.printed.items():
-                if self._known(
-                    "explanations.yaml", (*where, "printed", column), "column", column, table.meaning.columns
-                ):
+                if known((*where, "printed", column), "column", column, table.meaning.columns):
                     self._quoted((*where, "printed", column), explanation, quoted.model, column, figure)
         setup = explanation.fits_setup
         if setup is not None:
-            every = {*self.names, *self.catalog.variations}
-            self._known(
-                "explanations.yaml", (*at, "fits_setup", "configuration"), "configuration", setup.configuration, every
-            )
-            self._known("explanations.yaml", (*at, "fits_setup", "model"), "model", setup.model, self.catalog.models)
+            known((*at, "fits_setup", "configuration"), "configuration", setup.configuration, every)
+            known((*at, "fits_setup", "model"), "model", setup.model, self.catalog.models)
         for j, name in enumerate(explanation.tried):
-            self._known(
-                "explanations.yaml", (*at, "tried", j), "configuration", name, {*self.names, *self.catalog.variations}
-            )
+            known((*at, "tried", j), "configuration", name, every)
         self._is_fair(at, explanation)
 
     def _quoted(

@@ -34,8 +34,9 @@ class Source(Record):
     """source.yaml: what the source is, and how it was read."""
 
     name: str
-    """As sentences call it."""
+    """What sentences call it."""
     kind: Literal["survey", "paper", "benchmark", "documentation", "draft"]
+    """survey, paper, benchmark, documentation or draft."""
     paper: str | None = None
     """Key of the source in papers.bib."""
     repository: Repository | None = None
@@ -44,6 +45,7 @@ class Source(Record):
     read: str = Field(min_length=10)
     """How it was read, and what is doubtful about the text."""
     tier: Tier
+    """printed: its figures are claims; measured_elsewhere: it measured them itself."""
     sections: Mapping[str, str] = {}
     """Where the source describes methods: number of the section by id of the method."""
 
@@ -202,6 +204,7 @@ class Explanation(Record):
     figures: tuple[QuotedFigures, ...] = Field(min_length=1)
     """The printed figures that differ; a figure that changes in the table loses its explanation."""
     cause: Cause
+    """Kind of cause of the difference."""
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
     innocent: str | None = Field(default=None, min_length=20)
@@ -250,7 +253,7 @@ class Explanation(Record):
 
     @property
     def name(self) -> str:
-        """What a second reader signs: row and models."""
+        """What a second reader signs: the row and its models."""
         if self.models:
             return f"{self.row} on {' '.join(self.models)}"
         return f"{self.table}, {self.row}, {' '.join(column for quoted in self.figures for column in quoted.printed)}"

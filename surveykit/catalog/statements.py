@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from surveykit.record import ID_PATTERN, MOST, Record
+from surveykit.record import ID_PATTERN, MOST, InDatabase, PaperKey, Record
 
 
 class Citation(Record):
     """How often a section of the source cites a paper."""
 
-    identity = ("key", "section")
+    identity: ClassVar[tuple[str, ...]] = ("key", "section")
 
-    key: str
+    key: PaperKey
+    """Key of the paper, as in paper.key."""
     section: str
+    """Section of the source, as numbered there."""
     times: int = Field(ge=1, le=MOST)
+    """Number of citations in that section."""
 
 
 class Said(Record):
     """A fact that stands in the text rather than in a table."""
 
-    identity = ("topic", "locator", "printed")
+    identity: ClassVar[tuple[str, ...]] = ("topic", "locator", "printed")
 
     topic: str
     """What it is a fact about; places that speak of one thing share a topic."""
     locator: str
-    """Where it stands. A place may have several lines of one topic, like the rates of a sweep."""
+    """Where it stands."""  # a place may have several lines of one topic, like the rates of a sweep
     printed: str
     """As printed: a figure, or a few words."""
-    value: str | None = Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$")
-    """A figure as a number, in units; null for words."""
+    value: Annotated[str | None, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$"), InDatabase(type="DOUBLE")]
+    """A figure as a number, in units; NULL for words."""
 
 
 class Missing(Record):
     """Something the source has and the text we used lacks."""
 
-    identity = ("what",)
+    identity: ClassVar[tuple[str, ...]] = ("what",)
 
     what: str
+    """The part that is missing."""
     locator: str
+    """Where it would stand."""
     reason: str = Field(min_length=10)
+    """What the text we used has instead."""
 
 
 class Reading(Record):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn, Protocol
 
+    from surveykit.engine.on_model import CostsOnModel, CountOnModel
+
     class Command(Protocol):
         """What every module of surveykit.commands has."""
 
@@ -83,6 +85,99 @@ def add_model(parser: argparse._ActionsContainer, *, required: bool = False) -> 
     """The option that names a model."""
     where = "a folder with a config.json, such a file, a backbone's id in the catalog, or a name on the hub"
     parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=where)
+
+
+def add_peft(parser: argparse._ActionsContainer) -> None:
+    """The option that names configurations of PEFT."""
+    parser.add_argument(
+        "--peft", action="append", metavar="FILE|DIR|HUB_ID",
+        help="a configuration of PEFT: an adapter_config.json, a folder with one, or an adapter on the hub; may be repeated; "
+        "without --model, the model is the one that it was trained on",
+    )  # fmt: skip
+
+
+CHANGES = ("set", "targets", "roles", "layers", "top_layers", "also_train", "head")
+"""Arguments that say what is changed in configurations; the functions of surveykit.api take them by these names."""
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """Options that change hyper-parameters of configurations, and where their edits go."""
+    group = parser.add_argument_group(
+        "changes of the configurations, which their printed names tell (`surveykit show METHOD` lists hyper-parameters)"
+    )
+    group.add_argument(
+        "--set", action="append", metavar="NAME=VALUE", type=_assignment,
+        help="a hyper-parameter, such as rank=32 or alpha=64, in the methods that have it; may be repeated",
+    )  # fmt: skip
+    group.add_argument(
+        "--targets", metavar="NAMES|REGEX|all-linear",
+        help="linear layers that edits go on, as PEFT takes them: q_proj,v_proj (ends of their paths), a regular "
+        "expression on the whole path, or all-linear",
+    )  # fmt: skip
+    group.add_argument(
+        "--roles", metavar="ROLES", help="roles that edits go on, whatever the model's names: query,value"
+    )
+    group.add_argument(
+        "--layers",
+        metavar="LAYERS",
+        help="layers of each stack: 0-11, or 0,3,-1 (write --layers=-2,-1 for the last two)",
+    )
+    group.add_argument("--top-layers", type=positive, metavar="N", help="the last N layers of each stack")
+    group.add_argument(
+        "--also-train", metavar="NAMES",
+        help="pretrained modules that are trained and stored too, as PEFT's modules_to_save: lm_head,embed_tokens",
+    )  # fmt: skip
+    group.add_argument("--head", type=positive, metavar="LABELS", help="give the model a head of so many labels")
+
+
+def changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was typed of `add_changes`, as keyword arguments.
+
+    Raises:
+        SurveyError: a hyper-parameter is set twice.
+    """
+    from surveykit.errors import SurveyError
+
+    set_: dict[str, Any] = {}
+    for name, value in arguments.set or ():
+        if name in set_:
+            raise SurveyError(f"--set {name} is given twice")
+        set_[name] = value
+    return {name: getattr(arguments, name) for name in CHANGES} | {"set": set_}
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    from surveykit.catalog.variations import typed
+
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise argparse.ArgumentTypeError(f"'{text}' sets nothing; write a name and a value, like rank=32")
+    return name.strip(), typed(value)
+
+
+def notes(rows: Sequence[CountOnModel] | Sequence[CostsOnModel]) -> list[str]:
+    """What has to be said of rows, each once: of one of several, behind its name."""
+    every = [row.model.notes for row in rows]
+    common = [note for note in every[0] if all(note in others for others in every)]
+    apart = [f"{row.configuration}: {note}" for row in rows for note in row.model.notes if note not in common]
+    return [*common, *apart]
+
+
+def add_budget(parser: argparse._ActionsContainer) -> None:
+    """The option that sizes methods."""
+    budget = "set rank, bottleneck, length… to what trains nearest to 0.5%% of the model, or to 2M parameters, in the last stage"
+    parser.add_argument("--trainable-budget", metavar="0.5%|2M", type=_budget, help=budget)
+
+
+def _budget(text: str) -> str:
+    from surveykit.errors import SurveyError
+    from surveykit.fit.sizes import parse_budget
+
+    try:
+        parse_budget(text)
+    except SurveyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def add_sample(parser: argparse.ArgumentParser) -> None:

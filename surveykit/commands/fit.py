@@ -6,7 +6,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from surveykit import output
-from surveykit.commands.arguments import Progress, add_model, positive, terminal_width
+from surveykit.commands.arguments import (
+    Progress,
+    add_budget,
+    add_changes,
+    add_model,
+    add_peft,
+    changes,
+    positive,
+    terminal_width,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +25,12 @@ if TYPE_CHECKING:
     from surveykit.fit.ranking import Choice
 
 SHOWN = ("configuration", "standing", "peak_gb", "weights_gb", "optimizer_gb", "gradients_activations_gb", "least_gb",
-         "batch_that_fits", "trainable_percent", "stored_bytes", "overhead", "overhead_merged", "score", "score_caveat",
+         "batch_that_fits", "trainable_percent", "size", "stored_bytes", "overhead", "overhead_merged", "score", "score_caveat",
          "table5_memory_gb", "evaluated")  # fmt: skip
 COLUMNS = ("configuration", "method", "standing", "peak_bytes", "weights_bytes", "optimizer_bytes",
            "gradients_activations_bytes", "least_bytes", "batch_that_fits", "trainable", "trainable_percent",
            "trainable_last_stage", "trainable_last_stage_percent", "stored_bytes", "overhead", "overhead_merged",
-           "flops_percent", "merged_flops_percent", "score", "score_on", "score_of", "score_caveat", "table5_memory_gb",
+           "size", "flops_percent", "merged_flops_percent", "score", "score_on", "score_of", "score_caveat", "table5_memory_gb",
            "table5_memory_batch", "evaluated", "is_reconstruction")  # fmt: skip
 
 _EPILOG = """\
@@ -29,13 +38,16 @@ examples:
   surveykit fit --model t5-3b --gpu-memory 24GB --batch 8 --length 512 --merge
   surveykit fit --model t5-large --gpu-memory 16GiB --batch 4 --length 256 --methods lora ia3 --all
   surveykit fit --model t5-base --gpu-memory 8GB --batch 16 --length 128 --max-overhead ffn --format json
+  surveykit fit --model llama-3.2-3b --gpu-memory 24GB --batch 4 --length 512 --methods lora --set rank=64 --targets all-linear
+  surveykit fit --peft path/to/adapter_config.json --gpu-memory 24GB --batch 4 --length 512
 
 exit codes: 0 something fits, or is tight; 1 nothing fits as traced; 2 wrong usage or invalid catalog"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = _EPILOG
-    add_model(parser, required=True)
+    add_model(parser)
+    add_peft(parser)
     parser.add_argument(
         "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes each), 24GiB (2^30), 80000MB…"
     )
@@ -56,6 +68,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these, or method/configuration")
     parser.add_argument("--all", action="store_true", help="every configuration, not only each method's default one")
+    add_budget(parser)
+    add_changes(parser)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -68,9 +82,9 @@ def run(arguments: Namespace) -> int:
     a, started = arguments, perf_counter()
     with Progress(quiet=a.quiet) as watch:
         answer = fit(
-            a.model, gpu_memory=a.gpu_memory, batch=a.batch, length=a.length, target_length=a.target_length,
+            a.model, peft=a.peft, gpu_memory=a.gpu_memory, batch=a.batch, length=a.length, target_length=a.target_length,
             dtype=a.dtype, merge=a.merge, max_overhead=a.max_overhead, methods=a.methods, all=a.all, catalog=a.catalog,
-            watch=watch,
+            trainable_budget=a.trainable_budget, watch=watch, **changes(a),
         )  # fmt: skip
     show(answer, a.format)
     print(f"traced {answer.asked} configurations in {perf_counter() - started:.0f} s", file=sys.stderr)
@@ -123,6 +137,7 @@ def _fields(choice: Choice) -> dict[str, object]:
         "trainable_last_stage": c.trainable_last_stage,
         "trainable_last_stage_percent": c.trainable_last_stage_percent,
         "stored_bytes": c.stored_bytes,
+        "size": c.size,
         "overhead": c.overhead,
         "overhead_merged": c.overhead_merged,
         "flops_percent": c.flops_percent,

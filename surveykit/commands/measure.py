@@ -6,11 +6,21 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from surveykit import output
-from surveykit.commands.arguments import Progress, add_model, positive, terminal_width
+from surveykit.commands.arguments import (
+    Progress,
+    add_budget,
+    add_changes,
+    add_model,
+    add_peft,
+    changes,
+    notes,
+    positive,
+    terminal_width,
+)
 
 COLUMNS = ("configuration", "peak_bfloat16", "peak_float32", "blocks", "blocks_backward", "blocks_input_gradient",
            "forward_flops", "backward_flops", "inference_flops", "merged_flops", "bare_flops", "overhead",
-           "overhead_merged", "reason")  # fmt: skip
+           "overhead_merged", "size", "reason")  # fmt: skip
 MOST_FAULTS = 10
 """Faults of catalog/measured that are shown; the rest is counted."""
 
@@ -26,13 +36,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     own = parser.add_argument_group("on a model of your own: costs are printed, nothing is recorded")
     add_model(own)
+    add_peft(own)
     own.add_argument("--batch", type=positive, default=1, metavar="N", help="sequences of a training step (default: 1)")
     own.add_argument("--length", type=positive, default=256, metavar="N", help="positions of each (default: 256)")
+    add_budget(own)
+    add_changes(parser)
     own.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
 
 def run(arguments: Namespace) -> int:
-    return _run_on_model(arguments) if arguments.model is not None else _run_on_catalog(arguments)
+    asked = (
+        arguments.model,
+        arguments.peft,
+        arguments.trainable_budget,
+        *(value or None for value in changes(arguments).values()),
+    )
+    recorded = all(value is None for value in asked)  # the function says that changes need a model
+    return _run_on_catalog(arguments) if recorded else _run_on_model(arguments)
 
 
 def _run_on_model(arguments: Namespace) -> int:
@@ -40,13 +60,13 @@ def _run_on_model(arguments: Namespace) -> int:
 
     a = arguments
     found = measure(
-        a.method, model=a.model, backbone=a.backbone or (), all=a.all, only=a.only or (), batch=a.batch, length=a.length,
-        catalog=a.catalog,
+        a.method, model=a.model, peft=a.peft, backbone=a.backbone or (), all=a.all, only=a.only or (), batch=a.batch, length=a.length,
+        catalog=a.catalog, trainable_budget=a.trainable_budget, **changes(a),
     )  # fmt: skip
     model = found[0].model
     described = f"{model.name}: a step of {a.batch} × {a.length} positions; {found[0].loss}"
     readable = a.format in ("table", "markdown")
-    print("\n".join([described, *model.notes]), file=sys.stdout if readable else sys.stderr)
+    print("\n".join([described, *notes(found)]), file=sys.stdout if readable else sys.stderr)
     rows = [[getattr(row, column) for column in COLUMNS] for row in found]
     columns, rows = output.without_empty(COLUMNS, rows) if readable else (COLUMNS, rows)
     print(output.render(columns, rows, a.format, terminal_width()))

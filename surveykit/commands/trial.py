@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from surveykit import output
-from surveykit.commands.arguments import Progress, positive, terminal_width
+from surveykit.commands.arguments import Progress, add_budget, add_changes, changes, positive, terminal_width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     rate = "step size of AdamW (default: 0.001, or 0.0001 where that does not lower the loss)"
     parser.add_argument("--rate", type=_rate, metavar="R", help=rate)
+    add_budget(parser)
+    add_changes(parser)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -67,7 +69,7 @@ def run(arguments: Namespace) -> int:
     with Progress(quiet=a.quiet) as watch:
         found = trial(
             a.method, model=a.model, data=a.data, columns=a.columns, label=a.label or (), steps=a.steps, batch=a.batch,
-            length=a.length, rate=a.rate, catalog=a.catalog, watch=watch,
+            length=a.length, rate=a.rate, catalog=a.catalog, watch=watch, trainable_budget=a.trainable_budget, **changes(a),
         )  # fmt: skip
     for line in (*found.notes, *_described(found)):
         print(line, file=sys.stderr)

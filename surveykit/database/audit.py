@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from surveykit.errors import QueryError, SurveyError, nearest
 
 ROWS_KEPT = 200
 """Rows of a data check that are stored; all are counted."""
+
+MOST_ROWS_STORED = 100_000
+"""A view with more rows is computed anew for each query that reads it."""
 
 LONGEST_SECONDS = 20
 """A query of the catalog that runs longer has failed; the bundled ones take milliseconds."""
@@ -105,15 +109,38 @@ def results(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Iterator
     fails is a result with its error.
     """
     names = readable(connection)
-    readings: list[Row] = [
-        StatementResult(statement=statement.id, position=position, **_reading(connection, reading.sql, names))
-        for folder in catalog.sources.values()
-        for statement in folder.statements
-        for position, reading in enumerate(statement.readings, start=1)
-    ]
-    yield StatementResult, readings
-    checks = [check for folder in catalog.sources.values() for check in folder.data_checks]
-    yield DataCheckResult, [DataCheckResult(data_check=c.id, **_check(connection, c.sql, names)) for c in checks]
+    asked = [folder for folder in catalog.sources.values() if folder.statements or folder.data_checks]
+    with _computed(connection, [path.stem for folder in asked for path in folder.views]):
+        readings: list[Row] = [
+            StatementResult(statement=statement.id, position=position, **_reading(connection, reading.sql, names))
+            for folder in catalog.sources.values()
+            for statement in folder.statements
+            for position, reading in enumerate(statement.readings, start=1)
+        ]
+        yield StatementResult, readings
+        checks = [check for folder in catalog.sources.values() for check in folder.data_checks]
+        yield DataCheckResult, [DataCheckResult(data_check=c.id, **_check(connection, c.sql, names)) for c in checks]
+
+
+@contextmanager
+def _computed(connection: duckdb.DuckDBPyConnection, views: Iterable[str]) -> Iterator[None]:
+    """Views are temporary tables of the same names meanwhile, which come first: hundreds of queries read the same few."""
+    tables = [view for view in views if _compute(connection, view)]
+    try:
+        yield
+    finally:
+        for table in tables:
+            connection.execute(f"DROP TABLE temp.{table}")
+
+
+def _compute(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
+    """Whether a view could be stored, all of it. One that fails does so again in the queries that read it."""
+    with suppress(duckdb.Error, QueryError), _in_time(connection):
+        connection.execute(f"CREATE TEMP TABLE {view} AS FROM {view} LIMIT {MOST_ROWS_STORED}")
+        if connection.execute(f"SELECT count(*) FROM temp.{view}").fetchall() < [(MOST_ROWS_STORED,)]:
+            return True
+        connection.execute(f"DROP TABLE temp.{view}")
+    return False
 
 
 def _reading(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dict[str, Any]:
@@ -141,12 +168,19 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dic
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
     """The tables and views that a query reads, and its rows."""
     read = check_statement(connection, sql, names)
-    clock = threading.Timer(LONGEST_SECONDS, connection.interrupt)
-    clock.start()
-    try:
+    with _in_time(connection):
         found = connection.execute(sql)
         columns = [column[0] for column in found.description or []]
         return read, [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+@contextmanager
+def _in_time(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Stop a query that takes too long. Raises QueryError where it did."""
+    clock = threading.Timer(LONGEST_SECONDS, connection.interrupt)
+    clock.start()
+    try:
+        yield
     except duckdb.InterruptException:
         raise QueryError(f"stopped after {LONGEST_SECONDS} seconds") from None
     finally:

@@ -31,6 +31,7 @@ def build(catalog: Catalog, path: Path) -> None:
     try:
         with new_file(path) as beside, connect(beside) as connection:
             fill(connection, catalog)
+            connection.execute("CHECKPOINT")  # when it is closed, DuckDB says nothing of what it cannot write
     except CANNOT_WRITE as error:
         raise SurveyError(f"the database {path} cannot be written: {' '.join(str(error).split())}") from None
 

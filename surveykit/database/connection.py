@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 CANNOT_WRITE = (OSError, duckdb.IOException, duckdb.FatalException, duckdb.TransactionException)
 """What is raised where a file cannot be written; the last two, where a disk is full at the end of a transaction."""
-_NO_SPILLING: dict[str, Setting] = {"temp_directory": ""}
-"""Without a folder for it DuckDB cannot move data out of memory to the disk; `max_temp_directory_size` does not stop it."""
+_ALWAYS: dict[str, Setting] = {"temp_directory": "", "default_block_size": 16384}
+"""Without a folder for it DuckDB cannot move data out of memory to the disk; `max_temp_directory_size` does not stop it.
+Most tables are small, and each column of each takes one block at least: in small blocks a database is a seventh as large."""
 
 
 def connect(
@@ -28,4 +29,4 @@ def connect(
     Raises:
         duckdb.Error: there is no such file, or none that DuckDB can open.
     """
-    return duckdb.connect(str(database), read_only=read_only, config={**_NO_SPILLING, **(more or {})})
+    return duckdb.connect(str(database), read_only=read_only, config={**_ALWAYS, **(more or {})})

@@ -19,8 +19,7 @@ DATABASE = "surveykit.duckdb"
 READS = "1.4"
 """The oldest DuckDB that was seen to open the exported database; engines in browsers lag behind."""
 _OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true", "parquet": "FORMAT parquet"}
-# A storage that older DuckDBs read, in small blocks: most tables are small, and each column of each takes one at least.
-_STORAGE = "STORAGE_VERSION 'v1.0.0', BLOCK_SIZE 16384"
+_STORAGE = "STORAGE_VERSION 'v1.0.0'"  # which older DuckDBs read
 
 
 def export(database: Path, folder: Path, format: Format) -> list[Path]:

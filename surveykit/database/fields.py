@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from surveykit.database.connection import connect
+from surveykit.database.reading import Reader
 from surveykit.errors import QueryError, nearest
 
 
@@ -20,36 +19,32 @@ class Field:
     """What it holds, with its unit."""
 
 
-def tables(database: Path) -> list[Field]:
+def tables(reader: Reader) -> list[Field]:
     """Every table, view and macro. Views first, for they are made for reading."""
-    with connect(database, read_only=True) as connection:
-        rows = connection.execute("""
-            SELECT view_name AS name, 'view' AS kind, comment FROM duckdb_views() WHERE NOT internal
-            UNION ALL
-            SELECT function_name || '(' || array_to_string(parameters, ', ') || ')', 'macro', comment
-            FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'
-            UNION ALL
-            SELECT table_name, 'table', comment FROM duckdb_tables() WHERE NOT internal
-            ORDER BY list_position(['view', 'macro', 'table'], kind), name
-        """).fetchall()
+    _, rows = reader.listing("""
+        SELECT view_name AS name, 'view' AS kind, comment FROM duckdb_views() WHERE NOT internal
+        UNION ALL
+        SELECT function_name || '(' || array_to_string(parameters, ', ') || ')', 'macro', comment
+        FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'
+        UNION ALL
+        SELECT table_name, 'table', comment FROM duckdb_tables() WHERE NOT internal
+        ORDER BY list_position(['view', 'macro', 'table'], kind), name
+    """)
     return [Field(*row) for row in rows]
 
 
-def columns(database: Path, table: str) -> list[Field]:
+def columns(reader: Reader, table: str) -> list[Field]:
     """The columns of one table or view.
 
     Raises:
         QueryError: there is no such table; the nearest is named.
     """
-    with connect(database, read_only=True) as connection:
-        rows = connection.execute(
-            "SELECT column_name, data_type, comment FROM duckdb_columns() "
-            "WHERE NOT internal AND table_name = ? ORDER BY column_index",
-            [table.partition("(")[0].replace("methods_on", "methods")],
-        ).fetchall()
-        if not rows:
-            names = [name for (name,) in connection.execute(
-                "SELECT DISTINCT table_name FROM duckdb_columns() WHERE NOT internal"
-            ).fetchall()]  # fmt: skip
-            raise QueryError(f"no table or view '{table}'{nearest(table, names)}; surveykit fields lists them all")
-    return [Field(*row) for row in rows]
+    found = reader.of(
+        "table_name",
+        table.partition("(")[0].replace("methods_on", "methods"),
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal ORDER BY column_index",
+    )
+    if not found:
+        names = [one.name for one in tables(reader) if one.kind != "macro"]
+        raise QueryError(f"no table or view '{table}'{nearest(table, names)}; surveykit fields lists them all")
+    return [Field(c.column_name, c.data_type, c.comment) for c in found]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from surveykit.catalog.hyper_parameters import HyperParameter, hyper_parameters
 from surveykit.database.reading import Reader
 from surveykit.errors import SurveyError, nearest
+from surveykit.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Portrait:
     paragraphs: tuple[str, ...]
     """Name and place, idea, trade-off, and what stands in the way of instantiating it, if anything."""
     facts: tuple[Fact, ...]
+    hyper_parameters: tuple[HyperParameter, ...]
+    """Of its default configuration, each with its value and what it can be: what `--set` changes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Comparison:
     """Ids, each once, in the order in which they were named."""
     properties: Mapping[str, tuple[Any, ...]]
     """Of each property one value for each method, in the order of `methods`."""
+    notes: tuple[str, ...] = ()
+    """What has to be said of changes of the configurations, a line each."""
 
 
 def method_id(reader: Reader, name: str) -> str:
@@ -78,7 +84,9 @@ def portrait(reader: Reader, name: str) -> Portrait:
     words += [m.idea, f"Trade-off: {m.tradeoff}"]
     words += [f"Reconstruction: {m.reconstruction}"] if m.reconstruction else []
     words += [f"Not instantiated: {m.not_instantiated}"] if m.not_instantiated else []
-    return Portrait(name, tuple(words), tuple(_facts(reader, name)))
+    recipes = reader.all("SELECT recipe FROM configuration WHERE method = ? AND is_default", name)
+    settable = [one for row in recipes for one in hyper_parameters(Recipe.model_validate_json(row.recipe))]
+    return Portrait(name, tuple(words), tuple(_facts(reader, name)), tuple(settable))
 
 
 def _facts(reader: Reader, name: str) -> list[Fact]:

@@ -32,6 +32,8 @@ class Row(Record):
     """Properties that are columns too, after the fields."""
     left_out: ClassVar[tuple[str, ...]] = ()
     """Fields that are no columns."""
+    shown: ClassVar[tuple[str, ...]] = ()
+    """All columns in order, where they are not the fields and then what is derived."""
     rules: ClassVar[tuple[str, ...]] = ()
     """Constraints that no single field tells, in SQL."""
 
@@ -73,16 +75,16 @@ def table_name(table: type[Row]) -> str:
 
 @cache
 def columns(table: type[Row]) -> list[Column]:
-    """The columns of a table in order: fields, then derived ones."""
-    found = [
-        _column(name, info.description, info.annotation, info.metadata)
-        for name, info in table.model_fields.items()
-        if name not in table.left_out
-    ]
-    for name in table.derived:
-        getter = getattr(table, name).fget
-        found.append(_column(name, getter.__doc__, get_type_hints(getter)["return"], []))
-    return found
+    """The columns of a table in order: fields, then derived ones, or those that it names."""
+    fields = [name for name in table.model_fields if name not in table.left_out]
+    return [_column_of(table, name) for name in table.shown or (*fields, *table.derived)]
+
+
+def _column_of(table: type[Row], name: str) -> Column:
+    if info := table.model_fields.get(name):
+        return _column(name, info.description, info.annotation, info.metadata)
+    getter = getattr(table, name).fget
+    return _column(name, getter.__doc__, get_type_hints(getter)["return"], [])
 
 
 def create(table: type[Row]) -> str:

@@ -16,6 +16,11 @@ USUAL = 16
 """Where the search begins if a method's own size depends on the layer."""
 
 
+def sized(instance: Instance, name: str, recipe: Recipe, budget: Fraction | None) -> tuple[Recipe, str | None]:
+    """The recipe as it is, or with the size that a budget asks for, and that size in words. Raises as `sized_for`."""
+    return (recipe, None) if budget is None else sized_for(instance, name, recipe, budget)
+
+
 def sized_for(instance: Instance, name: str, recipe: Recipe, budget: Fraction) -> tuple[Recipe, str]:
     """The recipe with the size whose trained parameters are nearest to the budget, and that size in words.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from surveykit.engine.edits.attach import Attached
-from surveykit.engine.models.bound_places import Rows
+from surveykit.engine.models.fused import Rows
 from surveykit.engine.models.model import Instance
+from surveykit.engine.models.task_head import head_parameters
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
 
@@ -50,24 +51,8 @@ class Counts:
     """Pretrained numbers that the last stage holds in few bits."""
 
 
-@dataclass(frozen=True)
-class _StageCounts:
-    trained_pretrained: int
-    trained_added: int
-    effective: int
-    added: int
-    expanded: int
-    stored: int
-    stored_shared: int
-    stored_bytes: int
-    optimizer_state: int
-    quantized: int
-    touched: dict[int, tuple[int, int]]
-    """Entries and rank of the change of pretrained tensors, by identity."""
-
-    @property
-    def trainable(self) -> int:
-        return self.trained_pretrained + self.trained_added
+Touched = dict[int, tuple[int, int]]
+"""Entries and rank of the change of pretrained tensors, by identity."""
 
 
 def count(recipe: Recipe, instance: Instance) -> Counts:
@@ -76,30 +61,24 @@ def count(recipe: Recipe, instance: Instance) -> Counts:
     Raises:
         RecipeError: a stage does not fit the backbone.
     """
-    stages = []
+    stages: list[Counts] = []
+    touched: list[Touched] = []
     for stage in recipe.stages:
         with Attached(instance, stage) as attached:
             stages.append(_count_stage(attached))
-    last = stages[-1]
-    touched = _touched_together(recipe.stages, stages, {id(p): p for p in instance.pretrained})
-    return Counts(
+            touched.append(_touched(attached))
+    together = _touched_together(recipe.stages, touched, {id(p): p for p in instance.pretrained})
+    return replace(
+        stages[-1],
         trainable=max(counts.trainable for counts in stages),
-        trainable_task=last.trainable,
-        effective=last.effective,
-        trained_pretrained=last.trained_pretrained,
-        added=last.added,
-        expanded=last.expanded,
-        stored=last.stored,
-        stored_shared=last.stored_shared,
-        stored_bytes=last.stored_bytes,
-        changed=sum(entries for entries, _ in touched.values()),
-        update_rank=max((rank for _, rank in touched.values()), default=0),
+        changed=sum(entries for entries, _ in together.values()),
+        update_rank=max((rank for _, rank in together.values()), default=0),
         optimizer_state=max(counts.optimizer_state for counts in stages),
-        quantized=last.quantized,
     )
 
 
-def _count_stage(attached: Attached) -> _StageCounts:
+def _count_stage(attached: Attached) -> Counts:
+    """The counts of one stage by itself; what it changes is seen only together with the stages before it."""
     pretrained = {id(parameter) for parameter in attached.instance.pretrained}
     added = {id(parameter) for parameter in attached.added()}
     parts = {"frozen": 0, "trained_pretrained": 0, "trained_added": 0, "frozen_added": 0}
@@ -115,18 +94,20 @@ def _count_stage(attached: Attached) -> _StageCounts:
     stays = _mask_keeps(attached)
     stored, shared, stored_bytes = _stored(attached, parts["trained_pretrained"])
     trained = parts["trained_pretrained"] + parts["trained_added"]
-    return _StageCounts(
-        trained_pretrained=parts["trained_pretrained"],
-        trained_added=parts["trained_added"],
+    return Counts(
+        trainable=trained,
+        trainable_task=trained,
         effective=trained if stays is None else trained - stays[0] + stays[1],
+        trained_pretrained=parts["trained_pretrained"],
         added=parts["trained_added"] + parts["frozen_added"],
         expanded=_expanded(attached),
         stored=stored,
         stored_shared=shared,
         stored_bytes=stored_bytes,
+        changed=0,
+        update_rank=0,
         optimizer_state=_optimizer_state(attached, trained),
         quantized=sum(slot.place.fan_in * slot.place.fan_out for slot in attached.quantized()),
-        touched=_touched(attached),
     )
 
 
@@ -187,7 +168,7 @@ def _optimizer_state(attached: Attached, trained: int) -> int:
     return state
 
 
-def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
+def _touched(attached: Attached) -> Touched:
     """Entries and rank that one stage can change of each pretrained tensor; where roles share one, the rank of a role's."""
     entries: Counter[int] = Counter()
     ranks: Counter[tuple[int, Rows | None]] = Counter()
@@ -203,8 +184,9 @@ def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
             touch(placed.part.stored, placed.edit.changed(place), rank, placed.slot.rows)
             if (bias := placed.bias) is not None:
                 touch(bias, place.fan_out, 0)
+    new = head_parameters(attached.instance)
     for parameter in attached.instance.pretrained:
-        if parameter.requires_grad:
+        if parameter.requires_grad and id(parameter) not in new:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)
     highest: dict[int, int] = {}
     for (identity, _), rank in ranks.items():
@@ -212,28 +194,24 @@ def _touched(attached: Attached) -> dict[int, tuple[int, int]]:
     return {identity: (changed, highest[identity]) for identity, changed in entries.items()}
 
 
-def _touched_together(
-    stages: Sequence[Stage], counts: Sequence[_StageCounts], pretrained: dict[int, object]
-) -> dict[int, tuple[int, int]]:
+def _touched_together(stages: Sequence[Stage], touched: Sequence[Touched], pretrained: dict[int, object]) -> Touched:
     """What the last stage changes, and the stages it goes on from. A mask rewinds what earlier stages changed."""
-    together: dict[int, tuple[int, int]] = {}
-    for stage, found in zip(reversed(stages), reversed(counts), strict=True):
-        for identity, (entries, rank) in found.touched.items():
+    together: Touched = {}
+    for stage, found in zip(reversed(stages), reversed(touched), strict=True):
+        for identity, (entries, rank) in found.items():
             tensor = pretrained[identity]
             before = together.get(identity, (0, 0))
             limit = tensor.numel()  # type: ignore[attr-defined]
             sides = min(tensor.shape) if tensor.dim() == 2 else 0  # type: ignore[attr-defined]
             together[identity] = (min(limit, before[0] + entries), min(sides, before[1] + rank))
         if stage.mask is not None and stage.mask.of == "pretrained":
-            return _masked(stage, together, pretrained)
+            return _masked(stage, together)
         if stage.starts_from == "backbone":
             break
     return together
 
 
-def _masked(
-    stage: Stage, touched: dict[int, tuple[int, int]], pretrained: dict[int, object]
-) -> dict[int, tuple[int, int]]:
+def _masked(stage: Stage, touched: Touched) -> Touched:
     """The kept entries of all tensors together, attributed to the first; a rank is at most the entries kept."""
     assert stage.mask is not None
     sizes = {identity: entries for identity, (entries, _) in touched.items()}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from surveykit.catalog.selection import catalogued_model
-from surveykit.engine.budget import sized_for
+from surveykit.engine.budget import sized
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
-from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
+from surveykit.engine.models.objective import loss_in_words
+from surveykit.engine.models.roles import has_experts
+from surveykit.engine.models.task_head import with_task_head
+from surveykit.engine.peft_defaults import beside_peft
+from surveykit.engine.trace.costs import TARGET_LENGTH, Costs, InferenceCost, TrainingCost
+from surveykit.engine.trace.inputs import notes_on_trace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
 
@@ -56,6 +61,8 @@ class CountOnModel:
     """The hyper-parameter that a budget set, and its value."""
     reason: str | None
     """Why there are no counts, or why nothing is trained."""
+    trainable_by_peft: int | None = None
+    """What PEFT trains of the configuration by its own modules; only of a configuration of PEFT, where it is installed."""
 
 
 @dataclass(frozen=True)
@@ -78,43 +85,62 @@ class CostsOnModel:
     forward_flops: int | None
     backward_flops: int | None
     inference_flops: int | None
-    """One forward pass with edits beside the weights, on one sequence of 256 positions."""
+    """One forward pass with edits beside the weights, on one sequence of 256 positions; of a model with fewer than 512,
+    half of those it has."""
     merged_flops: int | None
     bare_flops: int | None
     overhead: str | None
     """Kinds of inference overhead while nothing is merged."""
     overhead_merged: str | None
+    size: str | None
+    """The hyper-parameter that a budget set, and its value."""
     reason: str | None
 
 
-def model_named(source: str, catalog: Path) -> Blueprint:
+def model_named(source: str, catalog: Path, head: int | None = None) -> Blueprint:
     """A folder, a config.json, a model of the catalog by its id, or a model of the hub.
+
+    Args:
+        head: labels of a task's head that it gets in place of its output layer.
 
     Raises:
         SurveyError: there is none, or it is not supported.
     """
-    if not os.path.exists(source):
-        record = catalogued_model(catalog, source)
-        if record is not None:
-            return blueprint(record)
-    return blueprint_of(source)
+    record = None if os.path.exists(source) else catalogued_model(catalog, source)
+    found = blueprint_of(source) if record is None else blueprint(record)
+    return found if head is None else with_task_head(found, head)
 
 
-def facts_of(instance: Instance) -> ModelFacts:
+def facts_of(instance: Instance, notes: Iterable[str] = ()) -> ModelFacts:
     """A model in a few words and figures."""
-    kind, notes = type(instance.model).__name__, instance.blueprint.notes
-    return ModelFacts(instance.name, kind, instance.parameters, notes)
+    kind = type(instance.model).__name__
+    return ModelFacts(instance.name, kind, instance.parameters, (*_notes_on(instance), *notes))
+
+
+def _notes_on(instance: Instance) -> Iterator[str]:
+    yield from instance.blueprint.notes
+    if beside := [stack.path for stack in instance.stacks if not stack.own]:
+        yield f"methods on all layers go on {' and '.join(beside)} too, which read images or sound"
+    held = [p for module in instance.model.modules() if has_experts(module) for p in module.parameters(recurse=False)]
+    if experts := sum(parameter.numel() for parameter in held if parameter.dim() == 3):
+        what = f"{experts:,} parameters are experts in tensors of three dimensions, which are no linear layers"
+        yield f"{what}: what goes on linear layers leaves them out"
 
 
 def count_on(
-    instance: Instance, recipes: Iterable[tuple[str, Recipe]], budget: Fraction | None = None
+    instance: Instance,
+    recipes: Sequence[tuple[str, Recipe]],
+    budget: Fraction | None = None,
+    notes: Iterable[str] = (),
 ) -> Iterator[CountOnModel]:
     """Count each recipe on a model.
 
     Args:
         budget: how many numbers may be trained in the last stage; each method's size is set to what comes nearest.
+        notes: what else whoever reads the figures has to know, before what PEFT's defaults do otherwise.
     """
-    model = facts_of(instance)
+    differences = () if budget is not None else beside_peft(instance, recipes)
+    model = facts_of(instance, (*notes, *(difference.sentence for difference in differences)))
     for name, recipe in recipes:
         try:
             counts, size, reason = _counted(instance, name, recipe, budget)
@@ -132,51 +158,75 @@ def count_on(
 def _counted(
     instance: Instance, name: str, recipe: Recipe, budget: Fraction | None
 ) -> tuple[Counts, str | None, str | None]:
-    size = None
-    if budget is not None:
-        recipe, size = sized_for(instance, name, recipe, budget)
+    recipe, size = sized(instance, name, recipe, budget)
     counts = count(recipe, instance)
-    nothing = f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
-    return counts, size, None if counts.trainable else nothing
+    return counts, size, None if counts.trainable else _nothing_trained(instance)
+
+
+def _nothing_trained(instance: Instance) -> str:
+    return f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
 
 
 def measure_on(
-    blueprint: Blueprint, recipes: Iterable[tuple[str, Recipe]], *, batch: int, length: int
+    blueprint: Blueprint,
+    recipes: Iterable[tuple[str, Recipe]],
+    *,
+    batch: int,
+    length: int,
+    budget: Fraction | None = None,
+    notes: Iterable[str] = (),
 ) -> Iterator[CostsOnModel]:
-    """Trace each recipe on a model: training on so many sequences of so many positions, and inference."""
-    costs, model, loss = Costs(blueprint), facts_of(blueprint.build()), loss_of(blueprint)
+    """Trace each recipe on a model: training on so many sequences of so many positions, and inference.
+
+    Args:
+        budget, notes: as of `count_on`.
+    """
+    costs, instance = Costs(blueprint), blueprint.build()
+    model = facts_of(instance, (*notes, *notes_on_trace(instance, length)))
+    loss = loss_in_words(instance.model, TARGET_LENGTH)
     for name, recipe in recipes:
         try:
+            recipe, size = sized(instance, name, recipe, budget)
+            if not count(recipe, instance).trainable:
+                raise RecipeError(_nothing_trained(instance))
             steps = [costs.training(stage, batch, length) for stage in recipe.stages]
             inference = costs.inference(recipe)
         except RecipeError as error:
-            yield CostsOnModel(name, model, loss, *(None,) * 12, reason=str(error))
+            yield CostsOnModel(name, model, loss, *(None,) * 13, reason=str(error))
             continue
-        last = steps[-1]
-        yield CostsOnModel(
-            configuration=name,
-            model=model,
-            loss=loss,
-            peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
-            peak_float32=max(step.memory["float32"].peak for step in steps),
-            blocks=last.backprop.blocks,
-            blocks_backward=last.backprop.blocks_backward,
-            blocks_input_gradient=last.backprop.blocks_input_gradient,
-            forward_flops=last.forward_flops,
-            backward_flops=last.backward_flops,
-            inference_flops=inference.unmerged.flops,
-            merged_flops=inference.merged.flops,
-            bare_flops=inference.bare_flops,
-            overhead=inference.unmerged.overhead,
-            overhead_merged=inference.merged.overhead,
-            reason=None,
-        )
+        yield costs_row(name, model, loss, steps, inference, size)
 
 
-def loss_of(blueprint: Blueprint) -> str:
-    """In words, what is differentiated in a traced training step."""
-    if blueprint.encoder_only:
-        return "the loss is the mean magnitude of the encoder's output (it has no labels of its own)"
-    if blueprint.causal:
-        return "the loss is that of the next token, at every position"
-    return f"the loss is that of a target of {TARGET_LENGTH} tokens"
+def costs_row(
+    name: str,
+    model: ModelFacts,
+    loss: str,
+    steps: Sequence[TrainingCost],
+    inference: InferenceCost,
+    size: str | None = None,
+) -> CostsOnModel:
+    """What was traced, as a row.
+
+    Args:
+        steps: of each stage.
+    """
+    last = steps[-1]
+    return CostsOnModel(
+        configuration=name,
+        model=model,
+        loss=loss,
+        peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
+        peak_float32=max(step.memory["float32"].peak for step in steps),
+        blocks=last.backprop.blocks,
+        blocks_backward=last.backprop.blocks_backward,
+        blocks_input_gradient=last.backprop.blocks_input_gradient,
+        forward_flops=last.forward_flops,
+        backward_flops=last.backward_flops,
+        inference_flops=inference.unmerged.flops,
+        merged_flops=inference.merged.flops,
+        bare_flops=inference.bare_flops,
+        overhead=inference.unmerged.overhead,
+        overhead_merged=inference.merged.overhead,
+        size=size,
+        reason=None,
+    )

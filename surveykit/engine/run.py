@@ -17,17 +17,19 @@ from surveykit.processes import Watch, in_processes, unwatched
 
 COUNTED_AT_ONCE = 70
 """Cells of a backbone that a process counts in one go: many, since it builds the backbone for them."""
-WORTH_PROCESSES = 300
-"""Below this number of cells, starting workers costs more than it saves."""
+COUNTS_WORTH_WORKERS = 300
+"""Below this number of cells to count, starting workers costs more than it saves."""
+CONFIGURATIONS_WORTH_WORKERS = 8
+"""Likewise of configurations to trace and to train: a worker imports torch for as long as five or so of them take."""
 
 
 def counts(catalog: Catalog, cells: Sequence[Cell], watch: Watch = unwatched) -> Iterator[Measurement]:
     """Count cells, in several processes where they are many."""
-    if len(cells) >= WORTH_PROCESSES:
+    if len(cells) >= COUNTS_WORTH_WORKERS:
         few = COUNTED_AT_ONCE
         apart = _apart(cells, lambda cell: cell.backbone)
         groups = [group[i : i + few] for group in apart for i in range(0, len(group), few)]
-        for rows in _in_processes(counted, catalog, groups, watch):
+        for rows in _measured(counted, catalog, groups, watch, os.cpu_count()):
             yield from rows
         return
     watch(0, len(cells))
@@ -37,10 +39,11 @@ def counts(catalog: Catalog, cells: Sequence[Cell], watch: Watch = unwatched) ->
 
 
 def costs_and_trials(catalog: Catalog, cells: Iterable[Cell], watch: Watch = unwatched) -> Iterator[list[Recorded]]:
-    """Costs and trials, the cells of one configuration after another, on all processors."""
+    """Costs and trials, the cells of one configuration after another, in several processes where these are many."""
     groups = _apart(cells, lambda cell: cell.configuration)
     if groups:
-        yield from _in_processes(together, catalog, groups, watch)
+        apart = len(groups) >= CONFIGURATIONS_WORTH_WORKERS
+        yield from _measured(together, catalog, groups, watch, os.cpu_count() if apart else 1)
 
 
 def measure_and_record(
@@ -78,16 +81,17 @@ def _apart(cells: Iterable[Cell], by: Callable[[Cell], str]) -> list[list[Cell]]
     return list(groups.values())
 
 
-def _in_processes(
+def _measured(
     measure_group: Callable[[Catalog, Sequence[Cell]], list[R]],
     catalog: Catalog,
     groups: Sequence[list[Cell]],
     watch: Watch,
+    processors: int | None,
 ) -> Iterator[list[R]]:
     """What is found for each group of cells, in the order in which it comes."""
     total, done = sum(map(len, groups)), 0
     watch(done, total)
-    workers = min(os.cpu_count() or 1, len(groups))
+    workers = min(processors or 1, len(groups))
     ordered = sorted(groups, key=len, reverse=True)  # the largest first, so that no long one is left for the end
     finished: Iterator[tuple[list[Cell], list[R]]]
     if workers == 1:

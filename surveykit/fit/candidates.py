@@ -79,6 +79,8 @@ class Candidate:
     """Of the bare model."""
     batch_that_fits: int | None = None
     """Largest batch that is known to fit clearly, if the one that was asked for does not; 0: not even one example."""
+    size: str | None = None
+    """The hyper-parameter that a budget of trained parameters set, and its value."""
     is_reconstruction: bool = False
     evidence: Evidence = Evidence()
 

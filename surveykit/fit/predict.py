@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Union
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
+from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.selection import refuse_unknown
 from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, MemoryBreakdown, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
 from surveykit.processes import Watch, in_processes, unwatched
+from surveykit.recipes import Recipe
 
 if TYPE_CHECKING:
     from surveykit.engine.models.model import Blueprint
+    from surveykit.engine.trace.costs import InferenceCost, TrainingCost
 
 _AT_ONCE = 10
 """Configurations for which one more process is worth its imports."""
@@ -39,7 +43,23 @@ class Unwanted:
 
 
 Opened = Union[Model, "Blueprint"]
+Wanted = tuple[str, Recipe | PeftFile, Fraction | None]
+"""A configuration by its full name, its recipe (or what PEFT's own modules are to do), and how many parameters it may train,
+which its size is set to."""
 Outcome = Candidate | Unable | Unwanted
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """What one configuration is on the model, by our edits or by PEFT's modules."""
+
+    inference: InferenceCost
+    trainable: int
+    trainable_last_stage: int
+    stored_bytes: int
+    steps: Callable[[int, int, int], Sequence[TrainingCost]]
+    """Traces a training step of each stage, of so many texts, positions of each, and positions of a target."""
+    size: str | None
 
 
 class Predictor:
@@ -50,70 +70,95 @@ class Predictor:
     """
 
     def __init__(self, catalog: Catalog, model: Opened, question: Question) -> None:
-        from surveykit.engine.models.catalogued import blueprint
         from surveykit.engine.trace.costs import Costs
 
         self.catalog = catalog
         self.question = question
-        plan = blueprint(model) if isinstance(model, Model) else model
+        plan = plan_of(model)
         self._instance = plan.build()
         self._costs = Costs(plan)
 
-    def predict(self, configuration: str) -> Outcome:
+    def predict(self, wanted: Wanted) -> Outcome:
         """Trace one configuration."""
-        from surveykit.engine import count
-
-        method = self.catalog.methods[configuration.partition("/")[0]]
-        recipe = self.catalog.recipe(configuration)
+        configuration, recipe, budget = wanted
         try:
-            inference = self._costs.inference(recipe)
+            if isinstance(recipe, PeftFile):
+                traced = self._by_peft(recipe)
+            else:
+                traced = self._by_recipe(configuration, recipe, budget)
+            inference = traced.inference
             if not allowed(inference.unmerged.overhead, inference.merged.overhead, self.question):
                 return Unwanted(configuration)
-            counts = count(recipe, self._instance)
-            if not counts.trainable:
+            if not traced.trainable:
                 return Unable(configuration, NOTHING_TO_TRAIN)
-            parts = self._parts(configuration, self.question.batch)
-            fitting = self._batch_that_fits(configuration, parts)
+            parts = self._parts(traced, self.question.batch)
+            fitting = self._batch_that_fits(traced, parts)
         except SurveyError as error:
             return Unable(configuration, str(error))
         bare = inference.bare_flops
+        method = self.catalog.methods.get(configuration.partition("/")[0])
         return Candidate(
             configuration=configuration,
-            name=method.name,
+            name=configuration.partition(" ")[0] if method is None else method.name,
             parts=parts,
-            trainable=counts.trainable,
-            trainable_last_stage=counts.trainable_task,
-            stored_bytes=counts.stored_bytes,
+            trainable=traced.trainable,
+            trainable_last_stage=traced.trainable_last_stage,
+            stored_bytes=traced.stored_bytes,
             overhead=inference.unmerged.overhead,
             overhead_merged=inference.merged.overhead,
             flops_percent=100 * (inference.unmerged.flops - bare) / bare,
             merged_flops_percent=100 * (inference.merged.flops - bare) / bare,
             model_parameters=self._instance.parameters,
             batch_that_fits=fitting,
-            is_reconstruction=method.reconstruction is not None,
+            size=traced.size,
+            is_reconstruction=method is not None and method.reconstruction is not None,
         )
 
-    def _parts(self, configuration: str, batch: int) -> MemoryBreakdown:
+    def _by_recipe(self, configuration: str, recipe: Recipe, budget: Fraction | None) -> _Traced:
+        from surveykit.engine import count
+        from surveykit.engine.budget import sized
+
+        recipe, size = sized(self._instance, configuration, recipe, budget)
+        inference, counts = self._costs.inference(recipe), count(recipe, self._instance)
+
+        def steps(batch: int, length: int, target_length: int) -> list[TrainingCost]:
+            return [self._costs.training(stage, batch, length, target_length) for stage in recipe.stages]
+
+        return _Traced(inference, counts.trainable, counts.trainable_task, counts.stored_bytes, steps, size)
+
+    def _by_peft(self, file: PeftFile) -> _Traced:
+        from surveykit.engine.models.peft_modules import peft_counts
+        from surveykit.engine.trace.peft_costs import PeftCosts
+
+        plan = self._instance.blueprint
+        costs, counts = PeftCosts(plan, file), peft_counts(plan, file)
+        trainable = counts.trainable
+        return _Traced(
+            costs.inference(), trainable, trainable, counts.stored_bytes, lambda *a: [costs.training(*a)], None
+        )
+
+    def _parts(self, traced: _Traced, batch: int) -> MemoryBreakdown:
         """Memory of the stage that needs most."""
-        stages = self.catalog.recipe(configuration).stages
         asked = self.question
-        steps = [self._costs.training(s, batch, asked.length, asked.target_length) for s in stages]
-        traced = [step.memory[asked.dtype] for step in steps]
-        most = max(traced, key=lambda memory: memory.peak)
+        steps = [step.memory[asked.dtype] for step in traced.steps(batch, asked.length, asked.target_length)]
+        most = max(steps, key=lambda memory: memory.peak)
         return MemoryBreakdown(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
 
-    def _batch_that_fits(self, configuration: str, parts: MemoryBreakdown) -> int | None:
+    def _batch_that_fits(self, traced: _Traced, parts: MemoryBreakdown) -> int | None:
         """What the answer to "a smaller batch, then?" is, where what was asked for does not fit clearly."""
         batch = self.question.batch
         if standing(parts, self.question) == "fits":
             return None
         if batch == 1 or parts.least > self.question.memory:
             return 0
-        return largest_batch(self._parts(configuration, 1).peak, parts.peak, batch, self.question)
+        return largest_batch(self._parts(traced, 1).peak, parts.peak, batch, self.question)
 
 
-def opened(catalog: Catalog, source: str) -> Opened:
+def opened(catalog: Catalog, source: str, head: int | None = None) -> Opened:
     """A model by what a user calls it: a backbone of the catalog, else what `surveykit.engine.models.model` opens.
+
+    Args:
+        head: labels of a task's head that it gets in place of its output layer.
 
     Raises:
         SurveyError: there is no such model, or it is of no kind that is known.
@@ -125,24 +170,22 @@ def opened(catalog: Catalog, source: str) -> Opened:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise MissingExtra(package, "measure")
-    if source in catalog.models and not os.path.exists(source):
+    catalogued = source in catalog.models and not os.path.exists(source)
+    if catalogued and head is None:
         return catalog.models[source]  # a worker builds it: this process needs no torch
-    from surveykit.engine.models.model import blueprint_of
+    from surveykit.engine.on_model import model_named
 
     try:
-        return blueprint_of(source)
+        return model_named(source, catalog.root, head)
     except SurveyError as error:
-        raise SurveyError(f"{error}{nearest(source, catalog.models, 0.8)}") from error
+        hint = "" if catalogued else nearest(source, catalog.models, 0.8)
+        raise SurveyError(f"{error}{hint}") from error
 
 
 def predictions(
-    catalog: Catalog, model: Opened, question: Question, configurations: Sequence[str], watch: Watch = unwatched
+    catalog: Catalog, model: Opened, question: Question, configurations: Sequence[Wanted], watch: Watch = unwatched
 ) -> Iterator[Outcome]:
-    """Candidates in the order in which they are done, without evidence.
-
-    Args:
-        configurations: `method/configuration`.
-    """
+    """Candidates in the order in which they are done, without evidence."""
     import os
 
     total = len(configurations)
@@ -159,7 +202,7 @@ def predictions(
         watch(done, total)
 
 
-def _predict(catalog: Catalog, model: Opened, question: Question) -> Callable[[str], Outcome]:
+def _predict(catalog: Catalog, model: Opened, question: Question) -> Callable[[Wanted], Outcome]:
     """The work of a worker process."""
     return Predictor(catalog, model, question).predict
 
@@ -170,19 +213,26 @@ def size_and_biases(model: Opened) -> tuple[int, bool]:
     Raises:
         SurveyError: it cannot be built.
     """
-    if isinstance(model, Model):
-        if model.dimensions.has_symbols:  # this process needs no torch
-            symbols = model.symbols()
-            return symbols["N"], symbols["B"] + symbols["Bn"] > 0
-        from surveykit.engine.models.catalogued import blueprint
-
-        model = blueprint(model)
-    instance = model.build()
+    if isinstance(model, Model) and model.dimensions.has_symbols:  # this process needs no torch
+        symbols = model.symbols()
+        return symbols["N"], symbols["B"] + symbols["Bn"] > 0
+    instance = plan_of(model).build()
     return instance.parameters, instance.has_biases
 
 
+def plan_of(model: Opened) -> Blueprint:
+    """What a model is built from.
+
+    Raises:
+        SurveyError: it is not supported.
+    """
+    from surveykit.engine.models.catalogued import blueprint
+
+    return blueprint(model) if isinstance(model, Model) else model
+
+
 def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool, biases: bool = False) -> list[str]:
-    """Configurations of the named methods, or all: the default ones, or every one; a configuration may be named itself.
+    """Configurations of the named methods, or (None) all: the default ones, or every one; a configuration may be named itself.
 
     Args:
         biases: whether the model that they are for has any.
@@ -195,5 +245,5 @@ def chosen(catalog: Catalog, methods: Sequence[str] | None, *, every: bool, bias
         name
         for name, method, configuration in catalog.configurations()
         if (methods and name in methods)
-        or ((not methods or method.id in methods) and (every or configuration is method.default_on(biases=biases)))
+        or ((methods is None or method.id in methods) and (every or configuration is method.default_on(biases=biases)))
     ]

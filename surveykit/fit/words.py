@@ -169,9 +169,10 @@ def assumptions() -> tuple[str, ...]:
     """What every figure rests on, whatever the question."""
     return (
         "AdamW with two moments, eager attention, dropout on, no activation checkpointing, no weights in 4 or 8 bits but "
-        "the method's own, nothing offloaded. The peak is that of live tensors in the stage that needs most: nothing is "
+        "the method's own and what the model's quantization_config says, nothing offloaded. The peak is that of live tensors in the stage that needs most: nothing is "
         "allowed for fragmentation or the CUDA context.",
-        "A decoder alone has its loss at every position; an encoder alone is traced without a head for a task.",
+        "The loss is that of the class that the configuration names: of a decoder alone, at every position. A class that "
+        "makes none of labels, like an encoder without a head, has the mean magnitude of its output instead.",
         "Memory at the moment of the peak, by part: weights, optimizer state, and gradients and activations; the parts add "
         "up. The least is weights, all gradients and optimizer state, which no attention and no checkpointing changes.",
         f"Ranking: {RULE}.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, Union
 
 from pydantic import Field, model_validator
 
-from surveykit.recipes.base import Edit, Place, Role, Shape, Sublayer, Where
+from surveykit.recipes.base import LINEAR_ROLES, Edit, Place, Role, Shape, Sublayer, Where
 from surveykit.recipes.masks import Mask
 from surveykit.recipes.optimizers import Projection
 from surveykit.recipes.quantization import Quantization
@@ -95,7 +95,8 @@ class Stage(Record):
 def _meet(one: Where, other: Where) -> bool:
     """Whether two selections can have a module in common; layers are not looked at."""
     sublayers = one.sublayers is None or other.sublayers is None or bool({*one.sublayers} & {*other.sublayers})
-    return sublayers and bool({*one.roles} & {*other.roles})
+    first, second = ({*where.roles} | (LINEAR_ROLES if "linear" in where.roles else {*()}) for where in (one, other))
+    return sublayers and bool(first & second)
 
 
 class Recipe(Record):

@@ -70,22 +70,18 @@ class AdaptiveLowRank(BudgetedEdit):
     def penalty(self, parts: Parts) -> Tensor | None:
         columns, rows = parts.left.T @ parts.left, parts.right @ parts.right.T
         one = columns.detach().new_ones(columns.shape[0]).diag()
-        distance: Tensor = (columns - one).square().sum() + (rows - one).square().sum()
-        weighted: Tensor = distance * self.orthogonality
-        return weighted
+        distance = (columns - one).square().sum() + (rows - one).square().sum()
+        return distance * self.orthogonality
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         update = (x @ parts.right.T * parts.diagonal) @ parts.left.T
-        adapted: Tensor = y + update * (self.alpha / self.rank)
-        return adapted
+        return y + update * (self.alpha / self.rank)
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        merged: Tensor = weight + (parts.left * parts.diagonal) @ parts.right * (self.alpha / self.rank)
-        return merged
+        return weight + (parts.left * parts.diagonal) @ parts.right * (self.alpha / self.rank)
 
     def importance(self, scores: Mapping[str, Tensor]) -> Tensor:
-        together: Tensor = scores["diagonal"] + scores["left"].mean(dim=0) + scores["right"].mean(dim=1)
-        return together
+        return scores["diagonal"] + scores["left"].mean(dim=0) + scores["right"].mean(dim=1)
 
     def silence(self, parts: Parts, kept: Tensor) -> None:
         parts.diagonal.mul_(kept)

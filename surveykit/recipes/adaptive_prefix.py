@@ -30,9 +30,9 @@ class AdaptivePrefix(KeyValueEdit):
     """Pseudo tokens added to each attention."""
 
     def tensors(self, place: Place) -> dict[str, Shape]:
-        prefix = Shape((self.length, place.keys), "normal")
+        key, value = (Shape((self.length, width), "normal") for width in (place.keys, place.values or place.keys))
         gate = Shape((self.length, place.d_model), "normal")
-        return {"key": prefix, "value": prefix, "gate": gate, "scale": Shape((1,), "ones")}
+        return {"key": key, "value": value, "gate": gate, "scale": Shape((1,), "ones")}
 
     def overhead(self) -> frozenset[Overhead]:
         return frozenset({"input", "gating"})

@@ -20,17 +20,12 @@ class AddedBias(WeightEdit):
 
     kind: Literal["added_bias"]
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear", "norm", "head"}
+    obstacle: ClassVar[str | None] = "the layers that it is meant for have no bias to hold it"
+    # Table 1 has no word for an added vector; an operation on each feature is what it calls gating for (IA)3.
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"gating"})
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {"bias": Shape((place.fan_out,))}
 
-    def merge_obstacle(self) -> str | None:
-        return "the layers that it is meant for have no bias to hold it"
-
-    def overhead(self) -> frozenset[Overhead]:
-        # Table 1 has no word for an added vector; an operation on each feature is what it calls gating for (IA)3.
-        return frozenset({"gating"})
-
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        shifted: Tensor = y + parts.bias
-        return shifted
+        return y + parts.bias

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -44,6 +44,11 @@ Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
 OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
 """The order in which an overhead is written: `ffn+input`, never `input+ffn`."""
+
+
+def canonical(kinds: Collection[str]) -> str:
+    """Kinds of overhead joined by +, in their order; `none` where there is none."""
+    return "+".join(kind for kind in OVERHEAD_KINDS if kind in kinds) or "none"
 
 
 class Where(Record):
@@ -109,9 +114,9 @@ class Where(Record):
         return self.pattern is None or re.fullmatch(self.pattern, name) is not None
 
     def _has_layer(self, place: Place) -> bool:
-        if self.layers is not None and place.layer not in {
-            n % place.layers if place.layers else n for n in self.layers
-        }:
+        if self.layers is not None and not (
+            place.layers and {place.layer, place.layer - place.layers} & {*self.layers}
+        ):
             return False
         if self.span is None:
             return True
@@ -144,6 +149,8 @@ class Place:
     """In how many places the edit is, this one included."""
     keys: int = 0
     """Width of all keys, and of all values, of that attention: less than `inner` where heads share them."""
+    values: int = 0
+    """Width of all values where it is not that of the keys; else 0."""
     name: str = field(default="", compare=False)
     """The module's path in the model, `model.layers.0.self_attn.q_proj`; empty where there are dimensions alone."""
 
@@ -173,7 +180,7 @@ class Parts(Protocol):
     """What an edit is handed at one place: its own tensors by name, and the group's under `shared`."""
 
     @property
-    def shared(self) -> Any: ...
+    def shared(self) -> Parts: ...
 
     @property
     def frozen(self) -> Tensor:
@@ -198,7 +205,7 @@ class Parts(Protocol):
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
 
-    def __getattr__(self, name: str) -> Any: ...
+    def __getattr__(self, name: str) -> Tensor: ...
 
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
@@ -212,6 +219,10 @@ class Edit(Record):
 
     site: ClassVar[Site]
     allowed_roles: ClassVar[frozenset[str]]
+    obstacle: ClassVar[str | None] = None
+    """Why no edit of this kind can be merged, where none can; see `merge_obstacle`."""
+    costs: ClassVar[frozenset[Overhead]]
+    """What every edit of this kind costs at inference; see `overhead`."""
     tracked: ClassVar[int] = 0
     """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
     size_name: ClassVar[str | None] = None
@@ -286,11 +297,11 @@ class Edit(Record):
 
     def merge_obstacle(self) -> str | None:
         """Why the edit cannot be written into the backbone's weights; None when it can."""
-        raise NotImplementedError
+        return self.obstacle
 
     def overhead(self) -> frozenset[Overhead]:
         """What inference costs while the edit is not merged, in the words of Table 1."""
-        raise NotImplementedError
+        return self.costs
 
     def positions_added(self) -> int:
         """Positions put before the input of a stack, or before the keys and values of one attention."""

@@ -138,10 +138,6 @@ class ExpertBottleneck(OutputEdit):
         drawn = parts.draw(weight.shape[0])
         return weight[drawn], bias[drawn]
 
-    @property
-    def reads_input(self) -> bool:
-        return False
-
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         down, down_bias = self._projection(parts, "down")
         up, up_bias = self._projection(parts, "up")
@@ -215,10 +211,6 @@ class HypercomplexBottleneck(OutputEdit):
         rule = parts.shared.rule if self.shared_rule else getattr(parts, f"{name}_rule")
         summed: Tensor = (rule[:, :, None, :, None] * block[:, None, :, None, :]).sum(dim=0)
         return summed.flatten(2, 3).flatten(0, 1)
-
-    @property
-    def reads_input(self) -> bool:
-        return False
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         hidden = parts.activate(self.activation, y @ self._matrix(parts, "down") + parts.down_bias)

@@ -52,8 +52,7 @@ class Fastfood(ParameterEdit):
         padded[: vector.shape[0]] = vector[:length]
         mixed = hadamard(padded * parts.signs)[parts.shuffle.long()]
         spread = hadamard(mixed * gauss)[:entries] / (gauss.square().sum() * entries).sqrt()
-        edited: Tensor = tensor + parts.strength * spread.reshape(place.shape)
-        return edited
+        return tensor + parts.strength * spread.reshape(place.shape)
 
 
 def padded_length(entries: int) -> int:

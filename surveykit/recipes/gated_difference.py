@@ -52,8 +52,7 @@ class GatedDifference(ParameterEdit):
         difference = parts.value * self._gate(parts, parts.log_alpha)
         if self.structured:
             difference = difference * self._gate(parts, parts.tensor_log_alpha)
-        edited: Tensor = tensor + difference
-        return edited
+        return tensor + difference
 
     def _gate(self, parts: Parts, log_alpha: Tensor) -> Tensor:
         if parts.training:

@@ -68,24 +68,16 @@ class IntrinsicPrompt(InputEdit):
         return self.length
 
     def positions(self, parts: Parts) -> Tensor:
-        prompt: Tensor
-        match self.trains:
-            case "prompt":
-                prompt = parts.prompt
-            case "autoencoder":
-                prompt = self._decode(parts, self._encode(parts))
-            case "code":
-                prompt = self._decode(parts, parts.code)
-        return prompt
+        if self.trains == "prompt":
+            return parts.prompt
+        return self._decode(parts, parts.code if self.trains == "code" else self._encode(parts))
 
     def _encode(self, parts: Parts) -> Tensor:
-        code: Tensor = parts.squeeze @ parts.prompt.flatten() + parts.squeeze_bias
-        return code
+        return parts.squeeze @ parts.prompt.flatten() + parts.squeeze_bias
 
     def _decode(self, parts: Parts, code: Tensor) -> Tensor:
         hidden = parts.activate("tanh", parts.middle @ code + parts.middle_bias)
-        prompt: Tensor = (parts.up @ hidden + parts.up_bias).reshape(self.length, -1)
-        return prompt
+        return (parts.up @ hidden + parts.up_bias).reshape(self.length, -1)
 
     def penalty(self, parts: Parts) -> Tensor | None:
         if self.trains != "autoencoder":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 def multiplied(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
     """(first ⊗ second) x without the product: x (…, features) is folded into a matrix and multiplied from both sides."""
     folded = x.reshape(*x.shape[:-1], first.shape[1], second.shape[1])
-    product: Tensor = first @ (folded @ second.T)
-    return product.flatten(-2)
+    return (first @ (folded @ second.T)).flatten(-2)
 
 
 class Kronecker(WeightEdit):
@@ -62,15 +61,14 @@ class Kronecker(WeightEdit):
         return min(product, place.fan_in, place.fan_out)
 
     def _second(self, parts: Parts) -> Tensor:
-        second: Tensor = parts.second if self.second_rank is None else parts.second_up @ parts.second_down
-        return second
+        return parts.second if self.second_rank is None else parts.second_up @ parts.second_down
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         return y + multiplied(parts.first, self._second(parts), x) * self.scale
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         first, second = parts.first, self._second(parts)
-        product: Tensor = first[:, None, :, None] * second[None, :, None, :]
+        product = first[:, None, :, None] * second[None, :, None, :]
         return weight + product.reshape(weight.shape) * self.scale
 
 
@@ -81,6 +79,9 @@ class ParallelKronecker(OutputEdit):
 
     Source: survey 9.3; Edalati et al. 2022. The survey gives no equation; see the catalog entry for what is ours.
     """
+
+    obstacle: ClassVar[str | None] = "it runs beside a module that is not linear, so no weight can take it in"
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
 
     kind: Literal["parallel_kronecker"]
     side: int | None = Field(ge=1)
@@ -101,11 +102,9 @@ class ParallelKronecker(OutputEdit):
             **({"residual": Shape((1,), "ones")} if self.residual == "learned" else {}),
         }
 
-    def merge_obstacle(self) -> str:
-        return "it runs beside a module that is not linear, so no weight can take it in"
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"linear"})
+    @property
+    def reads_input(self) -> bool:
+        return True
 
     def expanded(self, place: Place) -> int:
         return place.fan_out**2  # written out, product and residual are one matrix

@@ -91,8 +91,7 @@ class Ladder(SideEdit):
         encoder, decoder = stacks
         visible = None if encoder.mask is None else encoder.mask.bool()[:, None, None, :]
         memory = self._side(encoder, None, visible)
-        wide: Tensor = self._side(decoder, memory, visible) @ decoder.parts.up.T + decoder.parts.up_bias
-        return wide
+        return self._side(decoder, memory, visible) @ decoder.parts.up.T + decoder.parts.up_bias
 
     def _side(self, stack: SideStack, memory: Tensor | None, memory_visible: Tensor | None) -> Tensor:
         """The side of one stack: its last state, (batch, positions, d / reduction)."""

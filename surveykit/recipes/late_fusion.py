@@ -48,14 +48,11 @@ class WeightDifference(SideEdit):
     A reconstruction: Fu et al. 2021 was read in its abstract only.
     """
 
+    obstacle: ClassVar[str | None] = "it acts on activations of the unchanged weights, which merging would change"
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"ffn"})
+
     kind: Literal["weight_difference"]
     reads_hidden: ClassVar[bool] = True
-
-    def merge_obstacle(self) -> str | None:
-        return "it acts on activations of the unchanged weights, which merging would change"
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"ffn"})
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {"difference": Shape((place.layers, place.d_model, place.d_ff))}

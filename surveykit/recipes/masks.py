@@ -45,19 +45,17 @@ class Mask(Record):
             gradients: its gradient for each example; empty unless the rule needs them.
             change: how far the previous stage moved it.
         """
-        scored: Tensor
         match self.rule:
             case "squared_gradient":
-                scored = sum((g * g for g in gradients[1:]), gradients[0] * gradients[0])
+                return sum((g * g for g in gradients[1:]), gradients[0] * gradients[0])
             case "sensitivity":
-                scored = (sum(gradients[1:], gradients[0]) * value).abs()
+                return (sum(gradients[1:], gradients[0]) * value).abs()
             case "change":
-                scored = change.abs()
+                return change.abs()
             case "magnitude":
-                scored = value.abs()
+                return value.abs()
             case "random":
-                scored = value.detach().clone().uniform_()
-        return scored
+                return value.detach().clone().uniform_()
 
 
 def index_bytes(kept: int, entries: int) -> int:

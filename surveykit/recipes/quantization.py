@@ -77,8 +77,7 @@ def _entropy(rising: Tensor, bounds: Tensor) -> Tensor:
     edges[..., 1:-1] = below
     edges[..., -1] = rising.shape[1]
     share = (edges[..., 1:] - edges[..., :-1]) / rising.shape[1]
-    entropy: Tensor = -(share * share.clamp_min(_SMALLEST).log()).sum(dim=-1)
-    return entropy
+    return -(share * share.clamp_min(_SMALLEST).log()).sum(dim=-1)
 
 
 def _at_most(rising: Tensor, bounds: Tensor) -> Tensor:
@@ -144,14 +143,12 @@ class Quantization(Record):
         padded[:, width:] = rows[:, -1:]  # a number that is there already widens no block
         blocks = padded.reshape(-1, self.block)
         restored = self._uniform(blocks) if self.grid == "uniform" else self._normal_float(blocks)
-        result: Tensor = restored.reshape(rows.shape[0], -1)[:, :width].reshape(weight.shape)
-        return result
+        return restored.reshape(rows.shape[0], -1)[:, :width].reshape(weight.shape)
 
     def _uniform(self, blocks: Tensor) -> Tensor:
         low = blocks.amin(dim=1, keepdim=True)
         step = ((blocks.amax(dim=1, keepdim=True) - low) / (2**self.bits - 1)).clamp_min(_SMALLEST)
-        restored: Tensor = ((blocks - low) / step).round() * step + low
-        return restored
+        return ((blocks - low) / step).round() * step + low
 
     def _normal_float(self, blocks: Tensor) -> Tensor:
         levels = normal_float(self.bits)
@@ -160,8 +157,7 @@ class Quantization(Record):
         scale = centred.abs().amax(dim=1, keepdim=True).clamp_min(_SMALLEST)
         codes = (centred[..., None] / scale[..., None] > blocks.new_tensor(_boundaries(levels))).sum(dim=-1)
         kept = scale if self.scale_block is None else self._coded(scale, float(scale.mean()))
-        restored: Tensor = blocks.new_tensor(levels)[codes] * kept + shift
-        return restored
+        return blocks.new_tensor(levels)[codes] * kept + shift
 
     def _coded(self, numbers: Tensor, centre: float) -> Tensor:
         """One number for each block after 8 bits and back: evenly spaced around the centre, up to a group's largest.

@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from surveykit.recipes.base import Edit, Parts, Place, Shape
-from surveykit.recipes.low_rank import LowRank
+from surveykit.recipes.low_rank import LowRank, ThinPair
 from surveykit.recipes.quantization import Quantization
-from surveykit.recipes.sites import WeightEdit
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class _ThinPair(WeightEdit):
-    """W + (alpha / rank) · up · down, with `down` (rank, fan_in) and `up` (fan_out, rank)."""
-
-    size_name: ClassVar[str | None] = "rank"
-
-    rank: int = Field(ge=1)
-    """Rank of the update of each matrix."""
-    alpha: float = Field(gt=0)
-    """The update is scaled by alpha / rank."""
-
-    def tensors(self, place: Place) -> dict[str, Shape]:
-        return {
-            "down": Shape((self.rank, place.fan_in), "kaiming"),
-            "up": Shape((place.fan_out, self.rank), "zeros"),
-        }
-
-    def update_rank(self, place: Place) -> int:
-        return min(self.rank, place.fan_in, place.fan_out)
-
-    def expanded(self, place: Place) -> int:
-        return place.fan_in * place.fan_out
-
-    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        added: Tensor = y + (x @ parts.down.T) @ parts.up.T * (self.alpha / self.rank)
-        return added
-
-    def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        return weight + self.update(parts)
-
-    def update(self, parts: Parts) -> Tensor:
-        product: Tensor = parts.up @ parts.down * (self.alpha / self.rank)
-        return product
-
-
-class FittedLowRank(_ThinPair):
+class FittedLowRank(ThinPair):
     """LoRA whose frozen matrix and thin matrices start as a split of the pretrained one: W ≈ Q + scale · up · down.
 
     Q is on the grid of the stage's few-bit base. Rounding W - up · down, and fitting up and down to W - Q by its
@@ -109,7 +74,7 @@ class FittedLowRank(_ThinPair):
         return up, down
 
 
-class PooledLowRank(_ThinPair):
+class PooledLowRank(ThinPair):
     """QA-LoRA: LoRA whose input is summed over groups, so that its update is the same for all weights of a group.
 
     `down` is (rank, groups), with groups of `group_size` neighbouring inputs (the last one may be smaller). Where the base
@@ -148,7 +113,7 @@ class PooledLowRank(_ThinPair):
         return weight + self.update(parts).repeat_interleave(self.group_size, dim=1)[:, : weight.shape[1]]
 
 
-class ElasticLowRank(_ThinPair):
+class ElasticLowRank(ThinPair):
     """IR-QLoRA: LoRA with a second path beside each thin matrix, which has one trained factor and no matrix.
 
     down x + a · pooled x, from fan_in to rank features; then up z + b · repeated z, to fan_out: neighbouring features
@@ -167,13 +132,11 @@ class ElasticLowRank(_ThinPair):
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         low = x @ parts.down.T + parts.down_factor * _resized(x, self.rank)
         high = low @ parts.up.T + parts.up_factor * _resized(low, y.shape[-1])
-        added: Tensor = y + high * (self.alpha / self.rank)
-        return added
+        return y + high * (self.alpha / self.rank)
 
     def update(self, parts: Parts) -> Tensor:
         plain = self._plain(parts)
-        product: Tensor = plain["up"] @ plain["down"] * (self.alpha / self.rank)
-        return product
+        return plain["up"] @ plain["down"] * (self.alpha / self.rank)
 
     def _plain(self, parts: Parts) -> dict[str, Tensor]:
         """The thin matrices with the second paths written in."""
@@ -199,7 +162,7 @@ def _identity(like: Tensor, width: int) -> Tensor:
     return like.new_zeros(width, width).fill_diagonal_(1)
 
 
-class QuantizedLowRank(_ThinPair):
+class QuantizedLowRank(ThinPair):
     """L4Q: the sum of weight and update is rounded in every forward pass, by a step and an offset that are trained.
 
     Each row has a `step` and an `offset` for every `group_size` of inputs, (fan_out, groups) both. Rounding passes
@@ -237,8 +200,7 @@ class QuantizedLowRank(_ThinPair):
         step, offset = parts.step[..., None], parts.offset[..., None]
         codes = ((self._grouped(weight + self.update(parts)) - offset) / step).clamp(*self._range())
         codes = codes + (codes.round() - codes).detach()
-        restored: Tensor = (codes * step + offset).flatten(1)[:, : weight.shape[1]]
-        return restored
+        return (codes * step + offset).flatten(1)[:, : weight.shape[1]]
 
     def _range(self) -> tuple[int, int]:
         return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from surveykit.recipes.base import Overhead, Parts, Place, Shape
 from surveykit.recipes.sites import WeightEdit
@@ -19,6 +19,8 @@ class Scale(WeightEdit):
     scale the branch: DiffFit.
     Source: survey 7.2 and 8.5; Liu et al. 2022, section 3.3.
     """
+
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"gating"})
 
     kind: Literal["scale"]
     side: Literal["output", "input", "layer"]
@@ -37,21 +39,14 @@ class Scale(WeightEdit):
         return self.side != "input"
 
     def bias(self, parts: Parts, bias: Tensor) -> Tensor:
-        scaled: Tensor = bias if self.side == "input" else bias * parts.factor
-        return scaled
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"gating"})
+        return bias if self.side == "input" else bias * parts.factor
 
     def before(self, parts: Parts, x: Tensor) -> Tensor:
-        scaled: Tensor = x * parts.factor if self.side == "input" else x
-        return scaled
+        return x * parts.factor if self.side == "input" else x
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        scaled: Tensor = y if self.side == "input" else y * parts.factor
-        return scaled
+        return y if self.side == "input" else y * parts.factor
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         factor = parts.factor[:, None] if self.side == "output" else parts.factor
-        merged: Tensor = weight * factor
-        return merged
+        return weight * factor

@@ -20,11 +20,9 @@ class WeightEdit(Edit):
 
     site: ClassVar[Site] = "weight"
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear"}
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
     bias_apart: ClassVar[bool] = False
     """Whether a bias that the layer has is kept out of the y of `after`, and added behind it."""
-
-    def merge_obstacle(self) -> str | None:
-        return None
 
     @property
     def changes_input(self) -> bool:
@@ -43,9 +41,6 @@ class WeightEdit(Edit):
     def merges_into(self, base: Quantization) -> bool:
         """Whether the update can be written into weights of few bits without rounding it."""
         return False
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"linear"})
 
     def before(self, parts: Parts, x: Tensor) -> Tensor:
         """What the frozen layer is fed instead of x: (…, fan_in) → (…, fan_in)."""
@@ -97,12 +92,7 @@ class ParameterEdit(Edit):
 
     site: ClassVar[Site] = "parameter"
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear", "norm", "position_bias", "embedding", "head"}
-
-    def merge_obstacle(self) -> str | None:
-        return None
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"linear"})
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
 
     def value(self, parts: Parts, tensor: Tensor, place: Place) -> Tensor:
         """The edited tensor, of the same shape."""
@@ -120,17 +110,13 @@ class OutputEdit(Edit):
 
     site: ClassVar[Site] = "output"
     allowed_roles: ClassVar[frozenset[str]] = MODULE_ROLES
-
-    def merge_obstacle(self) -> str | None:
-        return "it computes a non-linear function beside the weights"
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"ffn"})
+    obstacle: ClassVar[str | None] = "it computes a non-linear function beside the weights"
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"ffn"})
 
     @property
     def reads_input(self) -> bool:
         """Whether `after` looks at x; an edit that does not can go behind any module with the sublayer's output."""
-        return True
+        return False
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
@@ -141,12 +127,8 @@ class InputEdit(Edit):
 
     site: ClassVar[Site] = "input"
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"input"})
-
-    def merge_obstacle(self) -> str | None:
-        return "it adds positions, which no weight holds"
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"input"})
+    obstacle: ClassVar[str | None] = "it adds positions, which no weight holds"
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"input"})
 
     def positions(self, parts: Parts) -> Tensor:
         """The soft positions, (length, d_model)."""
@@ -158,12 +140,8 @@ class KeyValueEdit(Edit):
 
     site: ClassVar[Site] = "kv"
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"attention"})
-
-    def merge_obstacle(self) -> str | None:
-        return "it adds keys and values, which no weight holds"
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"input"})
+    obstacle: ClassVar[str | None] = "it adds keys and values, which no weight holds"
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"input"})
 
     def key_value(self, parts: Parts, place: Place) -> tuple[Tensor, Tensor]:
         """Keys and values, each (length, width)."""
@@ -203,14 +181,10 @@ class SideEdit(Edit):
 
     site: ClassVar[Site] = "side"
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"input"})
+    obstacle: ClassVar[str | None] = "it is a network of its own beside the backbone"
+    costs: ClassVar[frozenset[Overhead]] = frozenset({"decoder"})
     reads_hidden: ClassVar[bool] = False
     """Whether it reads what is inside the feed-forward modules, which otherwise need not be held."""
-
-    def merge_obstacle(self) -> str | None:
-        return "it is a network of its own beside the backbone"
-
-    def overhead(self) -> frozenset[Overhead]:
-        return frozenset({"decoder"})
 
     def output(self, stacks: Sequence[SideStack]) -> Tensor:
         """What replaces the output of the last stack, after its final norm: (batch, positions, d_model).

@@ -32,8 +32,7 @@ class Prompt(InputEdit):
         return self.length
 
     def positions(self, parts: Parts) -> Tensor:
-        prompt: Tensor = parts.prompt
-        return prompt
+        return parts.prompt
 
 
 class Prefix(KeyValueEdit):
@@ -64,20 +63,23 @@ class Prefix(KeyValueEdit):
     def positions_added(self) -> int:
         return self.length
 
-    def _width(self, place: Place) -> int:
-        return place.keys if self.width == "inner" else place.d_model
+    def _widths(self, place: Place) -> tuple[int, int]:
+        """Of a key, and of a value."""
+        if self.width == "d_model":
+            return place.d_model, place.d_model
+        return place.keys, place.values or place.keys
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         gate = gate_tensors(self.gate, place.d_model)
         if self.hidden is not None:
             return gate
-        shape = Shape((self.length, self._width(place)), "normal")
-        return {"key": shape, "value": shape, **gate}
+        key, value = (Shape((self.length, width), "normal") for width in self._widths(place))
+        return {"key": key, "value": value, **gate}
 
     def shared_tensors(self, place: Place) -> dict[str, Shape]:
         if self.hidden is None:
             return {}
-        out = 2 * place.layers * self._width(place)
+        out = place.layers * sum(self._widths(place))
         return {
             "table": Shape((self.length, place.d_model), "normal"),
             "down": Shape((self.hidden, place.d_model), "kaiming"),
@@ -94,11 +96,11 @@ class Prefix(KeyValueEdit):
             return parts.key, parts.value
         net = parts.shared
         hidden = parts.activate("tanh", net.table @ net.down.T + net.down_bias)
-        # Only this layer's rows of the last projection: (length, 2 · width).
-        width = self._width(place)
-        rows = slice(2 * width * place.layer, 2 * width * (place.layer + 1))
+        # Only this layer's rows of the last projection: (length, width of a key and a value).
+        key, value = self._widths(place)
+        rows = slice((key + value) * place.layer, (key + value) * (place.layer + 1))
         both = hidden @ net.up[rows].T + net.up_bias[rows]
-        return both[:, :width], both[:, width:]
+        return both[:, :key], both[:, key:]
 
     def gate_value(self, parts: Parts, x: Tensor) -> Tensor | None:
         return None if self.gate == "none" else sequence_gate(parts, x)

@@ -53,9 +53,7 @@ class TrainedRows(WeightEdit):
         return min(self.chosen(place), place.fan_in)
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        replaced: Tensor = y.index_copy(-1, parts.index.long(), x @ parts.rows.T)
-        return replaced
+        return y.index_copy(-1, parts.index.long(), x @ parts.rows.T)
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        merged: Tensor = weight.index_copy(0, parts.index.long(), parts.rows)
-        return merged
+        return weight.index_copy(0, parts.index.long(), parts.rows)

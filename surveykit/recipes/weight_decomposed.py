@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
-
 from surveykit.recipes.base import Parts, Place, Shape
-from surveykit.recipes.sites import WeightEdit
+from surveykit.recipes.low_rank import ThinPair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class WeightDecomposed(WeightEdit):
+class WeightDecomposed(ThinPair):
     """DoRA: magnitude · D / ‖D‖ by rows, with D = W + (alpha / rank) · up · down.
 
     `down` is (rank, fan_in), `up` (fan_out, rank), `magnitude` (fan_out,). The magnitude starts at the lengths of the
@@ -23,41 +21,25 @@ class WeightDecomposed(WeightEdit):
     column of a (d, k) matrix; its code, and PEFT, have one for each output feature, as here.
     """
 
-    size_name: ClassVar[str | None] = "rank"
-
     kind: Literal["weight_decomposed"]
     bias_apart: ClassVar[bool] = True
 
-    rank: int = Field(ge=1)
-    """Rank of the update of the direction."""
-    alpha: float = Field(gt=0)
-    """That update is scaled by alpha / rank."""
-
     def tensors(self, place: Place) -> dict[str, Shape]:
-        return {
-            "down": Shape((self.rank, place.fan_in), "kaiming"),
-            "up": Shape((place.fan_out, self.rank), "zeros"),
-            "magnitude": Shape((place.fan_out,), "ones"),
-        }
+        return {**super().tensors(place), "magnitude": Shape((place.fan_out,), "ones")}
+
+    def update_rank(self, place: Place) -> int:
+        return min(place.fan_in, place.fan_out)  # each row has a length of its own
 
     def start(self, parts: Parts, place: Place) -> dict[str, Tensor]:
         return {"magnitude": parts.frozen.norm(dim=1)}
 
-    def expanded(self, place: Place) -> int:
-        return place.fan_in * place.fan_out
-
-    def _direction(self, parts: Parts, weight: Tensor) -> Tensor:
-        direction: Tensor = weight + parts.up @ parts.down * (self.alpha / self.rank)
-        return direction
-
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         # Written out only for its length, a constant to the gradient; the branch itself stays thin.
-        length = self._direction(parts, parts.frozen).detach().norm(dim=1)
-        update = (x @ parts.down.T) @ parts.up.T * (self.alpha / self.rank)
-        result: Tensor = (y + update) * (parts.magnitude / length)
+        length = super().weight(parts, parts.frozen).detach().norm(dim=1)
+        result: Tensor = super().after(parts, x, y) * (parts.magnitude / length)
         return result
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        direction = self._direction(parts, weight)
+        direction = super().weight(parts, weight)
         merged: Tensor = direction * (parts.magnitude / direction.norm(dim=1))[:, None]
         return merged

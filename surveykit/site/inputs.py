@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
 from surveykit.fit.accuracy import Accuracy
 from surveykit.record import Record
+from surveykit.site.data.breadth import Breadth
 from surveykit.site.text.corrections import Sources
 from surveykit.verify import Checked
 
+Written = TypeVar("Written", bound=Record)
 REPOSITORY = "https://github.com/surveykit/surveykit"
 
 
@@ -42,6 +45,8 @@ class Surroundings(Record):
     engine: Engine | None = None
     accuracy: Accuracy | None = None
     """What benchmarks/fit_error.json says of the calculator of memory."""
+    breadth: Breadth | None = None
+    """What benchmarks/breadth.json says of the models that methods work on."""
     checked: Checked | None = None
     """What was measured again for this build, and found as recorded."""
     offline: bool = False
@@ -73,7 +78,8 @@ def found(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
         engine=None if offline else _engine(base / "site" / "sql" / "dist"),
-        accuracy=_accuracy(base / "benchmarks" / "fit_error.json"),
+        accuracy=_written(base / "benchmarks" / "fit_error.json", Accuracy),
+        breadth=_written(base / "benchmarks" / "breadth.json", Breadth),
         checked=checked,
         offline=offline,
         address=f"{address.rstrip('/')}/" if address else None,
@@ -86,9 +92,10 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _accuracy(path: Path) -> Accuracy | None:
+def _written(path: Path, record: type[Written]) -> Written | None:
+    """What a benchmark wrote."""
     text = _text(path)
-    return None if text is None else Accuracy.model_validate_json(text)
+    return None if text is None else record.model_validate_json(text)
 
 
 def _engine(folder: Path) -> Engine | None:

@@ -25,7 +25,7 @@ from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.audit import statement_counts
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
-from surveykit.site.pages.differences import discrepancies_context, table5_context
+from surveykit.site.pages.differences import discrepancies_context
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
 from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.pages.fit import FIT, fit_context
@@ -33,11 +33,14 @@ from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
+from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
 from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
 from surveykit.site.text import markdown
 
+SURVEY = "sources/lialin2023scaling"
+"""The folder of the catalog whose tables the pages show."""
 _TEMPLATES = Path(__file__).parent / "templates"
 _LIVE = re.compile(r"<!--\s*live:\s*([a-z0-9-]+)\s*-->")
 
@@ -91,7 +94,7 @@ def _refuse_without_survey(reader: Reader) -> None:
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
     """Pages about the data, and the data itself for programs."""
     files = data_files(database)
-    yield _page(ERRATA, "errata", errata_context(reader), "Errata", "sources/lialin2023scaling/statements.yaml")
+    yield _page(ERRATA, "errata", errata_context(reader), "Errata", f"{SURVEY}/statements.yaml")
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
     yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
@@ -119,20 +122,14 @@ def _prose(
     for method, context in method_contexts(reader, blocks, around.sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
-    yield _page(
-        "table5.md",
-        "table5",
-        table5_context(reader) | {"siblings": siblings("table5.md"), "pictures": drawn},
-        "Table 5, checked",
-        "sources/lialin2023scaling/tables/table5.csv",
-    )
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
+    yield _page(MODEL_TYPES, "model_types", model_types_context(around.breadth), "Model types")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
-        yield _page(page.path, page.template, context, page.title, page.source)
+        yield _page(page.path, page.template, context, page.title, page.source and f"{SURVEY}/{page.source}")
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
     yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
     yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
@@ -161,33 +158,6 @@ def fill(text: str, live: Mapping[str, str], name: str) -> str:
         return live[match[1]]
 
     return _LIVE.sub(piece, text)
-
-
-def write(
-    database: Path, folder: Path, written_by_hand: Path | None = None, around: Surroundings | None = None
-) -> None:
-    """Write the whole site as files of Markdown, for a generator that takes a folder.
-
-    Args:
-        written_by_hand: a folder with further pages and assets, which are copied; their live texts are filled in.
-    """
-    by_hand: list[str] = []
-    if written_by_hand is not None:
-        by_hand = [path.relative_to(written_by_hand).as_posix() for path in written_by_hand.rglob("*.md")]
-        live = live_texts(database)
-        for path in sorted(p for p in written_by_hand.rglob("*") if p.is_file()):
-            content = path.read_bytes()
-            if path.suffix == ".md":
-                content = fill(content.decode(), live, path.name).encode()
-            _write(folder / path.relative_to(written_by_hand), content)
-    for page in render(database, by_hand, around):
-        text = page.content.read_bytes() if isinstance(page.content, Path) else page.content
-        _write(folder / page.path, text if isinstance(text, bytes) else text.encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
 
 
 def _page(path: str, template: str, context: dict[str, Any], title: str, source: str | None = None) -> Page:

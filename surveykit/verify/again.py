@@ -122,7 +122,7 @@ def differences(catalog: Catalog, again: Iterable[Recorded], run: Run | None = N
         for name in ("status", "reason", *now.figures()):
             old, new = getattr(then, name), getattr(now, name)
             if old != new and not (name in now.rounded and _nearly(old, new)):
-                message = f"{_what(now)}{name} is recorded as {_shown(old)}, but measures {_shown(new)}{elsewhere}"
+                message = f"{_what(now)}{name} is recorded as {shown(old)}, but measures {shown(new)}{elsewhere}"
                 yield Finding("drift", str(cell_of(now)), message)
 
 
@@ -149,7 +149,8 @@ def _elsewhere(then: Run | None, now: Run | None) -> str:
     return f" (recorded with {', '.join(changed)})" if changed else ""
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A recorded value, for messages."""
     if value is None:
         return "nothing"
     return f"{value:,}" if isinstance(value, int) else f"'{value}'"

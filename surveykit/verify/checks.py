@@ -9,6 +9,7 @@ from surveykit.catalog.measured import stale
 from surveykit.catalog.measurements import COUNTS, Measurement
 from surveykit.catalog.staleness import Measure
 from surveykit.errors import FormulaError
+from surveykit.verify.again import shown
 from surveykit.verify.findings import Finding
 
 _RECORDED: tuple[Measure, ...] = ("costs", "trials")
@@ -59,7 +60,7 @@ def _drift(catalog: Catalog, fresh: Mapping[tuple[str, str], Measurement]) -> It
         for name in COUNTS:
             old, new = getattr(then, name), getattr(now, name)
             if old != new:
-                yield Finding("drift", where, f"{name} is recorded as {_shown(old)}, but measures {_shown(new)}")
+                yield Finding("drift", where, f"{name} is recorded as {shown(old)}, but measures {shown(new)}")
 
 
 def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Finding]:
@@ -75,7 +76,7 @@ def _formulas(catalog: Catalog, fresh: Iterable[Measurement]) -> Iterator[Findin
             continue
         for name, expected in (values or {}).items():
             if expected != getattr(m, name):
-                message = f"the formula of {name} gives {expected:,}, the model has {_shown(getattr(m, name))}"
+                message = f"the formula of {name} gives {expected:,}, the model has {shown(getattr(m, name))}"
                 yield Finding("formula", f"{m.configuration} on {m.backbone}", message)
 
 
@@ -94,7 +95,3 @@ def _trials(catalog: Catalog) -> Iterator[Finding]:
         for message, holds in faults.items():
             if holds:
                 yield Finding("trial", t.configuration, message)
-
-
-def _shown(count: int | None) -> str:
-    return "nothing" if count is None else f"{count:,}"

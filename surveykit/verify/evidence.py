@@ -43,12 +43,13 @@ class Evidence:
                 self._memory.setdefault((m.configuration, m.backbone), []).append(m)
 
     def count(self, configuration: str, model: str, sense: Sense) -> int | None:
-        """A count in one sense; None where the configuration was not counted on the model."""
+        """A count in one sense; None where the configuration was not counted on the model, or not all of it."""
         counted = self.counts.get((configuration, model))
         if counted is None:
             return None
-        parts = (self.parameters(model) if name == "model" else getattr(counted, name) for name in sense.counts)
-        return sum(part or 0 for part in parts)
+        parts = [self.parameters(model) if name == "model" else getattr(counted, name) for name in sense.counts]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
 
     def figure(self, configuration: str, model: str, sense: Sense, unit: Unit | None) -> Decimal | None:
         """A count in one sense and in a unit, unrounded; None where it was not counted, or the unit has no whole."""

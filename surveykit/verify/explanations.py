@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.figures import parse_figure
-from surveykit.catalog.records import Configuration
+from surveykit.catalog.shelves import method_of
 from surveykit.catalog.sources import Explanation
 from surveykit.recipes import Recipe
 from surveykit.verify.evidence import Evidence
@@ -37,18 +37,16 @@ class _Check:
         self.explanation = explanation
         self.row = row
         self.where = f"{source}/explanations.yaml, {explanation.name}"
-        self.spoken_of = [
-            v for v in row if explanation.quotes(v.claim.model, v.claim.column, v.claim.printed or "")
-        ]  # fmt: skip
 
     def findings(self) -> Iterator[Finding]:
-        for verdict in self.spoken_of:
-            if verdict.word != "not_measured":
-                yield from self._figure(verdict)
         by_model: dict[str | None, list[Verdict]] = {}
-        for verdict in self.spoken_of:
-            if verdict.word != "not_measured":
-                by_model.setdefault(verdict.claim.model, []).append(verdict)
+        for verdict in self.row:
+            claim = verdict.claim
+            if verdict.word != "not_measured" and self.explanation.quotes(
+                claim.model, claim.column, claim.printed or ""
+            ):
+                by_model.setdefault(claim.model, []).append(verdict)
+                yield from self._figure(verdict)
         for verdicts in by_model.values():
             yield from self._together(verdicts)
 
@@ -66,12 +64,10 @@ class _Check:
                 yield Finding("explanation", verdict.name, message)
             yield from self._cause(claim, verdict, setup.configuration, setup.model)
         if explanation.cause == "stored_not_trained" and not self._stored(claim):
-            message = f"what is stored does not give the printed {claim.printed}"
-            yield Finding("explanation", verdict.name, message)
+            yield Finding("explanation", verdict.name, f"what is stored does not give the printed {claim.printed}")
         if explanation.cause == "truncated" and not self._truncated(verdict):
-            yield Finding(
-                "explanation", verdict.name, f"{claim.printed} is not our figure cut off after its last place"
-            )
+            message = f"{claim.printed} is not our figure cut off after its last place"
+            yield Finding("explanation", verdict.name, message)
 
     def _together(self, verdicts: list[Verdict]) -> Iterator[Finding]:
         """What holds for all figures of a row on one model."""
@@ -116,52 +112,28 @@ class _Check:
     def _cause(self, claim: Claim, verdict: Verdict, other: str, model: str | None) -> Iterator[Finding]:
         """A cause says in what the setup that fits differs from the row's own; compare the two."""
         own = claim.configuration or self._default(claim)
-        if own is None:
-            return
-        configuration = self.evidence.catalog.configuration
-        if self.explanation.cause == "other_model":
-            holds = other == own and model is not None
-        else:
-            holds = _CAUSES[self.explanation.cause](own, configuration(own), other, configuration(other))
-        if not holds:
+        if own is not None and not self._describes(own, other, model):
             message = f"the cause {self.explanation.cause} does not describe how {other} differs from {own}"
             yield Finding("explanation", verdict.name, message)
+
+    def _describes(self, own: str, other: str, model: str | None) -> bool:
+        """Whether the cause is that in which the setup that fits differs from the row's own."""
+        claimed, setup = (self.evidence.catalog.configuration(name) for name in (own, other))
+        same_method, same_edits = method_of(own) == method_of(other), _bare(claimed.recipe) == _bare(setup.recipe)
+        match self.explanation.cause:
+            case "other_model":
+                return other == own and model is not None
+            case "other_row":
+                return not same_method
+            case "other_module_set":
+                return same_method and same_edits and claimed.recipe != setup.recipe
+            case "library_default" if all(oracle.trainable is not None for oracle in setup.oracles):
+                return False
+        return same_method and not same_edits
 
     def _default(self, claim: Claim) -> str | None:
         method = self.evidence.catalog.methods.get(claim.method or "")
         return f"{method.id}/{method.default.id}" if method and method.default else None
-
-
-_Holds = Callable[[str, Configuration, str, Configuration], bool]
-
-
-def _same_method(own: str, other: str) -> bool:
-    return own.partition("/")[0] == other.partition("/")[0]
-
-
-def _other_row(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    return not _same_method(own, other)
-
-
-def _other_module_set(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    return _same_method(own, other) and claimed.recipe != setup.recipe and _bare(claimed.recipe) == _bare(setup.recipe)
-
-
-def _other_configuration(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    return _same_method(own, other) and _bare(claimed.recipe) != _bare(setup.recipe)
-
-
-def _library_default(own: str, claimed: Configuration, other: str, setup: Configuration) -> bool:
-    counted = any(oracle.trainable is None for oracle in setup.oracles)
-    return _other_configuration(own, claimed, other, setup) and counted
-
-
-_CAUSES: Mapping[str, _Holds] = {
-    "other_row": _other_row,
-    "other_module_set": _other_module_set,
-    "other_configuration": _other_configuration,
-    "library_default": _library_default,
-}
 
 
 def _bare(recipe: Recipe) -> list[object]:

@@ -45,7 +45,7 @@ class Candidate:
 def look(claim: Claim, evidence: Evidence, method: Method, quantity: Quantity) -> Found:
     """Compare a printed count with ours."""
     if claim.configuration and claim.model:
-        return _named(claim, evidence, quantity, claim.configuration, claim.model)
+        return named(claim, evidence, quantity, claim.configuration, claim.model)
     return _searched(claim, evidence, method, quantity)
 
 
@@ -63,7 +63,7 @@ def covers(claim: Claim, quantity: Quantity, figure: Decimal) -> bool:
     return parse_figure(claim.printed or "").covers(figure, quantity.tolerance or Decimal(0))
 
 
-def _named(claim: Claim, evidence: Evidence, quantity: Quantity, configuration: str, model: str) -> Found:
+def named(claim: Claim, evidence: Evidence, quantity: Quantity, configuration: str, model: str) -> Found:
     sense = quantity.senses[0]
     value = evidence.figure(configuration, model, sense, claim.unit)
     if value is None:

@@ -48,6 +48,8 @@ def _look(claim: Claim, evidence: Evidence, memory: Memory) -> Found:
         return Found("not_measured", None, None, claim.unknown)
     method = evidence.catalog.methods.get(claim.method or "")
     if method is None:
+        if quantity.compare == "rounding" and claim.configuration and claim.model:  # a library's configuration
+            return figures.named(claim, evidence, quantity, claim.configuration, claim.model)
         return Found("not_comparable", None, None, "The row speaks of no method.")
     if method.default is None:
         return Found("not_measured", None, None, method.not_instantiated or "no configuration")

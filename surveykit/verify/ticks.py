@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.records import Method
-from surveykit.recipes.base import OVERHEAD_KINDS
+from surveykit.recipes.base import canonical
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.verdicts import Found, FoundBy
 
@@ -85,7 +85,7 @@ def _overhead(claim: Claim, evidence: Evidence, configuration: str, model: str) 
     cost = evidence.costs.get((configuration, model))
     if cost is None or cost.overhead_unmerged is None or cost.overhead_merged is None:
         return _missing(configuration, model, "cost")
-    claimed = canonical_overhead(claim.means or "")
+    claimed = canonical((claim.means or "").split("+"))
     states = {"unmerged": cost.overhead_unmerged, "merged": cost.overhead_merged}
     equal = [state for state, kinds in states.items() if kinds == claimed]
     same = cost.overhead_unmerged == cost.overhead_merged
@@ -107,12 +107,6 @@ _LOOKS: Mapping[str, Callable[[Claim, Evidence, str, str], Found]] = {
     "bp": _bp,
     "overhead": _overhead,
 }
-
-
-def canonical_overhead(kinds: str) -> str:
-    """Kinds of overhead joined by +, in their own order; `none` where there is none."""
-    named = set(kinds.split("+"))
-    return "+".join(kind for kind in OVERHEAD_KINDS if kind in named) or "none"
 
 
 def _percentage(share: Decimal) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 from surveykit.catalog import claims, sources
 from surveykit.catalog.figures import parse_figure
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.sources import Cause, Tier
+from surveykit.catalog.sources import Tier
 from surveykit.database.rows import Row
 from surveykit.record import BackboneId, ConfigurationId, InDatabase, MethodId, PaperKey
 
@@ -22,26 +22,19 @@ RowLabel = Annotated[str, InDatabase(comment="What the row is called in its tabl
 ColumnName = Annotated[str, InDatabase(comment="Which cell of the row: the column of the source's table")]
 
 
-class Source(Row):
+class Source(Row, sources.Source):
     """Documents and data sets that make claims."""
 
     identity = ("key",)
+    shown = ("key", "name", "kind", "paper", "repository", "date", "read", "tier")
 
     key: str
     """Name of its folder in catalog/sources."""
-    name: str
-    """What sentences call it."""
-    kind: str
-    """survey, paper, benchmark, documentation or draft."""
     paper: PaperKey | None
-    repository: str | None
+    repository: str | None  # type: ignore[assignment]
     """Repository, revision and file that were read; NULL for a paper."""
     date: str
     """Day of the version that was read."""
-    read: str
-    """How it was read, and what is doubtful about the text."""
-    tier: Tier
-    """printed: its figures are claims; measured_elsewhere: it measured them itself."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -206,34 +199,22 @@ class Claim(_Cell):
             )  # fmt: skip
 
 
-class Explanation(Row):
+class Explanation(Row, sources.Explanation):
     """Reviewed reasons why printed figures and ours differ."""
 
     identity = ("source", "position")
+    shown = ("source", "position", "name", "table_name", "row_label", "cause", "text", "innocent", "evidence",
+             "fits_setup", "fits_setup_backbone", "correction", "remark")  # fmt: skip
 
     source: SourceKey
     position: int = Field(ge=1)
     """Order in its file, from 1."""
-    name: str
-    """What a second reader signs: the row and its models."""
     table_name: TableName
     row_label: RowLabel
-    cause: Cause
-    """Kind of cause of the difference."""
-    text: str
-    """The reason, worded as what was found."""
-    innocent: str | None
-    """How the figures can have come about without anybody's fault."""
-    evidence: str | None
-    """A query whose values are the figures that the text derives."""
-    fits_setup: ConfigurationId | None
+    fits_setup: ConfigurationId | None  # type: ignore[assignment]
     """A configuration that gives the printed figures exactly."""
     fits_setup_backbone: BackboneId | None
     """Model on which it gives them, where that is not the row's own."""
-    correction: str | None
-    """What could be printed instead; NULL where nothing is suggested."""
-    remark: str | None
-    """Why a contradiction is a mere remark; NULL for an erratum."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:

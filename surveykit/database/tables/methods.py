@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field
@@ -12,67 +12,38 @@ from surveykit.catalog import records
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.matched import is_matched
+from surveykit.catalog.variations import unvaried_name
 from surveykit.database.rows import Json, Row
-from surveykit.recipes.base import OVERHEAD_KINDS
+from surveykit.recipes.base import OVERHEAD_KINDS, canonical
 from surveykit.record import ConfigurationId, MethodId, PaperKey
 
 _TICKS = {"✓": "true", "✗": "false"}
 _ATTRIBUTES = ("type", "disk", "ram", "bp", "overhead")
 
 
-class Paper(Row):
+class Paper(Row, records.Paper):
     """Papers cited by the catalog."""
 
     identity = ("key",)
 
-    key: str
-    """Key of the entry in papers.bib."""
-    title: str
-    """Full title of the paper."""
-    authors: str
+    authors: str  # type: ignore[assignment]
     """Authors, separated by semicolons."""
-    year: int = Field(ge=1900, le=2100)
-    """Year of publication."""
-    venue: str | None
-    """Conference or journal; NULL for a preprint."""
-    url: str | None
-    """Address of the paper; NULL where the bibliography gives none."""
-    arxiv: str | None
-    """Number at arXiv, such as 2106.09685; NULL where there is none."""
-    doi: str | None
-    """Digital object identifier."""
-    bibtex: str
-    """The BibTeX entry as it stands in papers.bib."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         return (cls.of(paper, authors="; ".join(paper.authors)) for paper in catalog.papers.values())
 
 
-class Method(Row):
+class Method(Row, records.Method):
     """One row per method: what does not depend on a base model."""
 
     identity = ("id",)
+    shown = ("id", "name", "family", "section", "paper", "idea", "tradeoff", "pseudocode", "reconstruction",
+             "not_instantiated")  # fmt: skip
 
-    id: str
-    """Name of its file in catalog/methods."""
-    name: str
-    """Name for readers."""
-    family: records.Family
-    """Family in the survey's taxonomy."""
+    paper: PaperKey
     section: str | None
     """Section of the source whose word `methods` shows that describes it; NULL where none does."""
-    paper: PaperKey
-    idea: str
-    """What is trained and why."""
-    tradeoff: str
-    """What it costs or loses."""
-    pseudocode: str
-    """The forward pass, PyTorch-like."""
-    reconstruction: str | None
-    """What we filled in where the paper leaves the shape open; NULL when nothing was."""
-    not_instantiated: str | None
-    """Why the engine has no recipe for it yet; NULL when it has."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -177,7 +148,7 @@ class Attribute(_OfMethod):
                 locator="No source says it, and neither do we.",
             )  # fmt: skip
         value = judged.kinds if name == "overhead" else judged.value
-        text = None if value is None else _canonical(value) if name == "overhead" else str(value)
+        text = None if value is None else canonical(value) if name == "overhead" else str(value)
         return cls.of(
             judged, method=method.id, name=name, value=text.lower() if text and name != "type" else text,
             locator=judged.reason,
@@ -308,7 +279,7 @@ class Configuration(Row):
         matched_to = catalog.quantities.judging.matched_to
         reference = next((c.recipe for name, _, c in catalog.configurations() if name == matched_to), None)
         own = [(name, method.id, c, None) for name, method, c in catalog.configurations()]
-        varied = [(name, name.partition("/")[0], c, name.partition(" ")[0]) for name, c in catalog.variations.items()]
+        varied = [(name, name.partition("/")[0], c, unvaried_name(name)) for name, c in catalog.variations.items()]
         for name, method_id, c, varies in [*own, *varied]:
             forms = {f"formula_{form}": getattr(c.formula, form, None) for form in ("trainable", "added", "stored")}
             yield cls.of(
@@ -318,32 +289,21 @@ class Configuration(Row):
             )  # fmt: skip
 
 
-class Oracle(Row):
+class Oracle(Row, records.Oracle):
     """The same configuration in a library, whose count the tests compare with ours."""
 
     identity = ("configuration", "position")
+    shown = ("configuration", "position", "library", "config", "arguments", "trainable", "differs_because")
     rules = ("CHECK ((trainable IS NULL) = (differs_because IS NULL))",)
 
     configuration: ConfigurationId
     position: int = Field(ge=0)
     """Order in its file, from 0."""
-    library: Literal["peft", "adapters"]
-    """Library whose count is compared: peft or adapters."""
-    config: str
-    """Its configuration class."""
-    arguments: Json
+    arguments: Json  # type: ignore[assignment]
     """Arguments, as a JSON object."""
-    trainable: str | None
-    """The library's own closed form, where its count differs from ours."""
-    differs_because: str | None
-    """Why it differs."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         for name, _, c in catalog.configurations():
             for i, oracle in enumerate(c.oracles):
                 yield cls.of(oracle, configuration=name, position=i, arguments=json.dumps(oracle.arguments))
-
-
-def _canonical(kinds: Iterable[str]) -> str:
-    return "+".join(kind for kind in OVERHEAD_KINDS if kind in set(kinds)) or "none"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -20,63 +20,38 @@ Position = Annotated[int, Field(ge=1), InDatabase(comment="Order, from 1")]
 
 
 class _OfSource(Row):
-    # The key of the source comes before the fields of the record.
+    # Records that a source lists: its key comes before their fields.
+    listed: ClassVar[str] = ""
+    """The list of a `SourceFolder`."""
+
     source: SourceKey
-
-
-class Citation(_OfSource):
-    """How often each section of a source cites a paper."""
-
-    identity = ("source", "key", "section")
-
-    key: Annotated[str, InDatabase(refers_to="paper")]
-    """Key of the paper, as in paper.key."""
-    section: str
-    """Section of the source, as numbered there."""
-    times: int = Field(gt=0)
-    """Number of citations in that section."""
-
-    @classmethod
-    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
-        return (cls.of(c, source=s.key) for s in catalog.sources.values() for c in s.citations)
-
-
-class MissingInSource(_OfSource):
-    """What a source has and the text we used lacks."""
-
-    identity = ("source", "what")
-
-    what: str
-    """The part that is missing."""
-    locator: str
-    """Where it would stand."""
-    reason: str
-    """What the text we used has instead."""
-
-    @classmethod
-    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
-        return (cls.of(m, source=s.key) for s in catalog.sources.values() for m in s.missing)
-
-
-class Said(_OfSource):
-    """Facts that stand in a source's text rather than in a table."""
-
-    identity = ("source", "topic", "locator", "printed")
-
-    topic: str
-    """What it is a fact about; places that speak of one thing share a topic."""
-    locator: str
-    """Where it stands."""
-    printed: str
-    """As printed: a figure, or a few words."""
-    value: float | None
-    """A figure as a number, in units; NULL for words."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         for folder in catalog.sources.values():
-            for s in folder.said:
-                yield cls.of(s, source=folder.key, value=None if s.value is None else float(s.value))
+            for position, record in enumerate(getattr(folder, cls.listed), start=1):
+                yield cls.of(record, source=folder.key, position=position)
+
+
+class Citation(said.Citation, _OfSource):
+    """How often each section of a source cites a paper."""
+
+    identity = ("source", "key", "section")
+    listed = "citations"
+
+
+class MissingInSource(said.Missing, _OfSource):
+    """What a source has and the text we used lacks."""
+
+    identity = ("source", "what")
+    listed = "missing"
+
+
+class Said(said.Said, _OfSource):
+    """Facts that stand in a source's text rather than in a table."""
+
+    identity = ("source", "topic", "locator", "printed")
+    listed = "said"
 
 
 class _Numbered(_OfSource):
@@ -88,12 +63,7 @@ class Statement(said.Statement, _Numbered):
 
     identity = ("id",)
     left_out = ("readings",)
-
-    @classmethod
-    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
-        for folder in catalog.sources.values():
-            for i, s in enumerate(folder.statements, start=1):
-                yield cls.of(s, source=folder.key, position=i)
+    listed = "statements"
 
 
 class StatementReading(Row):
@@ -154,12 +124,7 @@ class DataCheck(said.DataCheck, _Numbered):
     """Queries that look for suspicious data in a source's tables."""
 
     identity = ("id",)
-
-    @classmethod
-    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
-        for folder in catalog.sources.values():
-            for i, check in enumerate(folder.data_checks, start=1):
-                yield cls.of(check, source=folder.key, position=i)
+    listed = "data_checks"
 
 
 class DataCheckResult(Row):

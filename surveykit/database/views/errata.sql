@@ -15,7 +15,6 @@ sentences AS (
         'sentence' AS kind,
         statements.id,
         statements.locator,
-        CAST(NULL AS VARCHAR) AS printed,
         statements.says,
         statements.headline,
         statements.note AS finding,
@@ -41,8 +40,6 @@ figures AS (
             || '-' || verdict.backbone || '-' || replace(verdict.column_name, '_', '-') AS id,
         verdict.locator,
         verdict.printed,
-        CAST(NULL AS VARCHAR) AS says,
-        CAST(NULL AS VARCHAR) AS headline,
         verdict.explained AS finding,
         explanation.innocent,
         explanation.correction,
@@ -67,12 +64,8 @@ cells AS (
         replace(table_name, 'table', 'table-') || '-' || method AS id,
         any_value(regexp_replace(locator, ', [a-z0-9_]+$', '')) AS locator,
         string_agg(DISTINCT printed, ', ' ORDER BY printed) AS printed,
-        CAST(NULL AS VARCHAR) AS says,
-        CAST(NULL AS VARCHAR) AS headline,
         string_agg(text, ' ' ORDER BY position) AS finding,
         string_agg(innocent, ' ' ORDER BY position) AS innocent,
-        CAST(NULL AS VARCHAR) AS correction,
-        CAST(NULL AS DATE) AS signed,
         'SELECT locator, printed, measured, sense, reason FROM verdict WHERE source = ''' || source || ''' AND method = ''' || method
             || ''' AND cause = ''source_inconsistent''' AS sql
     FROM (

@@ -76,7 +76,9 @@ class Attached:
         """
         name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
         if not any(where.fits(slot.place) for slot in slots):
-            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{self.instance.blueprint.alone}")
+            alone = self.instance.blueprint.alone if where.sublayers else ""
+            why = f"{alone}{self.instance.without(where)}"
+            raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{why}")
         found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
             if whole and not {*slot.fused} <= {*where.roles}:
@@ -88,6 +90,7 @@ class Attached:
         sample = self.instance.pretrained[0]
         groups: dict[str, Part] = {}
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
+        slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
         for slot, name in found:
             slot = slot.at(places=len(found))
@@ -150,11 +153,11 @@ class Attached:
         """Starting values that come from the backbone: those of an edit's `start`."""
         if self.instance.pretrained[0].is_meta:
             return
-        base = self.stage.base
+        base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
         with torch.no_grad():
             for placed in self.placed:
                 part, place = placed.part, placed.slot.place
-                part.base = base if base is not None and base.where.matches(place) else None
+                part.base = base if id(placed.slot.module) in quantized else None
                 for name, value in placed.edit.start(part, place).items():
                     if name == "frozen":
                         part.stored.copy_(part.put(part.stored, value))
@@ -177,8 +180,8 @@ class Attached:
             return
         if where.every_layer:
             modules += self.instance.unplaced
-        biases = (module._parameters.get("bias") for module in modules)
-        yield from (bias for bias in biases if bias is not None)
+        named = (entry for module in modules for entry in module._parameters.items())
+        yield from (bias for name, bias in named if bias is not None and name.endswith("bias"))
 
     def _all_found(self, where: Where, slots: Sequence[BoundPlace]) -> None:
         """Hold a choice of all norms, or of all biases, to a walk over the model that knows of no places."""
@@ -201,6 +204,12 @@ class Attached:
             return [p for p in self.instance.pretrained if p.requires_grad]
         named = self.container.named_parameters()
         return [p for name, p in named if p.requires_grad and name.rsplit(".", 1)[-1] not in self.stage.mask.dense]
+
+    @property
+    def masks(self) -> dict[int, Tensor]:
+        """Which entries of the masked tensors are kept, by identity; empty without a mask."""
+        masked = self.masked
+        return {} if masked is None else {id(t): kept for t, kept in zip(masked.tensors, masked.kept, strict=True)}
 
     def prune(self) -> None:
         """Set the entries of new tensors that the mask does not keep to zero, once they are chosen."""
@@ -296,14 +305,6 @@ class Attached:
             if first:
                 seen.add(id(placed.part.group))
             yield number, placed, deployed.tensors(place), common if first else {}
-
-    def load(self, kept: Mapping[tuple[int, str], Tensor]) -> None:
-        """Fill the parts of an attached deployed stage with tensors from `deployed`."""
-        with torch.no_grad():
-            for (number, name), value in kept.items():
-                part = self.placed[number].part
-                target = part.shared if name.startswith("shared.") else part
-                target.values()[name.removeprefix("shared.")].copy_(value)
 
     def detach(self) -> None:
         """Take hooks and added parameters off, and freeze the backbone again. Merged weights stay merged."""

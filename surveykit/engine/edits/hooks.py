@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
+from surveykit.engine.edits.hidden_states import read_by
 from surveykit.engine.edits.inputs import prepend_prompts
 from surveykit.engine.edits.parameters import Replaced, substitute
 from surveykit.engine.edits.prefixes import prepend_keys_and_values
 from surveykit.engine.edits.side import run_beside
 from surveykit.engine.edits.tensors import Part
-from surveykit.engine.models.bound_places import BoundPlace, Rows
+from surveykit.engine.models.bound_places import BoundPlace
+from surveykit.errors import RecipeError
 from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
@@ -72,7 +74,7 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
         edit, slot, part = one.edit, one.slot, one.part
         if isinstance(edit, WeightEdit):
             handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
-            handles.append(slot.module.register_forward_hook(_after_linear(edit, part, slot.rows)))
+            handles.append(slot.module.register_forward_hook(_after_linear(edit, part, slot)))
         elif isinstance(edit, OutputEdit):
             handles += _after_sublayer(edit, slot, part)
         elif isinstance(edit, ParameterEdit):
@@ -103,8 +105,15 @@ def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     return hook
 
 
-def _after_linear(edit: WeightEdit, part: Part, rows: Rows | None) -> Callable[..., Any]:
+def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace) -> Callable[..., Any]:
+    rows, place = slot.rows, slot.place
+
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        if rows is None and not (isinstance(output, Tensor) and output.shape[-1] == place.fan_out):
+            kind = (
+                f"{place.name} is a {type(module).__name__}, which has a linear layer's weight and computes otherwise"
+            )
+            raise RecipeError(f"{edit.kind} cannot run on it: {kind}; leave it out of the target modules")
         y = output if rows is None else rows.of(output, -1)
         bias: Tensor | None = getattr(module, "bias", None) if edit.bias_apart else None
         if bias is not None and rows is not None:
@@ -118,14 +127,19 @@ def _after_linear(edit: WeightEdit, part: Part, rows: Rows | None) -> Callable[.
 def _after_sublayer(edit: OutputEdit, slot: BoundPlace, part: Part) -> list[RemovableHandle]:
     """Let what the sublayer reads pass from where it enters to where its output is known."""
     entered: list[Tensor] = []
+    reads = type(slot.reads).__name__
 
     def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         entered[:] = [read_by(args, kwargs)]
 
     def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if not entered:
+            raise RecipeError(
+                f"{edit.kind} cannot run here: the model does not run its {reads}, but another in its place"
+            )
         x = entered.pop()
-        if isinstance(output, tuple):  # attention also returns its weights, and T5's its position bias
-            return (edit.after(part, x, output[0]), *output[1:])
+        if isinstance(output, tuple | list):  # attention also returns its weights, and T5's its position bias
+            return type(output)((edit.after(part, x, output[0]), *output[1:]))
         return edit.after(part, x, output)
 
     assert slot.reads is not None
@@ -133,9 +147,3 @@ def _after_sublayer(edit: OutputEdit, slot: BoundPlace, part: Part) -> list[Remo
         slot.reads.register_forward_pre_hook(enter, with_kwargs=True),
         slot.module.register_forward_hook(leave),
     ]
-
-
-def read_by(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
-    """The hidden states that a module of transformers was called with, by position or by name."""
-    found: Tensor = args[0] if args else kwargs["hidden_states"]
-    return found

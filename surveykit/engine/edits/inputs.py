@@ -60,6 +60,6 @@ def _lengthen(
     types = None if side else given.get("token_type_ids")
     if types is not None:
         given["token_type_ids"] = torch.cat((types.new_zeros(batch, length), types), dim=1)
-    if labelled and given.get("labels") is not None:
-        labels = given["labels"]
+    labels = given.get("labels")
+    if labelled and labels is not None and labels.dim() > 1:  # a task's head has one label for a whole text
         given["labels"] = torch.cat((labels.new_full((batch, length), IGNORED_LABEL), labels), dim=1)

@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
+from surveykit.engine.edits.hidden_states import read_by
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
@@ -32,8 +33,7 @@ class _Prefix:
 
     def enter(self, module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
         self.seen = False
-        hidden = args[0] if args else kwargs["hidden_states"]
-        self.gate = self.edit.gate_value(self.parts, hidden)
+        self.gate = self.edit.gate_value(self.parts, read_by(args, kwargs))
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if not self.seen:
@@ -98,16 +98,20 @@ AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
 
 
 class _Restore(RemovableHandle):
-    """Undo the marks and the attention implementation when the stage is taken off."""
+    """Undo the marks and the attention implementation, which each part of a model has for itself, when the stage is taken
+    off."""
 
-    def __init__(self, model: PreTrainedModel, modules: Sequence[nn.Module], before: str) -> None:
-        self.model, self.modules, self.before = model, modules, before
+    def __init__(self, model: PreTrainedModel, modules: Sequence[nn.Module]) -> None:
+        self.modules = modules
+        configs = [part.config for part in model.modules() if isinstance(part, PreTrainedModel)]
+        self.before = [(config, config._attn_implementation) for config in configs]
 
     def remove(self) -> None:
         for module in self.modules:
             if hasattr(module, _MARK):
                 delattr(module, _MARK)
-        self.model.set_attn_implementation(self.before)
+        for config, before in self.before:  # the whole before its parts, which it would set too
+            config._attn_implementation = before
 
 
 def prepend_keys_and_values(
@@ -116,8 +120,7 @@ def prepend_keys_and_values(
     """Let attention modules see prefixes; the handles undo it."""
     handles: list[RemovableHandle] = []
     marked: list[nn.Module] = []
-    before = model.config._attn_implementation
-    restore = _Restore(model, marked, before)
+    restore = _Restore(model, marked)
     try:
         for edit, slot, parts in prefixes:
             module = slot.reads

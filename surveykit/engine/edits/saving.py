@@ -32,7 +32,7 @@ def saved(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
     if attached.stage.restarts:
         return _written(attached)
     stage, kept = attached.deployed()
-    sparse = _sparse(attached)
+    sparse = attached.masks
     found = {f"edit.{number}.{name}": value.detach().clone() for (number, name), value in kept.items()}
     homes = {id(value): f"edit.{number}.{name}" for (number, name), value in kept.items()}
     for number, parameter in enumerate(attached.instance.pretrained):
@@ -57,11 +57,6 @@ def _written(attached: Attached) -> tuple[Stage, dict[str, Tensor]]:
     numbers = {id(p): number for number, p in enumerate(attached.instance.pretrained)}
     found = {f"backbone.{numbers[identity]}": value.detach().clone() for identity, value in moved.items()}
     return attached.stage.model_copy(update={"edits": (), "restarts": 0}), found
-
-
-def _sparse(attached: Attached) -> dict[int, Tensor]:
-    masked = attached.masked
-    return {} if masked is None else {id(t): kept for t, kept in zip(masked.tensors, masked.kept, strict=True)}
 
 
 def _index(attached: Attached, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from surveykit.engine.models.bound_places import Rows
+from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Quantization, Shape
 from surveykit.recipes.base import Activation
@@ -36,6 +37,10 @@ class Part(nn.Module):
     _unrounded: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+
+    if TYPE_CHECKING:  # a module may have modules as attributes; a part has none
+
+        def __getattr__(self, name: str) -> Tensor: ...
 
     def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
         super().__init__()

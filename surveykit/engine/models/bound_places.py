@@ -1,4 +1,4 @@
-"""The places of a live model: its family's map of roles, read from the modules that are there."""
+"""The places of a live model: the roles of its layers, bound to the modules and with the widths that are there."""
 
 from __future__ import annotations
 
@@ -6,40 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from surveykit.engine.models.roles import Family, Group, Inside, Stack
+from surveykit.engine.models.fused import Rows, Widths, linear_widths, rows_of, widths_of
+from surveykit.engine.models.roles import Group, Part, attends, groups_of, inside, is_norm
+from surveykit.engine.models.stacks import Stack, is_linear
 from surveykit.errors import SurveyError
 from surveykit.recipes import Place, Role, Sublayer
-from surveykit.recipes.base import LINEAR_ROLES, Site
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The features of a layer's output that are one role's: the same ones in each of equal groups."""
-
-    groups: int
-    start: int
-    stop: int
-
-    def of(self, tensor: Tensor, dim: int) -> Tensor:
-        """These features of a tensor that has all of the layer's along `dim`."""
-        dim %= tensor.dim()
-        return self._grouped(tensor, dim).narrow(dim + 1, self.start, self.stop - self.start).flatten(dim, dim + 1)
-
-    def put(self, tensor: Tensor, part: Tensor, dim: int) -> Tensor:
-        """Such a tensor with other values of these features."""
-        dim %= tensor.dim()
-        whole = self._grouped(tensor, dim)
-        before = whole.narrow(dim + 1, 0, self.start)
-        behind = whole.narrow(dim + 1, self.stop, whole.shape[dim + 1] - self.stop)
-        return torch.cat((before, self._grouped(part, dim), behind), dim + 1).flatten(dim, dim + 1)
-
-    def _grouped(self, tensor: Tensor, dim: int) -> Tensor:
-        return tensor.reshape(*tensor.shape[:dim], self.groups, -1, *tensor.shape[dim + 1 :])
+from surveykit.recipes.base import LINEAR_ROLES, MODULE_ROLES, Site
 
 
 @dataclass(frozen=True)
@@ -78,223 +54,243 @@ class BoundPlace:
         yield from self.inside or (self.module,)
 
 
-@dataclass(frozen=True)
-class _Widths:
-    """What the places of one attention, and of the stack around it, have in common."""
-
-    d_model: int
-    inner: int
-    keys: int
-    heads: int
-    d_ff: int
-    buckets: int
+_SIDE_NETWORKS = ("t5", "mt5", "umt5")
+"""Types whose stacks are built like the blocks of side networks."""
+_POOLER = "pooler.dense"
+"""The head of an encoder alone, by its path in the base model."""
 
 
-def slots_of(family: Family, model: PreTrainedModel) -> Iterator[BoundPlace]:
-    """Every place of a model; stacks that it lacks (an encoder taken alone) are passed over.
+def slots_of(model: PreTrainedModel, stacks: Sequence[Stack]) -> Iterator[BoundPlace]:
+    """Every place of a model.
 
     Raises:
-        SurveyError: a block is not laid out as the family's are.
+        SurveyError: it has no blocks.
     """
     names = {id(module): name for name, module in model.named_modules()}
     found = [
-        replace(slot, place=replace(slot.place, name=names.get(id(slot.module), ""))) for slot in _slots(family, model)
+        replace(slot, place=replace(slot.place, name=names.get(id(slot.module), ""))) for slot in _slots(model, stacks)
     ]
     yield from found
-    yield from _linear(model, found)
+    yield from _linear(model, stacks, found)
 
 
-def _linear(model: PreTrainedModel, slots: Sequence[BoundPlace]) -> Iterator[BoundPlace]:
+def _linear(model: PreTrainedModel, stacks: Sequence[Stack], slots: Sequence[BoundPlace]) -> Iterator[BoundPlace]:
     """Every linear layer but the output layer, as a module of its own."""
-    output = model.get_output_embeddings()
+    output = output_layer(model)
     known = {id(slot.module): slot for slot in reversed(slots) if slot.place.role in LINEAR_ROLES}
-    stacks = [slot for slot in slots if slot.blocks]
-    blocks = {id(m): (s.place, i) for s in stacks for i, b in enumerate(s.blocks) for m in b.modules()}
-    outer = slots[0].place
+    blocks = {id(m): (s, i) for s in reversed(stacks) for i, b in enumerate(s.blocks) for _, m in b.named_modules()}
+    outer = replace(slots[0].place, sublayer="outside", layer=0, layers=0)
     for name, module in model.named_modules():
-        if not isinstance(module, nn.Linear | Conv1D) or module is output:
+        if not is_linear(module) or module is output:
             continue
         if (slot := known.get(id(module))) is None:
-            around, layer = blocks.get(id(module), (None, 0))
-            place = replace(outer, sublayer="outside", layer=0, layers=0)
-            if around is not None:
-                inside: Sublayer = (
-                    "encoder.feed_forward" if around.sublayer == "encoder.input" else "decoder.feed_forward"
-                )
-                place = replace(around, sublayer=inside, layer=layer)
+            stack, layer = blocks.get(id(module), (None, 0))
+            place = outer
+            if stack is not None:
+                beside = cast(Sublayer, f"{stack.side}.feed_forward")
+                place = replace(outer, sublayer=beside, layer=layer, layers=len(stack.blocks))
             slot = BoundPlace(place, module)
         fan_in, fan_out = linear_widths(module)
-        whole = replace(
-            slot.place, role="linear", fan_in=fan_in, fan_out=fan_out, shape=tuple(module.weight.shape), name=name
-        )
+        shape = tuple(cast(Tensor, module.weight).shape)
+        whole = replace(slot.place, role="linear", fan_in=fan_in, fan_out=fan_out, shape=shape, name=name)
         yield replace(slot, place=whole, fused=(), rows=None)
 
 
-def _slots(family: Family, model: PreTrainedModel) -> Iterator[BoundPlace]:
+def _slots(model: PreTrainedModel, stacks: Sequence[Stack]) -> Iterator[BoundPlace]:
     base = cast(nn.Module, model.base_model)
-    stacks = [stack for stack in family.stacks if find(base, stack.blocks) is not None]
-    if not stacks:
-        raise SurveyError(f"{type(model).__name__} has no {family.stacks[0].blocks}, where its family has its blocks")
-    first = _blocks(base, stacks[0])[0]
-    outer = _widths(first, stacks[0], stacks[0].sublayers["self"], model.config)
-    for path in family.embeddings:
-        if (table := find(base, path)) is not None:
-            yield _slot(table, "embedding", "outside", outer)
-    if (head := _head(family, model)) is not None:
+    bound = [_BoundStack(stack) for stack in stacks]
+    if not bound:
+        raise SurveyError(f"{type(model).__name__} has no blocks: no list of modules with linear layers or attentions")
+    outer = bound[0].widths
+    within = {id(part) for stack in stacks for block in stack.blocks for _, part in block.named_modules()}
+    tables = list(_tables(base, stacks, within))
+    for _, table in tables:
+        yield _slot(table, "embedding", "outside", outer)
+    if (head := head_of(model)) is not None:
         yield _slot(head, "head", "outside", outer)
-    placed: set[int] = set()
-    for stack in stacks:
-        for slot in _stack(base, stack, family, model.config):
-            if slot.place.role == "input":  # a prompt stands among the embeddings, which some models widen behind them
-                width = cast(nn.Embedding, model.get_input_embeddings()).embedding_dim
-                slot = replace(slot, place=replace(slot.place, d_model=width))
-            placed.add(id(slot.module))
-            yield slot
-    for module in base.modules():
-        if is_norm(module) and id(module) not in placed:
+    norms = [(path, m) for path, m in base.named_modules() if is_norm(m) and id(m) not in within]
+    read = token_table(model)
+    entered: set[str] = set()
+    for stack in bound:
+        side = stack.stack.side
+        if stack.stack.own and side not in entered:  # a prompt stands where its text enters, once
+            entered.add(side)
+            yield stack.entry(read, _positions(tables, stack.stack), model.config.model_type)
+        yield from stack.places()
+        for which in ("input", "final"):
+            for path, module in norms:
+                if _around(path, stacks) == (stack.stack, which):
+                    yield _slot(module, "norm", cast(Sublayer, f"{side}.{which}"), stack.widths)
+    for path, module in norms:
+        if _around(path, stacks) is None:
             yield _slot(module, "norm", "outside", outer)
 
 
-def is_norm(module: nn.Module) -> bool:
-    """Whether a module normalizes, whatever its model calls it: it has no parts, and its class has the word in its name."""
-    return "norm" in type(module).__name__.lower() and next(module.children(), None) is None
+def _around(path: str, stacks: Sequence[Stack]) -> tuple[Stack, str] | None:
+    """The stack whose embeddings or last block a norm follows, if it stands beside the blocks or among embeddings."""
+    beside = next((stack for stack in stacks if stack.path == path.rpartition(".")[0]), None)
+    if "embed" in path:
+        return beside or stacks[0], "input"
+    return None if beside is None else (beside, "final")
 
 
-def _positions(base: nn.Module, stack: Stack) -> int | None:
-    table = find(base, stack.positions) if stack.positions else None
-    if not isinstance(table, nn.Embedding):
+def _tables(base: nn.Module, stacks: Sequence[Stack], within: set[int]) -> Iterator[tuple[str, nn.Embedding]]:
+    """Every table of tokens, positions or types, each once; a table of distances is none."""
+    beside = {id(m) for stack in stacks if not stack.own for m in stack.part.modules()}
+    seen: set[int] = set()
+    for path, module in base.named_modules():
+        if not isinstance(module, nn.Embedding) or id(module) in within | beside or id(module.weight) in seen:
+            continue
+        if not path.rpartition(".")[2].startswith("rel"):
+            seen.add(id(module.weight))
+            yield path, module
+
+
+def _positions(tables: Sequence[tuple[str, nn.Embedding]], stack: Stack) -> int | None:
+    """How many positions a stack's table of absolute positions has; None without one."""
+    named = [(path, t) for path, t in tables if (last := path.rpartition(".")[2]) == "wpe" or "position" in last]
+    own = [table for path, table in named if path.rpartition(".")[0] == stack.path]
+    if not (own := own or [table for path, table in named if path.split(".")[0] not in ("encoder", "decoder")]):
         return None
+    table = own[0]
     # RoBERTa begins to count behind the position of padding; BART and OPT leave out rows that they say.
     unused = int(getattr(table, "offset", 0)) or (-1 if table.padding_idx is None else table.padding_idx) + 1
     return table.num_embeddings - unused
 
 
-def unplaced(family: Family, model: PreTrainedModel, slots: Iterable[BoundPlace]) -> Iterator[nn.Module]:
-    """Modules in front of the head that are in no place, and no part of what is."""
-    seen = {id(part) for slot in slots if slot.place.role != "input" for held in slot.held() for part in held.modules()}
-    seen |= {id(_head(family, model))}
-    yield from (module for module in cast(nn.Module, model.base_model).modules() if id(module) not in seen)
+def unplaced(model: PreTrainedModel, slots: Iterable[BoundPlace]) -> Iterator[nn.Module]:
+    """Modules in front of the head that are no matrix, norm or table of a role, and no part of one."""
+    placed = [slot for slot in slots if slot.place.role not in MODULE_ROLES | {"input", "linear"}]
+    seen = {id(part) for slot in placed for held in slot.held() for part in held.modules()}
+    head = head_of(model)
+    seen |= {id(head)}
+    of_head = set() if head is None else {id(parameter) for parameter in head.parameters()}
+    for module in cast(nn.Module, model.base_model).modules():
+        if id(module) not in seen and not any(id(parameter) in of_head for parameter in module._parameters.values()):
+            yield module
 
 
-def find(base: nn.Module, path: str) -> nn.Module | None:
-    """The module at a path; None where there is none."""
-    found: Any = base
-    for name in path.split(".") if path else ():
-        found = found._modules.get(name) if isinstance(found, nn.Module) else None
-    return found if isinstance(found, nn.Module) else None
-
-
-def _head(family: Family, model: PreTrainedModel) -> nn.Module | None:
+def output_layer(model: PreTrainedModel) -> nn.Module | None:
+    """What gives a model's scores, if it has such a layer."""
     layer = model.get_output_embeddings()
-    if isinstance(layer, nn.Module):
+    return layer if isinstance(layer, nn.Module) else None
+
+
+def token_table(model: PreTrainedModel) -> nn.Embedding | None:
+    """The table of a model's tokens; None where it reads images or sound."""
+    try:
+        table = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):
+        return None
+    return table if isinstance(table, nn.Embedding) else None
+
+
+def head_of(model: PreTrainedModel) -> nn.Module | None:
+    """The output layer, or the pooler of an encoder alone; None without either."""
+    if (layer := output_layer(model)) is not None and is_linear(layer):
         return layer
-    return None if family.head is None else find(cast(nn.Module, model.base_model), family.head)
+    found: Any = model.base_model
+    for name in _POOLER.split("."):
+        found = found._modules.get(name) if isinstance(found, nn.Module) else None
+    return found if isinstance(found, nn.Module) and is_linear(found) else None
 
 
-def _stack(base: nn.Module, stack: Stack, family: Family, config: Any) -> Iterator[BoundPlace]:
-    side, blocks = stack.side, _blocks(base, stack)
-    depth, norms = len(blocks), [_norms(block, stack) for block in blocks]
-    own = [_widths(block, stack, stack.sublayers["self"], config) for block in blocks]
-    inputs: Sublayer = "encoder.input" if side == "encoder" else "decoder.input"
-    final: Sublayer = "encoder.final" if side == "encoder" else "decoder.final"
-    unable: Mapping[Site, str] = {} if family.side_networks else {"side": "side networks are built like T5's stacks"}
-    top = _slot(base.get_submodule(stack.path), "input", inputs, own[0], 0, depth)
-    yield replace(top, blocks=blocks, unable=unable, positions=_positions(base, stack))
-    for name, group in stack.sublayers.items():
-        sublayer = cast(Sublayer, f"{side}.{name}")
-        for i, block in enumerate(blocks):
-            widths = _widths(block, stack, group, config) if name == "cross" else own[i]
-            for norm in norms[i][name]:
-                yield _slot(norm, "norm", sublayer, widths, i, depth)
-            yield from _group(block, group, sublayer, widths, i, depth)
-    for path, sublayer in (
-        (path, place) for place, paths in ((inputs, stack.input_norms), (final, stack.norms)) for path in paths
-    ):
-        if (outer := find(base, path)) is not None:
-            yield _slot(outer, "norm", sublayer, own[0])
+class _BoundStack:
+    """A stack with the groups and widths of each of its blocks."""
 
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.depth = stack, len(stack.blocks)
+        self.modules: list[dict[str, nn.Module]] = []
+        self.groups: list[tuple[Group, ...]] = []
+        seen: set[int] = set()  # Zamba's blocks share an attention, which is one place
+        for block in stack.blocks:
+            modules = {path: module for path, module in block.named_modules() if id(module) not in seen}
+            seen |= {id(module) for module in modules.values()}
+            self.modules.append(modules)
+            self.groups.append(groups_of(modules, reads_other=stack.side == "decoder" or not stack.own))
+        crossing = any(group.inside == "cross" for groups in self.groups for group in groups)
+        self.side = "decoder" if crossing else stack.side  # what reads another stack is a decoder
+        self.own = [self._of_block(layer) for layer in range(self.depth)]
+        self.widths = next((widths for widths in self.own if widths.inner), self.own[0])
 
-def _blocks(base: nn.Module, stack: Stack) -> tuple[nn.Module, ...]:
-    blocks = tuple(base.get_submodule(stack.blocks).children())
-    if not blocks:
-        raise SurveyError(f"the {stack.side} has no blocks")
-    return blocks
+    def _of_block(self, layer: int) -> Widths:
+        attention = next((group for group in self.groups[layer] if group.inside == "self"), None)
+        return widths_of(attention, self.groups[layer], self.modules[layer], self.stack.config, self.stack.side)
 
+    def entry(self, read: nn.Embedding | None, positions: int | None, model_type: str) -> BoundPlace:
+        """The stack itself: a prompt stands among the embeddings, which some models widen behind them."""
+        slot = _slot(self.stack.module, "input", cast(Sublayer, f"{self.stack.side}.input"), self.widths, 0, self.depth)
+        unable: dict[Site, str] = {}
+        if model_type not in _SIDE_NETWORKS:
+            unable["side"] = "side networks are built like T5's stacks"
+        if read is None:
+            unable["input"] = "a prompt stands among embedded tokens, and transformers names no table of them"
+        else:
+            slot = replace(slot, place=replace(slot.place, d_model=read.embedding_dim))
+        blocks = tuple(block.module for block in self.stack.blocks)
+        return replace(slot, blocks=blocks, unable=unable, positions=positions)
 
-def _norms(block: nn.Module, stack: Stack) -> dict[Inside, list[nn.Module]]:
-    """Every norm of a block by the sublayer it belongs to, which its family says, or else the name it has there."""
-    said = {
-        id(find(block, path)): name
-        for name, group in stack.sublayers.items() for path in group.roles.get("norm", ())
-    }  # fmt: skip
-    found: dict[Inside, list[nn.Module]] = {name: [] for name in stack.sublayers}
-    for path, module in block.named_modules():
-        if is_norm(module):
-            fed = any(word in path for word in _FEED_FORWARD)
-            found[said.get(id(module), "feed_forward" if fed else "self")].append(module)
-    return found
+    def places(self) -> Iterator[BoundPlace]:
+        for kind in ("self", "cross", "feed_forward"):
+            for layer, groups in enumerate(self.groups):
+                for group in groups:
+                    if group.inside == kind:
+                        yield from self._group(group, layer)
 
+    def _group(self, group: Group, layer: int) -> Iterator[BoundPlace]:
+        modules, sublayer = self.modules[layer], cast(Sublayer, f"{self.side}.{group.inside}")
+        if group.inside == "feed_forward":
+            own = self.own[layer]
+            widths = own if own.inner else replace(self.widths, d_ff=own.d_ff)
+        else:
+            widths = widths_of(group, self.groups[layer], modules, self.stack.config, self.stack.side)
 
-_FEED_FORWARD = ("feed_forward", "feedforward", "ffn", "mlp")
-"""What stands in the names of norms around a feed-forward."""
+        def slot(path: str, role: Role) -> BoundPlace:
+            return _slot(modules[path], role, sublayer, widths, layer, self.depth)
 
-
-def _group(
-    block: nn.Module, group: Group, sublayer: Sublayer, widths: _Widths, layer: int, depth: int
-) -> Iterator[BoundPlace]:
-    named = [(role, path) for role, paths in group.roles.items() if role != "norm" for path in paths]
-    found = [(role, there) for role, path in named if (there := find(block, path)) is not None]
-    modules: dict[Role, nn.Module] = dict(found)
-    reads = find(block, group.reads)
-    last: Role = "feed_forward_out" if "feed_forward_out" in group.roles else "attention_output"
-    if reads is None or last not in modules:
-        missing = group.reads if reads is None else group.roles[last][0]
-        raise SurveyError(
-            f"block {layer} of the {sublayer.partition('.')[0]} has no {missing}, where its family has it"
+        for path in group.norms:
+            yield slot(path, "norm")
+        if not group.parts and not group.is_module:
+            return
+        last: Part = "feed_forward_out" if group.inside == "feed_forward" else "attention_output"
+        outputs = group.paths(last)
+        whole = group.is_module and all(inside(path, group.home) for path in outputs)
+        reads = modules[group.home if group.is_module else group.parts[0][1]]
+        around = slot(
+            group.home if whole else outputs[-1], "feed_forward" if last == "feed_forward_out" else "attention"
         )
-    kind: Role = "feed_forward" if last == "feed_forward_out" else "attention"
-    whole = _slot(reads if group.whole else modules[last], kind, sublayer, widths, layer, depth)
-    inside = () if group.whole else tuple(m for r, m in found if r in LINEAR_ROLES)
-    yield replace(whole, reads=reads, inside=inside)
-    for role, module in found:
-        slot = _slot(module, role, sublayer, widths, layer, depth)
-        if role in group.fused:  # its part of the outputs is its own, the matrix is not
-            rows = _rows(role, group, widths)
-            width = rows.groups * (rows.stop - rows.start)
-            slot = replace(slot, place=replace(slot.place, fan_out=width), fused=group.fused, rows=rows)
-        yield slot
+        held = () if whole else tuple(dict.fromkeys(modules[path] for _, path in group.parts))
+        yield replace(around, reads=reads, inside=held, unable=self._unable(group, reads, widths))
+        for part, path in group.parts:
+            shared = rows_of(part, path, group, modules, widths)
+            for role, rows in shared.items():
+                bound = slot(path, role)
+                yield replace(bound, place=replace(bound.place, fan_out=rows.width), fused=tuple(shared), rows=rows)
+            if not shared:
+                yield slot(path, cast(Role, part))
+        for path in modules:
+            if path.endswith("attention_bias") and inside(path, group.home) and isinstance(modules[path], nn.Embedding):
+                yield slot(path, "position_bias")
+
+    def _unable(self, group: Group, reads: nn.Module, widths: Widths) -> Mapping[Site, str]:
+        """Whether keys and values can be put before those of an attention."""
+        name = type(reads).__name__
+        if group.inside == "feed_forward":
+            return {}
+        if not self.stack.own:
+            return {"kv": "it goes on the stack that reads text"}
+        own = name.removeprefix(type(self.stack.part).__name__.removesuffix("Model"))  # Kimi Linear's own has the word
+        if any(word in own.lower() for word in _NO_KEYS) or not attends(reads):
+            return {"kv": f"{name} keeps a state, not the keys and values of earlier positions"}
+        return {} if widths.keys else {"kv": f"{name} reads the keys and values of another layer"}
 
 
-def _rows(role: Role, group: Group, widths: _Widths) -> Rows:
-    groups = widths.heads if group.by_head else 1
-    start = 0
-    for other in group.fused:
-        width = (widths.inner if other == "query" else widths.keys) // groups
-        if other == role:
-            return Rows(groups, start, start + width)
-        start += width
-    raise AssertionError(f"{role} is not among {group.fused}")
-
-
-def _widths(block: nn.Module, stack: Stack, group: Group, config: Any) -> _Widths:
-    """Of one block: others may be wider."""
-
-    def sides(role: Role, of: Group = group) -> tuple[int, int]:
-        path = of.roles[role][0]
-        module = find(block, path)
-        if module is None:
-            raise SurveyError(f"a block of the {stack.side} has no {path}, where its family has it")
-        return linear_widths(module)
-
-    inner, d_model = sides("attention_output")
-    keys = (sides("key")[1] - inner) // 2 if group.fused else sides("key")[1]
-    heads = getattr(config, f"{stack.side}_attention_heads", None) or config.num_attention_heads
-    d_ff = sides("feed_forward_out", stack.sublayers["feed_forward"])[0]
-    return _Widths(d_model, inner, keys, heads, d_ff, getattr(config, "relative_attention_num_buckets", 0))
+_NO_KEYS = ("lightning", "linear", "delta")
+"""What stands in the classes of attentions that keep a state instead of keys and values."""
 
 
 def _slot(
-    module: nn.Module, role: Role, sublayer: Sublayer, widths: _Widths, layer: int = 0, layers: int = 0
+    module: nn.Module, role: Role, sublayer: Sublayer, widths: Widths, layer: int = 0, layers: int = 0
 ) -> BoundPlace:
     weight = getattr(module, "weight", None)
     shape = tuple(weight.shape) if isinstance(weight, Tensor) else ()
@@ -305,20 +301,7 @@ def _slot(
     return BoundPlace(
         Place(
             role, sublayer, layer, layers, fan_in, fan_out, widths.d_model, widths.inner, widths.heads, widths.d_ff,
-            shape, widths.buckets, keys=widths.keys,
+            shape, widths.buckets, keys=widths.keys, values=widths.values,
         ),
         module,
     )  # fmt: skip
-
-
-def linear_widths(module: nn.Module) -> tuple[int, int]:
-    """Features that a linear layer reads and gives.
-
-    Raises:
-        SurveyError: it is no linear layer that recipes know.
-    """
-    if isinstance(module, Conv1D):
-        return module.nx, module.nf
-    if isinstance(module, nn.Linear):
-        return module.in_features, module.out_features
-    raise SurveyError(f"a {type(module).__name__} stands where a linear layer is expected")

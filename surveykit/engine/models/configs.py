@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from transformers import PreTrainedConfig
 
-from surveykit.errors import SurveyError
+from surveykit.engine.models.held_bits import held_bits, said_of_bits
+from surveykit.errors import SurveyError, nearest
 from surveykit.files import read_bounded
 
 LARGEST_FILE = 10_000_000
@@ -28,8 +29,9 @@ def open_config(source: str) -> PreTrainedConfig:
     """
     from transformers import AutoConfig
 
-    path = _here(source) or _from_hub(source)
+    path = _here(source) or from_hub(source, "config.json")
     raw = _read(path, source)
+    _known_type(raw, source)
     try:
         config = cast(PreTrainedConfig, AutoConfig.from_pretrained(path, trust_remote_code=False))
     except Exception as error:  # of several libraries: types of fields, unknown models
@@ -47,6 +49,7 @@ def config_of(raw: Mapping[str, Any], name: str) -> PreTrainedConfig:
 
     content = copy.deepcopy(dict(raw))
     _check(content, f"{name}: config.json")
+    _known_type(content, name)
     try:
         config = cast(PreTrainedConfig, CONFIG_MAPPING[content["model_type"]].from_dict(content))
     except Exception as error:  # of several libraries: types of fields, unknown models
@@ -86,7 +89,9 @@ def _adapter(path: Path) -> str:
         return ""
     base = _read(path, str(path)).get("base_model_name_or_path")
     named = f", {in_a_line(base)}" if isinstance(base, str) and base else ""
-    return f": {_ADAPTER} is that of an adapter; give the model that it was trained on{named}"
+    return (
+        f": {_ADAPTER} is that of an adapter; give it as --peft, and as --model the model that it was trained on{named}"
+    )
 
 
 def _read(path: Path, source: str) -> dict[str, Any]:
@@ -130,6 +135,27 @@ def _check(raw: dict[str, Any], where: str) -> None:
                 left += inner
 
 
+def _known_type(raw: Mapping[str, Any], source: str) -> None:
+    """Hold a configuration to the types that transformers has; a model's code that comes with it is never run.
+
+    Raises:
+        SurveyError: it is of another type, or of none.
+    """
+    from transformers import CONFIG_MAPPING, __version__
+
+    kind = raw.get("model_type")
+    if kind in CONFIG_MAPPING:
+        return
+    if not kind:
+        raise SurveyError(f'{source}: its config.json names no model_type; give one that does, like "llama"')
+    missing = f"{source}: transformers {__version__} has no models of type '{kind}'"
+    if raw.get("auto_map"):
+        own = "their code comes with the model (auto_map) and is never run here"
+        instead = "if transformers has the same model under another type, give a config.json with that model_type"
+        raise SurveyError(f"{missing}: {own}; {instead}")
+    raise SurveyError(f"{missing}; a newer transformers may have them{nearest(kind, CONFIG_MAPPING, 0.7)}")
+
+
 def _called(source: str, path: Path) -> str:
     """A name for messages: that on the hub, or of the folder or file."""
     if not os.path.exists(source):
@@ -137,52 +163,56 @@ def _called(source: str, path: Path) -> str:
     return path.resolve().parent.name if path.name == "config.json" else path.stem
 
 
-def _from_hub(source: str) -> Path:
+def from_hub(source: str, file: str) -> Path:
+    """A small file of a repository on the Hugging Face hub: that in the cache, or else a new copy.
+
+    Raises:
+        SurveyError: there is no such repository or file, or the hub cannot be reached.
+    """
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
-    instead = "give a folder with a config.json, or such a file"
+    instead = f"give a folder with {'an' if file[0] in 'aeiou' else 'a'} {file}, or such a file"
     if not source.isprintable():
         raise SurveyError(f"'{in_a_line(source)}' is no folder, file, or name on the hub; {instead}")
     if source.count("/") > 1 or source.endswith(".json") or source.startswith((".", "/", "~")):
         raise SurveyError(f"there is no file or folder '{source}'; {instead}")
     try:
-        return Path(hf_hub_download(source, "config.json", local_files_only=True))
+        return Path(hf_hub_download(source, file, local_files_only=True))
     except HFValidationError:
         raise SurveyError(f"'{source}' is no folder, file, or name on the hub; {instead}") from None
     except OSError:
         pass  # not in the cache
     try:
-        get_hf_file_metadata(hf_hub_url(source, "config.json"))  # at once, where the download would try for long
-        return Path(hf_hub_download(source, "config.json"))
+        get_hf_file_metadata(hf_hub_url(source, file))  # at once, where the download would try for long
+        return Path(hf_hub_download(source, file))
     except GatedRepoError as error:
         raise SurveyError(f"'{source}' is gated on the hub: ask for access, then `hf auth login`") from error
     except RepositoryNotFoundError as error:
         raise SurveyError(
-            f"the hub shows no model '{source}' (or it is private: `hf auth login`); {instead}"
+            f"the hub shows no model or adapter '{source}' (or it is private: `hf auth login`); {instead}"
         ) from error
     except HfHubHTTPError as error:
-        raise SurveyError(f"the hub has no configuration of '{source}': {in_a_line(error)}") from error
+        raise SurveyError(f"the hub has no {file} of '{source}': {in_a_line(error)}") from error
     except Exception as error:  # of the transport, which differs between versions
         why = f"the hub cannot be reached ({type(error).__name__}: {in_a_line(error)})"
         raise SurveyError(f"'{source}' is no folder here and {why}; {instead}") from error
 
 
 def notes_on(config: PreTrainedConfig) -> tuple[str, ...]:
-    """What of a configuration our figures leave out, a plain sentence each."""
-    asked = getattr(config, "quantization_config", None)
-    if not asked:
+    """What whoever reads our figures must know of a configuration, a plain sentence each."""
+    said = said_of_bits(config)
+    if not said:
         return ()
-    said = asked if isinstance(asked, Mapping) else getattr(asked, "__dict__", {})
-    bits = next((bits for name, bits in _BITS.items() if said.get(name)), said.get("bits"))
+    if held := held_bits(config):
+        others = "all else, and what a method trains, has 2 or 4 bytes a number"
+        return (f"its quantization_config is heard: linear layers are held by {held.words}; {others}",)
+    bits = said.get("bits")
     words = [in_a_line(said["quant_method"])] if said.get("quant_method") else []
     words += [f"{bits} bits"] if isinstance(bits, int) else []
     which = f" ({', '.join(words)})" if words else ""
-    return (f"its quantization_config{which} is ignored: every weight is taken at full width, 2 or 4 bytes a number",)
-
-
-_BITS = {"load_in_4bit": 4, "load_in_8bit": 8}
-"""What bitsandbytes calls the widths of weights."""
+    known = "formats whose bytes are known here are those of bitsandbytes, GPTQ and AWQ"
+    return (f"its quantization_config{which} is ignored: every weight has 2 or 4 bytes a number; {known}",)
 
 
 def in_a_line(said: object) -> str:

@@ -9,20 +9,24 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import torch
-import transformers
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
-from transformers import PreTrainedConfig, PreTrainedModel, masking_utils
+from transformers import PreTrainedConfig, PreTrainedModel
 
-from surveykit.engine.models.bound_places import BoundPlace, find, slots_of, unplaced
+from surveykit.engine.models.bound_places import BoundPlace, head_of, slots_of, token_table, unplaced
 from surveykit.engine.models.configs import in_a_line, notes_on, open_config
+from surveykit.engine.models.kinds import class_of, sides_of
 from surveykit.engine.models.norm_walk import bias_parameters, norm_parameters
-from surveykit.engine.models.roles import FAMILIES, LLAMA, NEEDED, Family, Side
-from surveykit.errors import RecipeError, SurveyError, nearest
+from surveykit.engine.models.objective import loss_of, taken_by
+from surveykit.engine.models.roles import is_norm
+from surveykit.engine.models.stacks import Side, stacks_of, text_config
+from surveykit.engine.models.task_head import head_places
+from surveykit.errors import RecipeError, SurveyError
 from surveykit.recipes import Where
+from surveykit.recipes.base import LINEAR_ROLES, MODULE_ROLES
 
 BUILT_WITHIN = 30.0
 """Seconds. On two slow cores, the largest model of the hub takes two."""
@@ -36,7 +40,10 @@ class Blueprint:
     """In messages: an id of the catalog, of the hub, or a folder's name."""
     config: PreTrainedConfig
     model_class: type[PreTrainedModel]
-    family: Family
+    sides: frozenset[Side]
+    """The model's own stacks: an encoder, a decoder, or both."""
+    labels: int | None = None
+    """Of the task's head that the model is built with; None where it has its own output."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -46,7 +53,7 @@ class Blueprint:
     @property
     def causal(self) -> bool:
         """Whether it is a decoder alone."""
-        return self.family.sides == {"decoder"}
+        return self.sides == {"decoder"}
 
     def meant(self, where: Where) -> Where:
         """What a recipe means on this model: it says "the encoder's input" of the text that is read, which goes into a
@@ -64,45 +71,53 @@ class Blueprint:
 
     @property
     def encoder_only(self) -> bool:
-        return self.family.sides == {"encoder"}
+        return self.sides == {"encoder"}
 
     @property
     def vocabulary(self) -> int:
         """Rows of the token embedding."""
-        return int(self.config.vocab_size)
+        return int(text_config(self.config).vocab_size)
 
-    @property
+    @cached_property
     def depths(self) -> dict[Side, int]:
-        """Blocks of each stack."""
-        return {side: int(getattr(self.config, name)) for side, name in _depth_names(self).items()}
+        """Blocks of each of the model's own stacks."""
+        found: dict[Side, int] = {}
+        for stack in stacks_of(self._made("meta", 0), self.sides):
+            if stack.own:
+                found[stack.side] = found.get(stack.side, 0) + len(stack.blocks)
+        return found
 
     @property
     def layers_alike(self) -> bool:
         """Whether every block of a stack is built alike, as far as the configuration says."""
-        return all(len({*map(str, kinds)}) == 1 for kinds in self._by_layer().values())
+        return all(
+            len({*map(str, kinds)}) == 1 for part in _parts(self.config) for kinds in self._by_layer(part).values()
+        )
 
-    def _by_layer(self) -> dict[str, list[Any]]:
-        """What the configuration says of each block apart: the kind of its attention, for instance."""
-        depths = {*self.depths.values()}
-        said = {name: value for name, value in vars(self.config).items() if isinstance(value, list | tuple)}
-        return {name: list(value) for name, value in said.items() if "layer" in name and len(value) in depths}
+    def _by_layer(self, config: PreTrainedConfig) -> dict[str, list[Any]]:
+        """What a configuration says of every block apart."""
+        said = {name: value for name, value in vars(config).items() if isinstance(value, list | tuple)}
+        return {name: list(value) for name, value in said.items() if len(value) in self.depths.values()}
 
     def cut(self, depth: int) -> Blueprint:
         """The same with stacks of so many blocks."""
-        config, by_layer = copy.deepcopy(self.config), self._by_layer()
-        for name in {"num_hidden_layers", *_depth_names(self).values()}:
-            setattr(config, name, depth)
-        for name, kinds in by_layer.items():
-            setattr(config, name, (kinds * depth)[:depth])
+        config = copy.deepcopy(self.config)
+        for part in _parts(config):
+            by_layer = self._by_layer(part)
+            for name in ("num_hidden_layers", *_DEPTHS):
+                if isinstance(getattr(part, name, None), int):
+                    setattr(part, name, depth)
+            for name, kinds in by_layer.items():
+                setattr(part, name, (kinds * depth)[:depth])
         return replace(self, config=config)
 
     def build(self, *, device: str = "meta", seed: int = 0) -> Instance:
         """The model in evaluation mode, without weights (`meta`) or with random ones.
 
         Raises:
-            SurveyError: transformers cannot build it, or its modules are not where its family has them.
+            SurveyError: transformers cannot build it, or it has no blocks.
         """
-        separate = self.config.tie_word_embeddings is False
+        separate = getattr(self.config, "tie_word_embeddings", None) is False
         model = self._made(device, seed)
         if separate:
             _untie(model)
@@ -113,33 +128,31 @@ class Blueprint:
             raise SurveyError(f"{self.name}: {error}") from None
         if not instance.parameters:
             raise SurveyError(f"{self.name}: a model of this configuration has no parameters")
+        if len(self.sides) > len({stack.side for stack in instance.stacks if stack.own}):
+            what = f"is_encoder_decoder is true, and models of type '{self.config.model_type}' are not that"
+            raise SurveyError(f"{self.name}: {what}")
         return instance
-
-    def one_block(self) -> PreTrainedModel:
-        """The model without weights, with one block if it can be made so: what its blocks have in them.
-
-        Raises:
-            SurveyError: transformers cannot build it.
-        """
-        try:
-            return self.cut(1)._made("meta", 0)
-        except (SurveyError, AttributeError, TypeError, ValueError):  # we changed that configuration: it blames nobody
-            return self._made("meta", 0)
 
     def _made(self, device: str, seed: int) -> PreTrainedModel:
         config = copy.deepcopy(self.config)
         config.return_dict = True  # what we read of an output has a name
-        if len(self.family.sides) == 2:  # its stacks share one table in any case, and for transformers this is the same
-            config.tie_word_embeddings = True
-        with torch.random.fork_rng(devices=[]), torch.device(device), _within(BUILT_WITHIN, self.name):
+        for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+            if hasattr(part, "use_cache"):
+                part.use_cache = False  # keys and values are kept for generation, not for training
+        if "shared.weight" in str(self.model_class._tied_weights_keys) and len(self.sides) == 2:
+            config.tie_word_embeddings = True  # its stacks share one table anyhow, and transformers means the same
+        with torch.random.fork_rng(devices=[]), torch.device(device), built_within(BUILT_WITHIN, self.name):
             torch.manual_seed(seed)
             try:
-                return self.model_class(config)
+                model = self.model_class(config)
             except SurveyError:
                 raise
             except Exception as error:  # whatever a model makes of an unfit configuration
                 what = f"transformers cannot build {self.model_class.__name__} from this configuration"
                 raise SurveyError(f"{self.name}: {what}: {in_a_line(error)}") from error
+        if device == "meta":
+            _put_on_meta(model)
+        return model
 
 
 class Instance:
@@ -152,9 +165,11 @@ class Instance:
         self.blueprint = blueprint
         self.model = model
         self.pretrained: tuple[nn.Parameter, ...] = tuple(model.parameters())
-        self.slots: tuple[BoundPlace, ...] = tuple(slots_of(blueprint.family, model))
-        self.unplaced = tuple(unplaced(blueprint.family, model, self.slots))
-        self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, blueprint.family.head)}
+        self.stacks = stacks_of(model, blueprint.sides)
+        slots = slots_of(model, self.stacks)
+        self.slots: tuple[BoundPlace, ...] = tuple(slots if blueprint.labels is None else head_places(model, slots))
+        self.unplaced = tuple(unplaced(model, self.slots))
+        self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, head_of(model))}
         """Parameters of all norms, and of all biases in front of the head, without a look at slots."""
         for parameter in self.pretrained:
             parameter.requires_grad_(False)
@@ -173,13 +188,24 @@ class Instance:
         """Whether anything in front of the head has a bias."""
         return self.walked["biases"] > 0
 
-    def run(self, inputs: Mapping[str, Tensor]) -> Any:
+    def without(self, where: Where) -> str:
+        """For messages: what a model's blocks are made of, where nothing in them has the roles that are meant."""
+        roles = {*where.roles}
+        if not roles <= LINEAR_ROLES | MODULE_ROLES or any(slot.place.role in roles for slot in self.slots):
+            return ""
+        parts = [part for stack in self.stacks if stack.own for block in stack.blocks for part in block.sublayers()]
+        made = dict.fromkeys(type(part).__name__ for part in parts if not is_norm(part))
+        attends = not all(role.startswith("feed_forward") for role in roles)
+        known = "query, key and value" if attends else "the parts of a feed-forward"
+        return f"; its blocks are made of {', '.join(made)}, none of which has {known} as linear layers of known names"
+
+    def run(self, inputs: Mapping[str, Any]) -> Any:
         """One forward pass: what transformers' model returns.
 
         Raises:
             RecipeError: the model's own code stops. What stops in ours is raised as it is.
         """
-        further = {} if self.blueprint.encoder_only else {"use_cache": False}
+        further = {"use_cache": False} if "use_cache" in taken_by(self.model) else {}
         meta = self.pretrained[0].is_meta
         try:
             with _without_values() if meta else nullcontext():
@@ -187,17 +213,17 @@ class Instance:
         except Exception as error:
             if not _is_transformers(error):
                 raise
+            if meta and isinstance(error, RuntimeError | TypeError) and "meta" in str(error).lower():
+                why = (
+                    f"{type(self.model).__name__} decides by numbers that its weights make, and it has no weights here"
+                )
+                raise RecipeError(f"{self.name} cannot be traced: {why}") from error
             where = f"{type(self.model).__name__}{', which has no weights here,' if meta else ''}"
             raise RecipeError(f"{self.name} does not run: {where} stops with: {in_a_line(error)}") from error
 
-    def loss(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The loss of the labels; of an encoder alone, which has no labels here, the mean magnitude of what it gives.
-
-        (Not its mean square: behind a norm that is the same whatever the weights are.)
-        """
-        output = self.run(inputs)
-        loss: Tensor = output[0].abs().mean() if self.blueprint.encoder_only else output.loss
-        return loss
+    def loss(self, inputs: Mapping[str, Any]) -> Tensor:
+        """What is differentiated in a training step (`objective.loss_of`)."""
+        return loss_of(self.run(inputs))
 
     def answer(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The loss of the labels and the scores that it counts, (rows, vocabulary); not of an encoder alone."""
@@ -206,42 +232,19 @@ class Instance:
 
     @property
     def blocks(self) -> tuple[tuple[str, nn.Module], ...]:
-        """Every block with the stack it belongs to (`encoder` or `decoder`), in order."""
-        stacks = [slot for slot in self.slots if slot.blocks]
-        return tuple((s.place.sublayer.partition(".")[0], block) for s in stacks for block in s.blocks)
+        """Every block of the model's own stacks with the stack it belongs to (`encoder` or `decoder`), in order."""
+        return tuple((stack.side, block.module) for stack in self.stacks if stack.own for block in stack.blocks)
 
 
 def blueprint_of(source: PreTrainedConfig | str, *, name: str | None = None) -> Blueprint:
-    """What a configuration builds: the class that it names, or the natural one of its family.
+    """What a configuration builds: the class that it names, or the natural one of its type.
 
     Raises:
-        SurveyError: its architecture is not supported; the message lists those that are.
+        SurveyError: transformers has no model for it.
     """
     config = open_config(source) if isinstance(source, str) else source
-    name = name or config.name_or_path or config.model_type
-    if config.model_type in FAMILIES:
-        family = FAMILIES[config.model_type]
-        if config.is_encoder_decoder and len(family.sides) == 1:
-            raise SurveyError(
-                f"{name}: is_encoder_decoder is true, and models of type '{config.model_type}' are not that"
-            )
-        return Blueprint(name, config, _class_of(config, family.sides), family)
-    supported = f"supported are {', '.join(sorted(FAMILIES))}, and decoders that name their modules as Llama does"
-    parts = sorted(config.sub_configs)
-    if "text_config" in parts or (parts and not hasattr(config, "num_hidden_layers")):
-        alone = "; to count its text part alone, give text_config as a config.json" if "text_config" in parts else ""
-        joined = f"models of several parts ({', '.join(parts)}) are not supported"
-        raise SurveyError(f"{name}: {joined}, as '{config.model_type}' is{alone}")
-    if getattr(config, "is_encoder_decoder", False) or not _class_name(config, frozenset({"decoder"})):
-        close = nearest(config.model_type, FAMILIES, 0.8)
-        raise SurveyError(f"{name}: models of type '{config.model_type}' are not supported{close}; {supported}")
-    found = Blueprint(name, config, _class_of(config, frozenset({"decoder"})), LLAMA)
-    base = cast(nn.Module, found.one_block().base_model)
-    missing = [path for path in NEEDED if find(base, f"{LLAMA.stacks[0].blocks}.0.{path}") is None]
-    if missing:
-        where = f"models of type '{config.model_type}' are not supported: their blocks have no {missing[0]}"
-        raise SurveyError(f"{name}: {where}; {supported}")
-    return found
+    found = class_of(config)
+    return Blueprint(name or config.name_or_path or config.model_type, config, found, sides_of(config, found))
 
 
 def instance_of(source: PreTrainedConfig | str, *, device: str = "meta", seed: int = 0) -> Instance:
@@ -254,30 +257,6 @@ def instance_of(source: PreTrainedConfig | str, *, device: str = "meta", seed: i
         SurveyError: the configuration cannot be read or built, or its architecture is not supported.
     """
     return blueprint_of(source).build(device=device, seed=seed)
-
-
-def _class_of(config: PreTrainedConfig, sides: frozenset[Side]) -> type[PreTrainedModel]:
-    for name in config.architectures or ():
-        found = getattr(transformers, name, None)
-        if getattr(found, "config_class", None) is type(config):
-            return cast(type[PreTrainedModel], found)
-    natural = getattr(transformers, _class_name(config, sides) or "", None)
-    if natural is None:
-        raise SurveyError(f"transformers has no model for configurations of type '{config.model_type}'")
-    return cast(type[PreTrainedModel], natural)
-
-
-def _class_name(config: PreTrainedConfig, sides: frozenset[Side]) -> str | None:
-    from transformers.models.auto import modeling_auto as auto
-
-    if sides == {"encoder"}:
-        names = auto.MODEL_MAPPING_NAMES
-    elif sides == {"decoder"}:
-        names = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    else:
-        names = auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
-    found = names.get(config.model_type)
-    return found if isinstance(found, str) or found is None else str(found[0])
 
 
 def _is_transformers(error: BaseException) -> bool:
@@ -293,6 +272,7 @@ def _is_transformers(error: BaseException) -> bool:
 
 _HANDED_ON = {
     ("surveykit.engine.trace.step", "dropout"), ("surveykit.engine.trace.meta_op_cache", "run"),
+    ("surveykit.engine.trace.meta_values", "run"),
     ("surveykit.engine.trace.memory", "__torch_dispatch__"), ("surveykit.engine.trace.inference", "__torch_dispatch__"),
 }  # fmt: skip
 """Functions that stand between the model and torch while it is traced, and call what the model called."""
@@ -300,34 +280,42 @@ _HANDED_ON = {
 
 @contextmanager
 def _without_values() -> Iterator[None]:
-    """Keep transformers from looking into tensors that have no values: for several texts packed in one row (there is
-    one), and for padding that it would warn of (there is none)."""
-    packed, warn = masking_utils.find_packed_sequence_indices, PreTrainedModel.warn_if_padding_and_no_attention_mask
-    masking_utils.find_packed_sequence_indices = lambda position_ids: None
+    """Keep transformers from warning of padding (there is none), and let a number on meta be a part of a name, as one
+    elsewhere may be: both look into tensors on ways that a trace does not see."""
+    warn, written = PreTrainedModel.warn_if_padding_and_no_attention_mask, Tensor.__format__
+
+    def write(number: Tensor, how: str) -> str:
+        return format(number.item(), how) if number.dim() == 0 else str(written(number, how))  # type: ignore[no-untyped-call]
+
     PreTrainedModel.warn_if_padding_and_no_attention_mask = lambda self, ids, mask: None
+    Tensor.__format__ = write  # type: ignore[method-assign]
     try:
         yield
     finally:
-        masking_utils.find_packed_sequence_indices = packed
         PreTrainedModel.warn_if_padding_and_no_attention_mask = warn
+        Tensor.__format__ = written  # type: ignore[method-assign]
 
 
-def _depth_names(blueprint: Blueprint) -> dict[Side, str]:
-    """Where a configuration says how many blocks a stack has."""
-    config, both = blueprint.config, len(blueprint.family.sides) == 2
-    names: dict[Side, str] = {}
-    for stack in blueprint.family.stacks:
-        further = ("num_decoder_layers",) if both and stack.side == "decoder" else ()
-        candidates = (*((f"{stack.side}_layers",) if both else ()), *further, "num_hidden_layers")
-        said = next((name for name in candidates if hasattr(config, name)), None)
-        if said is None:
-            raise SurveyError(f"{blueprint.name}: its configuration does not say how many blocks it has")
-        names[stack.side] = said
-    return names
+def _parts(config: PreTrainedConfig) -> tuple[PreTrainedConfig, ...]:
+    """A configuration, and that of its text where it has parts."""
+    text = text_config(config)
+    return (config,) if text is config else (config, text)
+
+
+_DEPTHS = (
+    "num_layers",
+    "n_layer",
+    "n_layers",
+    "encoder_layers",
+    "decoder_layers",
+    "num_decoder_layers",
+    "num_encoder_layers",
+)
+"""What configurations call the number of blocks of a stack, besides `num_hidden_layers`."""
 
 
 @contextmanager
-def _within(seconds: float, name: str) -> Iterator[None]:
+def built_within(seconds: float, name: str) -> Iterator[None]:
     """Stop the making of a model that takes longer; torch calls us for each of its modules."""
     end = perf_counter() + seconds
 
@@ -342,11 +330,23 @@ def _within(seconds: float, name: str) -> Iterator[None]:
         handle.remove()
 
 
+def _put_on_meta(model: nn.Module) -> None:
+    """Some models make a few parameters and buffers on the CPU, whatever they are told."""
+    moved: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and not parameter.is_meta:
+                there = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+                module._parameters[name] = moved.setdefault(id(parameter), there)
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = None if buffer is None else buffer.to("meta")
+
+
 def _untie(model: PreTrainedModel) -> None:
     """Give the output layer a weight of its own. Where two stacks share a table, transformers ties the output to it
     too while a model is made, and separates the two only while it loads a checkpoint."""
-    head, table = model.get_output_embeddings(), model.get_input_embeddings()
-    if head is not None and head.weight is table.weight:
+    head, table = head_of(model), token_table(model)
+    if head is not None and table is not None and head.weight is table.weight:
         own = torch.empty_like(table.weight)
         head.weight = nn.Parameter(own if own.is_meta else own.normal_(std=own.shape[1] ** -0.5))
     model.config.tie_word_embeddings = False

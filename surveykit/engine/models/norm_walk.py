@@ -20,14 +20,13 @@ def norm_parameters(model: PreTrainedModel) -> int:
     return sum(p.numel() for name, p in named.items() if name.rpartition(".")[0] in homes)
 
 
-def bias_parameters(model: PreTrainedModel, head: str | None) -> int:
-    """Of every vector in front of the head whose name ends in `bias`.
+def bias_parameters(model: PreTrainedModel, head: nn.Module | None) -> int:
+    """Of every parameter in front of the head whose name ends in `bias`.
 
     Args:
-        head: path of a head inside the base model, a pooler for instance.
+        head: where it is inside the base model, a pooler for instance, it is left out.
     """
-    output = model.get_output_embeddings()
-    heads = {id(p) for p in output.parameters()} if isinstance(output, nn.Module) else set()
+    heads = (head, model.get_output_embeddings())
+    left_out = {id(p) for module in heads if isinstance(module, nn.Module) for p in module.parameters()}
     named = cast(nn.Module, model.base_model).named_parameters()
-    found = [(name, p) for name, p in named if name.endswith("bias") and p.dim() == 1 and id(p) not in heads]
-    return sum(p.numel() for name, p in found if not (head and name.startswith(f"{head}.")))
+    return sum(p.numel() for name, p in named if name.endswith("bias") and id(p) not in left_out)

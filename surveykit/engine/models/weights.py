@@ -15,6 +15,7 @@ from transformers.utils import logging as library_logging
 
 from surveykit.checkpoints import Header, read
 from surveykit.engine.models.model import Instance, blueprint_of
+from surveykit.engine.models.task_head import head_modules, with_task_head
 from surveykit.errors import SurveyError
 
 _SHOWN = 3
@@ -29,8 +30,11 @@ class Loaded:
     """What the file has beyond the model, or the model beyond the file, although it may."""
 
 
-def load_weights(folder: Path) -> Loaded:
+def load_weights(folder: Path, head: int | None = None) -> Loaded:
     """The model that a folder's configuration names, in 32-bit floats, with the folder's weights.
+
+    Args:
+        head: labels of a task's head, whose weights start at random where the folder has none; None: no such head.
 
     Raises:
         SurveyError: no configuration or weights, a model that is not supported, or weights that are not the model's.
@@ -39,11 +43,12 @@ def load_weights(folder: Path) -> Loaded:
         raise SurveyError(f"there is no folder {folder}; real weights are read from a folder, not from the hub")
     _refuse_special_files(folder)
     blueprint = blueprint_of(str(folder))
+    blueprint = blueprint if head is None else with_task_head(blueprint, head)
     header = read(str(folder))  # a damaged or hostile file of weights goes no further
     with _quietly():
         try:
             model, report = blueprint.model_class.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True,
+                folder, config=blueprint.config, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True,
                 ignore_mismatched_sizes=True,  # to name them
             )  # fmt: skip
         except Exception as error:  # of transformers, safetensors, pickle and torch
@@ -51,7 +56,8 @@ def load_weights(folder: Path) -> Loaded:
     _refuse(folder, "of another shape than the model's", report["mismatched_keys"])
     missing, unexpected = set(report["missing_keys"]), set(report["unexpected_keys"])
     unread = {name for name in missing if _is_unread(name)}
-    _refuse(folder, "missing, of which the model would keep random values", missing - unread)
+    new = {*()} if head is None else {n for n in missing if n.partition(".")[0] in head_modules(model)}
+    _refuse(folder, "missing, of which the model would keep random values", missing - unread - new)
     foreign = {name for name in unexpected if _is_of_another_head(name, model, unexpected)}
     _refuse(folder, "no part of the model", unexpected - foreign)
     model.eval()

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from surveykit.engine.edits.hidden_states import read_by, written_by
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.recipes.base import LINEAR_ROLES
@@ -74,8 +75,7 @@ def watch_backprop(instance: Instance) -> Iterator[Backprop]:
 
 def _block(found: Backprop, passed: set[int]) -> Any:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        read = args[0] if args else kwargs["hidden_states"]
-        written = output[0] if isinstance(output, tuple) else output
+        read, written = read_by(args, kwargs), written_by(output)
         if id(module) in passed:  # a stage may run several passes; a block counts once
             return
         passed.add(id(module))

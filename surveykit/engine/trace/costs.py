@@ -6,31 +6,38 @@ depth; every figure is affine in the number of layers (see `extrapolation`). Oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.fused import linear_widths
+from surveykit.engine.models.held_bits import held_bits
 from surveykit.engine.models.model import Blueprint, Instance
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
+from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
+from surveykit.engine.trace.inputs import inference_length, inputs_of
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 
+Traced = TypeVar("Traced")
+
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
 """Layers of each stack at which a recipe that treats them alike is traced."""
 TARGET_LENGTH = 8
-INFERENCE_LENGTH = 256
 ROUTING_SEED = 0
 """Stochastic routing draws alike in every trace, so that measuring again gives the same figures."""
 DTYPES = {"bfloat16": "native", "float32": "single"}
 """One trace in bfloat16 gives both widths."""
+NOTHING_BEYOND = dict.fromkeys(("masks", "tracked", "coded", "quantized", "widest"), 0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Costs:
         have `target_length`, where there is a decoder behind an encoder."""
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
-            inputs = _inputs(instance, batch, length, target_length)
+            inputs = inputs_of(instance, batch, length, target_length)
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
@@ -95,23 +102,23 @@ class Costs:
                     )
                 return trace, backprop, _beyond_the_trace(attached)
 
-        if self._cut(stage):
-            (low, b_low, x_low), (high, b_high, x_high) = (at(self._instance(depth)) for depth in DEPTHS)
+        if shallow := self._shallow(stage, at):
+            (low, b_low, x_low), (high, b_high, x_high) = shallow
             try:
                 trace = extrapolate(low, high, *DEPTHS, self.depth)
             except ValueError:  # not affine after all: whole depth is slower and always right
                 pass
             else:
                 backprop = Backprop(**self._carry(_figures(b_low), _figures(b_high)))
-                return _training(trace, backprop, self._carry(x_low, x_high))
-        return _training(*at(self._instance(self.depth)))
+                return training_cost(trace, backprop, self._carry(x_low, x_high))
+        return training_cost(*at(self._instance(self.depth)))
 
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            inputs = _inputs(instance, 1, INFERENCE_LENGTH, TARGET_LENGTH)
+            inputs = inputs_of(instance, 1, inference_length(instance), TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
                 deployed, _ = attached.deployed()
@@ -121,16 +128,16 @@ class Costs:
                 merged = inference(kept, inputs) if kept.merged else beside
                 return vars(beside), vars(merged), bare
 
-        if not self._cut(stage):
+        if (shallow := self._shallow(stage, at)) is None:
             beside, merged, bare = at(self._instance(self.depth))
         else:
-            low, high = (at(self._instance(depth)) for depth in DEPTHS)
+            low, high = shallow
             beside, merged = self._carry(low[0], high[0]), self._carry(low[1], high[1])
             bare = tuple(self._line(a, b) for a, b in zip(low[2], high[2], strict=True))  # type: ignore[assignment]
         return InferenceCost(*bare, Inference(**beside), Inference(**merged))
 
-    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
-        depth = max(instance.blueprint.depths.values())
+    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Any]) -> tuple[int, int]:
+        depth = len(instance.blocks)
         if depth not in self._bare:
             self._bare[depth] = operations(instance, inputs)
         return self._bare[depth]
@@ -140,9 +147,29 @@ class Costs:
         """Blocks of the deepest stack."""
         return max(self.blueprint.depths.values())
 
-    def _cut(self, stage: Stage) -> bool:
-        equal = len({*self.blueprint.depths.values()}) == 1
-        return equal and self.blueprint.layers_alike and stage.depth_uniform and self.depth > max(DEPTHS)
+    def _shallow(self, stage: Stage, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
+        """Traces of the model with few layers; None where they do not tell what the whole one costs."""
+        if not (stage.depth_uniform and self._grows_evenly):
+            return None
+        try:
+            low, high = (at(self._instance(depth)) for depth in DEPTHS)
+        except RecipeError:  # some models do not run with few layers; what no depth takes, the whole one refuses
+            return None
+        return low, high
+
+    @cached_property
+    def _grows_evenly(self) -> bool:
+        """Whether the whole model is the shallow one with more layers like the one by which the two shallow ones differ."""
+        depths = {*self.blueprint.depths.values()}
+        if len(depths) > 1 or self.depth <= max(DEPTHS) or not self.blueprint.layers_alike:
+            return False
+        try:
+            low, high = (self._instance(depth) for depth in DEPTHS)
+        except Exception:  # whatever a model makes of a configuration that we changed
+            return False
+        layers = [len(instance.blocks) for instance in (low, high)]  # some have more than their configuration says
+        as_asked = layers == [depth * len(self.blueprint.depths) for depth in DEPTHS]
+        return as_asked and grows_evenly(low, high, self.blueprint.build())
 
     def _instance(self, depth: int) -> Instance:
         if depth not in self._instances:
@@ -150,6 +177,9 @@ class Costs:
             instance = (self.blueprint if whole else self.blueprint.cut(depth)).build()
             instance.model.to(torch.bfloat16)
             instance.model.set_attn_implementation("eager")
+            for module in instance.model.modules():
+                if hasattr(module, "layerdrop"):
+                    module.layerdrop = 0.0  # by chance, training may skip layers: the peak is of a step with all
             self._instances[depth] = instance
         return self._instances[depth]
 
@@ -168,25 +198,6 @@ class Costs:
         return found
 
 
-def _inputs(instance: Instance, batch: int, length: int, target_length: int) -> dict[str, Tensor]:
-    """Token ids, and labels: a target of its own behind an encoder, the text itself for a decoder alone, none else.
-
-    Raises:
-        RecipeError: the model has fewer positions. Those that a prompt takes are its own to look after.
-    """
-    blueprint = instance.blueprint
-    for slot in instance.slots:
-        target = slot.place.sublayer == "decoder.input" and not blueprint.causal
-        needed = target_length if target else length
-        if slot.positions is not None and needed > slot.positions:
-            raise RecipeError(f"{blueprint.name} has {slot.positions} positions, fewer than the {needed} to trace")
-    ids = torch.zeros((batch, length), dtype=torch.int64, device="meta")
-    if blueprint.encoder_only:
-        return {"input_ids": ids}
-    labels = ids if blueprint.causal else torch.zeros((batch, target_length), dtype=torch.int64, device="meta")
-    return {"input_ids": ids, "labels": labels}
-
-
 def _figures(backprop: Backprop) -> dict[str, int]:
     names = ("blocks", "blocks_backward", "blocks_input_gradient", "activation_gradient_flops")
     return {name: getattr(backprop, name) for name in names}
@@ -200,19 +211,29 @@ def _beyond_the_trace(attached: Attached) -> dict[str, int]:
     for placed in attached.placed:
         if placed.edit.tracked:
             tracked += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
-    base, slots = attached.stage.base, attached.quantized()
-    sizes = [slot.place.fan_in * slot.place.fan_out for slot in slots]
-    coded = 0 if base is None else sum(base.bytes(size) for size in sizes)
+    coded = _coded(attached)
     return {
         "masks": masks,
         "tracked": tracked,
-        "coded": coded,
-        "quantized": sum(sizes),
-        "widest": max(sizes, default=0),
+        "coded": sum(coded.values()),
+        "quantized": sum(weight.numel() for weight in coded),
+        "widest": max((weight.numel() for weight in coded), default=0),
     }
 
 
-def _training(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int]) -> TrainingCost:
+def _coded(attached: Attached) -> dict[Tensor, int]:
+    """Weights of few bits with their bytes: as the stage says, or else as the model's configuration does."""
+    model, found = attached.instance.model, dict[Tensor, int]()
+    if held := held_bits(model.config):
+        found = {module.weight: held.bytes(*linear_widths(module)) for module in held.layers(model)}
+    if base := attached.stage.base:
+        weights = (cast(Tensor, slot.module.weight) for slot in attached.quantized())
+        found |= {weight: base.bytes(weight.numel()) for weight in weights}
+    return {weight: size for weight, size in found.items() if not weight.requires_grad}
+
+
+def training_cost(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int] = NOTHING_BEYOND) -> TrainingCost:
+    """What a trace comes to, with the bytes that it does not see (`_beyond_the_trace`)."""
     memory = {}
     for dtype, accounting in DTYPES.items():
         width = 2 if dtype == "bfloat16" else 4

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from surveykit.engine.trace.meta_op_cache import case
+
+
+def _grouped(one: torch.Size, other: torch.Size, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
+    """Of the product of experts: one matrix for each group of rows, of columns, or of what is summed over."""
+    groups = one[0] if len(one) == len(other) == 3 else 1
+    return 2 * groups * one[-2] * one[-1] * other[-1]
+
+
+_BESIDE = {torch.ops.aten._grouped_mm: _grouped}
+"""Formulas that torch lacks."""
 
 
 class Flops:
     """Counts operator by operator. Torch's formulas walk through all arguments, so each case is worked out once."""
 
     def __init__(self) -> None:
-        self._formulas: Mapping[Any, Callable[..., int]] = FlopCounterMode(display=False).flop_registry
+        self._formulas: Mapping[Any, Callable[..., int]] = FlopCounterMode(
+            display=False, custom_mapping=_BESIDE
+        ).flop_registry
         self._known: dict[Any, int] = {}
 
     def of(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.flops import FLOPS
-from surveykit.engine.trace.meta_op_cache import REPLAY
+from surveykit.engine.trace.meta_values import VALUES
 from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.recipes.sites import InputEdit, KeyValueEdit
 
@@ -48,7 +48,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = REPLAY.run(func, args, kwargs or {})
+        out = VALUES.run(func, args, kwargs or {})
         flops = FLOPS.of(func, args, kwargs or {}, out)
         if flops is not None:
             self.flops += flops
@@ -57,7 +57,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
 
-def inference(attached: Attached, inputs: Mapping[str, Tensor]) -> Inference:
+def inference(attached: Attached, inputs: Mapping[str, Any]) -> Inference:
     """Run one forward pass of what is attached now, without gradients.
 
     Call it after `Attached.merge` for what is left when all that can is merged.
@@ -74,7 +74,7 @@ def inference(attached: Attached, inputs: Mapping[str, Tensor]) -> Inference:
     )
 
 
-def operations(instance: Instance, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+def operations(instance: Instance, inputs: Mapping[str, Any]) -> tuple[int, int]:
     """FLOPs of matrix multiplications and elementwise writes of one forward pass."""
     training = instance.model.training
     instance.model.eval()

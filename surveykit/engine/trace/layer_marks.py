@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from surveykit.engine.edits.hidden_states import read_by, written_by
 from surveykit.engine.edits.tensors import Part
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.memory import Memory
@@ -52,13 +53,13 @@ def layer_spans(instance: Instance, memory: Memory) -> Iterator[Callable[[int], 
             def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
                 memory.span(*(f"{current}.{name}" for name in edges[i + 1]))
                 # Backward runs the other way: once this layer's input has its gradient, what is below it begins.
-                _on_gradient(args[0] if args else kwargs["hidden_states"], edges[i])
+                _on_gradient(read_by(args, kwargs), edges[i])
 
             return hook
 
         def leave(module: nn.Module, args: Any, output: Any) -> None:
             memory.span(*(f"{current}.{name}" for name in after))
-            _on_gradient(output[0] if isinstance(output, tuple) else output, edges[-1])
+            _on_gradient(written_by(output), edges[-1])
 
         for i, layer in enumerate(layers):
             yield layer.register_forward_pre_hook(enter(i), with_kwargs=True)

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from surveykit.engine.trace.accumulation import adds_in_place, sole_reference
 from surveykit.engine.trace.flops import FLOPS
-from surveykit.engine.trace.meta_op_cache import REPLAY
+from surveykit.engine.trace.meta_values import VALUES
 
 SINGLE_WIDTH = 4
 """Bytes of a floating-point element in the `single` accounting."""
@@ -163,7 +163,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if adds_in_place(func, args, kwargs):
             return args[0] if args[0].is_meta else args[0].add_(args[1])
-        out = REPLAY.run(func, args, kwargs)
+        out = VALUES.run(func, args, kwargs)
         allocates = self._allocating.get(func)
         if allocates is None:
             allocates = self._allocating[func] = _allocates(func)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,7 @@ def dropout_as_on_cuda() -> Iterator[None]:
 
 def trace_step(
     instance: Instance,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     optimizer_factory: OptimizerFactory = adamw,
     *,
     passes: int = 1,
@@ -86,16 +86,15 @@ def trace_step(
 
     Args:
         instance: its model in the mode (train) and with the attention implementation that are meant.
-        inputs: `input_ids`, and `labels` unless it is an encoder alone, (batch, positions), without masks: on meta
-            transformers cannot read them.
+        inputs: what the model reads, and labels where it makes a loss of them.
         optimizer_factory: gets the parameters that are trained; if there are none, only forward runs.
         passes: forward passes before the one backward; their losses are summed.
         consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
-            An encoder alone has no scores here, and goes without.
+            A model that makes no loss of labels has no scores here, and goes without.
     """
     model, memory = instance.model, Memory()
     resident = memory.hold([*model.parameters(), *model.buffers()])
-    memory.hold(inputs.values())
+    memory.hold(tensor for tensor in inputs.values() if isinstance(tensor, Tensor))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.grad = None
@@ -128,7 +127,7 @@ def trace_step(
 
 def _loss(
     instance: Instance,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     passes: int,
     tell_pass: Callable[[int], None],
     consistency: bool,
@@ -136,7 +135,7 @@ def _loss(
     losses, scores = [], []
     for number in range(passes):
         tell_pass(number)
-        if consistency and not instance.blueprint.encoder_only:
+        if consistency and "labels" in inputs:
             loss, given = instance.answer(inputs)
             scores.append(given)
             losses += [] if number else [loss]

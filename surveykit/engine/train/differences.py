@@ -31,10 +31,6 @@ def difference(found: Tensor, wanted: Tensor) -> Difference:
     return Difference(apart, apart / magnitude if magnitude else apart and float("inf"))
 
 
-def close(found: Tensor, wanted: Tensor) -> bool:
-    return difference(found, wanted).equal
-
-
 def rank(delta: Tensor, before: Tensor) -> int:
     """Rank of the change of a matrix; 0 for vectors. Rounding its sum with the weight is noise of full rank: singular
     values up to what that noise can have (√m + √n times its largest entry) do not count."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
+from surveykit.engine.models.task_head import head_parameters
 from surveykit.recipes import Stage
 
 
@@ -24,9 +25,7 @@ def standing(
 
 def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
     """The first pretrained tensor that moved in the last stage and should not have."""
-    kept = {} if attached.masked is None else {
-        id(t): mask for t, mask in zip(attached.masked.tensors, attached.masked.kept, strict=True)
-    }  # fmt: skip
+    kept = attached.masks
     moved_before = attached.stage.starts_from == "previous" or attached.stage.restarts
     for name, parameter in attached.instance.model.named_parameters():
         if id(parameter) not in before:
@@ -42,8 +41,9 @@ def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
 
 
 def changes(instance: Instance, before: dict[int, Tensor]) -> list[Tensor]:
-    """How far each pretrained tensor moved, in order."""
-    return [p.detach() - before[id(p)] for p in instance.pretrained]
+    """How far each pretrained tensor moved, in order. A task's head is new: it has nowhere to move from."""
+    new = head_parameters(instance)
+    return [p.detach() * 0 if id(p) in new else p.detach() - before[id(p)] for p in instance.pretrained]
 
 
 def entries(changes: list[Tensor]) -> int:

@@ -91,7 +91,15 @@ class Classified(Objective):
         return Answer(functional.cross_entropy(scores, batch["labels"]), scores, states[mask.bool()])
 
 
-OWN_LOSS = OwnLoss()
+class HeadLoss(Objective):
+    """A model with a task's head of its own, which is counted like the rest; labels are classes, (examples)."""
+
+    def answer(self, model: nn.Module, batch: Batch) -> Answer:
+        out = model(**batch)
+        return Answer(out.loss, out.logits, out.logits)
+
+
+OWN_LOSS, HEAD_LOSS = OwnLoss(), HeadLoss()
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:

@@ -23,16 +23,6 @@ def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float)
     return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
 
 
-def held_numbers(optimizer: torch.optim.Optimizer) -> int:
-    """Numbers that an optimizer holds between steps, without its counters of steps."""
-    state = (value for values in optimizer.state.values() for value in values.values())
-    own = sum(value.numel() for value in state if isinstance(value, Tensor) and value.dim() > 0)
-    if isinstance(optimizer, ProjectedAdamW):
-        own += sum(basis.numel() for basis in optimizer.bases.values())
-        own += sum(proxy.numel() for proxy in optimizer.proxies)
-    return own
-
-
 class ProjectedAdamW(torch.optim.AdamW):
     """GaLore: AdamW without weight decay, which for chosen matrices works on a proxy of few dimensions.
 

@@ -108,6 +108,7 @@ class PretrainedTrial:
         batch: examples in each step.
         length: tokens that a text is cut to.
         rates: learning rates; each is tried where those before it do not lower the loss.
+        head: labels of transformers' head for texts, which the model gets in place of its output; None: none.
 
     Raises:
         SurveyError: the folder has no weights or tokenizer that fit, or the texts are too few.
@@ -115,10 +116,10 @@ class PretrainedTrial:
 
     def __init__(
         self, folder: Path, examples: Sequence[Example], *, steps: int, batch: int, length: int,
-        rates: tuple[float, ...] = LEARNING_RATES,
+        rates: tuple[float, ...] = LEARNING_RATES, head: int | None = None,
     ) -> None:  # fmt: skip
         with torch.random.fork_rng(devices=()):  # layers are initialised at random before their weights are loaded
-            loaded = load_weights(folder)
+            loaded = load_weights(folder, head)
             tokenizer = load_tokenizer(folder, loaded.instance)
             self.task: Task = make_task(loaded.instance, tokenizer, examples, batch=batch, steps=steps, length=length)
         self.instance = loaded.instance
@@ -133,8 +134,8 @@ class PretrainedTrial:
         """Number of the head's parameters; 0 where the model's own output layer is used."""
         return sum(parameter.numel() for parameter in self.task.objective.parameters())
 
-    def trials(self, recipes: Mapping[str, Recipe], watch: Watch = unwatched) -> Trials:
-        """Try recipes by name."""
+    def trials(self, recipes: Mapping[str, Recipe], watch: Watch = unwatched, notes: Sequence[str] = ()) -> Trials:
+        """Try recipes by name; what the notes say goes before the rows."""
         rows, total = [], len(recipes) + bool(self.head_parameters)
         watch(0, total)
         for row in self.rows(recipes):
@@ -142,7 +143,7 @@ class PretrainedTrial:
             watch(len(rows), total)
         return Trials(
             self.instance.name, self.instance.parameters, self.head_parameters, self.task.description,
-            self.setting.steps, TOLERANCE, tuple(self.notes), tuple(rows),
+            self.setting.steps, TOLERANCE, (*self.notes, *notes), tuple(rows),
         )  # fmt: skip
 
     def rows(self, recipes: Mapping[str, Recipe]) -> Iterator[TrialRow]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from surveykit.engine.models.model import Instance
-from surveykit.engine.train.objectives import IGNORED, OWN_LOSS, Batch, Classified, NextToken, Objective
+from surveykit.engine.train.objectives import HEAD_LOSS, IGNORED, OWN_LOSS, Batch, Classified, NextToken, Objective
 from surveykit.engine.train.texts import Example, split_held_out
 from surveykit.errors import SurveyError
 
@@ -38,7 +38,7 @@ def make_task(
 ) -> Task:
     """Make batches to train on, one for each step as long as there are texts, and one batch that is held out.
 
-    An encoder classifies through a linear head, which is trained too; a decoder is trained to write the label after the
+    A task's head of the model classifies. Without one, an encoder classifies through a linear head, which is trained too; a decoder is trained to write the label after the
     text; an encoder-decoder is trained to write the label.
 
     Args:
@@ -57,7 +57,12 @@ def make_task(
     encoder = _BatchEncoder(tokenizer, length)
     encode: Callable[[Sequence[Example]], Batch]
     objective: Objective
-    if instance.model.config.is_encoder_decoder:
+    if (head := instance.blueprint.labels) is not None:
+        if head != len(labels):
+            raise SurveyError(f"the head has {head} labels, and the texts have {len(labels)}: {', '.join(labels[:9])}")
+        encode, objective = partial(encoder.classifier, labels=labels), HEAD_LOSS
+        form = "the model's head classifies, and is trained too"
+    elif instance.model.config.is_encoder_decoder:
         if getattr(instance.model.config, "decoder_start_token_id", None) is None:
             raise SurveyError(
                 f"{instance.name}: its config.json has no decoder_start_token_id, from which it would write"

@@ -214,9 +214,7 @@ def outputs(instance: Instance, batch: Batch, objective: Objective = OWN_LOSS) -
 def randomise(attached: Attached, size: float = RANDOM_UPDATE) -> None:
     """Move every trained number by a random amount of this size; where a mask is on, only those that it keeps."""
     generator = torch.Generator().manual_seed(5)
-    masks = {} if attached.masked is None else {
-        id(t): kept for t, kept in zip(attached.masked.tensors, attached.masked.kept, strict=True)
-    }  # fmt: skip
+    masks = attached.masks
     with torch.no_grad():
         for parameter in attached.instance.model.parameters():
             if parameter.requires_grad:

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from surveykit import __version__
+from surveykit.database.fields import tables
 from surveykit.database.reading import Reader
 
 ROOT = "api/v1"
 VERSION = 1
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TYPES = {"VARCHAR": "string", "BOOLEAN": "boolean", "DOUBLE": "number", "DATE": "string", "JSON": "object"}
-_INTEGERS = ("BIGINT", "INTEGER", "HUGEINT", "SMALLINT")
+_TYPES = {
+    "VARCHAR": "string", "BOOLEAN": "boolean", "DOUBLE": "number", "DECIMAL": "number", "DATE": "string", "JSON": "object",
+    **dict.fromkeys(("BIGINT", "INTEGER", "HUGEINT", "SMALLINT"), "integer"),
+}  # fmt: skip
 
 Schema = dict[str, Any]
 
@@ -107,13 +110,7 @@ class _Tables:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._comments = {
-            t.name: t.comment
-            for t in reader.all(
-                "SELECT table_name AS name, comment FROM duckdb_tables() WHERE NOT internal"
-                " UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
-            )
-        }
+        self._comments = {t.name: t.comment for t in tables(reader)}
         self._columns: dict[str, list[Any]] = {}
         for c in reader.all(
             "SELECT table_name, column_name, data_type, comment, is_nullable FROM duckdb_columns()"
@@ -147,18 +144,9 @@ class _Tables:
 
 
 def _field(column: Any, nullable: bool) -> Schema:
-    kind = column.data_type
-    found: Schema
-    if kind in _INTEGERS:
-        found = {"type": "integer"}
-    elif kind.startswith("DECIMAL"):
-        found = {"type": "number"}
-    else:
-        found = {"type": _TYPES[kind]}
-    if kind == "DATE":
-        found["format"] = "date"
-    if nullable:
-        found["type"] = [found["type"], "null"]
+    kind = _TYPES[column.data_type.partition("(")[0]]
+    found: Schema = {"type": [kind, "null"] if nullable else kind}
+    found |= {"format": "date"} if column.data_type == "DATE" else {}
     return found | ({"description": column.comment} if column.comment else {})
 
 

@@ -13,6 +13,7 @@ from surveykit.database.reading import Reader
 from surveykit.site.data.judged import Judged, judged_figure
 from surveykit.site.data.method_columns import COLUMNS
 from surveykit.site.data.method_table import evidence
+from surveykit.site.pages.configurations import equation
 from surveykit.site.pages.raw_results import caveat_words
 from surveykit.site.text import numbers
 from surveykit.site.text.snippets import Snippet
@@ -113,9 +114,7 @@ def _formulas(reader: Reader) -> Iterator[Row]:
         written[c.method] = tuple((Piece(text, "code"),) for text in [*definitions, c.formula_trainable])
         for b in backbone:
             symbols = formula.bind(let, from_row(b).symbols())
-            numbered = formula.fill_in(c.formula_trainable, symbols)
-            result = numbers.count(formula.evaluate(c.formula_trainable, symbols))
-            filled[c.method] = ((Piece(numbered if numbered == result else f"{numbered} = {result}", "code"),),)
+            filled[c.method] = ((Piece(equation(c.formula_trainable, symbols), "code"),),)
     yield Row("Formula of the trainable parameters", "Configuration", configured)
     yield Row("Formula of the trainable parameters", "Formula", written)
     yield Row("Formula of the trainable parameters", "With the numbers of T5-Large", filled)
@@ -170,7 +169,7 @@ def _parameters(row: Any) -> Line:
         v = row.cells.get(column)
         if v is None:
             continue
-        judged, anchor = judged_figure(v), verdict_anchor(v.row_label, v.backbone, column)
+        judged, anchor = judged_figure(v), verdict_anchor(v)
         pieces.append(Piece(f"{v.printed} {unit}, counted {judged.figure} "))
         pieces.append(Piece(judged.word, f"outcome {judged.verdict}", anchor, judged.tip))
         pieces.append(Piece("; "))

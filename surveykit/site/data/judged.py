@@ -12,7 +12,7 @@ from markupsafe import Markup
 from surveykit.database.reading import Reader
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import escape, slug, span
-from surveykit.site.text.words import OUTCOME_MEANINGS, OUTCOMES, VERDICTS, overhead_words, words
+from surveykit.site.text.words import CAUSES, OUTCOMES, VERDICTS, overhead_words, words
 
 YES_PARTLY_NO = {"none": "yes", "partial": "partly", "full": "no"}
 """How far backward runs, as an answer to whether it is saved."""
@@ -60,8 +60,16 @@ class Judged(NamedTuple):
 
 def word_badge(key: str) -> Markup:
     """A verdict by itself, in a legend or for something that has no figure."""
-    word, meaning = VERDICTS[key] if key in VERDICTS else (words(key, OUTCOMES), OUTCOME_MEANINGS.get(key, ""))
+    word, meaning = VERDICTS.get(key) or OUTCOMES.get(key) or (words(key, OUTCOMES), "")
     return span(word, f"outcome {key}", title=meaning or None)
+
+
+def reason_words(looked_at: str, cause: str, explanation: str | None) -> Markup:
+    """What was looked at, and the reviewed explanation behind its cause, where there is one."""
+    said = escape(looked_at)
+    return (
+        said + Markup(" **{}.** {}").format(escape(words(cause, CAUSES)), escape(explanation)) if explanation else said
+    )
 
 
 def cell_anchor(table_number: int, column: str) -> str:
@@ -98,9 +106,7 @@ def judged_figure(v: Any) -> Judged:
     of = "" if v.measured is None else f"{v.configuration} on {v.backbone_name}; trainable parameters"
     fits = f"; the print fits {v.fits_setup}" if v.fits_setup else ""
     figure = numbers.like_printed(v.measured, v.decimals)
-    return Judged(
-        v.outcome, words(v.outcome, OUTCOMES), OUTCOME_MEANINGS[v.outcome], figure, f"{of}{fits}", usual=False
-    )
+    return Judged(v.outcome, *OUTCOMES[v.outcome], figure, f"{of}{fits}", usual=False)
 
 
 def _figure(v: Any) -> str:

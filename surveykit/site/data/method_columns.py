@@ -58,20 +58,13 @@ class Column(NamedTuple):
         return [name for name in ("claimed", "measured") if getattr(self, name) is not None]
 
 
-def _claimed_tick(name: str) -> Say:
-    def say(m: Any) -> Said:
-        return _tick(getattr(m, name), m.states[name])
-
-    return say
-
-
 def _tick(value: bool | None, otherwise: str) -> Said:
     text = otherwise if value is None else "yes" if value else "no"
     return Said(text, kinds=(text,), shown=yes_no(value, otherwise))
 
 
-def _measured_tick(name: str) -> Say:
-    return lambda m: _tick(getattr(m, name), NOT_MEASURED)
+def _ticked(name: str) -> Say:
+    return lambda m: _tick(getattr(m, name), m.states.get(name, NOT_MEASURED))
 
 
 def _word(text: str) -> Said:
@@ -128,10 +121,10 @@ COLUMNS = (
     Column("type", "Type", claimed=_type, claimed_at="1 type", facet=True),
     Column("word_of", "Letters and ticks of", claimed=lambda m: Said(WORD_OF[m.word_of], kinds=(WORD_OF[m.word_of],)),
            facet=True),
-    Column("disk", "Saves disk", _claimed_tick("disk"), _measured_tick("disk_measured"), "1 disk", "configurations",
+    Column("disk", "Saves disk", _ticked("disk"), _ticked("disk_measured"), "1 disk", "configurations",
            facet=True),
-    Column("ram", "Saves RAM", _claimed_tick("ram"), _measured_tick("ram_measured"), "1 ram", "costs", facet=True),
-    Column("bp", "Saves backprop", _claimed_tick("bp"),
+    Column("ram", "Saves RAM", _ticked("ram"), _ticked("ram_measured"), "1 ram", "costs", facet=True),
+    Column("bp", "Saves backprop", _ticked("bp"),
            lambda m: _word(YES_PARTLY_NO.get(m.bp_measured, NOT_MEASURED)), "1 bp", "costs", facet=True),
     Column("overhead", "Inference overhead", lambda m: _overhead(m.overhead, m.states["overhead"]),
            lambda m: _overhead(m.overhead_unmerged, NOT_MEASURED), "1 overhead", "costs", facet=True),

@@ -26,34 +26,27 @@ def method_rows(reader: Reader) -> list[Any]:
     states: dict[str, dict[str, str]] = {}
     for a in reader.all("SELECT method, name, status FROM attribute"):
         states.setdefault(a.method, {})[a.name] = words(a.status, STATUSES)
-    outcomes: dict[str, list[Any]] = {}
-    for row in reader.all(
-        "SELECT method, outcome, count(*) AS n FROM table5_verdict GROUP BY method, outcome ORDER BY list_position(?, outcome)",
-        list(OUTCOMES),
-    ):
-        outcomes.setdefault(row.method, []).append(row)
+    outcomes = "SELECT method, outcome, count(*) AS n FROM table5_verdict GROUP BY method, outcome"
     memory = {
         (m.id, m.backbone): m.ram_gb_predicted
         for m in reader.all("SELECT id, backbone, ram_gb_predicted FROM method_on_backbone")
     }
     cells = cells_of(reader)
-    aliases: dict[str, list[str]] = {}
-    for alias in reader.all("SELECT * FROM alias ORDER BY name"):
-        aliases.setdefault(alias.method, []).append(alias.name)
     rows = reader.all("SELECT * FROM methods ORDER BY lower(name), id")
     for m in rows:
-        names = [m.name, m.id, *aliases.get(m.id, []), words(m.family, FAMILIES), type_words(m.type or "")]
-        m.words = " ".join(names).lower()
+        aliases = [alias.name for alias in reader.of("method", m.id, "SELECT * FROM alias ORDER BY name")]
+        m.words = " ".join([m.name, m.id, *aliases, words(m.family, FAMILIES), type_words(m.type or "")]).lower()
         m.states = states[m.id]
-        m.figures = _figures(outcomes.get(m.id, []))
+        counts = {c.outcome: c.n for c in reader.of("method", m.id, outcomes)}
+        m.figures = _figures({name: counts[name] for name in OUTCOMES if name in counts})
         m.ram_gb_3b, m.ram_gb_11b = memory.get((m.id, "t5-3b")), memory.get((m.id, "t5-11b"))
         m.verdicts = cells.get(m.id, {})
     return rows
 
 
-def _figures(counts: list[Any]) -> Said:
-    text = ", ".join(f"{c.n} {words(c.outcome, OUTCOMES)}" for c in counts)
-    shown = joined((Markup(f"{c.n} ") + word_badge(c.outcome) for c in counts), "<br>")
+def _figures(counts: dict[str, int]) -> Said:
+    text = ", ".join(f"{n} {words(outcome, OUTCOMES)}" for outcome, n in counts.items())
+    shown = joined((Markup(f"{n} ") + word_badge(outcome) for outcome, n in counts.items()), "<br>")
     return Said(text or "none", shown=shown or span(numbers.ABSENT, "absent"))
 
 

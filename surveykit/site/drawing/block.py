@@ -12,7 +12,7 @@ from typing import Literal
 from surveykit.recipes import Edit, Place, Quantization, Recipe, Role, Stage, Sublayer, Where
 from surveykit.recipes.sites import OutputEdit
 from surveykit.record import Record
-from surveykit.site.drawing.svg import colour
+from surveykit.site.drawing.svg import colour, text_at
 
 Look = Literal["weight", "gating", "after", "beside", "input", "kv", "parameter", "side", "trained", "base"]
 LOOKS: MappingProxyType[Look, tuple[str, str, str]] = MappingProxyType(
@@ -111,15 +111,15 @@ def block_picture(recipe: Recipe) -> str:
     for name, x in _COLUMNS.items():
         parts += [_arrow(f"M{x + 179} 38V52"), *_stack(name, x, found)]
     parts.append(_arrow("M264 324H390V242H420"))
-    parts.append(_words(272, 318, "keys and values", "quiet", 10, "start"))
+    parts.append(text_at(272, 318, "keys and values", "quiet", 10, "start"))
     legend = 494
     for n, mark in enumerate(found):
         y = legend + n * _LEGEND
         parts.append(_area(16, y - 11, 26, 15, [mark.look]))
-        parts.append(_words(29, y + 1, mark.sign, "text", 11, "middle", bold=True))
-        parts.append(_words(52, y + 1, mark.words, "text", 12, "start"))
+        parts.append(text_at(29, y + 1, mark.sign, "text", 11, "middle", bold=True))
+        parts.append(text_at(52, y + 1, mark.words, "text", 12, "start"))
     if not found:
-        parts.append(_words(16, legend + 1, "Nothing is trained.", "text", 12, "start"))
+        parts.append(text_at(16, legend + 1, "Nothing is trained.", "text", 12, "start"))
     height = legend + max(len(found), 1) * _LEGEND
     used = {mark.look for mark in found}
     return (
@@ -147,7 +147,7 @@ def _stack(name: str, x: int, found: list[Mark]) -> list[str]:
     top, bottom = 108, 108 + len(panels) * (_PANEL + 8) + 8
     parts.append(f'<rect x="{x}" y="{top - 8}" width="322" height="{bottom - top + 10}" rx="6" style="fill: none; '
                  f'stroke: {colour("grey")}; stroke-dasharray: 5 3"/>')  # fmt: skip
-    parts.append(_words(x + 4, top - 13, f"{name} block, repeated", "quiet", 10, "start"))
+    parts.append(text_at(x + 4, top - 13, f"{name} block, repeated", "quiet", 10, "start"))
     parts.append(_arrow(f"M{x + 179} 82V{top - 9}"))
     for n, (words, sublayer) in enumerate(panels):
         parts += _panel(x + 8, top + n * (_PANEL + 8), words, sublayer, found)
@@ -162,7 +162,7 @@ def _stack(name: str, x: int, found: list[Mark]) -> list[str]:
     if sides:
         parts.append(_area(x + 338, top - 8, 30, bottom - top + 10, ["side"]))
         label = f"side network {' '.join(m.sign for m in sides)}"
-        parts.append(_words(x + 349, top + 6, label, "text", 12, "start", rotate=True, bold=True))
+        parts.append(text_at(x + 349, top + 6, label, "text", 12, "start", rotate=True, bold=True))
         parts += [_arrow(f"M{x + 314} {top + 42 + n * (_PANEL + 8)}H{x + 336}") for n in range(len(panels))]
         if decoder:
             parts.append(_arrow(f"M{x + 353} {bottom + 2}V{bottom + 75}H{x + 270}"))
@@ -173,7 +173,7 @@ def _panel(x: int, y: int, words: str, sublayer: Sublayer, found: list[Mark]) ->
     """One sublayer: its matrices in a row, adapters behind and beside them, a prefix below keys and values."""
     attention = not sublayer.endswith("feed_forward")
     parts = [f'<rect x="{x}" y="{y}" width="306" height="{_PANEL}" rx="4" style="fill: {colour("panel")}; '
-             f'stroke: {colour("grid")}"/>', _words(x + 8, y + 14, words, "text", 11, "start")]  # fmt: skip
+             f'stroke: {colour("grid")}"/>', text_at(x + 8, y + 14, words, "text", 11, "start")]  # fmt: skip
     at = x + 8
     for label, role, width in _ATTENTION if attention else _FEED_FORWARD:
         if role == "position_bias" and sublayer == "decoder.cross":
@@ -209,10 +209,10 @@ def _box(x: int, y: int, width: int, height: int, label: str, found: list[Mark],
     one_row = width > 100
     parts = [f"<g><title>{escape(label)}: {tip}</title>", _area(x, y, width, height, looks)]
     if one_row:
-        parts.append(_words(x + width // 2, y + height // 2 + 4, f"{label}  {shown}", "text", 12, "middle", bold=True))
+        parts.append(text_at(x + width // 2, y + height // 2 + 4, f"{label}  {shown}", "text", 12, "middle", bold=True))
     else:
-        parts.append(_words(x + width // 2, y + 14, label, "text", 11, "middle", bold=True))
-        parts.append(_words(x + width // 2, y + 27, shown, "text", 10, "middle", bold=True))
+        parts.append(text_at(x + width // 2, y + 14, label, "text", 11, "middle", bold=True))
+        parts.append(text_at(x + width // 2, y + 27, shown, "text", 10, "middle", bold=True))
     return "".join([*parts, "</g>"])
 
 
@@ -222,16 +222,16 @@ def _chip(x: int, y: int, width: int, height: int, label: str, here: list[Mark],
     tip = escape("; ".join(f"{m.sign}: {m.words}" for m in here))
     area = _area(x, y, width, height, list(dict.fromkeys(m.look for m in here)))
     if row or width > 80:
-        words = _words(x + width // 2, y + height // 2 + 4, f"{label}  {signs}", "text", 11, "middle", bold=True)
+        words = text_at(x + width // 2, y + height // 2 + 4, f"{label}  {signs}", "text", 11, "middle", bold=True)
     else:
-        words = _words(x + width // 2, y + 14, label, "text", 10, "middle", bold=True)
-        words += _words(x + width // 2, y + 27, signs, "text", 10, "middle", bold=True)
+        words = text_at(x + width // 2, y + 14, label, "text", 10, "middle", bold=True)
+        words += text_at(x + width // 2, y + 27, signs, "text", 10, "middle", bold=True)
     return f"<g><title>{tip}</title>{area}{words}</g>"
 
 
 def _plain(x: int, y: int, width: int, height: int, label: str) -> str:
     return (f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3" style="fill: {colour("paper")}; '
-            f'stroke: {colour("grey")}"/>') + _words(x + width // 2, y + height // 2 + 4, label, "quiet", 11, "middle")  # fmt: skip
+            f'stroke: {colour("grey")}"/>') + text_at(x + width // 2, y + height // 2 + 4, label, "quiet", 11, "middle")  # fmt: skip
 
 
 def _area(x: int, y: int, width: int, height: int, looks: list[Look]) -> str:
@@ -257,15 +257,6 @@ def _patterns(used: set[Look]) -> str:
             hatch = f'<path d="{lines}" style="stroke: {colour(ink)}; fill: none; opacity: .45"/>' if lines else ""
             found.append(f"{pattern}{tone}{hatch}</pattern>")
     return "".join(found)
-
-
-def _words(
-    x: int, y: int, text: str, ink: str, size: int, anchor: str, *, rotate: bool = False, bold: bool = False
-) -> str:
-    turned = f' transform="rotate(90 {x} {y})"' if rotate else ""
-    weight = "; font-weight: 700" if bold else ""
-    return (f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}"{turned} style="fill: {colour(ink)}{weight}">'
-            f"{escape(text)}</text>")  # fmt: skip
 
 
 def _arrow(path: str) -> str:

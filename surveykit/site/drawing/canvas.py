@@ -125,7 +125,11 @@ class Canvas:
 
     def settle(self) -> None:
         """Lay the figure out, once: names are placed on the layout, and drawing does not repeat it."""
-        self.figure.draw_without_rendering()
+        layout = self.figure.get_layout_engine()
+        assert layout is not None
+        layout.execute(self.figure)
+        for axes in self.panels:
+            axes.apply_aspect()
         self.figure.set_layout_engine("none")
 
     def svg(self, name: str) -> str:

@@ -70,6 +70,15 @@ def colour(name: str) -> str:
     return PALETTE[name][0]
 
 
+def text_at(
+    x: int, y: int, text: str, ink: str, size: int, anchor: str = "", *, rotate: bool = False, bold: bool = False
+) -> str:
+    """A line of text; `anchor` says which end of it, or its middle, the place is of."""
+    anchored, turned = f' text-anchor="{anchor}"' * bool(anchor), f' transform="rotate(90 {x} {y})"' * rotate
+    style = f"fill: {colour(ink)}{'; font-weight: 700' * bold}"
+    return f'<text x="{x}" y="{y}" font-size="{size}"{anchored}{turned} style="{style}">{escape(text)}</text>'
+
+
 def inline(picture: Picture, links: str) -> Markup:
     """A picture as part of a page; `links` is the way from the page's folder to the site's root (`../` or nothing)."""
     text = _COLOUR.sub(lambda match: f"var(--pic-{_NAMES[match[0].lower()]}, {match[0]})", picture.drawing)
@@ -121,12 +130,3 @@ def _shorter(attribute: re.Match[str]) -> str:
 
 def _point(address: str, text: str) -> str:
     return f'<a href="{escape(address)}" aria-label="{escape(text)}"><title>{escape(text)}</title>'
-
-
-def style_sheet() -> str:
-    """The custom properties that pictures on pages refer to, for both schemes."""
-    lines = []
-    for scheme, number in (("default", 0), ("slate", 1)):
-        values = " ".join(f"--pic-{name}: {both[number]};" for name, both in PALETTE.items())
-        lines.append(f'[data-md-color-scheme="{scheme}"] {{ {values} }}')
-    return "\n".join(lines) + "\n"

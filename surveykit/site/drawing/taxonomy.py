@@ -9,7 +9,7 @@ from typing import Any
 
 from surveykit.database.reading import Reader
 from surveykit.site.drawing.canvas import FAMILY_MARKS
-from surveykit.site.drawing.svg import Picture, as_csv, colour
+from surveykit.site.drawing.svg import Picture, as_csv, colour, text_at
 from surveykit.site.text.markdown import joined, link
 from surveykit.site.text.words import FAMILIES, type_words, words
 
@@ -91,7 +91,7 @@ def _drawn(rows: list[Any]) -> str:
             parts.append(
                 f'<rect x="{x}" y="{y}" width="160" height="{tall}" rx="6" style="fill: {colour("paper")}; stroke: {colour("grid")}"/>'
             )
-            parts.append(_text(x + 8, y + 16, title, 11, "quiet"))
+            parts.append(text_at(x + 8, y + 16, title, "quiet", 11))
             parts += _names(x + 8, y + 34, own, 1, 150)
         y += tall + 8
     parts += _names(middle + 2, top + 18, of("A", "R"), 1, 156)
@@ -101,7 +101,7 @@ def _drawn(rows: list[Any]) -> str:
     parts += _names(right + 8, top + first + 20, of("R", "S"), 2, 104)
     parts += _names(left + 20, top + first + second + 20, of("S"), 4, 172)
     if outside:
-        parts.append(_text(left + 8, below + 18, "None of these", 13, "text", bold=True))
+        parts.append(text_at(left + 8, below + 18, "None of these", "text", 13, bold=True))
         parts += _names(left + 20, below + 40, outside, 4, 172)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 22 780 {height - 22}" '
             "font-family=\"'DejaVu Sans', Verdana, sans-serif\">\n" + "\n".join(parts) + "\n</svg>\n")  # fmt: skip
@@ -113,7 +113,7 @@ def _lines(own: list[Any], columns: int) -> int:
 
 def _region(x: int, y: int, width: int, height: int, ink: str, title: str, at: int, title_y: int) -> str:
     shape = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="18" style="fill: {colour(ink)}; fill-opacity: .1; '
-    return f'{shape}stroke: {colour(ink)}; stroke-width: 2"/>' + _text(at, title_y, title, 14, "text", bold=True)
+    return f'{shape}stroke: {colour(ink)}; stroke-width: 2"/>' + text_at(at, title_y, title, "text", 14, bold=True)
 
 
 def _names(x: int, y: int, own: list[Any], columns: int, width: int) -> list[str]:
@@ -129,11 +129,6 @@ def _names(x: int, y: int, own: list[Any], columns: int, width: int) -> list[str
         title = escape_xml(f"{r.name}: {words(r.family, FAMILIES)}")
         found.append(
             f'<a href="methods/{r.id}.md" aria-label="{escape_xml(r.name)}"><title>{title}</title>'
-            f"{_text(left, line, _GLYPHS[shape], 11, ink)}{_text(left + 15, line, name, size, 'text')}</a>"
+            f"{text_at(left, line, _GLYPHS[shape], ink, 11)}{text_at(left + 15, line, name, 'text', size)}</a>"
         )
     return found
-
-
-def _text(x: int, y: int, text: str, size: int, ink: str, *, bold: bool = False) -> str:
-    weight = "; font-weight: 700" if bold else ""
-    return f'<text x="{x}" y="{y}" font-size="{size}" style="fill: {colour(ink)}{weight}">{escape_xml(text)}</text>'

@@ -17,26 +17,24 @@ STATEMENTS = "survey/statements.md"
 DATA_AUDIT = "survey/data-audit.md"
 ROWS_SHOWN = 12
 STATUSES = {
-    "contradicted": "contradicted",
-    "depends_on_reading": "depends on the reading",
-    "holds": "holds",
-    "not_checkable": "not checkable",
-    "failed": "query failed",
-}
-MEANINGS = {
-    "contradicted": "Under none of the readings that we tried do the survey's own figures bear it out.",
-    "depends_on_reading": "The figures bear it out under at least one fair reading, and not under another.",
-    "holds": "Under every reading that we tried, the survey's own figures bear it out.",
-    "not_checkable": "The survey's tables cannot decide it; the reason is given.",
-    "failed": "A query failed, so nothing is said. The checks of this catalog fail then.",
-}
+    "contradicted": ("contradicted", "Under none of the readings that we tried do the survey's own figures bear it out."),
+    "depends_on_reading": ("depends on the reading", "The figures bear it out under at least one fair reading, and not under another."),
+    "holds": ("holds", "Under every reading that we tried, the survey's own figures bear it out."),
+    "not_checkable": ("not checkable", "The survey's tables cannot decide it; the reason is given."),
+    "failed": ("query failed", "A query failed, so nothing is said. The checks of this catalog fail then."),
+}  # fmt: skip
+"""Word and meaning of each."""
+_READINGS = """
+SELECT r.*, result.holds, result.figures, result.error FROM statement_reading r
+LEFT JOIN statement_result result USING (statement, position) ORDER BY r.statement, r.position
+"""
 _COLOURS = {"contradicted": "unresolved", "depends_on_reading": "partly", "holds": "match", "failed": "unexplained"}
 
 
 def status_badge(status: str) -> Markup:
     """A status in its colour, with its meaning as a tip."""
-    kind = _COLOURS.get(status, "neutral")
-    return span(words(status, STATUSES), f"outcome {kind}", title=MEANINGS.get(status))
+    word, meaning = STATUSES[status]
+    return span(word, f"outcome {_COLOURS.get(status, 'neutral')}", title=meaning)
 
 
 def statement_counts(reader: Reader) -> dict[str, int]:
@@ -49,14 +47,8 @@ def statement_counts(reader: Reader) -> dict[str, int]:
 def statements_context(reader: Reader) -> dict[str, Any]:
     """What the page of statements shows."""
     entries = reader.all("SELECT * FROM statements ORDER BY position")
-    readings: dict[str, list[Any]] = {}
-    for r in reader.all(
-        "SELECT r.*, result.holds, result.figures, result.error FROM statement_reading r"
-        " LEFT JOIN statement_result result USING (statement, position) ORDER BY r.statement, r.position"
-    ):
-        readings.setdefault(r.statement, []).append(r)
     for s in entries:
-        own = readings.get(s.id, [])
+        own = reader.of("statement", s.id, _READINGS)
         s.anchor = f"statement-{s.id}"
         s.badge = status_badge(s.status)
         s.reviewed = words(s.status_reviewed, STATUSES) if s.status_reviewed != s.status else None
@@ -76,7 +68,7 @@ def statements_context(reader: Reader) -> dict[str, Any]:
         "overview": table(
             ["Status", "Meaning", "Statements"],
             [
-                [status_badge(status), MEANINGS[status], link(len(found), f"{STATEMENTS}#{anchor}", STATEMENTS)]
+                [status_badge(status), STATUSES[status][1], link(len(found), f"{STATEMENTS}#{anchor}", STATEMENTS)]
                 for status, anchor, _, found in groups
             ],
             "llr",

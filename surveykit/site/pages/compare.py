@@ -12,7 +12,7 @@ from surveykit.database.reading import Reader
 from surveykit.site.data.comparison import DEFAULT, Cell, Piece, Row, code_blocks
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import code, fence, joined, link, span, table
-from surveykit.site.text.snippets import all_snippets, snippets
+from surveykit.site.text.snippets import snippets
 
 COMPARE = "compare.md"
 DATA = "assets/data/compare"
@@ -26,12 +26,13 @@ def compare_context(reader: Reader, methods: list[Any], rows: list[Row]) -> dict
         rows: of the comparison.
     """
     names = {m.id: m.name for m in methods}
+    written = snippets(reader)
     chosen = [name for name in DEFAULT if name in names] or list(names)[:2]
     return {
         "chosen": ",".join(chosen),
         "names": [names[name] for name in chosen],
         "sections": [(section, _table(found, chosen, names)) for section, found in _sections(rows)],
-        "code": [(names[name], [_block(b) for b in code_blocks(snippets(reader, name))]) for name in chosen],
+        "code": [(names[name], [_block(b) for b in code_blocks(written.get(name, []))]) for name in chosen],
         "methods": [link(m.name, f"methods/{m.id}.md", COMPARE) for m in methods],
     }
 
@@ -77,7 +78,7 @@ def compare_files(reader: Reader, methods: list[Any], rows: list[Row]) -> Iterat
         "rows": [{"section": row.section, "head": row.head} for row in rows],
     }
     yield f"{DATA}.json", _json(index)
-    written = all_snippets(reader)
+    written = snippets(reader)
     for m in methods:
         cells = [[[piece._asdict() for piece in line] for line in row.cells.get(m.id, ())] for row in rows]
         blocks = [vars(block) for block in code_blocks(written.get(m.id, []))]

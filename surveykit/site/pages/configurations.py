@@ -80,14 +80,15 @@ def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Ma
     for b in backbones:
         symbols = formula.bind(let, from_row(b).symbols())
         lines = [
-            escape(f"{name} = {_equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
+            escape(f"{name} = {equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
         ]  # fmt: skip
-        lines.append(Markup(f"**{escape(_equation(configuration.formula_trainable, symbols))}**"))
+        lines.append(Markup(f"**{escape(equation(configuration.formula_trainable, symbols))}**"))
         rows.append([b.name, Markup("<br>").join(lines)])
     return table(["Backbone", "Trainable parameters, with numbers"], rows, "ll")
 
 
-def _equation(text: str, symbols: dict[str, int]) -> str:
+def equation(text: str, symbols: dict[str, int]) -> str:
+    """A formula with its numbers, and its value unless it is one."""
     filled, result = formula.fill_in(text, symbols), numbers.count(formula.evaluate(text, symbols))
     return filled if filled == result else f"{filled} = {result}"
 

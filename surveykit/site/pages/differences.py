@@ -18,12 +18,13 @@ from surveykit.site.text.verdict_tables import (
     COLUMNS,
     explanation_anchor,
     figures,
+    outcome_table,
     setup_link,
     tried_table,
-    verdict_anchor,
+    verdict_place,
     verdicts,
 )  # fmt: skip
-from surveykit.site.text.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, VERDICTS, words
+from surveykit.site.text.words import CAUSES, VERDICTS, words
 
 TABLE5 = "table5.md"
 DISCREPANCIES = "discrepancies.md"
@@ -50,11 +51,10 @@ def table5_context(reader: Reader) -> dict[str, Any]:
             memory = _memory(t.ram_gb_printed, predicted.get((backbone, row.row_label)), backbone, row.row_label)
             lines.append([first, *figures(row, TABLE5), memory, *(value or numbers.ABSENT for value in also)])
         blocks.append(SimpleNamespace(name=name, anchor=slug(backbone), table=table(heads, lines, "lrrlrrlrrr")))
-    counted = reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
     return {
         "blocks": blocks,
         "overview": _overview(reader),
-        "legend": _legend({row.outcome: row.n for row in counted}),
+        "legend": outcome_table(reader),
         "summary": reader.one("SELECT * FROM table5_summary"),
         "scores": reader.one(
             "SELECT count(*) FILTER (status = 'missing_in_source') AS missing, count(*) AS n FROM claim"
@@ -72,13 +72,6 @@ def _memory(printed: str | None, error_percent: float | None, backbone: str, row
     return escape(printed) + Markup("<br>") + link(shown, place, TABLE5)
 
 
-def _legend(counts: dict[str, int]) -> Markup:
-    rows = [
-        [word_badge(name), meaning, str(counts[name])] for name, meaning in OUTCOME_MEANINGS.items() if name in counts
-    ]
-    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
-
-
 def _overview(reader: Reader) -> Markup:
     """All verdicts at a glance: rows of the table by backbones, one verdict where both figures agree in it."""
     rows = verdicts(reader)
@@ -93,19 +86,8 @@ def _overview(reader: Reader) -> Markup:
             outcomes: dict[str, Any] = {}  # each once, with the first column that has it
             for v in row.cells.values() if row else ():
                 outcomes.setdefault(v.outcome, v)
-            cells.append(
-                joined(
-                    (
-                        link(
-                            judged_figure(v).badge(),
-                            f"methods/{v.method}.md#{verdict_anchor(label, backbone, v.column_name)}",
-                            TABLE5,
-                        )
-                        for v in outcomes.values()
-                    ),
-                    " ",
-                )
-            )
+            badges = (link(judged_figure(v).badge(), verdict_place(v), TABLE5) for v in outcomes.values())
+            cells.append(joined(badges, " "))
         lines.append([link(label, f"methods/{methods[label]}.md", TABLE5), *cells])
     return table(["Row", *(name for _, name in backbones)], lines, "l" * (1 + len(backbones)))
 
@@ -120,11 +102,7 @@ def discrepancies_context(reader: Reader) -> dict[str, Any]:
             for outcome in ("fits_another_setup", "inconsistent", "unresolved", "unexplained")
         },
         "summary": reader.one("SELECT * FROM table5_summary"),
-        "causes": table(
-            ["Cause", "Meaning"],
-            [[CAUSES[c], CAUSE_MEANINGS[c]] for c in CAUSES if c in causes],
-            "ll",
-        ),
+        "causes": table(["Cause", "Meaning"], [CAUSES[c] for c in CAUSES if c in causes], "ll"),
     }
 
 
@@ -171,9 +149,9 @@ def _figures(reader: Reader, rows: list[Any], fits_setup: str | None) -> Markup:
         cells: list[Cell] = [found.backbone_name]
         for column in COLUMNS:
             v = found.cells[column]
-            place = f"methods/{v.method}.md#{verdict_anchor(v.row_label, v.backbone, column)}"
             shown = numbers.like_printed(v.measured, v.decimals)
-            cells += [v.printed, link(shown, place, DISCREPANCIES) if v.verdict == "differs" else f"{shown} (match)"]
+            linked = link(shown, verdict_place(v), DISCREPANCIES)
+            cells += [v.printed, linked if v.verdict == "differs" else f"{shown} (match)"]
         if fits_setup:
             m = counts.get(found.backbone)
             cells.append(numbers.count(m.trainable) if m else numbers.ABSENT)

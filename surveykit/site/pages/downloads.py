@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from surveykit.beside import temporary
 from surveykit.database.export import DATABASE, READS, export
+from surveykit.database.fields import tables
 from surveykit.database.reading import Reader
 from surveykit.site.data.api import RESOURCES, ROOT
 from surveykit.site.inputs import Surroundings
@@ -42,7 +42,7 @@ def data_files(database: Path) -> Files:
         ).encode()
         (whole,) = export(database, folder, "duckdb")
         found[f"{FOLDER}/{DATABASE}"] = whole.read_bytes()
-    found[f"{FOLDER}/{DATABASE}.gz"] = gzip.compress(found[f"{FOLDER}/{DATABASE}"], mtime=0)
+    found[f"{FOLDER}/{DATABASE}.gz"] = gzip.compress(found[f"{FOLDER}/{DATABASE}"], 6, mtime=0)
     return found
 
 
@@ -68,7 +68,8 @@ def data_context(reader: Reader, files: Files, around: Surroundings) -> dict[str
 def _listing(reader: Reader, files: Files) -> Any:
     """Tables and views, with the size of each file and the start of its checksum."""
     rows: list[list[Cell]] = []
-    for name, kind, comment, count in _contents(reader):
+    for name, kind, comment in ((t.name, t.kind, t.comment or "") for t in tables(reader) if t.kind != "macro"):
+        count = reader.one(f"SELECT count(*) AS n FROM {name}").n
         cells: list[Cell] = [code(name), comment, kind, numbers.count(count)]
         for format in ("csv", "parquet"):
             path = f"{FOLDER}/{name}.{format}"
@@ -78,17 +79,8 @@ def _listing(reader: Reader, files: Files) -> Any:
     return table(heads, rows, "lllrrlrl")
 
 
-def _contents(reader: Reader) -> Iterator[tuple[str, str, str, int]]:
-    for t in reader.all(
-        "SELECT view_name AS name, 'view' AS kind, comment FROM duckdb_views() WHERE NOT internal"
-        " UNION ALL SELECT table_name, 'table', comment FROM duckdb_tables() WHERE NOT internal"
-        " ORDER BY kind = 'table', name"
-    ):
-        yield t.name, t.kind, t.comment or "", reader.one(f"SELECT count(*) AS n FROM {t.name}").n
-
-
 def _api(reader: Reader) -> Any:
-    comments = {name: comment for name, _, comment, _ in _contents(reader)}
+    comments = {t.name: t.comment or "" for t in tables(reader)}
     rows: list[list[Cell]] = [
         [
             link(f"{r.name}.json", f"{ROOT}/{r.name}.json", DATA_PAGE),

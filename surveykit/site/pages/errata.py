@@ -16,12 +16,11 @@ from surveykit.site.text.words import COLUMNS, words
 ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
-WEIGHTS = {"erratum": "Errata", "remark": "Remarks"}
-MEANINGS = {
-    "erratum": "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may"
-    " rely on.",
-    "remark": "Small things, and observations that rest on a paper which we have not read. They are not in the letter.",
-}
+WEIGHTS = {
+    "erratum": ("Errata", "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may rely on."),
+    "remark": ("Remarks", "Small things, and observations that rest on a paper which we have not read. They are not in the letter."),
+}  # fmt: skip
+"""Word and meaning of each."""
 _WIDTH = 100
 
 
@@ -73,10 +72,7 @@ def errata_context(reader: Reader) -> dict[str, Any]:
         title = "Its queries" if e.kind == "sentence" else "The query"
         e.query = folded(title, e.sql)
     return {
-        "groups": [
-            (WEIGHTS[weight], MEANINGS[weight], list(group))
-            for weight, group in groupby(entries, key=lambda e: str(e.weight))
-        ],
+        "groups": [(*WEIGHTS[weight], list(group)) for weight, group in groupby(entries, key=lambda e: str(e.weight))],
         "errata": [e for e in entries if e.weight == "erratum"],
         "entries": entries,
         "letter": LETTER,
@@ -109,7 +105,7 @@ def letter(reader: Reader) -> str:
         parts += [
             f"## {e.number}. {e.headline or e.where}",
             "\n".join(
-                _item(text)
+                _filled(text, "- ", "  ")
                 for text in (
                     f"place: {e.where}", said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
                     f"how it can have come about: {e.innocent}",
@@ -130,12 +126,9 @@ def _source(reader: Reader) -> str:
     return f"arXiv {paper.arxiv}" if paper.arxiv else str(paper.title)
 
 
-def _filled(text: str) -> str:
-    return fill(" ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _item(text: str) -> str:
+def _filled(text: str, first: str = "", further: str = "") -> str:
+    """Text in lines of one width, which begin with `first` and `further`."""
     return fill(
-        " ".join(text.split()), _WIDTH, initial_indent="- ", subsequent_indent="  ",
+        " ".join(text.split()), _WIDTH, initial_indent=first, subsequent_indent=further,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
@@ -14,64 +16,55 @@ from surveykit.site.text.markdown import Cell, escape, link, slug, table
 
 def experiment_rows(reader: Reader, method: str) -> Markup:
     """Memory and time as printed in Table 5, with what we predict of the memory. Time is not measured by us."""
-    rows: list[list[Cell]] = []
-    for t in reader.of(
-        "method",
-        method,
-        "SELECT t.*, b.name AS backbone_name, p.predicted_gb, p.error_percent FROM table5 t"
-        " JOIN backbone b ON b.id = t.backbone LEFT JOIN table5_memory p"
-        "   ON p.backbone = t.backbone AND p.row_label = t.row_label AND p.is_best_setting"
-        " ORDER BY lower(t.row_label), t.row_label, b.parameters",
-    ):
-        at = ("table5", t.row_label, t.backbone)
-        predicted = numbers.ABSENT if t.predicted_gb is None else f"{t.predicted_gb:.1f} ({t.error_percent:+.0f} %)"
-        rows.append(
-            [
-                t.row_label,
-                t.backbone_name,
-                cell(t.ram_gb_printed or numbers.ABSENT, *at, "ram"),
-                cell(predicted, *at, "ram-predicted"),
-                cell(word_badge("not_measured" if t.predicted_gb is None else "predicted"), *at, "ram-verdict"),
-                cell(t.throughput_train_printed or numbers.ABSENT, *at, "training"),
-                cell(t.throughput_infer_printed or numbers.ABSENT, *at, "inference"),
-                word_badge("not_measured"),
-            ]
-        )
     heads = [
-        "Row",
-        "Backbone",
-        "RAM printed, GB",
-        "predicted",
-        "Verdict",
-        "Training speed, %",
-        "Inference speed, %",
-        "Verdict",
+        "Row", "Backbone", "RAM printed, GB", "predicted", "Verdict", "Training speed, %", "Inference speed, %", "Verdict",
+    ]  # fmt: skip
+    return table(heads, (_experiment(t) for t in reader.of("method", method, _EXPERIMENT)), "llrrlrrl")
+
+
+def _experiment(t: Any) -> list[Cell]:
+    at = ("table5", t.row_label, t.backbone)
+    predicted = numbers.ABSENT if t.predicted_gb is None else f"{t.predicted_gb:.1f} ({t.error_percent:+.0f} %)"
+    return [
+        t.row_label,
+        t.backbone_name,
+        cell(t.ram_gb_printed or numbers.ABSENT, *at, "ram"),
+        cell(predicted, *at, "ram-predicted"),
+        cell(word_badge("not_measured" if t.predicted_gb is None else "predicted"), *at, "ram-verdict"),
+        cell(t.throughput_train_printed or numbers.ABSENT, *at, "training"),
+        cell(t.throughput_infer_printed or numbers.ABSENT, *at, "inference"),
+        word_badge("not_measured"),
     ]
-    return table(heads, rows, "llrrlrrl")
 
 
 def score_rows(reader: Reader, method: str, page: str) -> Markup:
     """Mean scores as we recompute Table 4 from Appendix B, with the place of each backbone's raw results."""
-    rows: list[list[Cell]] = []
-    for s in reader.of(
-        "method_id",
-        method,
-        "SELECT t.*, b.name AS backbone_name, rank() OVER (PARTITION BY t.backbone ORDER BY t.score_mean DESC) AS place,"
-        " count(*) OVER (PARTITION BY t.backbone) AS of FROM table4_recomputed t JOIN backbone b ON b.id = t.backbone"
-        " WHERE t.score_mean IS NOT NULL ORDER BY lower(t.method), t.method, b.parameters",
-    ):
-        at = ("score", s.method, s.backbone)
-        rows.append(
-            [
-                s.method,
-                s.backbone_name,
-                cell(escape(numbers.score(s.score_mean)) + caveat_mark(s), *at, "mean"),
-                cell(numbers.score(s.score_std), *at, "deviation"),
-                f"{s.place} of {s.of}",
-                caveat_words(s) if s.caveat else numbers.ABSENT,
-                link("raw results", f"{APPENDIX_B}#{slug(s.backbone)}", page),
-            ]
-        )
-    return table(
-        ["Name in Appendix B", "Backbone", "Mean score", "Deviation", "Place", "Caveat", "Source"], rows, "llrrrll"
-    )
+    heads = ["Name in Appendix B", "Backbone", "Mean score", "Deviation", "Place", "Caveat", "Source"]
+    return table(heads, (_scored(s, page) for s in reader.of("method_id", method, _SCORES)), "llrrrll")
+
+
+def _scored(s: Any, page: str) -> list[Cell]:
+    at = ("score", s.method, s.backbone)
+    return [
+        s.method,
+        s.backbone_name,
+        cell(escape(numbers.score(s.score_mean)) + caveat_mark(s), *at, "mean"),
+        cell(numbers.score(s.score_std), *at, "deviation"),
+        f"{s.place} of {s.of}",
+        caveat_words(s) if s.caveat else numbers.ABSENT,
+        link("raw results", f"{APPENDIX_B}#{slug(s.backbone)}", page),
+    ]
+
+
+_EXPERIMENT = """
+SELECT t.*, b.name AS backbone_name, p.predicted_gb, p.error_percent FROM table5 t
+JOIN backbone b ON b.id = t.backbone
+LEFT JOIN table5_memory p ON p.backbone = t.backbone AND p.row_label = t.row_label AND p.is_best_setting
+ORDER BY lower(t.row_label), t.row_label, b.parameters
+"""
+_SCORES = """
+SELECT t.*, b.name AS backbone_name, rank() OVER (PARTITION BY t.backbone ORDER BY t.score_mean DESC) AS place,
+    count(*) OVER (PARTITION BY t.backbone) AS of
+FROM table4_recomputed t JOIN backbone b ON b.id = t.backbone
+WHERE t.score_mean IS NOT NULL ORDER BY lower(t.method), t.method, b.parameters
+"""

@@ -20,7 +20,7 @@ from surveykit.fit.evidence import errors
 from surveykit.fit.ranking import Choice, rank
 from surveykit.fit.recorded import LARGEST_BATCH, WIDTHS, Recorded, fitted_backbones, recorded
 from surveykit.site.text.markdown import Cell, code, table
-from surveykit.site.text.words import OVERHEADS, listed
+from surveykit.site.text.words import OVERHEADS, listed, overhead_words
 
 FIT = "fit.md"
 EXAMPLE = {"model": "t5-3b", "memory": 24, "batch": 8, "length": 512, "dtype": "bfloat16", "merge": True}
@@ -113,7 +113,7 @@ def row_html(choice: Choice, question: Question) -> Markup:
     merged = c.overhead_merged if question.merge else c.overhead
     flops = c.merged_flops_percent if question.merge else c.flops_percent
     evaluated = {True: "yes", False: "no", None: "not stated"}[e.evaluated]
-    left = f"{_overhead(merged)}{f', {flops:.1f} % FLOPs' if flops >= 0.05 else ''}"
+    left = f"{overhead_words(merged)}{f', {flops:.1f} % FLOPs' if flops >= 0.05 else ''}"
     printed = "–" if e.memory_gb is None else Markup('<a href="survey/memory.md">{}</a>').format(f"{e.memory_gb:.1f}")
     cells = (
         Markup('<a href="{}">{}</a><br><code>{}</code>{}').format(page, c.name, c.configuration, mark),
@@ -171,10 +171,6 @@ def _stored(size: int) -> str:
         if size < 500 * factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size / 1e9:.1f} GB"
-
-
-def _overhead(canonical: str) -> str:
-    return " + ".join(OVERHEADS[kind] for kind in canonical.split("+"))
 
 
 def _data(

@@ -7,17 +7,17 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import word_badge
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import Cell, bullets, code, escape, external, fence, table
-from surveykit.site.text.words import CAUSE_MEANINGS, CAUSES, OUTCOME_MEANINGS, SYMBOLS, words
+from surveykit.site.text.verdict_tables import outcome_table
+from surveykit.site.text.words import CAUSES, SYMBOLS, words
 
 
 def fragments(reader: Reader, repository: str | None = None) -> dict[str, Markup]:
     """Every piece by the name that pages ask for."""
     return {
         "finding": finding(reader),
-        "outcomes": _outcomes(reader),
+        "outcomes": outcome_table(reader, every=True),
         "causes": _causes(reader),
         "thresholds": _thresholds(reader),
         "symbols": table(["Symbol", "Meaning"], [[code(s), m] for s, m in SYMBOLS.items()], "ll"),
@@ -61,21 +61,10 @@ def _outcome_sentence(s: Any) -> str:
     return "; ".join(parts) + "."
 
 
-def _outcomes(reader: Reader) -> Markup:
-    counts = {
-        row.outcome: row.n for row in reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
-    }
-    rows = [[word_badge(name), meaning, str(counts.get(name, 0))] for name, meaning in OUTCOME_MEANINGS.items()]
-    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
-
-
 def _causes(reader: Reader) -> Markup:
-    counts = {row.cause: row.n for row in reader.all(_CAUSES_SQL)}
-    rows = [[CAUSES[name], meaning, str(counts.get(name, 0))] for name, meaning in CAUSE_MEANINGS.items()]
+    counts = {row.cause: row.n for row in reader.all("SELECT cause, count(*) AS n FROM verdict GROUP BY cause")}
+    rows = [[*said, str(counts.get(name, 0))] for name, said in CAUSES.items()]
     return table(["Cause", "Meaning", "Figures and cells"], rows, "llr")
-
-
-_CAUSES_SQL = "SELECT cause, count(*) AS n FROM verdict GROUP BY cause"
 
 
 def _thresholds(reader: Reader) -> Markup:

@@ -55,7 +55,9 @@ def home_context(reader: Reader, existing: Collection[str]) -> dict[str, Any]:
         "summary": summary,
         "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
         "parts": [
-            (Markup(name), getattr(summary, name), word) for name, word in OUTCOMES.items() if getattr(summary, name)
+            (Markup(name), getattr(summary, name), word)
+            for name, (word, _) in OUTCOMES.items()
+            if getattr(summary, name)
         ],
         "cells": _cells(reader),
         "cards": [(title, text, _links(links, existing)) for title, text, *links in _CARDS],

@@ -7,11 +7,11 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import cell_anchor, cells_of, judged_cell, word_badge
+from surveykit.site.data.judged import cell_anchor, cells_of, judged_cell, reason_words, word_badge
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, code, escape, joined, link, slug, span, table
-from surveykit.site.text.words import CAUSES, COLUMNS, VERDICTS, listed, overhead_words, words, yes_no
+from surveykit.site.text.words import COLUMNS, VERDICTS, listed, overhead_words, words, yes_no
 
 COVERAGE = "survey/coverage.md"
 MEMORY = "survey/memory.md"
@@ -32,9 +32,6 @@ def cell_rows(reader: Reader, method: str) -> Markup:
         ),
         key=lambda v: (v.table_number, columns.index(v.column_name)),
     ):
-        reason = escape(v.reason)
-        if v.explanation:
-            reason += Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explanation)
         anchor = cell_anchor(v.table_number, v.column_name)
         judged = judged_cell(v)
         rows.append(
@@ -44,7 +41,7 @@ def cell_rows(reader: Reader, method: str) -> Markup:
                 cell(judged.figure, "measured", anchor),
                 judged.of or numbers.ABSENT,
                 cell(judged.badge(), anchor),
-                reason,
+                reason_words(v.reason, v.cause, v.explanation),
             ]
         )
     return table(["Cell", "Printed", "Measured", "of", "Verdict", "What was looked at"], rows, "llllll")
@@ -52,19 +49,15 @@ def cell_rows(reader: Reader, method: str) -> Markup:
 
 def cost_rows(reader: Reader, method: str) -> Markup:
     """What the default configuration costs on each backbone."""
-    rows: list[list[Cell]] = []
-    for m in reader.of(
-        "id",
-        method,
-        "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
-        " WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters",
-    ):
-        rows.append(
-            [
-                m.backbone_name,
-                *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items()),
-            ]
+    rows: list[list[Cell]] = [
+        [m.backbone_name, *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items())]
+        for m in reader.of(
+            "id",
+            method,
+            "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
+            " WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters",
         )
+    ]
     heads = [
         "Backbone", "Peak memory, GB", "of full tuning", "Backward runs", "Inference overhead", "Extra FLOPs, %",
         "… merged", "Stored, bytes", "Changed, %", "Update rank",
@@ -168,15 +161,8 @@ def _runs(reader: Reader) -> Markup:
         for r in reader.all(_RUNS_SQL)
     ]
     heads = [
-        "Last changed",
-        "Counted",
-        "Costs traced",
-        "Run on a tiny T5",
-        "surveykit",
-        "Python",
-        "PyTorch",
-        "transformers",
-    ]
+        "Last changed", "Counted", "Costs traced", "Run on a tiny T5", "surveykit", "Python", "PyTorch", "transformers",
+    ]  # fmt: skip
     return table(heads, rows, "lrrrllll")
 
 

@@ -20,7 +20,7 @@ from surveykit.site.pages.experiment import experiment_rows, score_rows
 from surveykit.site.pages.measured import cell_rows, cost_rows, trial_sentence
 from surveykit.site.text.corrections import Sources
 from surveykit.site.text.markdown import code, escape, external, fence, joined, link, table, target
-from surveykit.site.text.snippets import snippets
+from surveykit.site.text.snippets import Snippet, snippets
 from surveykit.site.text.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.text.words import (
     COLUMNS,
@@ -80,12 +80,13 @@ def method_contexts(
     """
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     judging = reader.one("SELECT * FROM judging")
+    written = snippets(reader)
     for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
         page = f"methods/{method.id}.md"
         configurations = reader.of(
             "method", method.id, "SELECT * FROM configuration WHERE varies IS NULL ORDER BY NOT is_default, id"
         )
-        told = snippet_blocks(reader, method.id, page)
+        told = snippet_blocks(written.get(method.id, []), page)
         yield (
             method,
             {
@@ -118,8 +119,7 @@ def method_contexts(
 
 def _paper(reader: Reader, key: str) -> Any:
     (paper,) = reader.of("key", key, "SELECT * FROM paper")
-    url = paper.url or (f"https://arxiv.org/abs/{paper.arxiv}" if paper.arxiv else None)
-    url = url or (f"https://doi.org/{paper.doi}" if paper.doi else None)
+    url = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else None)
     first, *others = paper.authors.split("; ")
     paper.cited = escape(f"{first.split(',')[0]}{' et al.' if others else ''}, ") + external(paper.title, url)
     return paper
@@ -176,7 +176,7 @@ def _corrections(method: Any, page: str, sources: Sources) -> Markup:
     return joined((external(text, address) for text, address in ways if address), " · ")
 
 
-def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:
+def snippet_blocks(found: list[Snippet], page: str) -> list[Any]:
     """Code that puts the method on a model, with what it was written from."""
     return [
         SimpleNamespace(
@@ -186,7 +186,7 @@ def snippet_blocks(reader: Reader, method: str, page: str) -> list[Any]:
             is_default=s.is_default,
             notes=s.notes,
         )
-        for s in snippets(reader, method)
+        for s in found
     ]
 
 

@@ -17,55 +17,33 @@ TABLES12 = "survey/tables-1-2.md"
 TABLES36 = "survey/table-3-and-6.md"
 PAPERS = "survey/papers.md"
 _MARKS = {"✓": "yes", "✗": "no"}
+_CELLS: dict[int, tuple[dict[str, tuple[str, str | None]], str]] = {
+    1: ({"Type": ("type", "type"), "Saves disk": ("disk", "disk"), "Saves RAM": ("ram", "ram"),
+         "Saves backpropagation": ("bp", "bp"), "Inference overhead": ("overhead_printed", "overhead")}, "llllll"),
+    2: ({"Type": ("type", None), "Trainable, %": ("trainable_printed", "trainable_percent"),
+         "Changed, %": ("changed_printed", "changed_percent"), "Under 1 B": ("under_1b", "under_1b"),
+         "Under 20 B": ("under_20b", "under_20b"), "Over 20 B": ("over_20b", "over_20b")}, "llrrlll"),
+}  # fmt: skip
+"""Of each table by heading: column of its view and, where its cells are judged, of the claim; and the alignment."""
 
 
 def tables12_context(reader: Reader) -> dict[str, Any]:
     """What the page of Tables 1 and 2 shows."""
     judged = cell_columns(reader)
-    one = reader.all("SELECT * FROM table1 ORDER BY lower(row_label), method")
-    two = reader.all("SELECT * FROM table2 ORDER BY lower(row_label), method")
-    return {
-        "count1": len(one),
-        "count2": len(two),
-        "table1": table(
-            ["Row", "Type", "Saves disk", "Saves RAM", "Saves backpropagation", "Inference overhead"],
-            [
-                [
-                    _row(t, 1),
-                    _over(t.type, judged[t.method, cell_anchor(1, "type")]),
-                    *(
-                        _over(yes_no(getattr(t, name)), judged[t.method, cell_anchor(1, name)])
-                        for name in ("disk", "ram", "bp")
-                    ),
-                    _over(t.overhead_printed or numbers.ABSENT, judged[t.method, cell_anchor(1, "overhead")]),
-                ]
-                for t in one
-            ],
-            "llllll",
-        ),
-        "table2": table(
-            ["Row", "Type", "Trainable, %", "Changed, %", "Under 1 B", "Under 20 B", "Over 20 B"],
-            [
-                [
-                    _row(t, 2),
-                    t.type,
-                    _over(t.trainable_printed or numbers.ABSENT, judged[t.method, cell_anchor(2, "trainable_percent")]),
-                    _over(t.changed_printed or numbers.ABSENT, judged[t.method, cell_anchor(2, "changed_percent")]),
-                    *(
-                        _over(yes_no(getattr(t, name)), judged[t.method, cell_anchor(2, name)])
-                        for name in ("under_1b", "under_20b", "over_20b")
-                    ),
-                ]
-                for t in two
-            ],
-            "llrrlll",
-        ),
-    }
+    found: dict[str, Any] = {}
+    for number, (columns, align) in _CELLS.items():
+        rows = reader.all(f"SELECT * FROM table{number} ORDER BY lower(row_label), method")
+        lines = [[_row(t, number), *(_cell(t, number, *names, judged) for names in columns.values())] for t in rows]
+        found |= {f"count{number}": len(rows), f"table{number}": table(["Row", *columns], lines, align)}
+    return found
 
 
-def _over(printed: Cell, verdict: Markup) -> Markup:
-    """A printed cell with its verdict below it."""
-    return escape(printed) + Markup("<br>") + verdict
+def _cell(t: Any, number: int, name: str, claimed: str | None, judged: dict[tuple[str, str], Markup]) -> Cell:
+    """A printed cell with its verdict below it, where it is judged."""
+    value, is_text = getattr(t, name), name == "type" or name.endswith("_printed")
+    shown: Cell = (value or numbers.ABSENT) if is_text else yes_no(value)
+    verdict = claimed and judged[t.method, cell_anchor(number, claimed)]
+    return escape(shown) + Markup("<br>") + verdict if verdict else shown
 
 
 def _row(t: Any, number: int) -> Markup:
@@ -130,18 +108,14 @@ def _category_cell(cell: Any | None) -> Markup:
 def papers_context(reader: Reader) -> dict[str, Any]:
     """What the bibliography shows."""
     names = {m.id: m.name for m in reader.all("SELECT id, name FROM method")}
-    sections: dict[str, list[Any]] = {}
-    for c in reader.all("SELECT * FROM citation"):
-        sections.setdefault(c.key, []).append(c)
     papers = reader.all(
-        "SELECT p.*, q.arxiv, q.doi FROM papers p JOIN paper q USING (key) ORDER BY lower(p.authors), p.year, p.key"
+        "SELECT p.*, q.doi FROM papers p JOIN paper q USING (key) ORDER BY lower(p.authors), p.year, p.key"
     )
     rows: list[list[Cell]] = []
     for p in papers:
-        url = p.url or (f"https://arxiv.org/abs/{p.arxiv}" if p.arxiv else None)
-        url = url or (f"https://doi.org/{p.doi}" if p.doi else None)
-        described = (p.methods or "").split(", ") if p.methods else []
-        cited = sorted(sections.get(p.key, []), key=lambda c: _section(c.section))
+        url = p.url or (f"https://doi.org/{p.doi}" if p.doi else None)
+        described = p.methods.split(", ") if p.methods else []
+        cited = sorted(reader.of("key", p.key, "SELECT * FROM citation"), key=lambda c: _section(c.section))
         rows.append(
             [
                 span(external(p.title, url), "paper", identifier=f"paper-{p.key}"),
@@ -153,7 +127,7 @@ def papers_context(reader: Reader) -> dict[str, Any]:
         )
     return {
         "count": len(papers),
-        "cited": len(sections),
+        "cited": reader.one("SELECT count(DISTINCT key) AS n FROM citation").n,
         "papers": table(["Title", "Authors", "Year", "Cited in sections", "Methods"], rows, "llrll"),
     }
 

@@ -9,11 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import word_badge
+from surveykit.site.data.judged import reason_words, word_badge
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, code, escape, external, folded, link, slug, table
-from surveykit.site.text.words import CAUSES, VERDICTS, words
+from surveykit.site.text.words import VERDICTS, words
 
 SOURCES = "sources/index.md"
 _KINDS = {
@@ -51,9 +51,7 @@ def sources_context(reader: Reader) -> dict[str, Any]:
 
 def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each source with what its page shows."""
-    tables: dict[str, list[Any]] = {}
-    for t in reader.all("SELECT * FROM source_table ORDER BY source, table_name"):
-        tables.setdefault(t.source, []).append(t)
+    tables = "SELECT * FROM source_table ORDER BY source, table_name"
     for s in reader.all(
         "SELECT source.*, paper.url, paper.title FROM source LEFT JOIN paper ON paper.key = source.paper"
     ):
@@ -68,7 +66,7 @@ def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "read": s.read,
                 "where": _where(s),
                 "missing": reader.all("SELECT * FROM missing_in_source WHERE source = ? ORDER BY locator, what", s.key),
-                "tables": [_table(reader, t, page) for t in tables.get(s.key, [])],
+                "tables": [_table(reader, t, page) for t in reader.of("source", s.key, tables)],
             },
         )
 
@@ -100,7 +98,7 @@ def _table(reader: Reader, t: Any, page: str) -> dict[str, Any]:
             cell(v.printed, "claim", t.table_name, str(v.position), v.column_name),
             numbers.ABSENT if v.measured is None else v.measured,
             word_badge(v.verdict),
-            _reason(v),
+            reason_words(v.reason, v.cause, v.explained),
         ]
         for v in judged
     ]
@@ -116,10 +114,3 @@ def _table(reader: Reader, t: Any, page: str) -> dict[str, Any]:
         "sql": folded("All its cells, as printed", f"SELECT * FROM {t.as_printed}"),
         "name": code(t.as_printed),
     }
-
-
-def _reason(v: Any) -> Markup:
-    said = escape(v.reason)
-    if not v.explained:
-        return said
-    return said + Markup(" **") + escape(words(v.cause, CAUSES)) + Markup(".** ") + escape(v.explained)

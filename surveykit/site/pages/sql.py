@@ -11,6 +11,7 @@ import duckdb
 from markupsafe import Markup
 
 from surveykit.database.export import DATABASE
+from surveykit.database.fields import Field, columns, tables
 from surveykit.database.questions import QUESTIONS
 from surveykit.database.reading import Reader
 from surveykit.site.inputs import Surroundings
@@ -67,32 +68,18 @@ def _console(version: str, download: str) -> Markup:
 
 def _schema(reader: Reader) -> Markup:
     """Every view, macro and table with its columns, each in a block that opens."""
-    columns: dict[str, list[Any]] = {}
-    for c in reader.all(
-        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal"
-        " ORDER BY table_name, column_index"
-    ):
-        columns.setdefault(c.table_name, []).append(c)
-    found = reader.all(
-        "SELECT view_name AS name, view_name AS called, 'Views' AS kind, comment FROM duckdb_views() WHERE NOT internal"
-        " UNION ALL SELECT function_name, function_name || '(' || array_to_string(parameters, ', ') || ')', 'Macros', comment"
-        " FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'"
-        " UNION ALL SELECT table_name, table_name, 'Tables', comment FROM duckdb_tables() WHERE NOT internal"
-        " ORDER BY list_position(['Views', 'Macros', 'Tables'], kind), name"
-    )
     parts = []
-    for kind, group in groupby(found, key=lambda t: t.kind):
-        parts.append(f"<h3>{kind}</h3>")
-        parts += [_block(t.name, t.called, t.comment or "", columns.get(t.called, [])) for t in group]
+    for kind, group in groupby(tables(reader), key=lambda t: t.kind):
+        parts.append(f"<h3>{kind.capitalize()}s</h3>")
+        parts += [_block(t, [] if kind == "macro" else columns(reader, t.name)) for t in group]
     return Markup(f'<div class="sql-schema" id="sql-schema">{"".join(parts)}</div>')
 
 
-def _block(name: str, called: str, comment: str, columns: list[Any]) -> str:
+def _block(table: Field, inside: list[Field]) -> str:
     """One table, as HTML whose every text is escaped for Markdown too."""
-    head = f"{code(called)} {escape(comment)}"
+    name, head = table.name.partition("(")[0], f"{code(table.name)} {escape(table.comment or '')}"
     rows = "".join(
-        f"<tr><td>{code(c.column_name)}</td><td>{escape(c.data_type)}</td><td>{escape(c.comment or '')}</td></tr>"
-        for c in columns
+        f"<tr><td>{code(c.name)}</td><td>{escape(c.kind)}</td><td>{escape(c.comment or '')}</td></tr>" for c in inside
     )
     body = (
         f"<table><thead><tr><th>Column</th><th>Type</th><th>What it is</th></tr></thead><tbody>{rows}</tbody></table>"

@@ -18,8 +18,8 @@ from markupsafe import Markup
 Cell = str | int
 """Plain text (escaped when written), markup, or a number without a format."""
 
-# These mean nothing alone; `.`, `-` and `+` mean something only at the start of a line.
-_PLAIN = frozenset(" ,;:/%()")
+# Letters, digits and these mean nothing alone; `.`, `-` and `+` mean something only at the start of a line.
+_MEANS = re.compile(r"[^\w ,;:/%()\x80-\U0010ffff]|_")
 _INSIDE = frozenset(".-+")
 
 
@@ -27,8 +27,10 @@ def escape(text: object) -> Markup:
     """Text as one line of Markdown that shows exactly this text."""
     if isinstance(text, Markup):
         return text
-    line = re.sub(" {2,}", " ", "".join(_visible(c) for c in str(text)))
-    return Markup("".join(_entity(line, i) for i in range(len(line))))
+    line = str(text)
+    if not line.isprintable():
+        line = "".join(_visible(c) for c in line)
+    return Markup(_MEANS.sub(_entity, re.sub(" {2,}", " ", line)))
 
 
 def _visible(character: str) -> str:
@@ -38,10 +40,8 @@ def _visible(character: str) -> str:
     return "" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
 
 
-def _entity(line: str, i: int) -> str:
-    character = line[i]
-    if character.isalnum() or character in _PLAIN or ord(character) > 127:
-        return character
+def _entity(found: re.Match[str]) -> str:
+    line, i, character = found.string, found.start(), found[0]
     before, after = line[i - 1 : i] if i else "", line[i + 1 : i + 2]
     if character == "?" and "?" not in (before, after):  # three in a row would open a block
         return character

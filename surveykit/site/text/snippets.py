@@ -40,34 +40,16 @@ class Snippet(Record):
     """What to know about it."""
 
 
-def snippets(reader: Reader, method: str) -> list[Snippet]:
-    """A snippet for each library that has the method, in the catalog's order of its implementations.
-
-    Args:
-        method: id of a method.
-    """
-    implementations = reader.of("method", method, f"SELECT * FROM implementation {_ORDER}")
-    return _found(implementations, reader.of("method", method, _COMPARED)).get(method, [])
-
-
-def all_snippets(reader: Reader) -> dict[str, list[Snippet]]:
-    """The snippets of every method that has any."""
-    return _found(reader.all(f"SELECT * FROM implementation {_ORDER}"), reader.all(_COMPARED))
-
-
-_ORDER = "ORDER BY method, position"
-_COMPARED = (
-    "SELECT o.*, c.id, c.method, c.name, c.is_default, c.recipe FROM oracle o"
-    " JOIN configuration c ON c.id = o.configuration ORDER BY c.is_default, c.id DESC, o.position DESC"
-)
-"""Oracles, for each method and library the one that counts last: of the default configuration if it has one."""
-
-
-def _found(implementations: list[Any], oracles: list[Any]) -> dict[str, list[Snippet]]:
-    """Snippets by method, from rows of both."""
+def snippets(reader: Reader) -> dict[str, list[Snippet]]:
+    """By method, a snippet for each library that has it, in the catalog's order of its implementations."""
+    # For each method and library the oracle that comes last: of the default configuration if it has one.
+    oracles = reader.all(
+        "SELECT o.*, c.id, c.method, c.name, c.is_default, c.recipe FROM oracle o"
+        " JOIN configuration c ON c.id = o.configuration ORDER BY c.is_default, c.id DESC, o.position DESC"
+    )
     written = {(o.method, o.library): o for o in oracles if _says_all(json.loads(o.recipe))}
     found: dict[str, list[Snippet]] = {}
-    for i in implementations:
+    for i in reader.all("SELECT * FROM implementation ORDER BY method, position"):
         notes = [i.note] if i.note else []
         oracle = written.pop((i.method, i.library), None)
         if oracle is not None:

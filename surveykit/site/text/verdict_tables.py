@@ -8,19 +8,24 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import judged_figure
+from surveykit.site.data.judged import judged_figure, word_badge
 from surveykit.site.pages.configurations import place
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, link, slug, table
-from surveykit.site.text.words import CAUSES, words
+from surveykit.site.text.words import CAUSES, OUTCOMES, words
 
 COLUMNS = ("params_millions", "params_percent")
 
 
-def verdict_anchor(row_label: str, backbone: str, column: str) -> str:
-    """The anchor of a verdict on its method's page."""
-    return f"{slug(row_label)}-{backbone}-{column.removeprefix('params_')}"
+def verdict_anchor(v: Any) -> str:
+    """The anchor of a row of `table5_verdict` on its method's page."""
+    return f"{slug(v.row_label)}-{v.backbone}-{v.column_name.removeprefix('params_')}"
+
+
+def verdict_place(v: Any) -> str:
+    """The address of a row of `table5_verdict`."""
+    return f"methods/{v.method}.md#{verdict_anchor(v)}"
 
 
 def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
@@ -55,18 +60,25 @@ def figures(row: Any, page: str) -> list[Cell]:
         if v is None:
             cells += [numbers.ABSENT] * 3
             continue
-        own = page == f"methods/{v.method}.md"
-        anchor = verdict_anchor(v.row_label, v.backbone, column)
-        judged = judged_figure(v)
-        if own:
-            cells += [
-                cell(v.printed, "claim", anchor),
-                cell(judged.figure, "measured", anchor),
-                cell(judged.badge(), anchor),
-            ]
-            continue
-        cells += [v.printed, judged.figure, link(judged.badge(), f"methods/{v.method}.md#{anchor}", page)]
+        judged, anchor = judged_figure(v), verdict_anchor(v)
+        if page == f"methods/{v.method}.md":
+            cells += [cell(v.printed, "claim", anchor), cell(judged.figure, "measured", anchor)]
+            cells.append(cell(judged.badge(), anchor))
+        else:
+            cells += [v.printed, judged.figure, link(judged.badge(), verdict_place(v), page)]
     return cells
+
+
+def outcome_table(reader: Reader, *, every: bool = False) -> Markup:
+    """How the parameter figures ended, with what that means; if `every`, also the outcomes that none of them has."""
+    found = reader.all("SELECT outcome, count(*) AS n FROM table5_verdict GROUP BY outcome")
+    counts = {row.outcome: row.n for row in found}
+    rows = [
+        [word_badge(name), meaning, str(counts.get(name, 0))]
+        for name, (_, meaning) in OUTCOMES.items()
+        if every or name in counts
+    ]
+    return table(["Verdict", "Meaning", "Figures"], rows, "llr")
 
 
 def verdict_table(reader: Reader, page: str, method: str) -> Markup:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
 from surveykit.site.text.markdown import span
 
 OUTCOMES = {
-    "match": "match",
-    "fits_another_setup": "fits another setup",
-    "inconsistent": "inconsistent",
-    "unresolved": "unresolved",
-    "unexplained": "unexplained",
-    "not_measured": "not measured",
-}
-OUTCOME_MEANINGS = {
-    "match": "The printed figure is our count at the printed rounding.",
-    "fits_another_setup": "It differs from our count for the row's own configuration and equals the count of another one, which is named. That does not confirm it.",
-    "inconsistent": "It differs, and does not match the count that the survey prints beside it.",
-    "unresolved": "It differs; at least three other configurations were tried, and none gives it.",
-    "unexplained": "It differs, and nobody has looked into it yet. The checks of this catalog fail then.",
-    "not_measured": "There is no count to compare it with.",
-}
+    "match": ("match", "The printed figure is our count at the printed rounding."),
+    "fits_another_setup": ("fits another setup", "It differs from our count for the row's own configuration and equals the count of another one, which is named. That does not confirm it."),
+    "inconsistent": ("inconsistent", "It differs, and does not match the count that the survey prints beside it."),
+    "unresolved": ("unresolved", "It differs; at least three other configurations were tried, and none gives it."),
+    "unexplained": ("unexplained", "It differs, and nobody has looked into it yet. The checks of this catalog fail then."),
+    "not_measured": ("not measured", "There is no count to compare it with."),
+}  # fmt: skip
+"""Word and meaning of how a printed figure of Table 5 ended."""
 VERDICTS = {
     "match": ("match", "What we measure is what is printed, at the printed rounding."),
     "within_range": ("within range", "What we measure lies in the printed range."),
@@ -36,29 +29,18 @@ VERDICTS = {
 }
 """Word and meaning of each verdict of a cell."""
 CAUSES = {
-    "other_configuration": "other hyper-parameters",
-    "library_default": "a library's default",
-    "other_module_set": "another set of modules",
-    "other_row": "fits another method",
-    "stored_not_trained": "stored parameters, not trained ones",
-    "other_model": "another model",
-    "other_definition": "another definition",
-    "truncated": "cut off, not rounded",
-    "source_inconsistent": "figures that do not match each other",
-    "unresolved": "unresolved",
-}
-CAUSE_MEANINGS = {
-    "other_configuration": "The same method with other hyper-parameters has the printed count.",
-    "library_default": "What a library does by default has the printed count, and it differs from the method's description.",
-    "other_module_set": "The same edit on other modules of the backbone has the printed count.",
-    "other_row": "A configuration of another method has the printed count.",
-    "stored_not_trained": "The printed figure is what is stored for a task, not what is trained.",
-    "other_model": "The same configuration on another model gives the printed cell.",
-    "truncated": "The printed figure is our count cut off after its last place, not rounded.",
-    "other_definition": "The survey may use the column in another sense than we do. That is a reading, and no count shows it.",
-    "source_inconsistent": "Two figures of the survey do not match each other, or one seems to be in another unit.",
-    "unresolved": "None of our counts gives what is printed; what was tried is listed.",
-}
+    "other_configuration": ("other hyper-parameters", "The same method with other hyper-parameters has the printed count."),
+    "library_default": ("a library's default", "What a library does by default has the printed count, and it differs from the method's description."),
+    "other_module_set": ("another set of modules", "The same edit on other modules of the backbone has the printed count."),
+    "other_row": ("fits another method", "A configuration of another method has the printed count."),
+    "stored_not_trained": ("stored parameters, not trained ones", "The printed figure is what is stored for a task, not what is trained."),
+    "other_model": ("another model", "The same configuration on another model gives the printed cell."),
+    "truncated": ("cut off, not rounded", "The printed figure is our count cut off after its last place, not rounded."),
+    "other_definition": ("another definition", "The survey may use the column in another sense than we do. That is a reading, and no count shows it."),
+    "source_inconsistent": ("figures that do not match each other", "Two figures of the survey do not match each other, or one seems to be in another unit."),
+    "unresolved": ("unresolved", "None of our counts gives what is printed; what was tried is listed."),
+}  # fmt: skip
+"""Word and meaning of each cause of a difference."""
 FAMILIES = {
     "adapter": "Adapters",
     "soft_prompt": "Soft prompts",
@@ -140,9 +122,10 @@ SYMBOLS = {
 }
 
 
-def words(key: str, known: dict[str, str]) -> str:
-    """The word for a key."""
-    return known.get(key, key.replace("_", " "))
+def words(key: str, known: Mapping[str, str | tuple[str, str]]) -> str:
+    """The word for a key, of words or of words with their meanings."""
+    found = known.get(key, key.replace("_", " "))
+    return found if isinstance(found, str) else found[0]
 
 
 def yes_no(value: bool | None, otherwise: str = "not stated") -> Markup:

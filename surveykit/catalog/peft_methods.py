@@ -1,0 +1,248 @@
+"""Each type of PEFT that the catalog has the method of, in our words: one function for each.
+
+Each takes a configuration of the catalog, sets what the file sets, and puts its edits on the modules that PEFT would adapt.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from surveykit.catalog.peft_file import PeftFile
+from surveykit.catalog.peft_targets import (
+    ModelParts,
+    NotOurs,
+    Targets,
+    as_where,
+    by_pattern,
+    selected,
+    targets_of,
+)  # fmt: skip
+from surveykit.errors import SurveyError
+from surveykit.recipes import Edit, Where
+from surveykit.recipes.kronecker import Kronecker
+
+_TARGETED = frozenset({"target_modules", "modules_to_save"})
+_CHOSEN = _TARGETED | {"exclude_modules"}
+_IN_LAYERS = _CHOSEN | {"layers_to_transform", "layers_pattern"}
+_PATTERNS = frozenset({"rank_pattern", "alpha_pattern"})
+WHOLE = "FULL"
+"""What PEFT's benchmark calls full fine-tuning, for which PEFT itself has no type."""
+_PLAIN_STARTS = ("gaussian", "orthogonal")
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The modules that a file adapts, and how it names them."""
+
+    file: PeftFile
+    parts: ModelParts
+    targets: Targets
+    names: Sequence[str]
+
+    def where(self, names: Sequence[str] | None = None) -> Where:
+        """All of them, or some."""
+        if names is None or len(names) == len(self.names):
+            return as_where(self.file, self.parts, self.names, self.targets)
+        ends = tuple(dict.fromkeys(name.rpartition(".")[2] for name in names))
+        return as_where(self.file, self.parts, names, ends)
+
+    def grouped(self, of: Callable[[str], dict[str, Any]]) -> Callable[[Sequence[Edit]], list[Edit]]:
+        """One edit for each group of modules for which a function gives the same hyper-parameters."""
+        groups: dict[tuple[tuple[str, Any], ...], list[str]] = {}
+        for name in self.names:
+            groups.setdefault(tuple(of(name).items()), []).append(name)
+        places = [(dict(values), self.where(names)) for values, names in groups.items()]
+        return lambda edits: [edits[0].model_copy(update={**values, "where": where}) for values, where in places]
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What a function below says: a configuration of the catalog, and what differs from it."""
+
+    base: str
+    set: Mapping[str, Any]
+    """Hyper-parameters that differ, for the name."""
+    adapted: Adapted | None = None
+    edits: Callable[[Sequence[Edit]], list[Edit]] | None = None
+    """From the edits of the base to those that are meant; None where they stay."""
+    train: Sequence[Where] | None = None
+    """The pretrained modules that are trained; None for those of the base."""
+    notes: tuple[str, ...] = ()
+
+
+def _adapted(file: PeftFile, parts: ModelParts) -> Adapted:
+    targets = targets_of(file, parts)
+    return Adapted(file, parts, targets, selected(file, parts, targets))
+
+
+def _lora(file: PeftFile, parts: ModelParts) -> Ours:
+    start = file.content.get("init_lora_weights")
+    if start == "mica":
+        raise NotOurs("surveykit's LoRA trains both factors, and MiCA one of them")
+    rank, alpha, adapted = file.whole("r", 8), file.number("lora_alpha", 8), _adapted(file, parts)
+    of = _rank_and_alpha(file, adapted, rank, alpha)
+    base = "dora/qv-r8" if file.flag("use_dora") else "lora/qv-r8"
+    usual = {"rank": rank, "alpha": _scaled(file, rank, alpha)}
+    notes: tuple[str, ...] = ()
+    if isinstance(start, str) and start not in _PLAIN_STARTS:
+        notes = (
+            f"init_lora_weights={start} is left out: it changes where training starts, and no number of parameters",
+        )
+    return Ours(base, usual, adapted, adapted.grouped(of), notes=notes)
+
+
+def _adalora(file: PeftFile, parts: ModelParts) -> Ours:
+    adapted, rank = _adapted(file, parts), file.whole("init_r", 12)
+    values: dict[str, Any] = {
+        "rank": rank,
+        "target": min(rank, file.whole("target_r", 8)),
+        "alpha": file.number("lora_alpha", 8),
+        "orthogonality": 0.0 if file.content.get("orth_reg_weight") == 0 else file.number("orth_reg_weight", 0.5),
+    }
+    kept = "rank_pattern is left out: it says what training left, and our figures are of its start"
+    notes = (kept,) if file.content.get("rank_pattern") else ()
+    return Ours("adalora/qv-r12-to-8", values, adapted, adapted.grouped(lambda _: values), notes=notes)
+
+
+def _ia3(file: PeftFile, parts: ModelParts) -> Ours:
+    adapted = _adapted(file, parts)
+    inside = targets_of(file, parts, "feedforward_modules")
+
+    def fed(name: str) -> bool:  # PEFT takes any end of a name here, of a whole part or not
+        return re.fullmatch(inside, name) is not None if isinstance(inside, str) else name.endswith(inside)
+
+    halves = [[name for name in adapted.names if fed(name) == side] for side in (False, True)]
+    wheres = [adapted.where(half) if half else None for half in halves]
+
+    def edits(base: Sequence[Edit]) -> list[Edit]:
+        return [
+            e.model_copy(update={"where": where}) for e, where in zip(base, wheres, strict=True) if where is not None
+        ]
+
+    shown = [inside] if isinstance(inside, str) else [*inside]
+    return Ours("ia3/kv-ff", {"feedforward": [*shown]} if halves[1] else {}, adapted, edits)
+
+
+def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
+    if file.content.get("decompose_factor", -1) != -1:
+        raise NotOurs(
+            "surveykit's Kronecker factors are as near to square as they can be, and decompose_factor says another size"
+        )
+    adapted, linear = _adapted(file, parts), parts.named("linear")
+    rank, alpha = file.whole("r", 8), file.number("alpha", 8)
+    both = _rank_and_alpha(file, adapted, rank, alpha)
+
+    def of(name: str) -> dict[str, Any]:
+        r = both(name)["rank"]
+        whole = Kronecker(kind="kronecker", where=Where(roles=("linear",)), scale=1.0, second_rank=None)
+        longer = max(whole.tensors(linear[name])["second"].dims) if name in linear else 0
+        return {"scale": both(name)["alpha"] / r, "second_rank": r if r < longer / 2 else None}
+
+    usual = of(adapted.names[0])
+    base = "krona/qv" if usual["second_rank"] is None else "krona/lokr-qv-r8"
+    return Ours(base, usual, adapted, adapted.grouped(of))
+
+
+def _glora(file: PeftFile, parts: ModelParts) -> Ours:
+    if file.content.get("config_A_B", "lora") != "lora":
+        raise NotOurs("surveykit's GLoRA has terms of low rank alone")
+    adapted = _adapted(file, parts)
+    if any(f"{name}.bias" in parts.biases for name in adapted.names):
+        raise NotOurs(
+            "PEFT's GLoRA trains further terms where a layer has a bias, of which surveykit's have another size"
+        )
+    values = {"rank": file.whole("r", 8)}
+    return Ours("glora/qv-r8", values, adapted, adapted.grouped(lambda _: values))
+
+
+def _beft(file: PeftFile, parts: ModelParts) -> Ours:
+    adapted = _adapted(file, parts)
+    return Ours("bitfit/added-linear", {}, adapted, adapted.grouped(lambda _: {}))
+
+
+def _norms(file: PeftFile, parts: ModelParts) -> Ours:
+    adapted = _adapted(file, parts)
+    where = as_where(file, parts, adapted.names, adapted.targets, "norm")
+    return Ours("ln-tuning/norms", {}, adapted, train=[where])
+
+
+def _prefix(file: PeftFile, parts: ModelParts) -> Ours:
+    length, attentions = file.whole("num_virtual_tokens", 0), parts.named("attention").values()
+    if parts.both_stacks:
+        raise NotOurs("PEFT's prefix is one for the decoder, and surveykit's one for each attention of both stacks")
+    widths = {place.keys for place in attentions}
+    said = {key: file.content.get(key) for key in ("num_layers", "token_dim")}
+    if len(widths) != 1 or any(
+        value not in (None, own) for value, own in zip(said.values(), (len(attentions), *widths), strict=True)
+    ):
+        raise NotOurs("PEFT's prefix has one width in all layers, and the model's attentions have others")
+    values: dict[str, Any] = {"length": length}
+    if not file.flag("prefix_projection"):
+        return Ours("prefix-tuning/flat-p30", values, edits=_with(values))
+    if widths != {place.d_model for place in attentions}:
+        raise NotOurs("the network of PEFT's prefix is as wide as a key, and surveykit's as the model")
+    values["hidden"] = file.whole("encoder_hidden_size", *widths)
+    return Ours("prefix-tuning/mlp-p30-h512", values, edits=_with(values))
+
+
+def _prompt(file: PeftFile, parts: ModelParts) -> Ours:
+    values: dict[str, Any] = {"length": file.whole("num_virtual_tokens", 0)}
+    stacks = file.whole("num_transformer_submodules", 2 if parts.task == "SEQ_2_SEQ_LM" else 1)
+    if stacks > 1 + parts.both_stacks:
+        raise NotOurs(f"num_transformer_submodules is {stacks}, and the model has fewer stacks")
+    width = file.content.get("token_dim")
+    if any(width not in (None, place.d_model) for place in parts.named("input").values()):
+        raise NotOurs(f"token_dim is {width}, which is not this model's")
+    return Ours("prompt-tuning/p100-both" if stacks == 2 else "prompt-tuning/p100", values, edits=_with(values))
+
+
+def _everything(file: PeftFile, parts: ModelParts) -> Ours:
+    return Ours("full-tuning/all", {})
+
+
+def _with(values: Mapping[str, Any]) -> Callable[[Sequence[Edit]], list[Edit]]:
+    return lambda edits: [edit.model_copy(update=values) for edit in edits]
+
+
+def _rank_and_alpha(file: PeftFile, adapted: Adapted, rank: int, alpha: float) -> Callable[[str], dict[str, Any]]:
+    """What the patterns of a file give each module."""
+    ranks, alphas = by_pattern(file, "rank_pattern", adapted.names), by_pattern(file, "alpha_pattern", adapted.names)
+
+    def of(name: str) -> dict[str, Any]:
+        own = ranks[name] or rank
+        if own != int(own):
+            raise SurveyError(
+                f"{file.name}: rank_pattern gives {name} the rank {own}; it must be a whole number from 1"
+            )
+        return {"rank": int(own), "alpha": _scaled(file, int(own), alphas[name] or alpha)}
+
+    return of
+
+
+def _scaled(file: PeftFile, rank: int, alpha: float) -> float:
+    """Our alpha, by which an update is scaled as alpha / rank. rsLoRA scales by alpha / √rank."""
+    return alpha * math.sqrt(rank) if file.flag("use_rslora") else alpha
+
+
+TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[str]]] = {
+    "LORA": (_lora, _IN_LAYERS | _PATTERNS | {"bias", "r", "lora_alpha", "use_rslora", "use_dora", "init_lora_weights"}),
+    "ADALORA": (_adalora, _IN_LAYERS | {
+        "bias", "r", "init_r", "target_r", "lora_alpha", "orth_reg_weight", "init_lora_weights", "rank_pattern"}),
+    "IA3": (_ia3, _CHOSEN | {"feedforward_modules"}),
+    "LOKR": (_lokr, _IN_LAYERS | _PATTERNS | {"r", "alpha", "decompose_factor"}),
+    "GLORA": (_glora, _TARGETED | {"bias", "r", "config_A_B", "config_C", "config_D_E"}),
+    "BEFT": (_beft, _TARGETED),
+    "LN_TUNING": (_norms, _CHOSEN),
+    "PREFIX_TUNING": (_prefix, frozenset({
+        "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
+        "encoder_hidden_size", "prefix_projection", "modules_to_save"})),
+    "PROMPT_TUNING": (_prompt, frozenset({
+        "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
+        "modules_to_save"})),
+    WHOLE: (_everything, frozenset()),
+}  # fmt: skip
+"""By PEFT's name of a type: its function, and the keys that it reads."""
