@@ -10,7 +10,6 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
-from transformers.quantizers.base import get_keys_to_not_convert
 
 from surveykit.recipes import Quantization, Where
 
@@ -32,6 +31,8 @@ class HeldBits:
         """The layers that are held so."""
         wide = {*self.wide, *(model._keep_in_fp32_modules or ())}
         if self.output_wide:
+            from transformers.quantizers.base import get_keys_to_not_convert  # elsewhere before transformers 5
+
             wide.update(get_keys_to_not_convert(model))
         for name, module in model.named_modules():
             if isinstance(module, nn.Linear | Conv1D) and not any(
