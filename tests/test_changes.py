@@ -142,6 +142,7 @@ NOT_THERE: list[tuple[dict[str, Any], str]] = [
     ({"targets": "layers.0.mlp.up_proj", "layers": "1"}, "none of the targets is in the chosen layers"),
     ({"layers": "0-3"}, "has 3 layers, 0 to 2; there is no layer 3"),
     ({"layers": [-4]}, "there is no layer -4"),
+    ({"layers": "0-99"}, "has 3 layers, 0 to 2; there is no layer 3, 4 … 99"),
     ({"set": {"layers": [0, 7]}}, "there is no layer 7"),
     ({"top_layers": 4}, "has 3 layers, fewer than the top 4"),
     ({"also_train": "lmhead"}, "has no module 'lmhead' to train; did you mean 'lm_head'"),

@@ -87,7 +87,8 @@ def run(arguments: Namespace) -> int:
             trainable_budget=a.trainable_budget, watch=watch, **changes(a),
         )  # fmt: skip
     show(answer, a.format)
-    print(f"traced {answer.asked} configurations in {perf_counter() - started:.0f} s", file=sys.stderr)
+    several = "s" if answer.asked != 1 else ""
+    print(f"traced {answer.asked} configuration{several} in {perf_counter() - started:.0f} s", file=sys.stderr)
     return 0 if answer.fits else 1
 
 

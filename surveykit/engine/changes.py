@@ -66,7 +66,8 @@ def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
     numbers = changes.layers or [n for n in in_set if isinstance(n, int)]
     beyond = [n for n in numbers if not -depth <= n < depth]
     if beyond:
-        yield f"{instance.name} has {depth} layers, 0 to {depth - 1}; there is no layer {', '.join(map(str, beyond))}"
+        named = ", ".join(map(str, beyond)) if len(beyond) <= 3 else f"{beyond[0]}, {beyond[1]} … {beyond[-1]}"
+        yield f"{instance.name} has {depth} layers, 0 to {depth - 1}; there is no layer {named}"
     if (changes.top_layers or 0) > depth:
         yield f"{instance.name} has {depth} layers, fewer than the top {changes.top_layers}"
 
