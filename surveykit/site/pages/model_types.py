@@ -27,14 +27,14 @@ def model_types_context(breadth: Breadth | None) -> dict[str, Any]:
         for method in breadth.methods
     ]
     compared: list[list[Cell]] = [[name, numbers.count(equal)] for name, equal in sorted(breadth.equal.items())]
-    heads = ["Type", "Class", *breadth.methods, "Equal to another count", "What does not work, and why"]
+    heads = ["Type and class", *breadth.methods, "Equal to another count", "What does not work, and why"]
     rows = [_row(model, breadth.methods) for model in breadth.built]
     not_built = [model for model in breadth.types if not model.built]
     return {
         "breadth": breadth,
         "worked": table(["Method", "Counted", "Traced"], worked, "lrr"),
         "compared": table(["Our count beside", "Equal on"], compared, "lr"),
-        "types": table(heads, rows, f"ll{'l' * len(breadth.methods)}rl"),
+        "types": table(heads, rows, f"l{'l' * len(breadth.methods)}rl"),
         "not_built": bullets(code(m.name) + escape(f": {m.refused}") for m in not_built),
     }
 
@@ -43,7 +43,8 @@ def _row(model: ModelType, methods: tuple[str, ...]) -> list[Cell]:
     differences = [escape(words) for words in (*model.known, *model.faults)]
     reasons = [escape(f"{', '.join(named)}: {reason}") for reason, named in _reasons(model).items()]
     return [
-        code(model.name), model.architecture or numbers.ABSENT, *(_mark(model, method) for method in methods),
+        joined([code(model.name), escape(model.architecture or numbers.ABSENT)], "<br>"),
+        *(_mark(model, method) for method in methods),
         numbers.count(len(model.compared)), joined([*reasons, *differences], "<br>") or numbers.ABSENT,
     ]  # fmt: skip
 
