@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import secrets
 import shutil
 import stat
 import sys
@@ -89,11 +90,16 @@ def beside(path: Path) -> Iterator[Path]:
         raise SurveyError(f"{path} cannot be written: {path.parent} is no folder") from None
     sweep(path.parent)
     whose = f"surveykit-{os.getpid()}-{_host()}"
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:60]}.{whose}.", suffix=".partial", dir=path.parent))
+    folder = path.parent / f".{path.name[:60]}.{whose}.{secrets.token_hex(8)}.partial"
     try:
+        folder.mkdir(mode=0o700)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException:  # a signal, in the middle of it; a second one ends the process at once
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def temporary(name: str) -> AbstractContextManager[Path]:

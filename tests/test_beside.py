@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import small_catalog
 from surveykit.beside import beside, new_file, new_folder
 from surveykit.cli import main
 from surveykit.errors import SurveyError
+from surveykit.interruption import Interrupted
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason=needs.POSIX)
 HOST = re.sub(r"[^\w-]", "-", platform.node())[:40]
@@ -222,3 +224,28 @@ def test_what_another_process_removes_meanwhile_is_passed_over(tmp_path: Path, m
     monkeypatch.setattr(os, "scandir", lambda folder: listed if folder == tmp_path else scan(folder))
     with beside(tmp_path / "it") as folder:
         assert folder.is_dir()
+
+
+@pytest.mark.parametrize("moment", ["made", "removed"])
+def test_a_signal_at_any_moment_leaves_nothing_beside(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that comes just behind the making of the folder, or in the middle of its removal."""
+    make, remove, came = os.mkdir, shutil.rmtree, []
+
+    def making(path: Path, *further: int) -> None:
+        make(path, *further)
+        if moment == "made" and str(path).endswith(".partial"):
+            raise Interrupted
+
+    def removing(path: Path, **further: bool) -> None:
+        if moment == "removed" and not came:
+            came.append(path)
+            raise Interrupted
+        remove(path, **further)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "mkdir", making)
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    with pytest.raises(Interrupted), beside(tmp_path / "file"):
+        assert moment == "removed"
+    assert not list(tmp_path.iterdir())
