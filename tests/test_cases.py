@@ -1,9 +1,10 @@
 """Models that people use, by their public dimensions: counts equal those that others published, or that PEFT gives.
 
 `configurations/` has their config.json files, as far as dimensions go. `commands.csv` has commands and what they must
-print, with where that number is from. `fits.csv` has peaks of memory that others measured in other settings. `models.csv` has parameters as published, and counts of LoRA at rank 8 on query and
-value and on all linear layers (from PEFT 0.21.2 with the modules named; where query and value are parts of one matrix, by
-their shapes) and of norms (the sum over the modules of transformers 5.23).
+print, with where that number is from. `fits.csv` has peaks of memory that others measured in other settings. `models.csv`
+has parameters as published, counts of LoRA at rank 8 on query and value and on all linear layers (from PEFT 0.21.2 with the
+modules named; where query and value are parts of one matrix, by their shapes), and of norms (the sum over the modules of
+transformers 5.23).
 """
 
 from __future__ import annotations

@@ -220,3 +220,19 @@ def test_a_module_that_a_model_puts_another_in_the_place_of_is_told(catalog: Cat
     [row] = measure_on(blueprint_of(config), [("adapters/rf16", catalog.recipe("adapters/rf16"))], batch=1, length=8)
     assert row.reason is not None
     assert "the model does not run its BigBirdBlockSparseAttention, but another in its place" in row.reason
+
+
+def test_a_second_stream_is_none_of_the_attention_of_the_words() -> None:
+    """LiLT attends to words and to where they stand, each with matrices and a width of its own."""
+    places = [slot.place for slot in made("lilt", **_SMALL).slots if slot.place.role == "attention_output"]
+    assert {place.name.partition(".layer.")[2] for place in places} == {
+        f"{layer}.attention.output.dense" for layer in range(_SMALL["num_hidden_layers"])
+    }
+    assert {place.fan_in for place in places} == {_SMALL["hidden_size"]}
+
+
+def test_a_prefix_runs_whatever_a_model_calls_its_hidden_states(catalog: Catalog) -> None:
+    said, _ = SEVERAL["fsmt"]
+    prefix = [("prefix-tuning/flat-p30", catalog.recipe("prefix-tuning/flat-p30"))]
+    [row] = measure_on(blueprint_of(CONFIG_MAPPING["fsmt"](**said)), prefix, batch=1, length=8)
+    assert row.reason is None or "attends in its own way" in row.reason
