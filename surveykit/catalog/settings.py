@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from surveykit.catalog.measurements import Dtype, Whole
+from surveykit.catalog.training import Training
 from surveykit.record import ID_PATTERN, Record
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Setting(Record):
     """Positions of the input; the first is the one that is judged, the others show whether an answer depends on it."""
     target_length: Whole
     """Positions of the decoder's input."""
+    training: Training = Training()
+    """How a training step runs."""
     dtypes: tuple[Dtype, ...] = Field(min_length=1)
     not_traced: str | None = None
     """Why memory is not traced in this setting; null where it is."""

@@ -1,0 +1,117 @@
+"""How a training step runs: everything that its memory depends on beside the model, the method and the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from surveykit.catalog.measurements import Dtype
+from surveykit.record import Record
+
+Attention = Literal["eager", "sdpa", "flash"]
+Checkpointing = Literal["none", "full", "offloaded"]
+Optimizer = Literal[
+    "adamw-loop", "adamw-foreach", "adamw-fused", "adamw-8bit", "paged-adamw", "paged-adamw-8bit", "sgd", "adafactor",
+    "galore", "lion",
+]  # fmt: skip
+BaseBits = Literal[16, 8, 4]
+Loss = Literal["plain", "chunked"]
+Kernels = Literal["plain", "fused"]
+Shard = Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"]
+
+
+class Training(Record):
+    """How a training step runs. The defaults are those of the survey's setting, the plainest there is."""
+
+    dtype: Dtype = "bfloat16"
+    """Precision of the base model's weights as they are loaded, and of what is computed from them."""
+    autocast: bool = False
+    """Whether matrix products of float32 weights run in bfloat16, as `torch.autocast` lets them."""
+    adapter_dtype: Dtype | None = None
+    """Precision of the parameters that a method adds; null where they have the base model's. PEFT takes float32."""
+    master_weights: bool = False
+    """Whether the optimizer keeps a float32 copy of what is trained in 16 bits, and works on it."""
+    attention: Attention = "eager"
+    """`eager` keeps the scores of all pairs of positions; `sdpa` is torch's fused attention, with a mask where the model
+    makes one; `flash` is FlashAttention 2, without a mask."""
+    checkpointing: Checkpointing = "none"
+    """`full` keeps the input of each checkpointed block and computes the block again in the backward pass; `offloaded`
+    keeps these inputs in the host's memory."""
+    checkpoint_every: int = Field(default=1, ge=1, le=1000)
+    """One block in so many is checkpointed; 1 means all."""
+    optimizer: Optimizer = "adamw-loop"
+    """`adamw-loop` goes through the parameters one by one, `adamw-foreach` makes one more copy of all, `adamw-fused` none.
+    8-bit moments are those of bitsandbytes; paged ones may move to the host where memory is short."""
+    base_bits: BaseBits = 16
+    """Bits of a frozen weight in linear layers: 8 is LLM.int8, 4 is NF4, both as bitsandbytes holds them; embeddings, norms
+    and the output layer keep their precision."""
+    double_quant: bool = False
+    """Whether the scales of 4-bit weights are themselves held in 8 bits."""
+    loss: Loss = "plain"
+    """`chunked` makes the logits in pieces, and keeps none of them for the backward pass."""
+    kernels: Kernels = "plain"
+    """`fused` is Liger's kernels or the like: norms, rotary positions, gated activations and the loss keep no
+    intermediate values."""
+    keep_cache: bool = False
+    """Whether the output is held until the backward pass ends, with the keys and values for generation in it."""
+    accumulation: int = Field(default=1, ge=1, le=10**6)
+    """Batches whose gradients are added up before the optimizer steps; gradients are there from the second on."""
+    devices: int = Field(default=1, ge=1, le=10**6)
+    """Devices; the batch is that of each."""
+    shard: Shard = "none"
+    """What the devices divide among them: `ddp` nothing; `zero1` the optimizer's state, `zero2` also gradients, `zero3` and
+    `fsdp` also weights."""
+    offload_states: bool = False
+    """Whether the optimizer's state is in the host's memory."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problem = next(self._contradictions(), None)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """What cannot be combined, and why."""
+        if self.double_quant and self.base_bits != 4:
+            yield f"double_quant is about the scales of 4-bit weights, and base_bits is {self.base_bits}"
+        if self.checkpoint_every > 1 and self.checkpointing == "none":
+            yield f"checkpoint_every is {self.checkpoint_every}, and checkpointing is none: nothing is checkpointed"
+        if self.autocast and self.dtype != "float32":
+            yield f"autocast computes in bfloat16 from float32 weights, and dtype is {self.dtype} already"
+        if self.autocast and self.adapter_dtype not in (None, "float32"):
+            yield "autocast computes from float32 weights, and adapter_dtype is bfloat16"
+        if self.dtype == "float32" and self.adapter_dtype == "bfloat16":
+            yield "adapter_dtype is bfloat16 on weights in float32, which no library does"
+        if self.attention == "flash" and self.dtype == "float32" and not self.autocast:
+            yield "FlashAttention has no float32: take attention sdpa, or dtype bfloat16"
+        if self.master_weights and self.dtype == "float32":
+            yield "master_weights are float32 copies of 16-bit weights, and dtype is float32 already"
+        if self.devices == 1 and self.shard != "none":
+            yield f"shard {self.shard} divides among devices, and devices is 1"
+        if self.devices > 1 and self.shard == "none":
+            yield f"devices is {self.devices}: say what they divide among them with shard (ddp: nothing)"
+        if self.shard in ("zero3", "fsdp") and self.base_bits == 8:
+            yield f"{self.shard} cannot divide the 8-bit weights of bitsandbytes"
+        if self.loss == "plain" and self.kernels == "fused":
+            yield "fused kernels take the loss in pieces too: say loss chunked"
+
+    @property
+    def adapters(self) -> Dtype:
+        """Precision of the parameters that a method adds."""
+        return self.adapter_dtype or self.dtype
+
+    def differences(self, other: Training) -> dict[str, object]:
+        """The fields in which this differs from another, with its own values."""
+        return {name: mine for name in type(self).model_fields if (mine := getattr(self, name)) != getattr(other, name)}
+
+
+SURVEYS = Training()
+"""The survey's setting, as far as the survey states it."""
+CHOICES: dict[str, tuple[object, ...]] = {
+    "attention": get_args(Attention), "checkpointing": get_args(Checkpointing), "optimizer": get_args(Optimizer),
+    "base_bits": get_args(BaseBits), "loss": get_args(Loss), "kernels": get_args(Kernels), "shard": get_args(Shard),
+}  # fmt: skip
+"""What each field may be, where it is a word of a closed list."""
