@@ -18,6 +18,7 @@ import transformers
 from tqdm import tqdm
 
 from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.training import SURVEYS
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import Reader, reading
 from surveykit.engine.models.catalogued import blueprint
@@ -37,10 +38,11 @@ LEAST_GB = 1.0
 def errors(catalog: Catalog, costs: Costs, row: Recorded, batch: int, length: int) -> list[tuple[str, float]]:
     """Errors of a configuration in percent of the traced peak, in each width of numbers."""
     name = row.candidate.configuration
-    stages = [costs.training(stage, batch, length) for stage in catalog.recipe(name).stages]
     found = []
     for width in WIDTHS:
-        peak = max(stage.memory[width].peak for stage in stages)
+        training = SURVEYS.model_copy(update={"dtype": width})
+        stages = catalog.recipe(name).stages
+        peak = max(costs.training(stage, batch, length, training=training).memory.peak for stage in stages)
         if peak >= LEAST_GB * 1e9:
             found.append((name, 100 * (row.scalings[width].at(batch, length).peak / peak - 1)))
     return found

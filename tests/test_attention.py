@@ -41,7 +41,7 @@ def kept(instance: Instance, given: dict[str, Tensor], held: Collection[str]) ->
         output = instance.run(given)
         found = output.logits if "labels" in given else output[0]
     tensors, saved = memory.saved
-    return found.detach(), (tensors, saved.native)
+    return found.detach(), (tensors, saved)
 
 
 def attending(instance: Instance) -> list[nn.Module]:

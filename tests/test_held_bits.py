@@ -23,7 +23,7 @@ def weights(quantized: dict[str, Any], catalog: Catalog) -> int:
     blueprint = blueprint_of(config_of({**LLAMA_2_7B, "quantization_config": quantized}, "llama"))
     stage = catalog.recipe("lora/qv-r8").stages[0]
     cost = Costs(blueprint).training(stage, 1, 8)
-    return cost.memory["bfloat16"].weights - 2 * 32 * 2 * 8 * 2 * 4096
+    return cost.memory.weights - 2 * 32 * 2 * 8 * 2 * 4096
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_the_ladders_norm_is_t5s_and_keeps_what_that_keeps(dtype: torch.dtype) -
         memory.hold([theirs.weight])
         with memory, memory.phase("forward"), memory.watch_saved():
             found = norm(read)
-        return found, memory.saved[1].native
+        return found, memory.saved[1]
 
     (found, bytes_kept), (wanted, bytes_wanted) = kept(lambda read: _norm(read, theirs.weight)), kept(theirs)
     assert torch.equal(found, wanted)

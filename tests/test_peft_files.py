@@ -153,7 +153,7 @@ def test_a_trace_through_pefts_modules_is_ours_where_the_method_is() -> None:
         }
         assert all(a == b for a, b in figures.values()), (what, figures)
         assert pass_.merged.overhead == own.merged.overhead
-        peaks = step.memory["bfloat16"].peak, ours.memory["bfloat16"].peak
+        peaks = step.memory.peak, ours.memory.peak
         assert peaks[0] == pytest.approx(peaks[1], rel=0.02), what
         if what in ("plain", "rsLoRA"):
             assert peaks[0] == peaks[1]
@@ -261,7 +261,7 @@ def test_every_command_takes_a_file_or_a_folder(
     assert main(["measure", *files, *model, "--length", "8"]) == 0
     out, err = capsys.readouterr()
     assert [row["configuration"] for row in json.loads(out)] == [*counted][1:]
-    assert all(row["peak_bfloat16"] and row["overhead_merged"] == "none" for row in json.loads(out))
+    assert all(row["peak_bytes"] and row["overhead_merged"] == "none" for row in json.loads(out))
     assert main(["fit", *files, *model, "--gpu-memory", "1GB", "--batch", "1", "--length", "8", "--merge"]) == 0
     out, err = capsys.readouterr()
     assert {row["configuration"]: row["trainable"] for row in json.loads(out)} == {

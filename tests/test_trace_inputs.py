@@ -71,7 +71,7 @@ def test_a_single_label_is_a_number(labels: int) -> None:
 def test_positions_that_a_table_lacks_are_a_refusal_and_others_a_note(catalog: Catalog) -> None:
     recipes = [("lora/qv-r8", catalog.recipe("lora/qv-r8"))]
     (turned,) = measure_on(blueprint_of(config("llama")), recipes, batch=1, length=400)
-    assert turned.peak_bfloat16
+    assert turned.peak_bytes
     assert turned.model.notes == ("its configuration speaks of 300 positions, fewer than the 400 that are asked for",)
     (looked_up,) = measure_on(blueprint_of(config("gpt2")), recipes, batch=1, length=400)
     assert looked_up.reason is not None
@@ -89,7 +89,7 @@ def test_a_model_of_few_positions_is_traced_at_inference_too(catalog: Catalog) -
 def test_where_nothing_is_trained_there_are_no_costs(catalog: Catalog) -> None:
     recipes = [("bitfit/native", catalog.recipe("bitfit/native"))]
     (found,) = measure_on(blueprint_of(config("llama")), recipes, batch=1, length=16)
-    assert found.peak_bfloat16 is None
+    assert found.peak_bytes is None
     assert "nothing is trained" in (found.reason or "")
 
 

@@ -59,11 +59,16 @@ class Traced:
     """Examples at once."""
     lengths: tuple[int, ...]
     target_length: int
-    dtypes: tuple[Dtype, ...]
+    trainings: tuple[Training, ...]
+    """One for each precision."""
 
     def rows(self) -> set[tuple[int, int, int, str]]:
         """What each row of memory is of: batch, length, target length, precision."""
-        return {(self.batch, length, self.target_length, dtype) for length in self.lengths for dtype in self.dtypes}
+        return {
+            (self.batch, length, self.target_length, training.dtype)
+            for length in self.lengths
+            for training in self.trainings
+        }
 
 
 def traced_settings(catalog: Catalog, configuration: str, model: str) -> Traced:
@@ -75,7 +80,8 @@ def traced_settings(catalog: Catalog, configuration: str, model: str) -> Traced:
     setting = catalog.settings[judging.setting]
     every = catalog.configuration(configuration).default or (configuration, model) in catalog.memory_claimed
     lengths = dict.fromkeys((judging.length, *setting.lengths)) if every else (judging.length,)
-    return Traced(batch_of(catalog, setting, model), tuple(lengths), setting.target_length, setting.dtypes)
+    trainings = tuple(setting.training.model_copy(update={"dtype": dtype}) for dtype in setting.dtypes)
+    return Traced(batch_of(catalog, setting, model), tuple(lengths), setting.target_length, trainings)
 
 
 def batch_of(catalog: Catalog, setting: Setting, model: str) -> int:

@@ -18,7 +18,8 @@ from surveykit.commands.arguments import (
     terminal_width,
 )
 
-COLUMNS = ("configuration", "peak_bfloat16", "peak_float32", "blocks", "blocks_backward", "blocks_input_gradient",
+COLUMNS = ("configuration", "peak_bytes", "weights_bytes", "optimizer_bytes", "gradients_bytes", "logits_bytes",
+           "activations_bytes", "working_bytes", "blocks", "blocks_backward", "blocks_input_gradient",
            "forward_flops", "backward_flops", "inference_flops", "merged_flops", "bare_flops", "overhead",
            "overhead_merged", "size", "reason")  # fmt: skip
 MOST_FAULTS = 10
@@ -70,7 +71,7 @@ def _run_on_model(arguments: Namespace) -> int:
     rows = [[getattr(row, column) for column in COLUMNS] for row in found]
     columns, rows = output.without_empty(COLUMNS, rows) if readable else (COLUMNS, rows)
     print(output.render(columns, rows, a.format, terminal_width()))
-    return 0 if any(row.peak_bfloat16 is not None for row in found) else 1
+    return 0 if any(row.peak_bytes is not None for row in found) else 1
 
 
 def _run_on_catalog(arguments: Namespace) -> int:

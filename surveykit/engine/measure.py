@@ -58,7 +58,7 @@ def trace(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]:
         costs = Costs(blueprint(catalog.models[backbone]))
         for cell in group:
             chosen = traced_settings(catalog, cell.configuration, backbone)
-            settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.dtypes)
+            settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.trainings)
             cost, memory = cost_values(catalog.recipe(cell.configuration), costs, *settings)
             origin = {"key": current_key(catalog, cell, "costs"), "run": run}
             yield [_row(Cost, cell, cost, origin), *(_row(MemoryUse, cell, one, origin) for one in memory)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
+from surveykit.catalog.training import Training
 from surveykit.engine.trace.costs import Costs, InferenceCost, TrainingCost
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
@@ -15,29 +15,28 @@ Values = dict[str, Any]
 
 
 def cost_values(
-    recipe: Recipe, costs: Costs, batch: int, lengths: Sequence[int], target_length: int, dtypes: Sequence[str]
+    recipe: Recipe, costs: Costs, batch: int, lengths: Sequence[int], target_length: int, trainings: Sequence[Training]
 ) -> tuple[Values, list[Values]]:
     """What a recipe costs, with training at the first of the lengths; and its memory at each length in each width.
 
     A recipe that cannot run has its reason instead.
     """
-    settings: list[tuple[int, Values]] = [
-        (length, {"batch": batch, "length": length, "target_length": target_length, "dtype": dtype})
-        for length in lengths
-        for dtype in dtypes
+    settings = [(length, training) for length in lengths for training in trainings]
+    named: list[Values] = [
+        {"batch": batch, "length": length, "target_length": target_length, "dtype": training.dtype}
+        for length, training in settings
     ]
     try:
         inference = costs.inference(recipe)
-        steps = {n: [costs.training(stage, batch, n, target_length) for stage in recipe.stages] for n in lengths}
+        steps = [[costs.training(stage, batch, n, target_length, t) for stage in recipe.stages] for n, t in settings]
     except RecipeError as error:
         refused = {"status": "refused", "reason": str(error)}
-        return refused, [{**setting, **refused} for _, setting in settings]
+        return refused, [{**setting, **refused} for setting in named]
     memory: list[Values] = []
-    for length, setting in settings:
-        stages = [step.memory[setting["dtype"]] for step in steps[length]]
-        most = max(stage.peak for stage in stages)
-        memory.append({**setting, "status": "traced", **asdict(stages[-1]), "peak_any_stage": most})
-    return {"status": "traced", **_cost(inference, steps[lengths[0]][-1])}, memory
+    for setting, stages in zip(named, steps, strict=True):
+        most = max(stage.memory.peak for stage in stages)
+        memory.append({**setting, "status": "traced", **vars(stages[-1].memory), "peak_any_stage": most})
+    return {"status": "traced", **_cost(inference, steps[0][-1])}, memory
 
 
 def _cost(inference: InferenceCost, step: TrainingCost) -> Values:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from surveykit.catalog.selection import catalogued_model
+from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.budget import sized
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
@@ -73,9 +74,15 @@ class CostsOnModel:
     model: ModelFacts
     loss: str
     """In words, what is differentiated in the training step."""
-    peak_bfloat16: int | None
-    """Bytes of a training step, in the stage in which they are most, all numbers of two bytes."""
-    peak_float32: int | None
+    peak_bytes: int | None
+    """Of a training step, in the stage in which they are most."""
+    weights_bytes: int | None
+    """At the moment of the peak, as all that follow: they add up to it."""
+    optimizer_bytes: int | None
+    gradients_bytes: int | None
+    logits_bytes: int | None
+    activations_bytes: int | None
+    working_bytes: int | None
     blocks: int | None
     """Of the model, in all its stacks."""
     blocks_backward: int | None
@@ -173,12 +180,14 @@ def measure_on(
     *,
     batch: int,
     length: int,
+    training: Training = SURVEYS,
     budget: Fraction | None = None,
     notes: Iterable[str] = (),
 ) -> Iterator[CostsOnModel]:
     """Trace each recipe on a model: training on so many sequences of so many positions, and inference.
 
     Args:
+        training: how a step runs.
         budget, notes: as of `count_on`.
     """
     costs, instance = Costs(blueprint), blueprint.build()
@@ -189,10 +198,10 @@ def measure_on(
             recipe, size = sized(instance, name, recipe, budget)
             if not count(recipe, instance).trainable:
                 raise RecipeError(_nothing_trained(instance))
-            steps = [costs.training(stage, batch, length) for stage in recipe.stages]
+            steps = [costs.training(stage, batch, length, training=training) for stage in recipe.stages]
             inference = costs.inference(recipe)
         except RecipeError as error:
-            yield CostsOnModel(name, model, loss, *(None,) * 13, reason=str(error))
+            yield CostsOnModel(name, model, loss, *(None,) * 18, reason=str(error))
             continue
         yield costs_row(name, model, loss, steps, inference, size)
 
@@ -210,13 +219,13 @@ def costs_row(
     Args:
         steps: of each stage.
     """
-    last = steps[-1]
+    last, most = steps[-1], max((step.memory for step in steps), key=lambda memory: memory.peak)
     return CostsOnModel(
         configuration=name,
         model=model,
         loss=loss,
-        peak_bfloat16=max(step.memory["bfloat16"].peak for step in steps),
-        peak_float32=max(step.memory["float32"].peak for step in steps),
+        peak_bytes=most.peak,
+        **{f"{name}_bytes": size for name, size in vars(most.parts).items()},
         blocks=last.backprop.blocks,
         blocks_backward=last.backprop.blocks_backward,
         blocks_input_gradient=last.backprop.blocks_input_gradient,

@@ -143,7 +143,7 @@ def measure_peft(blueprint: Blueprint, file: PeftFile, catalog: Path, *, batch: 
         costs = PeftCosts(blueprint, found.file)
         return costs_row(found.name, model, loss, [costs.training(batch, length)], costs.inference())
     except RecipeError as error:
-        return CostsOnModel(found.name, model, loss, *(None,) * 13, reason=str(error))
+        return CostsOnModel(found.name, model, loss, *(None,) * 18, reason=str(error))
 
 
 def _known_to_peft(file: PeftFile) -> bool:

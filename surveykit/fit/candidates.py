@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from surveykit.catalog.measurements import Dtype
+
 
 @dataclass(frozen=True)
 class MemoryBreakdown:
@@ -122,7 +124,7 @@ class Question:
     """Bytes of the GPU."""
     batch: int
     length: int
-    dtype: str
+    dtype: Dtype
     target_length: int
     merge: bool = False
     max_overhead: frozenset[str] | None = None

@@ -11,6 +11,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.selection import refuse_unknown
+from surveykit.catalog.training import Training
 from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, MemoryBreakdown, Question
 from surveykit.fit.ranking import allowed, largest_batch, standing
@@ -121,8 +122,10 @@ class Predictor:
         recipe, size = sized(self._instance, configuration, recipe, budget)
         inference, counts = self._costs.inference(recipe), count(recipe, self._instance)
 
+        training = Training(dtype=self.question.dtype)
+
         def steps(batch: int, length: int, target_length: int) -> list[TrainingCost]:
-            return [self._costs.training(stage, batch, length, target_length) for stage in recipe.stages]
+            return [self._costs.training(stage, batch, length, target_length, training) for stage in recipe.stages]
 
         return _Traced(inference, counts.trainable, counts.trainable_task, counts.stored_bytes, steps, size)
 
@@ -134,13 +137,18 @@ class Predictor:
         costs, counts = PeftCosts(plan, file), peft_counts(plan, file)
         trainable = counts.trainable
         return _Traced(
-            costs.inference(), trainable, trainable, counts.stored_bytes, lambda *a: [costs.training(*a)], None
+            costs.inference(),
+            trainable,
+            trainable,
+            counts.stored_bytes,
+            lambda b, n, t: [costs.training(b, n, t, Training(dtype=self.question.dtype))],
+            None,
         )
 
     def _parts(self, traced: _Traced, batch: int) -> MemoryBreakdown:
         """Memory of the stage that needs most."""
         asked = self.question
-        steps = [step.memory[asked.dtype] for step in traced.steps(batch, asked.length, asked.target_length)]
+        steps = [step.memory for step in traced.steps(batch, asked.length, asked.target_length)]
         most = max(steps, key=lambda memory: memory.peak)
         return MemoryBreakdown(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -87,6 +88,7 @@ def _block(found: Backprop, passed: set[int]) -> Any:
 
 def _linear(found: Backprop, slot: BoundPlace) -> Any:
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        found._linear(slot, args[0], output)
+        if torch._C._current_graph_task_id() == -1:  # else a block is computed again, in backward
+            found._linear(slot, args[0], output)
 
     return hook

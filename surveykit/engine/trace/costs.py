@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.fused import linear_widths
 from surveykit.engine.models.held_bits import held_bits
@@ -23,6 +24,7 @@ from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
 from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
+from surveykit.engine.trace.shards import Units, on_each_device, units_of
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.errors import RecipeError
@@ -35,9 +37,20 @@ DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
 TARGET_LENGTH = 8
 ROUTING_SEED = 0
 """Stochastic routing draws alike in every trace, so that measuring again gives the same figures."""
-DTYPES = {"bfloat16": "native", "float32": "single"}
-"""One trace in bfloat16 gives both widths."""
-NOTHING_BEYOND = dict.fromkeys(("masks", "tracked", "coded", "quantized", "widest"), 0)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Bytes at the moment of the peak, by what they are of; they add up to it."""
+
+    weights: int
+    optimizer: int
+    gradients: int
+    logits: int
+    activations: int
+    """Kept from forward to backward; all that is neither of the others, where the peak is in forward."""
+    working: int
+    """What operators need for a while, and gradients of activations."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +62,14 @@ class Memory:
     gradients: int
     optimizer: int
     saved: int
+    parts: Parts
 
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """A training step of one stage, in both widths of numbers, and how far backward reaches."""
+    """A training step of one stage in one setting, and how far backward reaches."""
 
-    memory: Mapping[str, Memory]
+    memory: Memory
     forward_flops: int
     backward_flops: int
     backprop: Backprop
@@ -83,11 +97,20 @@ class Costs:
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
 
-    def training(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> TrainingCost:
-        """A training step of a stage with the optimizer's state live, on so many sequences of so many positions; targets
-        have `target_length`, where there is a decoder behind an encoder."""
+    def training(
+        self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH, training: Training = SURVEYS
+    ) -> TrainingCost:
+        """A training step of a stage with the optimizer's state live.
 
-        def at(instance: Instance) -> tuple[StepTrace, Backprop, Mapping[str, int]]:
+        Args:
+            batch: sequences on each device.
+            length: positions of each.
+            target_length: positions of a target, where there is a decoder behind an encoder.
+            training: how the step runs.
+        """
+
+        def at(instance: Instance) -> tuple[StepTrace, Backprop, Units]:
+            prepare(instance, training)
             inputs = inputs_of(instance, batch, length, target_length)
             with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
@@ -99,25 +122,28 @@ class Costs:
                         lambda held: optimizer_for(attached, held, 0.0),
                         passes=stage.passes,
                         consistency=stage.consistency,
+                        training=training,
                     )
-                return trace, backprop, _beyond_the_trace(attached)
+                return _with_what_is_not_traced(trace, attached), backprop, units_of(instance)
 
-        if shallow := self._shallow(stage, at):
-            (low, b_low, x_low), (high, b_high, x_high) = shallow
+        every_layer_alike = stage.depth_uniform and training.checkpoint_every == 1
+        if shallow := self._shallow(at) if every_layer_alike else None:
+            (low, b_low, units), (high, b_high, _) = shallow
             try:
                 trace = extrapolate(low, high, *DEPTHS, self.depth)
             except ValueError:  # not affine after all: whole depth is slower and always right
                 pass
             else:
                 backprop = Backprop(**self._carry(_figures(b_low), _figures(b_high)))
-                return training_cost(trace, backprop, self._carry(x_low, x_high))
-        return training_cost(*at(self._instance(self.depth)))
+                return training_cost(trace, backprop, units, training)
+        return training_cost(*at(self._instance(self.depth)), training)
 
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
 
         def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
+            prepare(instance, SURVEYS)
             inputs = inputs_of(instance, 1, inference_length(instance), TARGET_LENGTH)
             bare = self._bare_operations(instance, inputs)
             with Attached(instance, stage) as attached:
@@ -128,7 +154,7 @@ class Costs:
                 merged = inference(kept, inputs) if kept.merged else beside
                 return vars(beside), vars(merged), bare
 
-        if (shallow := self._shallow(stage, at)) is None:
+        if (shallow := self._shallow(at) if stage.depth_uniform else None) is None:
             beside, merged, bare = at(self._instance(self.depth))
         else:
             low, high = shallow
@@ -147,9 +173,9 @@ class Costs:
         """Blocks of the deepest stack."""
         return max(self.blueprint.depths.values())
 
-    def _shallow(self, stage: Stage, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
+    def _shallow(self, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
         """Traces of the model with few layers; None where they do not tell what the whole one costs."""
-        if not (stage.depth_uniform and self._grows_evenly):
+        if not self._grows_evenly:
             return None
         try:
             low, high = (at(self._instance(depth)) for depth in DEPTHS)
@@ -175,8 +201,6 @@ class Costs:
         if depth not in self._instances:
             whole = depth == self.depth
             instance = (self.blueprint if whole else self.blueprint.cut(depth)).build()
-            instance.model.to(torch.bfloat16)
-            instance.model.set_attn_implementation("eager")
             for module in instance.model.modules():
                 if hasattr(module, "layerdrop"):
                     module.layerdrop = 0.0  # by chance, training may skip layers: the peak is of a step with all
@@ -203,22 +227,19 @@ def _figures(backprop: Backprop) -> dict[str, int]:
     return {name: getattr(backprop, name) for name in names}
 
 
-def _beyond_the_trace(attached: Attached) -> dict[str, int]:
-    """Bytes that the trace does not see: masks, importance scores, and what few-bit weights save (less one layer's
-    weight, which is restored to full width while it is used)."""
+def _with_what_is_not_traced(trace: StepTrace, attached: Attached) -> StepTrace:
+    """Masks, importance scores, and what few-bit weights save (less one layer's weight, which is restored to full width
+    while it is used)."""
     masks = attached.masked.entries if attached.masked is not None else 0
     tracked = 0
     for placed in attached.placed:
         if placed.edit.tracked:
-            tracked += placed.edit.tracked * sum(p.numel() for p in placed.part.parameters() if p.requires_grad)
+            trained = (p for p in placed.part.parameters() if p.requires_grad)
+            tracked += placed.edit.tracked * sum(p.nbytes for p in trained)
     coded = _coded(attached)
-    return {
-        "masks": masks,
-        "tracked": tracked,
-        "coded": sum(coded.values()),
-        "quantized": sum(weight.numel() for weight in coded),
-        "widest": max((weight.numel() for weight in coded), default=0),
-    }
+    widest = max((weight.nbytes for weight in coded), default=0)
+    saving = sum(weight.nbytes - size for weight, size in coded.items())
+    return trace.with_more(weights=-saving, state=tracked, working=masks + widest)
 
 
 def _coded(attached: Attached) -> dict[Tensor, int]:
@@ -232,23 +253,20 @@ def _coded(attached: Attached) -> dict[Tensor, int]:
     return {weight: size for weight, size in found.items() if not weight.requires_grad}
 
 
-def training_cost(trace: StepTrace, backprop: Backprop, beyond: Mapping[str, int] = NOTHING_BEYOND) -> TrainingCost:
-    """What a trace comes to, with the bytes that it does not see (`_beyond_the_trace`)."""
-    memory = {}
-    for dtype, accounting in DTYPES.items():
-        width = 2 if dtype == "bfloat16" else 4
+def prepare(instance: Instance, training: Training) -> None:
+    """Give a model the precision and the attention of a setting."""
+    instance.model.to(getattr(torch, training.dtype))
+    instance.model.set_attn_implementation("eager")
 
-        def read(amount: Any, name: str = accounting) -> int:
-            return int(getattr(amount, name))
 
-        saved_by_coding = width * beyond["quantized"] - beyond["coded"]
-        extra = beyond["masks"] + width * beyond["tracked"]
-        restored = width * beyond["widest"]
-        memory[dtype] = Memory(
-            peak=read(trace.peak()) + extra - saved_by_coding + restored,
-            weights=read(trace.resident) - saved_by_coding,
-            gradients=read(trace.gradients),
-            optimizer=read(trace.optimizer_state) + width * beyond["tracked"],
-            saved=read(trace.saved),
-        )
+def training_cost(trace: StepTrace, backprop: Backprop, units: Units, training: Training) -> TrainingCost:
+    """What a trace comes to in a setting, on each of its devices."""
+    if training.devices > 1 or training.offload_states:
+        trace = on_each_device(trace, units, training)
+    peak = trace.peak()
+    known = trace.resident + trace.optimizer_state + peak.gradients + peak.logits + peak.activations
+    # Where nothing is said to be kept, the peak is in forward, in which kept and passing are not told apart.
+    rest = (peak.activations, peak.total - known) if peak.activations else (peak.total - known, 0)
+    parts = Parts(trace.resident, trace.optimizer_state, peak.gradients, peak.logits, *rest)
+    memory = Memory(peak.total, trace.resident, trace.gradients, trace.optimizer_state, trace.saved, parts)
     return TrainingCost(memory, trace.forward_flops, trace.backward_flops, backprop)

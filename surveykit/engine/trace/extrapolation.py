@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from surveykit.engine.trace.layer_marks import FIRST, INNER, LAST
-from surveykit.engine.trace.memory import Bytes, Moments
+from surveykit.engine.trace.memory import Moment, Moments
 from surveykit.engine.trace.step import StepTrace
 
 SHALLOWEST = FIRST + LAST - 1
@@ -30,9 +30,6 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
             raise ValueError(f"{low} and {high} at depths {shallow_depth} and {deep_depth} are not on an integer line")
         return low + change
 
-    def amount(low: Bytes, high: Bytes) -> Bytes:
-        return Bytes(line(low.native, high.native), line(low.single, high.single))
-
     def line_up(low: Mapping[str, Moments], high: Mapping[str, Moments]) -> dict[str, Moments]:
         found: dict[str, Moments] = {}
         for name in sorted(low.keys() | high.keys()):
@@ -41,14 +38,14 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
             before, after = low.get(name, []), high.get(name, [])
             if len(before) != len(after):
                 raise ValueError(f"{name} allocates {len(before)} times in one trace and {len(after)} in the other")
-            found[name] = [(line(a, c), line(b, d)) for (a, b), (c, d) in zip(before, after, strict=True)]
+            found[name] = [Moment(*map(line, one, other)) for one, other in zip(before, after, strict=True)]
         return found
 
     return StepTrace(
-        resident=amount(shallow.resident, deep.resident),
-        gradients=amount(shallow.gradients, deep.gradients),
-        optimizer_state=amount(shallow.optimizer_state, deep.optimizer_state),
-        saved=amount(shallow.saved, deep.saved),
+        resident=line(shallow.resident, deep.resident),
+        gradients=line(shallow.gradients, deep.gradients),
+        optimizer_state=line(shallow.optimizer_state, deep.optimizer_state),
+        saved=line(shallow.saved, deep.saved),
         saved_tensors=line(shallow.saved_tensors, deep.saved_tensors),
         forward_flops=line(shallow.forward_flops, deep.forward_flops),
         backward_flops=line(shallow.backward_flops, deep.backward_flops),

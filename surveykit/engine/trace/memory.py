@@ -1,18 +1,12 @@
-"""What an allocator would hold: every storage that comes and goes while a model runs, on meta or CPU.
-
-Two accountings run side by side. `native` is bytes as they are. `single` is what the same program holds when every
-floating-point tensor has 4 bytes per element, so that one trace in bfloat16 also gives the figure in float32.
-"""
+"""What an allocator would hold: every storage that comes and goes while a model runs, on meta or CPU."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
 
-import torch
 from torch import Tensor, UntypedStorage
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -21,57 +15,42 @@ from surveykit.engine.trace.accumulation import adds_in_place, sole_reference
 from surveykit.engine.trace.flops import FLOPS
 from surveykit.engine.trace.meta_values import VALUES
 
-SINGLE_WIDTH = 4
-"""Bytes of a floating-point element in the `single` accounting."""
-
-Moments = list[tuple[int, int]]
-"""Live bytes after each allocation of a phase or span, in order: native, single."""
+Kind = Literal["before", "gradients", "logits", "activations", "working"]
+"""What a live storage is: there already when the step began; a gradient of a parameter; scores over the vocabulary; kept
+from forward to backward; or neither, such as what an operator needs for a while."""
 
 
-@dataclass(frozen=True)
-class Bytes:
-    """One amount of memory in both accountings."""
+class Moment(NamedTuple):
+    """Live bytes after an allocation."""
 
-    native: int = 0
-    """As allocated."""
-    single: int = 0
-    """With every floating-point element taken at 4 bytes."""
-
-    def __add__(self, other: Bytes) -> Bytes:
-        return Bytes(self.native + other.native, self.single + other.single)
-
-    def __sub__(self, other: Bytes) -> Bytes:
-        return Bytes(self.native - other.native, self.single - other.single)
-
-    @classmethod
-    def highest(cls, *moments: Moments) -> Bytes:
-        """The largest of each accounting (they need not come from the same moment); 0 of nothing."""
-        native = max((native for some in moments for native, _ in some), default=0)
-        return cls(native, max((single for some in moments for _, single in some), default=0))
+    total: int
+    gradients: int
+    logits: int
+    activations: int
 
 
-class _Content:
-    """What one or more storages hold. Casts between floating-point types share it: at equal width they copy nothing."""
+Moments = list[Moment]
+"""Of a phase or span, in order."""
+NOTHING = Moment(0, 0, 0, 0)
 
-    __slots__ = ("holders", "single")
 
-    def __init__(self, single: int) -> None:
-        self.single = single
-        self.holders = 0
+def highest(moments: Iterable[Moment]) -> Moment:
+    """The moment with most live bytes; nothing of none."""
+    return max(moments, key=lambda moment: moment.total, default=NOTHING)
 
 
 class _Held(weakref.ref[UntypedStorage]):
     """A live storage; torch keeps a storage's Python object for as long as the storage, so its death is the free."""
 
-    __slots__ = ("before", "content", "key", "native", "saved")
+    __slots__ = ("bytes", "key", "kind", "on_device", "saved")
 
     key: int
-    native: int
-    content: _Content
+    bytes: int
+    kind: Kind
+    on_device: bool
+    """Or moved to the host's memory."""
     saved: bool
     """Whether autograd keeps it for backward."""
-    before: bool
-    """Whether it existed before, and is kept anyway."""
 
 
 class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -80,13 +59,17 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Storages are known by their address, never by `data_ptr`, which is 0 for all of them on meta; an address is
     reused only after the storage died, and its entry is dropped at that very moment. What existed before must be
     told with `hold`.
+
+    Args:
+        vocabulary: last dimension of logits; 0 where there are none to be told apart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: int = 0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         sole_reference()  # worked out now, before this mode is active
-        self._native = 0
-        self._single = 0
+        self._vocabulary = vocabulary
+        self._bytes: dict[Kind, int] = dict.fromkeys(get_args(Kind), 0)
+        self._total = 0
         self._live: dict[int, _Held] = {}
         self._allocating: dict[Any, bool] = {}
         self._phase = ""
@@ -101,9 +84,9 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     @property
-    def current(self) -> Bytes:
+    def current(self) -> int:
         """What is live now."""
-        return Bytes(self._native, self._single)
+        return self._total
 
     @property
     def moments(self) -> dict[str, Moments]:
@@ -111,18 +94,35 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return {name: moments for names, moments in self._moments.items() for name in names}
 
     @property
-    def saved(self) -> tuple[int, Bytes]:
+    def saved(self) -> tuple[int, int]:
         """Live storages kept for backward: how many, and their bytes, each storage once."""
-        kept = [held for held in self._live.values() if held.saved]
-        contents = {id(held.content): held.content.single for held in kept}
-        return len(kept), Bytes(sum(held.native for held in kept), sum(contents.values()))
+        kept = [held.bytes for held in self._live.values() if held.saved]
+        return len(kept), sum(kept)
 
-    def hold(self, tensors: Iterable[Tensor]) -> Bytes:
+    def hold(self, tensors: Iterable[Tensor]) -> int:
         """Count tensors that exist already, each storage once; returns what was new among them."""
         before = self.current
         for tensor in tensors:
-            self._track(tensor, None).before = True
+            self._become(self._track(tensor), "before")
         return self.current - before
+
+    def keep(self) -> None:
+        """Say that forward has ended: what is live now and was not before is kept for backward."""
+        for held in self._live.values():
+            if held.kind == "working":
+                self._become(held, "activations")
+
+    def mark_gradient(self, gradient: Tensor) -> None:
+        """Say that a tensor is the gradient of a parameter."""
+        self._become(self._track(gradient), "gradients")
+
+    def move(self, tensor: Tensor, *, to_host: bool) -> None:
+        """Say that a live tensor goes to the host's memory, or comes back from there."""
+        held = self._track(tensor)
+        if held.on_device == to_host:
+            self._count(held, -1 if to_host else 1)
+            held.on_device = not to_host
+            self._now.append(self._moment())
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -141,7 +141,11 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _enter(self, names: tuple[str, ...]) -> None:
         self._now = self._moments.setdefault(names, [])
-        self._now.append((self._native, self._single))
+        self._now.append(self._moment())
+
+    def _moment(self) -> Moment:
+        found = self._bytes
+        return Moment(self._total, found["gradients"], found["logits"], found["activations"])
 
     @contextmanager
     def watch_saved(self) -> Iterator[None]:
@@ -152,8 +156,8 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _mark_saved(self, tensor: Tensor) -> Tensor:
         held = self._live.get(tensor.untyped_storage()._cdata)
         if held is None:  # a constant that no operator made
-            held = self._track(tensor, None)
-        held.saved = not held.before
+            held = self._track(tensor)
+        held.saved = held.kind != "before"
         # Never the tensor itself: one that its own operator keeps would hold that operator, and never be freed.
         return tensor.detach()
 
@@ -170,53 +174,45 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not allocates:
             return out
         if isinstance(out, Tensor):
-            self._track(out, args[0] if func is torch.ops.aten._to_copy.default else None)
+            self._track(out)
         elif isinstance(out, tuple | list):
             for tensor in out:
                 if isinstance(tensor, Tensor):
-                    self._track(tensor, None)
-        self._now.append((self._native, self._single))
+                    self._track(tensor)
+        self._now.append(self._moment())
         flops = FLOPS.of(func, args, kwargs, out)
         if flops is not None:
             self.flops[self._phase] = self.flops.get(self._phase, 0) + flops
         return out
 
-    def _track(self, tensor: Tensor, source: Tensor | None) -> _Held:
+    def _track(self, tensor: Tensor) -> _Held:
         storage = tensor.untyped_storage()
         key = storage._cdata
         known = self._live.get(key)
         if known is not None:
             return known
         held = _Held(storage, self._release)
-        held.key, held.native, held.saved, held.before = key, storage.nbytes(), False, False
-        held.content = self._cast_content(tensor, source) or _Content(_single(tensor, held.native))
-        if held.content.holders == 0:
-            self._single += held.content.single
-        held.content.holders += 1
-        self._native += held.native
+        held.key, held.bytes, held.saved, held.on_device = key, storage.nbytes(), False, True
+        held.kind = "logits" if tensor.dim() > 1 and tensor.shape[-1] == self._vocabulary else "working"
+        self._count(held, 1)
         self._live[key] = held
         return held
 
-    def _cast_content(self, tensor: Tensor, source: Tensor | None) -> _Content | None:
-        # At equal width the cast does not happen: T5's norms, for instance, turn bfloat16 into float32 and back.
-        if source is None or source.dtype == tensor.dtype or source.device != tensor.device:
-            return None
-        if not (source.is_floating_point() and tensor.is_floating_point()):
-            return None
-        held = self._live.get(source.untyped_storage()._cdata)
-        return held.content if held else None
+    def _count(self, held: _Held, sign: int) -> None:
+        self._total += sign * held.bytes
+        self._bytes[held.kind] += sign * held.bytes
+
+    def _become(self, held: _Held, kind: Kind) -> None:
+        if held.on_device:
+            self._bytes[held.kind] -= held.bytes
+            self._bytes[kind] += held.bytes
+        held.kind = kind
 
     def _release(self, held: weakref.ref[UntypedStorage]) -> None:
         assert isinstance(held, _Held)
         del self._live[held.key]
-        self._native -= held.native
-        held.content.holders -= 1
-        if held.content.holders == 0:
-            self._single -= held.content.single
-
-
-def _single(tensor: Tensor, native: int) -> int:
-    return native // tensor.itemsize * SINGLE_WIDTH if tensor.is_floating_point() else native
+        if held.on_device:
+            self._count(held, -1)
 
 
 def _unchanged(tensor: Tensor) -> Tensor:

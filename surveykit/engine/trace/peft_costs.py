@@ -15,13 +15,22 @@ import torch
 from torch import Tensor
 
 from surveykit.catalog.peft_file import PeftFile
+from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.models.configs import in_a_line
 from surveykit.engine.models.model import Blueprint
 from surveykit.engine.models.peft_modules import Wrapped, peft_version, quiet, wrapped
 from surveykit.engine.trace.backprop import watch_backprop
-from surveykit.engine.trace.costs import ROUTING_SEED, TARGET_LENGTH, InferenceCost, TrainingCost, training_cost
+from surveykit.engine.trace.costs import (
+    ROUTING_SEED,
+    TARGET_LENGTH,
+    InferenceCost,
+    TrainingCost,
+    prepare,
+    training_cost,
+)
 from surveykit.engine.trace.inference import Inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
+from surveykit.engine.trace.shards import units_of
 from surveykit.engine.trace.step import trace_step
 from surveykit.errors import RecipeError
 
@@ -40,9 +49,12 @@ class PeftCosts:
         self._blueprint = blueprint
         self._found = self._wrapped()
 
-    def training(self, batch: int, length: int, target_length: int = TARGET_LENGTH) -> TrainingCost:
-        """A training step with the state of AdamW live; as `Costs.training`."""
+    def training(
+        self, batch: int, length: int, target_length: int = TARGET_LENGTH, training: Training = SURVEYS
+    ) -> TrainingCost:
+        """A training step with the optimizer's state live; as `Costs.training`."""
         instance = self._found.instance
+        prepare(instance, training)
         inputs = inputs_of(instance, batch, length, target_length)
 
         def step() -> TrainingCost:
@@ -50,8 +62,8 @@ class PeftCosts:
                 torch.manual_seed(ROUTING_SEED)
                 self._found.peft.train()
                 with watch_backprop(instance) as backprop:
-                    trace = trace_step(instance, inputs)
-            return training_cost(trace, backprop)
+                    trace = trace_step(instance, inputs, training=training)
+            return training_cost(trace, backprop, units_of(instance), training)
 
         return self._run(step)
 
@@ -83,8 +95,7 @@ class PeftCosts:
     def _wrapped(self) -> Wrapped:
         found = wrapped(self._blueprint, self._file)
         with quiet():
-            found.peft.to(torch.bfloat16)
-            found.instance.model.set_attn_implementation("eager")
+            prepare(found.instance, SURVEYS)
         if found.config.is_prompt_learning:
             _go_through(found)
         return found
@@ -92,8 +103,7 @@ class PeftCosts:
     def _bare(self) -> tuple[int, int]:
         """Operations of one forward pass of the bare model."""
         instance = self._blueprint.build()
-        instance.model.to(torch.bfloat16)
-        instance.model.set_attn_implementation("eager")
+        prepare(instance, SURVEYS)
         return operations(instance, inputs_of(instance, 1, inference_length(instance), TARGET_LENGTH))
 
     def _run(self, do: Callable[[], R]) -> R:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW, Optimizer
 
+from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.models.model import Instance
+from surveykit.engine.trace.checkpointing import checkpointed
 from surveykit.engine.trace.layer_marks import layer_spans
-from surveykit.engine.trace.memory import Bytes, Memory, Moments
+from surveykit.engine.trace.memory import Memory, Moment, Moments, highest
 from surveykit.engine.train.objectives import divergence
 
 Phase = Literal["forward", "backward", "optimizer"]
@@ -24,28 +26,36 @@ OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 
 @dataclass(frozen=True)
 class StepTrace:
-    """A training step after the first, when the optimizer's state is live. Bytes in both accountings of `memory`."""
+    """A training step after the first, when the optimizer's state is live. Bytes."""
 
-    resident: Bytes
+    resident: int
     """Parameters and buffers, each once."""
-    gradients: Bytes
+    gradients: int
     """Of parameters, after backward."""
-    optimizer_state: Bytes
+    optimizer_state: int
     """What the optimizer's first step left behind, without scalars such as step counters (they stay on the host)."""
-    saved: Bytes
-    """Kept for backward when forward ends, each storage once, without parameters and buffers."""
+    saved: int
+    """Kept for backward by autograd when forward ends, each storage once, without parameters and buffers."""
     saved_tensors: int
     """Number of distinct storages in `saved`."""
     forward_flops: int
     """Of matrix multiplications; elementwise operations count 0."""
     backward_flops: int
+    """Of matrix multiplications, those of blocks that are computed again among them."""
     moments: Mapping[str, Moments]
     """Live bytes after each allocation by `phase` or `phase/span`; parameters and inputs count as well."""
 
-    def peak(self, phase: Phase | None = None) -> Bytes:
-        """Highest live bytes of a phase, or of the step; 0 for a phase that did not run."""
+    def peak(self, phase: Phase | None = None) -> Moment:
+        """The moment of a phase, or of the step, with most live bytes; nothing for a phase that did not run."""
         wanted = PHASES if phase is None else (phase,)
-        return Bytes.highest(*(found for name, found in self.moments.items() if name.partition("/")[0] in wanted))
+        return highest(m for name, found in self.moments.items() if name.partition("/")[0] in wanted for m in found)
+
+    def with_more(self, *, weights: int = 0, state: int = 0, working: int = 0) -> StepTrace:
+        """The same with further bytes (or fewer) that are live throughout the step."""
+        more = weights + state + working
+        moments = {name: [m._replace(total=m.total + more) for m in found] for name, found in self.moments.items()}
+        resident, held = self.resident + weights, self.optimizer_state + state
+        return replace(self, resident=resident, optimizer_state=held, moments=moments)
 
 
 def adamw(parameters: Sequence[nn.Parameter]) -> Optimizer:
@@ -78,38 +88,45 @@ def trace_step(
     *,
     passes: int = 1,
     consistency: bool = False,
+    training: Training = SURVEYS,
 ) -> StepTrace:
-    """Trace a training step of a backbone, on meta or CPU.
+    """Trace a training step of a model, on meta or CPU.
 
     Forward and backward run once and the optimizer twice, which is what two steps come to: the second step's forward
     and backward are the first's with the optimizer's state live beside them.
 
     Args:
-        instance: its model in the mode (train) and with the attention implementation that are meant.
+        instance: its model in the mode (train) and with the attention and the precision that are meant (`running`).
         inputs: what the model reads, and labels where it makes a loss of them.
         optimizer_factory: gets the parameters that are trained; if there are none, only forward runs.
         passes: forward passes before the one backward; their losses are summed.
         consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
             A model that makes no loss of labels has no scores here, and goes without.
+        training: whether blocks are checkpointed, and whether gradients are there already.
     """
-    model, memory = instance.model, Memory()
+    model, memory = instance.model, Memory(instance.blueprint.vocabulary)
     resident = memory.hold([*model.parameters(), *model.buffers()])
     memory.hold(tensor for tensor in inputs.values() if isinstance(tensor, Tensor))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.grad = None
     try:
-        with memory, dropout_as_on_cuda(), layer_spans(instance, memory) as tell_pass:
+        with (
+            _gradients_marked(memory, trained, there=training.accumulation > 1),
+            memory,
+            dropout_as_on_cuda(),
+            checkpointed(instance, memory, training),
+            layer_spans(instance, memory) as tell_pass,
+        ):
             with memory.phase("forward"), memory.watch_saved():
                 loss = _loss(instance, inputs, passes, tell_pass, consistency)
             saved_tensors, saved = memory.saved
+            memory.keep()
             backward = bool(trained) and loss.requires_grad
             if backward:
                 with memory.phase("backward"):
                     loss.backward()  # type: ignore[no-untyped-call]
             del loss
             gradients = _gradients(trained)
-            state = _optimize(memory, optimizer_factory(trained)) if backward else Bytes()
+            state = _optimize(memory, optimizer_factory(trained)) if backward else 0
     finally:
         for parameter in trained:
             parameter.grad = None
@@ -123,6 +140,30 @@ def trace_step(
         backward_flops=memory.flops.get("backward", 0),
         moments=_with_state(memory.moments, state),
     )
+
+
+@contextmanager
+def _gradients_marked(memory: Memory, trained: Sequence[nn.Parameter], *, there: bool) -> Iterator[None]:
+    """Tell the memory which tensors are gradients of parameters, as they come.
+
+    Args:
+        there: whether gradients of an earlier batch are there when the step begins.
+    """
+    for parameter in trained:
+        parameter.grad = torch.zeros_like(parameter) if there else None
+        if parameter.grad is not None:
+            memory.mark_gradient(parameter.grad)
+
+    def mark(parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            memory.mark_gradient(parameter.grad)
+
+    handles = [parameter.register_post_accumulate_grad_hook(mark) for parameter in trained]  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _loss(
@@ -149,7 +190,7 @@ def _loss(
     return total
 
 
-def _optimize(memory: Memory, optimizer: Optimizer) -> Bytes:
+def _optimize(memory: Memory, optimizer: Optimizer) -> int:
     """Step twice; the first makes the state, which is returned, and only the second counts towards the peak."""
     before = memory.current
     optimizer.step()
@@ -159,20 +200,15 @@ def _optimize(memory: Memory, optimizer: Optimizer) -> Bytes:
     return state
 
 
-def _with_state(moments: Mapping[str, Moments], state: Bytes) -> dict[str, Moments]:
-    """The moments of the second step. Those of its optimizer were traced with the state live already."""
+def _with_state(moments: Mapping[str, Moments], state: int) -> dict[str, Moments]:
+    """The moments of the second step. Those of its optimizer were traced with the state live already, and are its highest
+    alone: it goes through the parameters one by one, so that their number, and so its moments, vary with depth."""
     return {
-        name: _highest_only(found) if name == "optimizer" else [(a + state.native, b + state.single) for a, b in found]
+        name: [highest(found)] if name == "optimizer" else [m._replace(total=m.total + state) for m in found]
         for name, found in moments.items()
     }
 
 
-def _highest_only(moments: Moments) -> Moments:
-    # The optimizer goes through the parameters one by one: their number, and so its moments, vary with depth.
-    peak = Bytes.highest(moments)
-    return [(peak.native, peak.single)]
-
-
-def _gradients(parameters: Sequence[nn.Parameter]) -> Bytes:
+def _gradients(parameters: Sequence[nn.Parameter]) -> int:
     apart = Memory()
     return apart.hold(parameter.grad for parameter in parameters if parameter.grad is not None)

@@ -1,0 +1,105 @@
+"""A training step in settings: checkpointed blocks, gradients that are there already, several devices."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+import pytest
+import torch
+from test_tracing import allocated_peak
+from traced import METHODS, inputs, model_for, stage_of
+
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.training import Training
+from surveykit.engine import Attached, Instance
+from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.models.tiny import tiny_model
+from surveykit.engine.trace.costs import Costs
+from surveykit.engine.trace.step import StepTrace, trace_step
+from surveykit.recipes import Stage
+
+CHECKPOINTED = Training(checkpointing="full")
+
+
+@pytest.fixture(scope="module")
+def costs(catalog: Catalog) -> Costs:
+    return Costs(blueprint(catalog.models["t5-small"]))
+
+
+@pytest.fixture(scope="module")
+def full(catalog: Catalog) -> Stage:
+    return stage_of(catalog, "full")
+
+
+def traced(instance: Instance, stage: Stage, training: Training) -> StepTrace:
+    with Attached(instance, stage):
+        return trace_step(instance, inputs(str(instance.model.device), batch=4, positions=64), training=training)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_checkpointed_on_meta_equals_cpu_and_the_allocator(catalog: Catalog, name: str) -> None:
+    stage = stage_of(catalog, name)
+    meta, cpu = (
+        traced(model_for(tiny_model(), device=d, dtype=torch.float32), stage, CHECKPOINTED) for d in ("meta", "cpu")
+    )
+    assert meta.peak() == cpu.peak()
+    instance = model_for(tiny_model(), device="cpu", dtype=torch.float32)
+    instance.model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+    with Attached(instance, stage):
+        real = allocated_peak(instance, inputs("cpu", batch=4, positions=64))
+    assert meta.peak().total == pytest.approx(real, rel=1e-3)
+
+
+def test_a_checkpointed_trace_leaves_the_model_as_it_was(catalog: Catalog) -> None:
+    instance, stage = model_for(tiny_model()), stage_of(catalog, "lora")
+    before = traced(instance, stage, Training())
+    assert traced(instance, stage, CHECKPOINTED).peak().total < before.peak().total
+    assert traced(instance, stage, Training()) == before
+
+
+def test_checkpointing_keeps_the_inputs_of_blocks_and_offloading_not_even_these(costs: Costs, full: Stage) -> None:
+    plain, checkpointed, offloaded = (
+        costs.training(full, 8, 256, training=Training(checkpointing=how)) for how in ("none", "full", "offloaded")
+    )
+    a_block = 8 * 256 * 512 * 2
+    assert plain.memory.parts.activations > 10 * checkpointed.memory.parts.activations
+    assert checkpointed.memory.peak - offloaded.memory.peak < 6 * a_block
+    assert checkpointed.backward_flops - plain.backward_flops == pytest.approx(plain.forward_flops, rel=0.2)
+
+
+def test_every_second_block_lies_between_all_and_none(costs: Costs, full: Stage) -> None:
+    none, second, every = (
+        costs.training(full, 8, 256, training=training).memory.peak
+        for training in (Training(), Training(checkpointing="full", checkpoint_every=2), CHECKPOINTED)
+    )
+    assert every < second < none
+
+
+def test_gradients_of_an_earlier_batch_are_there_from_the_start(costs: Costs, full: Stage) -> None:
+    once, more = (costs.training(full, 8, 256, training=Training(accumulation=n)).memory for n in (1, 4))
+    assert more.parts.gradients == more.gradients == once.gradients
+    assert more.peak > once.peak
+
+
+DEVICES = [("ddp", 4), ("zero1", 4), ("zero2", 4), ("zero3", 4), ("fsdp", 4), ("fsdp", 3)]
+
+
+@pytest.mark.parametrize(("shard", "devices"), DEVICES)
+@pytest.mark.parametrize("name", ["full", "lora"])
+def test_what_devices_divide(catalog: Catalog, costs: Costs, name: str, shard: str, devices: int) -> None:
+    stage = stage_of(catalog, name)
+    alone = costs.training(stage, 4, 64).memory
+    found = costs.training(stage, 4, 64, training=Training.model_validate({"shard": shard, "devices": devices})).memory
+    assert sum(astuple(found.parts)) == found.peak
+    assert min(astuple(found.parts)) >= 0
+    divided = {"ddp": "", "zero1": "o", "zero2": "og", "zero3": "ogw", "fsdp": "ogw"}[shard]
+    assert found.optimizer == alone.optimizer // (devices if "o" in divided else 1)
+    assert found.gradients == alone.gradients // (devices if "g" in divided else 1)
+    assert found.weights == alone.weights // (devices if "w" in divided else 1)
+    assert (found.peak > alone.peak) == (shard == "ddp" or (name == "lora" and shard in ("zero3", "fsdp")))
+
+
+def test_states_on_the_host_are_not_on_the_device(costs: Costs, full: Stage) -> None:
+    here, there = (costs.training(full, 4, 64, training=Training(offload_states=o)).memory for o in (False, True))
+    assert there.optimizer == 0
+    assert here.peak - there.peak >= here.optimizer
