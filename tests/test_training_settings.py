@@ -7,6 +7,7 @@ from dataclasses import astuple
 import pytest
 import torch
 from test_tracing import allocated_peak
+from torch import nn
 from traced import METHODS, inputs, model_for, stage_of
 
 from surveykit.catalog.load import Catalog
@@ -36,14 +37,23 @@ def traced(instance: Instance, stage: Stage, training: Training) -> StepTrace:
         return trace_step(instance, inputs(str(instance.model.device), batch=4, positions=64), training=training)
 
 
+def without_dropout(device: str) -> Instance:
+    """The CPU's kernel for dropout takes scratch memory, of which peaks are made where little else is live."""
+    instance = model_for(tiny_model(), device=device, dtype=torch.float32)
+    for module in instance.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        elif hasattr(module, "dropout") and isinstance(module.dropout, float):
+            module.dropout = 0.0
+    return instance
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_checkpointed_on_meta_equals_cpu_and_the_allocator(catalog: Catalog, name: str) -> None:
     stage = stage_of(catalog, name)
-    meta, cpu = (
-        traced(model_for(tiny_model(), device=d, dtype=torch.float32), stage, CHECKPOINTED) for d in ("meta", "cpu")
-    )
+    meta, cpu = (traced(without_dropout(device), stage, CHECKPOINTED) for device in ("meta", "cpu"))
     assert meta.peak() == cpu.peak()
-    instance = model_for(tiny_model(), device="cpu", dtype=torch.float32)
+    instance = without_dropout("cpu")
     instance.model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
     with Attached(instance, stage):
         real = allocated_peak(instance, inputs("cpu", batch=4, positions=64))
@@ -59,9 +69,9 @@ def test_a_checkpointed_trace_leaves_the_model_as_it_was(catalog: Catalog) -> No
 
 def test_checkpointing_keeps_the_inputs_of_blocks_and_offloading_not_even_these(costs: Costs, full: Stage) -> None:
     plain, checkpointed, offloaded = (
-        costs.training(full, 8, 256, training=Training(checkpointing=how)) for how in ("none", "full", "offloaded")
+        costs.training(full, 8, 128, training=Training(checkpointing=how)) for how in ("none", "full", "offloaded")
     )
-    a_block = 8 * 256 * 512 * 2
+    a_block = 8 * 128 * 512 * 2
     assert plain.memory.parts.activations > 10 * checkpointed.memory.parts.activations
     assert checkpointed.memory.peak - offloaded.memory.peak < 6 * a_block
     assert checkpointed.backward_flops - plain.backward_flops == pytest.approx(plain.forward_flops, rel=0.2)
@@ -69,14 +79,14 @@ def test_checkpointing_keeps_the_inputs_of_blocks_and_offloading_not_even_these(
 
 def test_every_second_block_lies_between_all_and_none(costs: Costs, full: Stage) -> None:
     none, second, every = (
-        costs.training(full, 8, 256, training=training).memory.peak
+        costs.training(full, 8, 128, training=training).memory.peak
         for training in (Training(), Training(checkpointing="full", checkpoint_every=2), CHECKPOINTED)
     )
     assert every < second < none
 
 
 def test_gradients_of_an_earlier_batch_are_there_from_the_start(costs: Costs, full: Stage) -> None:
-    once, more = (costs.training(full, 8, 256, training=Training(accumulation=n)).memory for n in (1, 4))
+    once, more = (costs.training(full, 8, 128, training=Training(accumulation=n)).memory for n in (1, 4))
     assert more.parts.gradients == more.gradients == once.gradients
     assert more.peak > once.peak
 
@@ -96,7 +106,7 @@ def test_what_devices_divide(catalog: Catalog, costs: Costs, name: str, shard: s
     assert found.optimizer == alone.optimizer // (devices if "o" in divided else 1)
     assert found.gradients == alone.gradients // (devices if "g" in divided else 1)
     assert found.weights == alone.weights // (devices if "w" in divided else 1)
-    assert (found.peak > alone.peak) == (shard == "ddp" or (name == "lora" and shard in ("zero3", "fsdp")))
+    assert (found.peak > alone.peak) == (shard == "ddp")
 
 
 def test_states_on_the_host_are_not_on_the_device(costs: Costs, full: Stage) -> None:

@@ -265,8 +265,8 @@ def training_cost(trace: StepTrace, backprop: Backprop, units: Units, training: 
         trace = on_each_device(trace, units, training)
     peak = trace.peak()
     known = trace.resident + trace.optimizer_state + peak.gradients + peak.logits + peak.activations
-    # Where nothing is said to be kept, the peak is in forward, in which kept and passing are not told apart.
-    rest = (peak.activations, peak.total - known) if peak.activations else (peak.total - known, 0)
+    in_forward = trace.peak("forward").total == peak.total  # where what is kept is not told apart from what passes
+    rest = (peak.total - known, 0) if in_forward else (peak.activations, peak.total - known)
     parts = Parts(trace.resident, trace.optimizer_state, peak.gradients, peak.logits, *rest)
     memory = Memory(peak.total, trace.resident, trace.gradients, trace.optimizer_state, trace.saved, parts)
     return TrainingCost(memory, trace.forward_flops, trace.backward_flops, backprop)
