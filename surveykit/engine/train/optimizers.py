@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Instance
 from surveykit.recipes import Projection
 
 
@@ -17,10 +18,15 @@ def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float)
     rule = attached.stage.optimizer
     if rule is None:
         return torch.optim.AdamW(held, lr=rate, weight_decay=0.0, foreach=False)
-    slots = [slot for slot in attached.instance.slots if rule.where.matches(slot.place)]
-    named = {id(p) for slot in slots for p in slot.module.parameters() if p.dim() == 2}
+    named = projected_by(rule, attached.instance)
     chosen = [p for p in held if id(p) in named]
     return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
+
+
+def projected_by(rule: Projection, instance: Instance) -> set[int]:
+    """The matrices whose gradients a rule projects, by identity."""
+    slots = [slot for slot in instance.slots if rule.where.matches(slot.place)]
+    return {id(p) for slot in slots for p in slot.module.parameters() if p.dim() == 2}
 
 
 class ProjectedAdamW(torch.optim.AdamW):
@@ -69,10 +75,10 @@ class ProjectedAdamW(torch.optim.AdamW):
 
 def directions(gradient: Tensor, rank: int) -> Tensor:
     """The leading singular directions of a gradient along its smaller side, (rank, smaller side)."""
-    left, _, right = torch.linalg.svd(gradient, full_matrices=False)
+    left, _, right = torch.linalg.svd(gradient.float(), full_matrices=False)  # there is none in 16 bits
     rows, columns = gradient.shape
     leading: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
-    return leading.clone()  # a view would keep every direction in memory
+    return leading.to(gradient.dtype, copy=True)  # a view would keep every direction in memory
 
 
 def project(gradient: Tensor, basis: Tensor) -> Tensor:
