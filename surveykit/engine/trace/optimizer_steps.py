@@ -11,14 +11,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, AdamW
 from transformers.optimization import Adafactor
 
 from surveykit.catalog.training import Training
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.train.optimizers import ProjectedAdamW, projected_by
 from surveykit.recipes import Projection, Where
-from surveykit.recipes.base import LINEAR_ROLES
 
 SMALLEST_IN_8_BITS = 4096
 """Numbers in a tensor from which on bitsandbytes holds its moments in 8 bits."""
@@ -26,9 +25,10 @@ BLOCK = 256
 """Numbers of an 8-bit moment that share a float32 scale."""
 SMALLEST_PAGED = 100_000
 """Numbers in a tensor from which on bitsandbytes lets its moments be paged."""
-GALORE = Projection(
-    kind="projected_gradient", where=Where(roles=tuple(sorted(LINEAR_ROLES))), rank=128, every=200, scale=0.25
-)  # fmt: skip
+MATRICES = Where(
+    roles=("query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_gate", "feed_forward_out")
+)
+GALORE = Projection(kind="projected_gradient", where=MATRICES, rank=128, every=200, scale=0.25)
 """As transformers' Trainer runs GaLore unless it is told otherwise, on the linear layers of attentions and feed-forwards."""
 
 
@@ -87,19 +87,18 @@ def _rule(
             return lambda held: AdamW(held, lr=0.0, weight_decay=0.0, foreach=False)
 
 
-class StateAlone(Optimizer):
+class StateAlone:
     """An optimizer whose kernels make nothing on the way: all that it takes is its state."""
 
     def __init__(self, parameters: Sequence[nn.Parameter], state: Callable[[Tensor], dict[str, Tensor]]) -> None:
-        super().__init__(parameters, {})
+        self.parameters = parameters
+        self.state: dict[nn.Parameter, dict[str, Tensor]] = {}
         self._state_of = state
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None and not self.state[p]:
-                    self.state[p] = self._state_of(p)
+    def step(self) -> None:
+        for p in self.parameters:
+            if p.grad is not None and p not in self.state:
+                self.state[p] = self._state_of(p.detach())
 
 
 def _like_parameters(p: Tensor) -> dict[str, Tensor]:
@@ -121,26 +120,23 @@ def _in_8_bits(p: Tensor) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p, dtype=torch.uint8) for name in ("state1", "state2")} | scales
 
 
-class Lion(Optimizer):
+class Lion(StateAlone):
     """The sign of a blend of moment and gradient; the moment has the parameter's type.
 
     Source: Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2, without weight decay.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], rate: float = 0.0, betas: tuple[float, float] = (0.9, 0.99)):
-        super().__init__(parameters, {"lr": rate, "betas": betas})
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        super().__init__(parameters, lambda p: {"exp_avg": torch.zeros_like(p)})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        for group in self.param_groups:
-            first, second = group["betas"]
-            for p in group["params"]:
-                if p.grad is not None:
-                    if not self.state[p]:
-                        self.state[p]["exp_avg"] = torch.zeros_like(p)
-                    moment = self.state[p]["exp_avg"]
-                    p.add_((moment * first).add(p.grad, alpha=1 - first).sign_(), alpha=-group["lr"])
-                    moment.mul_(second).add_(p.grad, alpha=1 - second)
+    def step(self) -> None:
+        super().step()
+        for p, state in self.state.items():
+            if p.grad is not None:
+                moment = state["exp_avg"]
+                p.add_((moment * 0.9).add(p.grad, alpha=0.1).sign_(), alpha=0.0)
+                moment.mul_(0.99).add_(p.grad, alpha=0.01)
 
 
 class MasterWeights:
