@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -93,7 +94,7 @@ def test_the_stage_says_more_than_the_model_and_the_model_more_than_the_record(c
     stage = catalog.recipe("qlora/all-linear-r64").stages[-1]
     base = stage.base
     assert isinstance(base, Quantization)
-    plain = CONFIGS["llama"]().to_dict()
+    plain = json.loads(CONFIGS["llama"]().to_json_string())
     said: dict[str, Any] = {**plain, "quantization_config": {"load_in_8bit": True}}
     for config, training, own, int8, bits in (
         (plain, SURVEYS, None, None, 16), (plain, INT8, None, True, 8), (plain, NF4, None, False, 4),
