@@ -47,7 +47,8 @@ class ProjectedAdamW(torch.optim.AdamW):
         self.bases: dict[int, Tensor] = {}
         """By number of the matrix: the directions that are kept, (rank, smaller side)."""
         self.steps = 0
-        super().__init__([*self.proxies, *others], lr=rate, weight_decay=0.0, foreach=False)
+        groups = [{"params": [*self.proxies]}, {"params": [*others]}]
+        super().__init__(groups, lr=rate, weight_decay=0.0, foreach=False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)
@@ -56,19 +57,22 @@ class ProjectedAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
+        projected, others = self.param_groups
         for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
-            if p.grad is not None:
+            if p.grad is not None:  # one by one, so that no more than one matrix is written out at a time
                 if self.steps % self.rule.every == 0:
                     self.bases[number] = directions(p.grad, self.rule.rank)
                 proxy.grad = None  # a gradient must have the shape of its tensor at all times
                 proxy.data = torch.zeros_like(small := project(p.grad, self.bases[number]))
                 proxy.grad = small
-        loss = super().step(closure)
-        for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
-            if p.grad is not None:
-                p.add_(project_back(proxy, self.bases[number], p.shape), alpha=self.rule.scale)
+                self.param_groups = [{**projected, "params": [proxy]}]
+                super().step()
+                p.add_(project_back(proxy, self.bases[number], p.shape) * self.rule.scale)
                 proxy.grad = None
                 proxy.data = p.new_empty(0)
+        self.param_groups = [others]
+        loss = super().step(closure)
+        self.param_groups = [projected, others]
         self.steps += 1
         return loss
 
