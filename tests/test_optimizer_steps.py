@@ -42,13 +42,13 @@ def traced(parameters: Sequence[nn.Parameter], optimizer: Stepper) -> tuple[int,
     """Bytes of the state, and the most that a second step holds beside parameters and gradients."""
     memory = Memory()
     memory.hold([*parameters, *(p.grad for p in parameters if p.grad is not None)])
-    before = memory.current.native
+    before = memory.current
     with memory:
         optimizer.step()
-        state = memory.current.native - before
+        state = memory.current - before
         with memory.phase("optimizer"):
             optimizer.step()
-    return state, max(live for live, _ in memory.moments["optimizer"]) - before
+    return state, max(m.total for m in memory.moments["optimizer"]) - before
 
 
 def step_of(name: str, dtypes: Sequence[torch.dtype] = MIXED, **further: bool) -> tuple[int, int]:
