@@ -24,6 +24,9 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
 }
 
+RESTORED = "surveykit_restored"
+"""Attribute of a layer whose weight is held in few bits: what restores it."""
+
 
 class Part(nn.Module):
     """The tensors of one edit at one place, or of one group of places.
@@ -100,10 +103,11 @@ class Part(nn.Module):
 
     @property
     def stored(self) -> Tensor:
-        """The backbone's tensor as it is stored."""
+        """The backbone's tensor as it is stored; restored to full width where it is held in few bits."""
         module, name = object.__getattribute__(self, "_home")
         value: Tensor = getattr(module, name)
-        return value
+        restored: Tensor = module.__dict__[RESTORED](value) if RESTORED in module.__dict__ else value
+        return restored
 
     @property
     def frozen(self) -> Tensor:

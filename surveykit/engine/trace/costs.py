@@ -246,7 +246,10 @@ def _coded(attached: Attached) -> dict[Tensor, int]:
     """Weights of few bits with their bytes: as the stage says, or else as the model's configuration does."""
     model, found = attached.instance.model, dict[Tensor, int]()
     if held := held_bits(model.config):
-        found = {module.weight: held.bytes(*linear_widths(module)) for module in held.layers(model)}
+        found = {
+            module.weight: held.bytes(*linear_widths(module))
+            for module in held.layers(model, attached.instance.pretrained)
+        }
     if base := attached.stage.base:
         weights = (cast(Tensor, slot.module.weight) for slot in attached.quantized())
         found |= {weight: base.bytes(weight.numel()) for weight in weights}

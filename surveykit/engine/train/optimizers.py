@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Instance
 from surveykit.recipes import Projection
 
 
@@ -17,10 +18,15 @@ def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float)
     rule = attached.stage.optimizer
     if rule is None:
         return torch.optim.AdamW(held, lr=rate, weight_decay=0.0, foreach=False)
-    slots = [slot for slot in attached.instance.slots if rule.where.matches(slot.place)]
-    named = {id(p) for slot in slots for p in slot.module.parameters() if p.dim() == 2}
+    named = projected_by(rule, attached.instance)
     chosen = [p for p in held if id(p) in named]
     return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
+
+
+def projected_by(rule: Projection, instance: Instance) -> set[int]:
+    """The matrices whose gradients a rule projects, by identity."""
+    slots = [slot for slot in instance.slots if rule.where.matches(slot.place)]
+    return {id(p) for slot in slots for p in slot.module.parameters() if p.dim() == 2}
 
 
 class ProjectedAdamW(torch.optim.AdamW):
@@ -41,7 +47,8 @@ class ProjectedAdamW(torch.optim.AdamW):
         self.bases: dict[int, Tensor] = {}
         """By number of the matrix: the directions that are kept, (rank, smaller side)."""
         self.steps = 0
-        super().__init__([*self.proxies, *others], lr=rate, weight_decay=0.0, foreach=False)
+        groups = [{"params": [*self.proxies]}, {"params": [*others]}]
+        super().__init__(groups, lr=rate, weight_decay=0.0, foreach=False)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)
@@ -50,29 +57,32 @@ class ProjectedAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
+        projected, others = self.param_groups
         for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
-            if p.grad is not None:
+            if p.grad is not None:  # one by one, so that no more than one matrix is written out at a time
                 if self.steps % self.rule.every == 0:
                     self.bases[number] = directions(p.grad, self.rule.rank)
                 proxy.grad = None  # a gradient must have the shape of its tensor at all times
                 proxy.data = torch.zeros_like(small := project(p.grad, self.bases[number]))
                 proxy.grad = small
-        loss = super().step(closure)
-        for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
-            if p.grad is not None:
-                p.add_(project_back(proxy, self.bases[number], p.shape), alpha=self.rule.scale)
+                self.param_groups = [{**projected, "params": [proxy]}]
+                super().step()
+                p.add_(project_back(proxy, self.bases[number], p.shape) * self.rule.scale)
                 proxy.grad = None
                 proxy.data = p.new_empty(0)
+        self.param_groups = [others]
+        loss = super().step(closure)
+        self.param_groups = [projected, others]
         self.steps += 1
         return loss
 
 
 def directions(gradient: Tensor, rank: int) -> Tensor:
     """The leading singular directions of a gradient along its smaller side, (rank, smaller side)."""
-    left, _, right = torch.linalg.svd(gradient, full_matrices=False)
+    left, _, right = torch.linalg.svd(gradient.float(), full_matrices=False)  # there is none in 16 bits
     rows, columns = gradient.shape
     leading: Tensor = right[:rank] if rows >= columns else left[:, :rank].T
-    return leading.clone()  # a view would keep every direction in memory
+    return leading.to(gradient.dtype, copy=True)  # a view would keep every direction in memory
 
 
 def project(gradient: Tensor, basis: Tensor) -> Tensor:
