@@ -88,26 +88,22 @@ def _attend(
     enable_gqa: bool = False,
 ) -> Tensor:
     """`scaled_dot_product_attention` with the kernel that CUDA picks."""
-    wide, given = {t.shape[-1] for t in (query, key, value)}, (query, key, value)
-    if any(t.dim() != 4 or t.stride(-1) != 1 or t.shape[0] != query.shape[0] for t in given):
-        kernel = "math"
-    elif (
-        mask is None
-        and query.dtype in _SIXTEEN
-        and len(wide) == 1
-        and max(wide) <= WIDEST
-        and (enable_gqa or key.shape[1] == query.shape[1])
-        and not (is_causal and key.shape[2] != query.shape[2])
-    ):
+    given, widths, sixteen = (
+        (query, key, value),
+        [tensor.shape[-1] for tensor in (query, key, value)],
+        query.dtype in _SIXTEEN,
+    )
+    plain = all(t.dim() == 4 and t.stride(-1) == 1 and t.shape[0] == query.shape[0] for t in given)
+    equal_heads = key.shape[1] == query.shape[1]
+    of_flash = mask is None and sixteen and len({*widths}) == 1 and max(widths) <= WIDEST
+    if plain and of_flash and (equal_heads or enable_gqa) and not (is_causal and key.shape[2] != query.shape[2]):
         return _flash(query, key, value, dropout_p, is_causal, scale)
-    else:
-        aligned = not any(width % (8 if query.dtype in _SIXTEEN else 4) for width in wide)
-        grouped = key.shape[1] != query.shape[1]
-        kernel = "efficient" if aligned and not grouped and key.shape[-1] == query.shape[-1] else "math"
-    if kernel == "math":
+    in_rows = widths[0] == widths[1] and not any(width % (8 if sixteen else 4) for width in widths)
+    if not (plain and in_rows and equal_heads):
         return original(query, key, value, mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     bias = None if mask is None else _aligned(mask, query, key)
-    out: Tensor = _Efficient.apply(query, key, value, bias, dropout_p, is_causal, scale)  # type: ignore[no-untyped-call]
+    sums = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+    out: Tensor = _Efficient.apply(query, key, value, bias, sums, dropout_p, is_causal, scale)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -180,12 +176,12 @@ class _Efficient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, *how: Any) -> Tensor:
-        ctx.how = how
-        kept = any(ctx.needs_input_grad[:3])
+        *how_, ctx.scale = how
         out: Tensor
         out, sums, *random = _aten._scaled_dot_product_efficient_attention(
-            query, key, value, bias, kept, *how[:2], scale=how[2]
+            query, key, value, bias, *how_, scale=ctx.scale
         )
+        ctx.how = how_[1:]
         ctx.save_for_backward(query, key, value, bias, out, sums, *random)
         return out
 
@@ -193,12 +189,13 @@ class _Efficient(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, *further = ctx.saved_tensors
         meanwhile = _accumulators(query)
-        dropout, causal, scale = ctx.how
+        dropout, causal = ctx.how
+        wanted = [*ctx.needs_input_grad[:4]]
         found = _aten._scaled_dot_product_efficient_attention_backward(
-            gradients[0], query, *further, dropout, list(ctx.needs_input_grad[:4]), causal, scale=scale
+            gradients[0], query, *further, dropout, wanted, causal, scale=ctx.scale
         )
         del meanwhile
-        return (*found, None, None, None)
+        return (*found, None, None, None, None)
 
 
 def _flash_attention(
