@@ -164,7 +164,7 @@ def prepend_keys_and_values(
             marked.append(module)
             handles.append(module.register_forward_pre_hook(prefix.enter, with_kwargs=True))
             handles.append(module.register_forward_hook(prefix.leave))
-        restore.implementations.change(with_prefixes)
+        restore.implementations.change(lambda part, now: with_prefixes(now))
     except BaseException:
         for handle in (*handles, restore):
             handle.remove()

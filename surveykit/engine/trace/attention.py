@@ -21,7 +21,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
 from surveykit.catalog.training import Attention, Training
-from surveykit.engine.models.attention import Implementations, parts
+from surveykit.engine.models.attention import Implementations
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
 
@@ -39,13 +39,14 @@ _SIXTEEN = (torch.bfloat16, torch.float16)
 def attention_as_on_cuda(instance: Instance, training: Training) -> Iterator[None]:
     """Let a model on meta attend as a setting says and as CUDA does; on the CPU it runs the CPU's own kernels.
 
-    Prefixes that are attached within see it too.
+    Prefixes that are attached within see it too. A part that cannot, as the codec of a model that speaks, attends as before.
 
     Raises:
         RecipeError: transformers has no such attention for the model; FlashAttention does not take heads so wide.
     """
-    for part in parts(instance.model):
-        _must_support(part, training.attention)
+    attention = training.attention
+    if not _supports(instance.model, attention):
+        raise RecipeError(_refusal(instance.model, attention))
     before, original = Implementations(instance.model), functional.scaled_dot_product_attention
 
     def attend(
@@ -57,7 +58,7 @@ def attention_as_on_cuda(instance: Instance, training: Training) -> Iterator[Non
             query, key, value, attn_mask = (_narrow(tensor) for tensor in (query, key, value, attn_mask))
         return _attend(original, query, key, value, attn_mask, *args, **kw)
 
-    before.change(lambda now: _NAMES[training.attention])
+    before.change(lambda part, now: _NAMES[attention] if _supports(part, attention) else now)
     functional.scaled_dot_product_attention = attend
     try:
         yield
@@ -66,14 +67,18 @@ def attention_as_on_cuda(instance: Instance, training: Training) -> Iterator[Non
         before.put_back()
 
 
-def _must_support(part: PreTrainedModel, attention: Attention) -> None:
-    kind, sdpa = type(part).__name__, part._supports_sdpa
-    instead = f"say --attention {'sdpa or --attention ' if sdpa and attention == 'flash' else ''}eager"
-    if (attention == "sdpa" and not sdpa) or (attention == "flash" and not part._supports_flash_attn):
-        name = "FlashAttention 2" if attention == "flash" else "scaled_dot_product_attention"
-        raise RecipeError(f"transformers does not run {kind} with {name}: {instead}")
-    if attention == "flash" and not part._can_set_attn_implementation():
-        raise RecipeError(f"{kind} has a FlashAttention of its own, which runs on GPUs alone: {instead}")
+def _supports(part: PreTrainedModel, attention: Attention) -> bool:
+    if attention == "flash":  # one that has a FlashAttention of its own, from when it is built, does not come to ours
+        return part._supports_flash_attn and part._can_set_attn_implementation()
+    return attention == "eager" or part._supports_sdpa
+
+
+def _refusal(model: PreTrainedModel, attention: Attention) -> str:
+    kind, name = type(model).__name__, "FlashAttention 2" if attention == "flash" else "scaled_dot_product_attention"
+    sdpa = "sdpa or --attention " if attention == "flash" and model._supports_sdpa else ""
+    if attention == "flash" and model._supports_flash_attn:
+        return f"{kind} has a {name} of its own, which runs on GPUs alone: say --attention {sdpa}eager"
+    return f"transformers does not run {kind} with {name}: say --attention {sdpa}eager"
 
 
 def _attend(
@@ -88,11 +93,8 @@ def _attend(
     enable_gqa: bool = False,
 ) -> Tensor:
     """`scaled_dot_product_attention` with the kernel that CUDA picks."""
-    given, widths, sixteen = (
-        (query, key, value),
-        [tensor.shape[-1] for tensor in (query, key, value)],
-        query.dtype in _SIXTEEN,
-    )
+    given, sixteen = (query, key, value), query.dtype in _SIXTEEN
+    widths = [tensor.shape[-1] for tensor in given]
     plain = all(t.dim() == 4 and t.stride(-1) == 1 and t.shape[0] == query.shape[0] for t in given)
     equal_heads = key.shape[1] == query.shape[1]
     of_flash = mask is None and sixteen and len({*widths}) == 1 and max(widths) <= WIDEST
