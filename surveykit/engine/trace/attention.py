@@ -69,8 +69,8 @@ def attention_as_on_cuda(instance: Instance, training: Training) -> Iterator[Non
 
 def _supports(part: PreTrainedModel, attention: Attention) -> bool:
     if attention == "flash":  # one that has a FlashAttention of its own, from when it is built, does not come to ours
-        return part._supports_flash_attn and part._can_set_attn_implementation()
-    return attention == "eager" or part._supports_sdpa
+        return bool(part._supports_flash_attn and part._can_set_attn_implementation())
+    return bool(attention == "eager" or part._supports_sdpa)
 
 
 def _refusal(model: PreTrainedModel, attention: Attention) -> str:
