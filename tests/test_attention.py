@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from surveykit.engine import Attached, Instance, instance_of
-from surveykit.engine.edits.prefixes import NAME
+from surveykit.engine.edits.prefixes import with_prefixes
 from surveykit.engine.trace.memory import Memory
 from surveykit.engine.trace.step import dropout_as_on_cuda
 
@@ -86,7 +86,7 @@ def test_without_a_prefix_attention_is_the_models_own(family: str, dtype: torch.
     given = batch(instance)
     torch.manual_seed(1)
     output, saved = kept(instance, given, given)
-    instance.model.set_attn_implementation(NAME)
+    instance.model.set_attn_implementation(with_prefixes("eager"))
     torch.manual_seed(1)
     same, saved_with_ours = kept(instance, given, given)
     assert saved_with_ours == saved

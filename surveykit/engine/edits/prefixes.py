@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from surveykit.engine.edits.hidden_states import read_by
+from surveykit.engine.models.attention import Implementations
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
@@ -21,7 +24,7 @@ from surveykit.recipes.base import Parts
 from surveykit.recipes.sites import KeyValueEdit
 
 NAME = "surveykit_prefix"
-"""The attention implementation that knows of prefixes; it computes what `eager` computes."""
+"""Begins the names of attention implementations that know of prefixes."""
 _MARK = "surveykit_prefix"
 
 
@@ -56,62 +59,91 @@ class _Prefix:
 
 
 def _attention(
+    under: str,
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
     **further: Any,
-) -> tuple[Tensor, Tensor]:
-    """The model's own eager attention, with longer keys and values where the module has a prefix: every query sees it,
-    without position bias or mask. What is computed and kept for backward is the model's own affair."""
+) -> tuple[Tensor, Tensor | None]:
+    """The model's own attention, with longer keys and values where the module has a prefix: every query sees it, without
+    position bias or mask. What is computed and kept for backward is that attention's own affair."""
     prefix: _Prefix | None = getattr(module, _MARK, None)
     if prefix is not None:
         before = key.shape[-2]
         key, value = prefix.extend(key, value)
         length = key.shape[-2] - before
-        attention_mask = _lengthened(attention_mask, length)
+        if attention_mask is None and under == "sdpa" and _is_causal(module, query, further):
+            attention_mask = _causal(query, key)
+        else:
+            attention_mask = _lengthened(attention_mask, length)
         if further.get("position_bias") is not None:
             further["position_bias"] = _lengthened(further["position_bias"], length)
-    if getattr(module, "reorder_and_upcast_attn", False):  # GPT-2's other eager attention, a method
-        found: tuple[Tensor, Tensor] = module._upcast_and_reordered_attn(query, key, value, attention_mask)  # type: ignore[operator]
+    found: tuple[Tensor, Tensor | None]
+    if under == "eager" and getattr(
+        module, "reorder_and_upcast_attn", False
+    ):  # GPT-2's other eager attention, a method
+        found = module._upcast_and_reordered_attn(query, key, value, attention_mask)  # type: ignore[operator]
         return found
-    return _own_attention(type(module))(module, query, key, value, attention_mask, **further)
+    own = _own_attention(type(module)) if under == "eager" else ALL_ATTENTION_FUNCTIONS[under]
+    found = own(module, query, key, value, attention_mask, **further)
+    return found
+
+
+def _is_causal(module: nn.Module, query: Tensor, further: Mapping[str, Any]) -> bool:
+    """Whether the queries see the past alone, by the rule of transformers' `sdpa_attention_forward`."""
+    told = further.get("is_causal")
+    causal: bool = getattr(module, "is_causal", True) if told is None else told
+    return causal and query.shape[2] > 1
+
+
+def _causal(query: Tensor, key: Tensor) -> Tensor:
+    """The mask (batch, 1, queries, keys) that torch does without where there are as many keys as queries; the last query
+    sees all keys. In transformers' shape, so that it takes as much as its masks do."""
+    batch, _, queries, _ = query.shape
+    keys = key.shape[2]
+    seen = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril(keys - queries)
+    return seen.expand(batch, 1, queries, keys)
 
 
 def _lengthened(added: Tensor | None, length: int) -> Tensor | None:
-    """What is added to the scores, (…, queries, keys), with zeros for a prefix of this length."""
-    return None if added is None else functional.pad(added, (length, 0))
+    """A mask or bias, (…, queries, keys), for a prefix of this length before the keys: seen, with nothing added."""
+    return None if added is None else functional.pad(added, (length, 0), value=added.dtype is torch.bool)
 
 
-def _own_attention(kind: type[nn.Module]) -> Callable[..., tuple[Tensor, Tensor]]:
+def _own_attention(kind: type[nn.Module]) -> Callable[..., tuple[Tensor, Tensor | None]]:
     """What the modules of a class run where the attention implementation is `eager`: a function beside the class."""
     home = next(parent.__module__ for parent in kind.__mro__ if "forward" in vars(parent))
-    found: Callable[..., tuple[Tensor, Tensor]] | None = getattr(sys.modules[home], "eager_attention_forward", None)
+    found: Callable[..., tuple[Tensor, Tensor | None]] | None = getattr(
+        sys.modules[home], "eager_attention_forward", None
+    )
     if found is None:
         raise RecipeError(f"{kind.__name__} attends in its own way, which has no room for a prefix")
     return found
 
 
-AttentionInterface.register(NAME, _attention)
-AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+def with_prefixes(under: str) -> str:
+    """The attention implementation that knows of prefixes, and otherwise is the one named."""
+    name = f"{NAME}_{under}"
+    if name not in ALL_ATTENTION_FUNCTIONS:
+        AttentionInterface.register(name, functools.partial(_attention, under))
+        AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[under])
+    return name
 
 
 class _Restore(RemovableHandle):
-    """Undo the marks and the attention implementation, which each part of a model has for itself, when the stage is taken
-    off."""
+    """Undo the marks and the attention implementation when the stage is taken off."""
 
     def __init__(self, model: PreTrainedModel, modules: Sequence[nn.Module]) -> None:
         self.modules = modules
-        configs = [part.config for part in model.modules() if isinstance(part, PreTrainedModel)]
-        self.before = [(config, config._attn_implementation) for config in configs]
+        self.implementations = Implementations(model)
 
     def remove(self) -> None:
         for module in self.modules:
             if hasattr(module, _MARK):
                 delattr(module, _MARK)
-        for config, before in self.before:  # the whole before its parts, which it would set too
-            config._attn_implementation = before
+        self.implementations.put_back()
 
 
 def prepend_keys_and_values(
@@ -132,7 +164,7 @@ def prepend_keys_and_values(
             marked.append(module)
             handles.append(module.register_forward_pre_hook(prefix.enter, with_kwargs=True))
             handles.append(module.register_forward_hook(prefix.leave))
-        model.set_attn_implementation(NAME)
+        restore.implementations.change(lambda part, now: with_prefixes(now))
     except BaseException:
         for handle in (*handles, restore):
             handle.remove()

@@ -1,4 +1,8 @@
-"""FLOPs of matrix multiplications, by the formulas of `torch.utils.flop_counter`; elementwise operators count 0."""
+"""FLOPs of matrix multiplications, by the formulas of `torch.utils.flop_counter`; elementwise operators count 0.
+
+Attention counts as the product of whole matrices in every implementation: a kernel that leaves out what a causal mask hides
+is not credited with it, so that eager and fused attention compare. A fused kernel computes the scores again in backward.
+"""
 
 from __future__ import annotations
 
