@@ -199,13 +199,16 @@ class Instance:
         known = "query, key and value" if attends else "the parts of a feed-forward"
         return f"; its blocks are made of {', '.join(made)}, none of which has {known} as linear layers of known names"
 
-    def run(self, inputs: Mapping[str, Any]) -> Any:
+    def run(self, inputs: Mapping[str, Any], *, cache: bool = False) -> Any:
         """One forward pass: what transformers' model returns.
+
+        Args:
+            cache: whether the output has the keys and values for generation in it, where the model makes any.
 
         Raises:
             RecipeError: the model's own code stops. What stops in ours is raised as it is.
         """
-        further = {"use_cache": False} if "use_cache" in taken_by(self.model) else {}
+        further = {"use_cache": cache} if "use_cache" in taken_by(self.model) else {}
         meta = self.pretrained[0].is_meta
         try:
             with _without_values() if meta else nullcontext():
