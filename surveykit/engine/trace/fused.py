@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from surveykit.catalog.training import Training
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.roles import attends, is_norm
-from surveykit.engine.trace.kernels import differentiate, in_registers, writable
+from surveykit.engine.trace.kernels import differentiate, in_registers, replaced, writable
 
 _TORCHS_OWN = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 _GATED = ("gate_proj", "up_proj", "down_proj", "act_fn")
@@ -31,8 +32,11 @@ _ROTARY = "apply_rotary_pos_emb"
 
 
 @contextmanager
-def fused_kernels(instance: Instance) -> Iterator[None]:
-    """Run the norms, rotary positions and gated activations of a model as fused kernels do."""
+def fused_kernels(instance: Instance, training: Training) -> Iterator[None]:
+    """Run the norms, rotary positions and gated activations of a model as fused kernels do, where the setting has them."""
+    if training.kernels == "plain":
+        yield
+        return
     modules = list(instance.model.modules())
     with ExitStack() as stack:
         for module in modules:
@@ -46,20 +50,6 @@ def fused_kernels(instance: Instance) -> Iterator[None]:
             if rotate is not None and [*signature(rotate).parameters] == ["q", "k", "cos", "sin", "unsqueeze_dim"]:
                 stack.enter_context(replaced(sys.modules[home], _ROTARY, _rotary(rotate)))
         yield
-
-
-@contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Let an attribute have another value; it is an attribute of the owner itself before and after only if it was one."""
-    own, before = name in vars(owner), vars(owner).get(name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if own:
-            setattr(owner, name, before)
-        else:
-            delattr(owner, name)
 
 
 def _home(kind: type[nn.Module]) -> str:

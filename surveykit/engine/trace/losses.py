@@ -26,9 +26,8 @@ from torch.nn import functional
 
 from surveykit.catalog.training import Training
 from surveykit.engine.models.model import Instance
-from surveykit.engine.trace.fused import replaced
-from surveykit.engine.trace.kernels import differentiate, in_registers
-from surveykit.errors import RecipeError
+from surveykit.engine.trace.kernels import differentiate, in_registers, replaced
+from surveykit.errors import SettingError
 
 _UNCHANGING = frozenset({"float", "to", "contiguous"})
 """Methods that make no difference here: kernels compute in float32 whatever the precision of logits."""
@@ -47,7 +46,7 @@ def loss_as(instance: Instance, training: Training) -> Iterator[None]:
     """Let a model make its loss as the setting says; nothing changes where it is plain, and kernels are too.
 
     Raises:
-        RecipeError: the loss is to be made in pieces, and this model makes none of the kind.
+        SettingError: the loss is to be made in pieces, and this model makes none of the kind.
     """
     chunked = training.loss == "chunked"
     if not chunked and training.kernels == "plain":
@@ -56,7 +55,7 @@ def loss_as(instance: Instance, training: Training) -> Iterator[None]:
     made: list[bool] = []
 
     def cross_entropy(input: Tensor, target: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if not isinstance(input, _Logits):
+        if not isinstance(input, UnmadeLogits):
             return _plain_cross_entropy(input, target, *args, **kwargs)
         made.append(True)
         return input.loss(target, *args, chunked=chunked, **kwargs)
@@ -70,14 +69,14 @@ def loss_as(instance: Instance, training: Training) -> Iterator[None]:
         yield
     if chunked and not made:
         why = f"{type(instance.model).__name__} makes no cross entropy straight from its output layer"
-        raise RecipeError(f"{instance.name}: the loss cannot be made in pieces ({why}): take --loss plain")
+        raise SettingError(f"{instance.name}: the loss cannot be made in pieces ({why}): take --loss plain")
 
 
 def _head(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
-    return lambda hidden: _Logits.of(hidden, layer.weight, layer.bias)
+    return lambda hidden: UnmadeLogits.of(hidden, layer.weight, layer.bias)
 
 
-class _Logits(Tensor):
+class UnmadeLogits(Tensor):
     """Logits that are not made yet, (…, vocabulary): hidden states, the output layer, and what comes after it."""
 
     hidden: Tensor
