@@ -6,6 +6,7 @@
     ├── FormulaError         a formula of the catalog cannot be evaluated
     ├── QueryError           SQL or a condition that is refused or wrong
     ├── RecipeError          a recipe cannot be put on this backbone
+    │   └── SettingError     a setting of training that a model cannot run in
     ├── CheckpointError      a checkpoint cannot be reached or read
     └── MissingExtra         a package of an optional extra is not installed
 
@@ -70,6 +71,10 @@ class QueryError(SurveyError):
 
 class RecipeError(SurveyError):
     """A recipe cannot be instantiated on a backbone; the message says why."""
+
+
+class SettingError(RecipeError):
+    """A setting of training that a model cannot run in."""
 
 
 class CheckpointError(SurveyError):

@@ -53,7 +53,8 @@ class Training(Record):
     """`chunked` makes the logits in pieces, and keeps none of them for the backward pass."""
     kernels: Kernels = "plain"
     """`fused` is Liger's kernels or the like: norms, rotary positions, gated activations and the loss keep no
-    intermediate values."""
+    intermediate values. The loss then writes the gradient of logits over them, or makes them in pieces where it is
+    `chunked`."""
     keep_cache: bool = False
     """Whether the output is held until the backward pass ends, with the keys and values for generation in it."""
     accumulation: int = Field(default=1, ge=1, le=10**6)
@@ -95,8 +96,6 @@ class Training(Record):
             yield f"devices is {self.devices}: say what they divide among them with shard (ddp: nothing)"
         if self.shard in ("zero3", "fsdp") and self.base_bits == 8:
             yield f"{self.shard} cannot divide the 8-bit weights of bitsandbytes"
-        if self.loss == "plain" and self.kernels == "fused":
-            yield "fused kernels take the loss in pieces too: say loss chunked"
 
     @property
     def adapters(self) -> Dtype:

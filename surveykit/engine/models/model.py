@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
 
 from surveykit.engine.models.bound_places import BoundPlace, head_of, slots_of, token_table, unplaced
 from surveykit.engine.models.configs import in_a_line, notes_on, open_config
@@ -199,13 +200,14 @@ class Instance:
         known = "query, key and value" if attends else "the parts of a feed-forward"
         return f"; its blocks are made of {', '.join(made)}, none of which has {known} as linear layers of known names"
 
-    def run(self, inputs: Mapping[str, Any]) -> Any:
-        """One forward pass: what transformers' model returns.
+    def run(self, inputs: Mapping[str, Any], *, cache: bool = False) -> Any:
+        """One forward pass: what transformers' model returns, with keys and values for generation if `cache` asks for them
+        and the model makes any.
 
         Raises:
             RecipeError: the model's own code stops. What stops in ours is raised as it is.
         """
-        further = {"use_cache": False} if "use_cache" in taken_by(self.model) else {}
+        further = {"use_cache": cache} if "use_cache" in taken_by(self.model) else {}
         meta = self.pretrained[0].is_meta
         try:
             with _without_values() if meta else nullcontext():
@@ -280,20 +282,23 @@ _HANDED_ON = {
 
 @contextmanager
 def _without_values() -> Iterator[None]:
-    """Keep transformers from warning of padding (there is none), and let a number on meta be a part of a name, as one
-    elsewhere may be: both look into tensors on ways that a trace does not see."""
+    """Keep transformers from warning, of padding above all (there is none), and let a number on meta be a part of a name,
+    as one elsewhere may be: both look into tensors on ways that a trace does not see."""
     warn, written = PreTrainedModel.warn_if_padding_and_no_attention_mask, Tensor.__format__
+    verbosity = logging.get_verbosity()
 
     def write(number: Tensor, how: str) -> str:
         return format(number.item(), how) if number.dim() == 0 else str(written(number, how))  # type: ignore[no-untyped-call]
 
     PreTrainedModel.warn_if_padding_and_no_attention_mask = lambda self, ids, mask: None
     Tensor.__format__ = write  # type: ignore[method-assign]
+    logging.set_verbosity_error()
     try:
         yield
     finally:
         PreTrainedModel.warn_if_padding_and_no_attention_mask = warn
         Tensor.__format__ = written  # type: ignore[method-assign]
+        logging.set_verbosity(verbosity)
 
 
 def _parts(config: PreTrainedConfig) -> tuple[PreTrainedConfig, ...]:

@@ -168,6 +168,9 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if adds_in_place(func, args, kwargs):
             return args[0] if args[0].is_meta else args[0].add_(args[1])
         out = VALUES.run(func, args, kwargs)
+        flops = FLOPS.of(func, args, kwargs, out)
+        if flops is not None:
+            self.flops[self._phase] = self.flops.get(self._phase, 0) + flops
         allocates = self._allocating.get(func)
         if allocates is None:
             allocates = self._allocating[func] = _allocates(func)
@@ -180,9 +183,6 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if isinstance(tensor, Tensor):
                     self._track(tensor)
         self._now.append(self._moment())
-        flops = FLOPS.of(func, args, kwargs, out)
-        if flops is not None:
-            self.flops[self._phase] = self.flops.get(self._phase, 0) + flops
         return out
 
     def _track(self, tensor: Tensor) -> _Held:

@@ -32,7 +32,7 @@ from surveykit.engine.trace.inference import Inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
 from surveykit.engine.trace.shards import units_of
 from surveykit.engine.trace.step import trace_step
-from surveykit.errors import RecipeError
+from surveykit.errors import RecipeError, SettingError
 
 R = TypeVar("R")
 
@@ -110,6 +110,8 @@ class PeftCosts:
         try:
             with quiet():
                 return do()
+        except SettingError:
+            raise
         except Exception as error:
             self._bare()  # says so itself where the model does not run without PEFT
             stopped, kind = error.__cause__ or error, self._file.peft_type

@@ -14,8 +14,11 @@ from torch.optim import AdamW, Optimizer
 
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.models.model import Instance
+from surveykit.engine.models.objective import loss_of
 from surveykit.engine.trace.checkpointing import checkpointed
+from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.layer_marks import layer_spans
+from surveykit.engine.trace.losses import UnmadeLogits, loss_as
 from surveykit.engine.trace.memory import Memory, Moment, Moments, highest
 from surveykit.engine.train.objectives import divergence
 
@@ -102,7 +105,8 @@ def trace_step(
         passes: forward passes before the one backward; their losses are summed.
         consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
             A model that makes no loss of labels has no scores here, and goes without.
-        training: whether blocks are checkpointed, and whether gradients are there already.
+        training: whether blocks are checkpointed, how kernels and loss run, whether the output is kept, and whether
+            gradients are there already.
     """
     model, memory = instance.model, Memory(instance.blueprint.vocabulary)
     resident = memory.hold([*model.parameters(), *model.buffers()])
@@ -114,17 +118,19 @@ def trace_step(
             memory,
             dropout_as_on_cuda(),
             checkpointed(instance, memory, training),
+            fused_kernels(instance, training),
+            loss_as(instance, training),
             layer_spans(instance, memory) as tell_pass,
         ):
             with memory.phase("forward"), memory.watch_saved():
-                loss = _loss(instance, inputs, passes, tell_pass, consistency)
+                loss, held = _loss(instance, inputs, passes, tell_pass, consistency, training)
             saved_tensors, saved = memory.saved
             memory.keep()
             backward = bool(trained) and loss.requires_grad
             if backward:
                 with memory.phase("backward"):
                     loss.backward()  # type: ignore[no-untyped-call]
-            del loss
+            del loss, held
             gradients = _gradients(trained)
             state = _optimize(memory, optimizer_factory(trained)) if backward else 0
     finally:
@@ -172,8 +178,10 @@ def _loss(
     passes: int,
     tell_pass: Callable[[int], None],
     consistency: bool,
-) -> Tensor:
-    losses, scores = [], []
+    training: Training,
+) -> tuple[Tensor, list[Any]]:
+    """What is differentiated, and what is held until that is done."""
+    losses, scores, held = [], [], []
     for number in range(passes):
         tell_pass(number)
         if consistency and "labels" in inputs:
@@ -181,13 +189,24 @@ def _loss(
             scores.append(given)
             losses += [] if number else [loss]
         else:
-            losses.append(instance.loss(inputs))
+            loss, output = kept_output(instance, inputs, training)
+            losses.append(loss)
+            held.append(output)
     if scores:
         losses.append(divergence(*scores))
     total: Tensor = losses[0]
     for loss in losses[1:]:
         total = total + loss
-    return total
+    return total, held
+
+
+def kept_output(instance: Instance, inputs: Mapping[str, Any], training: Training) -> tuple[Tensor, list[Any]]:
+    """The loss of a forward pass, and what else of its output the setting keeps: keys and values for generation (none where
+    blocks are checkpointed: transformers makes none then) and logits."""
+    cache = training.keep_cache and training.checkpointing == "none"
+    output = instance.run(inputs, cache=cache)
+    kept = output.values() if training.keep_cache else ()
+    return loss_of(output), [value for value in kept if not isinstance(value, UnmadeLogits)]
 
 
 def _optimize(memory: Memory, optimizer: Optimizer) -> int:
