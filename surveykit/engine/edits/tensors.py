@@ -37,6 +37,8 @@ class Part(nn.Module):
     _unrounded: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+    dtype: torch.dtype
+    """Of its own tensors, and of what is computed from them; the backbone's may be narrower."""
 
     if TYPE_CHECKING:  # a module may have modules as attributes; a part has none
 
@@ -44,6 +46,7 @@ class Part(nn.Module):
 
     def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
+        object.__setattr__(self, "dtype", dtype)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, dtype, seed * 1000 + number)
@@ -105,6 +108,10 @@ class Part(nn.Module):
         value: Tensor = getattr(module, name)
         return value
 
+    def cast(self, tensor: Tensor) -> Tensor:
+        """What an edit reads, in the precision of its own tensors: a copy where the backbone's is another."""
+        return tensor.to(self.dtype)
+
     @property
     def frozen(self) -> Tensor:
         return self.seen(self.stored)
@@ -128,7 +135,7 @@ class Part(nn.Module):
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
-        return edit.value(self, tensor, place)
+        return edit.value(self, self.cast(tensor), place).to(tensor.dtype)
 
     def values(self) -> dict[str, Tensor]:
         """Every tensor by name."""
