@@ -20,6 +20,7 @@ class AddedBias(WeightEdit):
 
     kind: Literal["added_bias"]
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear", "norm", "head"}
+    casts_input: ClassVar[bool] = False
     obstacle: ClassVar[str | None] = "the layers that it is meant for have no bias to hold it"
     # Table 1 has no word for an added vector; an operation on each feature is what it calls gating for (IA)3.
     costs: ClassVar[frozenset[Overhead]] = frozenset({"gating"})

@@ -27,6 +27,7 @@ class Generalized(WeightEdit):
     """
 
     size_name: ClassVar[str | None] = "rank"
+    casts_input: ClassVar[bool] = False  # products have the weight's precision, as in PEFT
 
     kind: Literal["generalized_low_rank"]
     rank: int = Field(ge=1)
@@ -71,7 +72,7 @@ class Generalized(WeightEdit):
     def _update(self, parts: Parts, weight: Tensor) -> Tensor:
         factor = self._term(parts, parts.factor_left, parts.factor_right)
         addend = self._term(parts, parts.addend_left, parts.addend_right)
-        return weight * factor + addend
+        return weight * factor.type_as(weight) + addend.type_as(weight)
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         # A multiplies by entries, so the update is written out in every pass. Adding the addend to it first makes a
@@ -79,7 +80,7 @@ class Generalized(WeightEdit):
         result: Tensor = y + x @ self._update(parts, parts.frozen).T
         if self.biases:
             column = self._term(parts, parts.input_left, parts.input_right).expand(x.shape[-1], 1)
-            result = result + (parts.frozen @ column)[:, 0] + parts.offset
+            result = result + (parts.frozen @ column.type_as(parts.frozen))[:, 0] + parts.offset
         return result
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ class Scale(WeightEdit):
     Source: survey 7.2 and 8.5; Liu et al. 2022, section 3.3.
     """
 
+    casts_input: ClassVar[bool] = False
     costs: ClassVar[frozenset[Overhead]] = frozenset({"gating"})
 
     kind: Literal["scale"]

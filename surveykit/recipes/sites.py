@@ -23,11 +23,14 @@ class WeightEdit(Edit):
     costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
     bias_apart: ClassVar[bool] = False
     """Whether a bias that the layer has is kept out of the y of `after`, and added behind it."""
+    casts_input: ClassVar[bool] = True
+    """Whether the x of `after` has the precision of the edit's own tensors, for products with them; else the backbone's, as
+    y has. A sum may have either, and is cast to the backbone's. All this where the edit is wider than the backbone."""
 
     @property
     def changes_input(self) -> bool:
         """Whether the frozen layer is fed something else than x."""
-        return False
+        return type(self).before is not WeightEdit.before
 
     @property
     def changes_bias(self) -> bool:

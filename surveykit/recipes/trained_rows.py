@@ -53,7 +53,7 @@ class TrainedRows(WeightEdit):
         return min(self.chosen(place), place.fan_in)
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        return y.index_copy(-1, parts.index.long(), x @ parts.rows.T)
+        return y.index_copy(-1, parts.index.long(), (x @ parts.rows.T).type_as(y))
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         return weight.index_copy(0, parts.index.long(), parts.rows)

@@ -35,8 +35,10 @@ class WeightDecomposed(ThinPair):
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         # Written out only for its length, a constant to the gradient; the branch itself stays thin.
-        length = super().weight(parts, parts.frozen).detach().norm(dim=1)
-        result: Tensor = super().after(parts, x, y) * (parts.magnitude / length)
+        length = super().weight(parts, parts.frozen.type_as(x)).detach().norm(dim=1)
+        factor = parts.magnitude / length
+        # Not (y + branch) * factor, which keeps one product less for backward: this is how PEFT computes it.
+        result: Tensor = y + (y * (factor - 1) + self.branch(parts, x) * factor)
         return result
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:

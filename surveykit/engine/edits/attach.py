@@ -33,12 +33,21 @@ class Attached:
         instance: the backbone.
         stage: what is put on it.
         changes: how far the previous stage moved pretrained tensors, by identity; empty in the first stage.
+        dtype: of the parameters that it adds, and of what is computed from them; None for the backbone's. What they give
+            the backbone is cast to its own.
     """
 
-    def __init__(self, instance: Instance, stage: Stage, changes: Mapping[int, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        stage: Stage,
+        changes: Mapping[int, Tensor] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         self.instance = instance
         self.stage = stage
         self.changes = changes or {}
+        self.dtype = dtype or instance.pretrained[0].dtype
         self.placed: list[Placed] = []
         self.masked: Masked | None = None
         self._handles: list[RemovableHandle] = []
@@ -87,7 +96,7 @@ class Attached:
         return found
 
     def _place(self, edit: Edit) -> None:
-        sample = self.instance.pretrained[0]
+        device, dtype = self.instance.pretrained[0].device, self.dtype
         groups: dict[str, Part] = {}
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
@@ -101,11 +110,11 @@ class Attached:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
-            part = Part(own, sample.device, sample.dtype, len(self.container))
+            part = Part(own, device, dtype, len(self.container))
             if common:
                 group = edit.group(place)
                 if group not in groups:
-                    groups[group] = Part(common, sample.device, sample.dtype, len(self.container))
+                    groups[group] = Part(common, device, dtype, len(self.container))
                     self.container.append(groups[group])
                 elif groups[group].shapes != common:
                     one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from surveykit.engine.edits.hidden_states import read_by
+from surveykit.engine.edits.hidden_states import read_by, written_by
 from surveykit.engine.edits.inputs import prepend_prompts
 from surveykit.engine.edits.parameters import Replaced, substitute
 from surveykit.engine.edits.prefixes import prepend_keys_and_values
@@ -57,9 +57,10 @@ class Placed:
     def written(self, value: Tensor) -> Tensor:
         """A pretrained tensor with this edit written into it; the tensor itself where the edit has no merged form."""
         if isinstance(self.edit, ParameterEdit):
-            return self.edit.value(self.part, value, self.slot.place)
+            return self.part.forward(self.edit, value, self.slot.place)
         if isinstance(self.edit, WeightEdit):
-            return self.part.put(value, self.edit.weight(self.part, self.part.seen(value)))
+            merged = self.edit.weight(self.part, self.part.cast(self.part.seen(value)))
+            return self.part.put(value, merged.to(value.dtype))
         return value
 
 
@@ -73,7 +74,8 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
     for one in placed:
         edit, slot, part = one.edit, one.slot, one.part
         if isinstance(edit, WeightEdit):
-            handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
+            if edit.changes_input:
+                handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
             handles.append(slot.module.register_forward_hook(_after_linear(edit, part, slot)))
         elif isinstance(edit, OutputEdit):
             handles += _after_sublayer(edit, slot, part)
@@ -100,7 +102,7 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
 
 def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (edit.before(part, args[0]), *args[1:])
+        return (edit.before(part, part.cast(args[0])).to(args[0].dtype), *args[1:])
 
     return hook
 
@@ -118,7 +120,8 @@ def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace) -> Callable[..
         bias: Tensor | None = getattr(module, "bias", None) if edit.bias_apart else None
         if bias is not None and rows is not None:
             bias = rows.of(bias, 0)
-        y = edit.after(part, args[0], y) if bias is None else edit.after(part, args[0], y - bias) + bias
+        x = part.cast(args[0]) if edit.casts_input else args[0]
+        y = (edit.after(part, x, y) if bias is None else edit.after(part, x, y - bias) + bias).to(y.dtype)
         return y if rows is None else rows.put(output, y, -1)
 
     return hook
@@ -137,10 +140,12 @@ def _after_sublayer(edit: OutputEdit, slot: BoundPlace, part: Part) -> list[Remo
             raise RecipeError(
                 f"{edit.kind} cannot run here: the model does not run its {reads}, but another in its place"
             )
-        x = entered.pop()
+        x, y = entered.pop(), written_by(output)
+        x, read = (part.cast(x), y) if edit.reads_input else (x, part.cast(y))
+        edited = edit.after(part, x, read).to(y.dtype)
         if isinstance(output, tuple | list):  # attention also returns its weights, and T5's its position bias
-            return type(output)((edit.after(part, x, output[0]), *output[1:]))
-        return edit.after(part, x, output)
+            return type(output)((edited, *output[1:]))
+        return edited
 
     assert slot.reads is not None
     return [

@@ -16,11 +16,11 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from surveykit.engine.edits.hidden_states import read_by
+from surveykit.engine.edits.tensors import Part
 from surveykit.engine.models.attention import Implementations
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place
-from surveykit.recipes.base import Parts
 from surveykit.recipes.sites import KeyValueEdit
 
 NAME = "surveykit_prefix"
@@ -29,14 +29,14 @@ _MARK = "surveykit_prefix"
 
 
 class _Prefix:
-    def __init__(self, edit: KeyValueEdit, place: Place, parts: Parts) -> None:
+    def __init__(self, edit: KeyValueEdit, place: Place, parts: Part) -> None:
         self.edit, self.place, self.parts = edit, place, parts
         self.gate: Tensor | None = None
         self.seen = False
 
     def enter(self, module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Any]) -> None:
         self.seen = False
-        self.gate = self.edit.gate_value(self.parts, read_by(args, kwargs))
+        self.gate = self.edit.gate_value(self.parts, self.parts.cast(read_by(args, kwargs)))
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if not self.seen:
@@ -147,7 +147,7 @@ class _Restore(RemovableHandle):
 
 
 def prepend_keys_and_values(
-    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, BoundPlace, Parts]]
+    model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, BoundPlace, Part]]
 ) -> list[RemovableHandle]:
     """Let attention modules see prefixes; the handles undo it."""
     handles: list[RemovableHandle] = []

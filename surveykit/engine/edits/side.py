@@ -58,17 +58,18 @@ class _Reader:
         if not self.states:
             name = self.slot.place.sublayer.partition(".")[0]
             raise RecipeError(f"a side network reads the {name}, which did not run in this pass; pass its input_ids")
+        cast = self.part.cast
         attention = next(m for m in self.slot.blocks[0].modules() if getattr(m, "has_relative_attention_bias", False))
         norm = self.slot.module.get_submodule("final_layer_norm")
         return SideStack(
             place=self.slot.place,
             parts=self.part,
-            states=tuple(self.states),
-            hidden=tuple(self.hidden),
+            states=tuple(cast(state) for state in self.states),
+            hidden=tuple(cast(state) for state in self.hidden),
             mask=self.mask,
             buckets=_buckets(attention, self.states[0]),
-            position_bias=attention.get_submodule("relative_attention_bias").weight.detach(),  # type: ignore[operator]
-            final_norm=norm,
+            position_bias=cast(attention.get_submodule("relative_attention_bias").weight.detach()),  # type: ignore[operator]
+            final_norm=lambda state: cast(norm(state)),
         )
 
     def forget(self) -> None:
@@ -101,7 +102,8 @@ def run_beside(edit: SideEdit, placed: Sequence[tuple[BoundPlace, Part]]) -> lis
 
 def _replace(edit: SideEdit, readers: Sequence[_Reader]) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        replaced = edit.output([reader.stack() for reader in readers])
+        read = readers[-1].states[-1].dtype
+        replaced = edit.output([reader.stack() for reader in readers]).to(read)
         for reader in readers:  # what the backward pass needs, the graph holds
             reader.forget()
         if isinstance(output, tuple):

@@ -40,6 +40,8 @@ class Part(nn.Module):
     _unrounded: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+    dtype: torch.dtype
+    """Of its own tensors, and of what is computed from them; the backbone's may be narrower."""
 
     if TYPE_CHECKING:  # a module may have modules as attributes; a part has none
 
@@ -47,6 +49,7 @@ class Part(nn.Module):
 
     def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
         super().__init__()
+        object.__setattr__(self, "dtype", dtype)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, dtype, seed * 1000 + number)
@@ -109,6 +112,10 @@ class Part(nn.Module):
         restored: Tensor = module.__dict__[RESTORED](value) if RESTORED in module.__dict__ else value
         return restored
 
+    def cast(self, tensor: Tensor) -> Tensor:
+        """What an edit reads, in the precision of its own tensors: a copy where the backbone's is another."""
+        return tensor.to(self.dtype)
+
     @property
     def frozen(self) -> Tensor:
         return self.seen(self.stored)
@@ -132,7 +139,7 @@ class Part(nn.Module):
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
-        return edit.value(self, tensor, place)
+        return edit.value(self, self.cast(tensor), place).to(tensor.dtype)
 
     def values(self) -> dict[str, Tensor]:
         """Every tensor by name."""

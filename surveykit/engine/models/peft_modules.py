@@ -139,8 +139,14 @@ class Wrapped:
         return sum(p.numel() for p in self.peft.parameters() if id(p) not in pretrained)
 
 
-def wrapped(blueprint: Blueprint, file: PeftFile) -> Wrapped:
+def wrapped(
+    blueprint: Blueprint, file: PeftFile, dtype: torch.dtype = torch.float32, *, float32: bool = False
+) -> Wrapped:
     """Put PEFT's modules on a model that is built for them, without weights.
+
+    Args:
+        dtype: of the model's weights.
+        float32: whether PEFT holds what it adds in float32 on narrower weights, where it does so unless told otherwise.
 
     Raises:
         MissingExtra: PEFT is not installed.
@@ -148,7 +154,7 @@ def wrapped(blueprint: Blueprint, file: PeftFile) -> Wrapped:
     """
     peft = _peft()
     try:
-        return _wrapped(peft, blueprint, file, on_meta=True)
+        return _wrapped(peft, blueprint, file, dtype, float32=float32, on_meta=True)
     except (NotImplementedError, RuntimeError) as error:
         if "meta" not in str(error).lower():
             raise _refusal(blueprint, file, error) from error
@@ -157,7 +163,7 @@ def wrapped(blueprint: Blueprint, file: PeftFile) -> Wrapped:
     except Exception as error:  # whatever PEFT makes of an unfit configuration
         raise _refusal(blueprint, file, error) from error
     try:  # what it adds has values now; the model still has none
-        return _wrapped(peft, blueprint, file, on_meta=False)
+        return _wrapped(peft, blueprint, file, dtype, float32=float32, on_meta=False)
     except SurveyError:
         raise
     except Exception as error:
@@ -165,15 +171,18 @@ def wrapped(blueprint: Blueprint, file: PeftFile) -> Wrapped:
         raise RecipeError(f"{looked}, and there are none here, so that it cannot be counted") from error
 
 
-def _wrapped(peft: Any, blueprint: Blueprint, file: PeftFile, *, on_meta: bool) -> Wrapped:
+def _wrapped(
+    peft: Any, blueprint: Blueprint, file: PeftFile, dtype: torch.dtype, *, float32: bool, on_meta: bool
+) -> Wrapped:
     instance = blueprint.build()
-    instance.model.requires_grad_(True)
+    instance.model.to(dtype).requires_grad_(True)
     with quiet(), contextlib.ExitStack() as stack:
         stack.enter_context(built_within(BUILT_WITHIN, blueprint.name))
         config = _config(file, instance.model)
         if on_meta:
             stack.enter_context(torch.device("meta"))
-        return Wrapped(instance, peft.get_peft_model(instance.model, config, autocast_adapter_dtype=False))
+        found = peft.get_peft_model(instance.model, config, autocast_adapter_dtype=float32)
+        return Wrapped(instance, found if float32 else found.to(dtype))
 
 
 @contextlib.contextmanager

@@ -112,7 +112,8 @@ class Costs:
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Units]:
             prepare(instance, training)
             inputs = inputs_of(instance, batch, length, target_length)
-            with Attached(instance, stage) as attached, torch.random.fork_rng(devices=()):
+            adapters = getattr(torch, training.adapters)
+            with Attached(instance, stage, dtype=adapters) as attached, torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
                 with watch_backprop(instance) as backprop:

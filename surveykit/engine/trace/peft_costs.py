@@ -1,7 +1,6 @@
 """What a configuration of PEFT costs through PEFT's own modules, on meta and at the model's whole depth.
 
-All numbers are of one width, as in every trace here; PEFT itself holds adapters of a model in bfloat16 in float32 unless it
-is told otherwise (`autocast_adapter_dtype=False`).
+PEFT itself holds adapters of a model in bfloat16 in float32 unless it is told otherwise (`autocast_adapter_dtype=False`).
 """
 
 from __future__ import annotations
@@ -47,20 +46,21 @@ class PeftCosts:
     def __init__(self, blueprint: Blueprint, file: PeftFile) -> None:
         self._file = file
         self._blueprint = blueprint
-        self._found = self._wrapped()
+        self._found = {(SURVEYS.dtype, SURVEYS.adapters): self._wrapped()}
 
     def training(
         self, batch: int, length: int, target_length: int = TARGET_LENGTH, training: Training = SURVEYS
     ) -> TrainingCost:
         """A training step with the optimizer's state live; as `Costs.training`."""
-        instance = self._found.instance
-        prepare(instance, training)
+        precision = training.dtype, training.adapters
+        found = self._found[precision] = self._found.get(precision) or self._wrapped(training)
+        instance = found.instance
         inputs = inputs_of(instance, batch, length, target_length)
 
         def step() -> TrainingCost:
             with torch.random.fork_rng(devices=()):
                 torch.manual_seed(ROUTING_SEED)
-                self._found.peft.train()
+                found.peft.train()
                 with watch_backprop(instance) as backprop:
                     trace = trace_step(instance, inputs, training=training)
             return training_cost(trace, backprop, units_of(instance), training)
@@ -92,10 +92,11 @@ class PeftCosts:
             return InferenceCost(*bare, beside, beside)
         return InferenceCost(*bare, beside, traced())
 
-    def _wrapped(self) -> Wrapped:
-        found = wrapped(self._blueprint, self._file)
+    def _wrapped(self, training: Training = SURVEYS) -> Wrapped:
+        dtype, adapters = getattr(torch, training.dtype), getattr(torch, training.adapters)
+        found = wrapped(self._blueprint, self._file, dtype, float32=adapters != dtype)
         with quiet():
-            prepare(found.instance, SURVEYS)
+            found.instance.model.set_attn_implementation("eager")
         if found.config.is_prompt_learning:
             _go_through(found)
         return found
