@@ -25,7 +25,7 @@ from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
 from surveykit.engine.trace.shards import Units, on_each_device, units_of
-from surveykit.engine.trace.step import StepTrace, trace_step
+from surveykit.engine.trace.step import Device, StepTrace, trace_step
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
@@ -88,12 +88,16 @@ class InferenceCost:
 class Costs:
     """Traces recipes on one backbone. Cut and whole instances are built once.
 
+    Args:
+        as_on: whose kernels are followed.
+
     Raises (from every method):
         SurveyError: a recipe does not fit the backbone or cannot run on it, or the backbone cannot be built.
     """
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: Blueprint, as_on: Device = "cuda") -> None:
         self.blueprint = blueprint
+        self._as_on = as_on
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
 
@@ -123,6 +127,7 @@ class Costs:
                         passes=stage.passes,
                         consistency=stage.consistency,
                         training=training,
+                        as_on=self._as_on,
                     )
                 return _with_what_is_not_traced(trace, attached), backprop, units_of(instance)
 

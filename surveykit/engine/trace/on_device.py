@@ -12,13 +12,67 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from surveykit.catalog.training import Training
+from surveykit.catalog.training import SURVEYS, Training
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.configs import in_a_line
+from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.costs import TARGET_LENGTH, prepare
+from surveykit.engine.trace.inputs import inputs_of
 from surveykit.engine.trace.meta_values import VALUES
+from surveykit.engine.trace.step import summed_loss
 from surveykit.errors import RecipeError, SurveyError
+from surveykit.recipes import Stage
 
 STEPS = 3
 """Steps on an accelerator: the first makes the optimizer's state, and some libraries pick their kernels in it."""
 _SECOND = "second step"
+
+
+class OnDevice:
+    """Runs training steps of one model on one device. The model is built once.
+
+    Args:
+        training: how the steps run.
+
+    Raises:
+        RecipeError: no library here runs the setting, or the memory is not enough for the model.
+        SurveyError: the model cannot be built.
+    """
+
+    def __init__(self, blueprint: Blueprint, device: torch.device, training: Training = SURVEYS) -> None:
+        refuse_what_cannot_run(training, device)
+        self._device, self._training = device, training
+        with numbers_of(getattr(torch, training.dtype)), enough_memory(device):
+            self._instance = blueprint.build(device=str(device))
+        prepare(self._instance, training)
+
+    def peak(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> Peak:
+        """The most that the allocator holds during a training step of a stage, as `Costs.training` predicts it.
+
+        Raises:
+            RecipeError: the stage does not fit the model or cannot run on it, or the memory is not enough.
+        """
+        instance, training = self._instance, self._training
+        inputs = given_on(self._device, inputs_of(instance, batch, length, target_length))
+        with enough_memory(self._device), Attached(instance, stage) as attached, checkpointing(instance, training):
+            instance.model.train()
+            trained = [p for p in instance.model.parameters() if p.requires_grad]
+            optimizer = optimizer_on_device(training, attached, trained)
+
+            def step() -> None:
+                loss = summed_loss(instance, inputs, stage.passes, lambda number: None, stage.consistency)
+                loss.backward()  # type: ignore[no-untyped-call]
+                del loss
+                optimizer.step()
+                for parameter in trained if training.accumulation == 1 else ():
+                    parameter.grad = None
+
+            there = [*instance.model.parameters(), *instance.model.buffers(), *inputs.values()]
+            try:
+                return peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
+            finally:
+                for parameter in trained:
+                    parameter.grad = None
 
 
 class Peak(NamedTuple):
@@ -80,6 +134,25 @@ _BITSANDBYTES = {
 """Optimizers of the package bitsandbytes, by our names."""
 
 
+@contextmanager
+def checkpointing(instance: Instance, training: Training) -> Iterator[None]:
+    """Let the model checkpoint its blocks where the setting says so, as `checkpointed` does in a trace."""
+    if training.checkpointing == "none":
+        yield
+        return
+    model = instance.model
+    model.activation_checkpointing_enable({"use_reentrant": False}, training.checkpoint_every)
+    try:
+        yield
+    finally:
+        model.activation_checkpointing_disable()
+        model.disable_input_require_grads()
+
+
+def optimizer_on_device(training: Training, attached: Attached, trained: Sequence[nn.Parameter]) -> Stepper:
+    ...
+
+
 def given_on(device: torch.device, inputs: dict[str, Any]) -> dict[str, Any]:
     """What a model reads on meta, with its values on a device; zeros where it has none."""
     return {name: _made(value, device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
@@ -107,15 +180,22 @@ def peak_of(device: torch.device, step: Callable[[], None], live: Sequence[Tenso
     Args:
         step: a whole training step; the optimizer makes its state in the first.
         live: on the CPU, all tensors that were there before: model, buffers and inputs.
+    """
+    return _peak_on_cpu(step, live) if device.type == "cpu" else _peak_on_accelerator(device, step)
+
+
+@contextmanager
+def enough_memory(device: torch.device) -> Iterator[None]:
+    """Say plainly that the memory of a device was not enough for what is within.
 
     Raises:
-        RecipeError: the memory is not enough.
+        RecipeError: it was not.
     """
     try:
-        return _peak_on_cpu(step, live) if device.type == "cpu" else _peak_on_accelerator(device, step)
-    except RuntimeError as error:
+        yield
+    except RuntimeError as error:  # which RecipeError is not
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise RecipeError(f"out of memory on {described(device)}: {str(error).partition('. ')[0]}") from error
+            raise RecipeError(f"out of memory on {described(device)}: {in_a_line(error)}") from error
         raise
 
 

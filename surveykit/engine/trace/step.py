@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ from surveykit.engine.train.objectives import divergence
 
 Phase = Literal["forward", "backward", "optimizer"]
 PHASES: tuple[Phase, ...] = ("forward", "backward", "optimizer")
+Device = Literal["cuda", "cpu"]
+"""Whose kernels a trace follows."""
 OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 
 
@@ -89,6 +91,7 @@ def trace_step(
     passes: int = 1,
     consistency: bool = False,
     training: Training = SURVEYS,
+    as_on: Device = "cuda",
 ) -> StepTrace:
     """Trace a training step of a model, on meta or CPU.
 
@@ -103,6 +106,7 @@ def trace_step(
         consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
             A model that makes no loss of labels has no scores here, and goes without.
         training: whether blocks are checkpointed, and whether gradients are there already.
+        as_on: whose kernels are followed, where the two differ.
     """
     model, memory = instance.model, Memory(instance.blueprint.vocabulary)
     resident = memory.hold([*model.parameters(), *model.buffers()])
@@ -112,12 +116,12 @@ def trace_step(
         with (
             _gradients_marked(memory, trained, there=training.accumulation > 1),
             memory,
-            dropout_as_on_cuda(),
+            dropout_as_on_cuda() if as_on == "cuda" else nullcontext(),
             checkpointed(instance, memory, training),
             layer_spans(instance, memory) as tell_pass,
         ):
             with memory.phase("forward"), memory.watch_saved():
-                loss = _loss(instance, inputs, passes, tell_pass, consistency)
+                loss = summed_loss(instance, inputs, passes, tell_pass, consistency)
             saved_tensors, saved = memory.saved
             memory.keep()
             backward = bool(trained) and loss.requires_grad
@@ -166,13 +170,14 @@ def _gradients_marked(memory: Memory, trained: Sequence[nn.Parameter], *, there:
             handle.remove()
 
 
-def _loss(
+def summed_loss(
     instance: Instance,
     inputs: Mapping[str, Any],
     passes: int,
     tell_pass: Callable[[int], None],
     consistency: bool,
 ) -> Tensor:
+    """The loss of all passes of a step; `tell_pass` is told each pass before it begins."""
     losses, scores = [], []
     for number in range(passes):
         tell_pass(number)
