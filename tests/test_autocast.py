@@ -22,9 +22,29 @@ from surveykit.engine.trace.meta_values import VALUES
 CPU = Lists(
     "AutocastCPU",
     narrow=frozenset(
-        "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d _convolution bmm mm linalg_vecdot"
-        " baddbmm addmm _addmm_activation addbmm linear matmul mkldnn_rnn_layer prelu scaled_dot_product_attention"
-        " _native_multi_head_attention".split()
+        [
+            "conv1d",
+            "conv2d",
+            "conv3d",
+            "conv_tbc",
+            "conv_transpose1d",
+            "conv_transpose2d",
+            "conv_transpose3d",
+            "_convolution",
+            "bmm",
+            "mm",
+            "linalg_vecdot",
+            "baddbmm",
+            "addmm",
+            "_addmm_activation",
+            "addbmm",
+            "linear",
+            "matmul",
+            "mkldnn_rnn_layer",
+            "prelu",
+            "scaled_dot_product_attention",
+            "_native_multi_head_attention",
+        ]
     ),
     promoted=frozenset({"stack", "cat", "index_copy"}),
     told=frozenset(),

@@ -17,7 +17,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance
 from surveykit.engine.models.tiny import tiny_model as backbone
 from surveykit.engine.trace.memory import NOTHING, highest
-from surveykit.engine.trace.step import adamw, dropout_as_on_cuda, trace_step
+from surveykit.engine.trace.step import dropout_as_on_cuda, trace_step
 from surveykit.errors import RecipeError
 from surveykit.recipes import Stage
 
@@ -67,7 +67,7 @@ def allocated_peak(instance: Instance, given: dict[str, Tensor]) -> int:
     """Peak of a true second step by the profiler's record of CPU allocations, with what was live before."""
     model = instance.model
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = adamw(trained)
+    optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0, foreach=False)
 
     def step() -> None:
         model(**given, use_cache=False).loss.backward()

@@ -29,7 +29,15 @@ def check_relations(catalog: Catalog, loading: Loading) -> None:
                 loading.known(path, ("configurations", i, "also_on", j), "no model", model, catalog.models)
         _check_formulas(method, catalog, loading)
     path, setting = layers.first(catalog.root, "quantities.yaml"), catalog.quantities.judging.setting
-    loading.known(path, ("judging", "setting"), "no setting", setting, catalog.settings)
+    if loading.known(path, ("judging", "setting"), "no setting", setting, catalog.settings):
+        stated = catalog.settings[setting]
+        if stated.batch is None or not stated.lengths:
+            leaves = "the batch" if stated.batch is None else "the length"
+            loading.problem(
+                path,
+                f"setting '{setting}' leaves {leaves} to people: nothing can be judged in it",
+                ("judging", "setting"),
+            )
     _check_papers(catalog, loading)
 
 

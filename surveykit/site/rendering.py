@@ -34,6 +34,7 @@ from surveykit.site.pages.home import home_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
+from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
 from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
@@ -126,6 +127,7 @@ def _prose(
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
+    yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
     yield _page(MODEL_TYPES, "model_types", model_types_context(around.breadth), "Model types")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}

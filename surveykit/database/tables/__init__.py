@@ -4,11 +4,12 @@ Everything that joins them is a view or a macro in surveykit/database/views.
 """
 
 from surveykit.database.rows import Row
-from surveykit.database.tables import claims, measured, methods, statements, verdicts
+from surveykit.database.tables import claims, measured, methods, settings, statements, verdicts
 
 TABLES: tuple[type[Row], ...] = (
     methods.Paper, methods.Method, methods.Alias, methods.Relation, methods.Implementation, methods.Attribute,
     methods.Overhead, methods.Backbone, methods.Configuration, methods.Oracle,
+    settings.Setting, settings.SettingSource,
     measured.Quantity, measured.Sense, measured.Judging, measured.Run, measured.Measurement, measured.FormulaValue, measured.Cost,
     measured.MemoryUse, measured.Trial,
     claims.Source, claims.SourceTable, claims.DescribedIn, claims.PrintedName, claims.PrintedModel, claims.Claim,

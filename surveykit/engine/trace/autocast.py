@@ -41,15 +41,71 @@ class Lists:
 CUDA = Lists(
     "AutocastCUDA",
     narrow=frozenset(
-        "_convolution conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution prelu addmm"
-        " addmv addr matmul einsum mm mv linalg_vecdot linear addbmm baddbmm bmm chain_matmul linalg_multi_dot"
-        " cudnn_convolution cudnn_convolution_transpose _thnn_fused_lstm_cell _thnn_fused_gru_cell lstm_cell gru_cell"
-        " rnn_tanh_cell rnn_relu_cell _scaled_dot_product_flash_attention scaled_dot_product_attention".split()
+        [
+            "_convolution",
+            "conv1d",
+            "conv2d",
+            "conv3d",
+            "conv_tbc",
+            "conv_transpose1d",
+            "conv_transpose2d",
+            "conv_transpose3d",
+            "convolution",
+            "prelu",
+            "addmm",
+            "addmv",
+            "addr",
+            "matmul",
+            "einsum",
+            "mm",
+            "mv",
+            "linalg_vecdot",
+            "linear",
+            "addbmm",
+            "baddbmm",
+            "bmm",
+            "chain_matmul",
+            "linalg_multi_dot",
+            "cudnn_convolution",
+            "cudnn_convolution_transpose",
+            "_thnn_fused_lstm_cell",
+            "_thnn_fused_gru_cell",
+            "lstm_cell",
+            "gru_cell",
+            "rnn_tanh_cell",
+            "rnn_relu_cell",
+            "_scaled_dot_product_flash_attention",
+            "scaled_dot_product_attention",
+        ]
     ),
     promoted=frozenset(
-        "addcdiv addcmul atan2 bilinear cross dot vdot grid_sampler index_put tensordot scatter_add".split()
+        [
+            "addcdiv",
+            "addcmul",
+            "atan2",
+            "bilinear",
+            "cross",
+            "dot",
+            "vdot",
+            "grid_sampler",
+            "index_put",
+            "tensordot",
+            "scatter_add",
+        ]
     ),
-    told=frozenset("prod softmax log_softmax cumprod cumsum linalg_vector_norm linalg_matrix_norm sum norm".split()),
+    told=frozenset(
+        [
+            "prod",
+            "softmax",
+            "log_softmax",
+            "cumprod",
+            "cumsum",
+            "linalg_vector_norm",
+            "linalg_matrix_norm",
+            "sum",
+            "norm",
+        ]
+    ),
 )
 """Those of torch/include/ATen/autocast_mode.h."""
 _WITH_DTYPE = {"norm.Scalar": "norm.ScalarOpt_dtype", "norm.ScalarOpt_dim": "norm.ScalarOpt_dim_dtype"}
@@ -89,7 +145,7 @@ def autocast_by(lists: Lists) -> Iterator[None]:
 
 @cache
 def _registered(lists: Lists) -> tuple[Library, ...]:
-    others, own = Library("_", "IMPL"), Library("aten", "IMPL")  # noqa: TOR901
+    others, own = Library("_", "IMPL"), Library("aten", "IMPL")
     others.fallback(fallthrough_kernel, lists.key)
     for name in torch._C._dispatch_get_registrations_for_dispatch_key(lists.like):
         own.impl(name, _kernel(name.removeprefix("aten::"), lists), lists.key)

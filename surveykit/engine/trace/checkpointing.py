@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from surveykit.catalog.training import Training
 from surveykit.engine.edits.hidden_states import read_by
 from surveykit.engine.models.model import Instance
+from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.memory import Memory
 from surveykit.errors import RecipeError
 
@@ -28,9 +29,11 @@ def checkpointed(instance: Instance, memory: Memory, training: Training) -> Iter
         yield
         return
     model = instance.model
-    plainly = {"use_reentrant": False, "preserve_rng_state": False}  # no figure depends on chance
+    how: dict[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}  # no figure depends on chance
+    if training.autocast:
+        how["context_fn"] = lambda: (nullcontext(), autocast_as_on_cuda())
     try:
-        model.activation_checkpointing_enable(plainly, training.checkpoint_every)
+        model.activation_checkpointing_enable(how, training.checkpoint_every)
     except ValueError as error:
         what = f"transformers has no checkpointing for {type(model).__name__}: take --checkpointing none"
         raise RecipeError(f"{instance.name}: {what}") from error

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeVar, cast
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
-from surveykit.engine.models.fused import linear_widths
-from surveykit.engine.models.held_bits import held_bits
 from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
+from surveykit.engine.trace.few_bits import few_bits
 from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
+from surveykit.engine.trace.optimizer_steps import stepper
 from surveykit.engine.trace.shards import Units, on_each_device, units_of
-from surveykit.engine.trace.step import StepTrace, trace_step
-from surveykit.engine.train.optimizers import optimizer_for
+from surveykit.engine.trace.step import Device, StepTrace, trace_step
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 
@@ -88,12 +87,16 @@ class InferenceCost:
 class Costs:
     """Traces recipes on one backbone. Cut and whole instances are built once.
 
+    Args:
+        as_on: whose kernels are followed.
+
     Raises (from every method):
         SurveyError: a recipe does not fit the backbone or cannot run on it, or the backbone cannot be built.
     """
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: Blueprint, as_on: Device = "cuda") -> None:
         self.blueprint = blueprint
+        self._as_on = as_on
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
 
@@ -113,19 +116,25 @@ class Costs:
             prepare(instance, training)
             inputs = inputs_of(instance, batch, length, target_length)
             adapters = getattr(torch, training.adapters)
-            with Attached(instance, stage, dtype=adapters) as attached, torch.random.fork_rng(devices=()):
+            with (
+                attention_as_on_cuda(instance, training),
+                Attached(instance, stage, dtype=adapters) as attached,
+                few_bits(instance, training, stage) as saving,
+                torch.random.fork_rng(devices=()),
+            ):
                 torch.manual_seed(ROUTING_SEED)
                 instance.model.train()
                 with watch_backprop(instance) as backprop:
                     trace = trace_step(
                         instance,
                         inputs,
-                        lambda held: optimizer_for(attached, held, 0.0),
+                        partial(stepper, training, attached),
                         passes=stage.passes,
                         consistency=stage.consistency,
                         training=training,
+                        as_on=self._as_on,
                     )
-                return _with_what_is_not_traced(trace, attached), backprop, units_of(instance)
+                return _with_what_is_not_traced(trace, attached, saving), backprop, units_of(instance)
 
         every_layer_alike = stage.depth_uniform and training.checkpoint_every == 1
         if shallow := self._shallow(at) if every_layer_alike else None:
@@ -228,37 +237,19 @@ def _figures(backprop: Backprop) -> dict[str, int]:
     return {name: getattr(backprop, name) for name in names}
 
 
-def _with_what_is_not_traced(trace: StepTrace, attached: Attached) -> StepTrace:
-    """Masks, importance scores, and what few-bit weights save (less one layer's weight, which is restored to full width
-    while it is used)."""
+def _with_what_is_not_traced(trace: StepTrace, attached: Attached, saving: int) -> StepTrace:
+    """Masks, importance scores, and what weights of few bits take less."""
     masks = attached.masked.entries if attached.masked is not None else 0
     tracked = 0
     for placed in attached.placed:
         if placed.edit.tracked:
             trained = (p for p in placed.part.parameters() if p.requires_grad)
             tracked += placed.edit.tracked * sum(p.nbytes for p in trained)
-    coded = _coded(attached)
-    widest = max((weight.nbytes for weight in coded), default=0)
-    saving = sum(weight.nbytes - size for weight, size in coded.items())
-    return trace.with_more(weights=-saving, state=tracked, working=masks + widest)
-
-
-def _coded(attached: Attached) -> dict[Tensor, int]:
-    """Weights of few bits with their bytes: as the stage says, or else as the model's configuration does."""
-    model, found = attached.instance.model, dict[Tensor, int]()
-    if held := held_bits(model.config):
-        found = {
-            module.weight: held.bytes(*linear_widths(module))
-            for module in held.layers(model, attached.instance.pretrained)
-        }
-    if base := attached.stage.base:
-        weights = (cast(Tensor, slot.module.weight) for slot in attached.quantized())
-        found |= {weight: base.bytes(weight.numel()) for weight in weights}
-    return {weight: size for weight, size in found.items() if not weight.requires_grad}
+    return trace.with_more(weights=-saving, state=tracked, working=masks)
 
 
 def prepare(instance: Instance, training: Training) -> None:
-    """Give a model the precision and the attention of a setting."""
+    """Give a model the precision of a setting, and eager attention."""
     instance.model.to(getattr(torch, training.dtype))
     instance.model.set_attn_implementation("eager")
 

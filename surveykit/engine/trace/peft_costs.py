@@ -18,6 +18,7 @@ from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.models.configs import in_a_line
 from surveykit.engine.models.model import Blueprint
 from surveykit.engine.models.peft_modules import Wrapped, peft_version, quiet, wrapped
+from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import watch_backprop
 from surveykit.engine.trace.costs import (
     ROUTING_SEED,
@@ -27,6 +28,7 @@ from surveykit.engine.trace.costs import (
     prepare,
     training_cost,
 )
+from surveykit.engine.trace.few_bits import few_bits
 from surveykit.engine.trace.inference import Inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
 from surveykit.engine.trace.shards import units_of
@@ -58,11 +60,15 @@ class PeftCosts:
         inputs = inputs_of(instance, batch, length, target_length)
 
         def step() -> TrainingCost:
-            with torch.random.fork_rng(devices=()):
+            with (
+                attention_as_on_cuda(instance, training),
+                few_bits(instance, training) as saving,
+                torch.random.fork_rng(devices=()),
+            ):
                 torch.manual_seed(ROUTING_SEED)
                 found.peft.train()
                 with watch_backprop(instance) as backprop:
-                    trace = trace_step(instance, inputs, training=training)
+                    trace = trace_step(instance, inputs, training=training).with_more(weights=-saving)
             return training_cost(trace, backprop, units_of(instance), training)
 
         return self._run(step)

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW, Optimizer
 
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.objective import loss_of
+from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.checkpointing import checkpointed
 from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.layer_marks import layer_spans
 from surveykit.engine.trace.losses import UnmadeLogits, loss_as
 from surveykit.engine.trace.memory import Memory, Moment, Moments, highest
+from surveykit.engine.trace.optimizer_steps import Stepper, stepper
 from surveykit.engine.train.objectives import divergence
 
 Phase = Literal["forward", "backward", "optimizer"]
 PHASES: tuple[Phase, ...] = ("forward", "backward", "optimizer")
-OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
+Device = Literal["cuda", "cpu"]
+"""Whose kernels a trace follows."""
+OptimizerFactory = Callable[[Sequence[nn.Parameter]], Stepper]
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,6 @@ class StepTrace:
         return replace(self, resident=resident, optimizer_state=held, moments=moments)
 
 
-def adamw(parameters: Sequence[nn.Parameter]) -> Optimizer:
-    """AdamW, parameter by parameter. The learning rate is 0: a trace leaves real weights as they were."""
-    return AdamW(parameters, lr=0.0, weight_decay=0.0, foreach=False)
-
-
 @contextmanager
 def dropout_as_on_cuda() -> Iterator[None]:
     """Let dropout keep a mask of one byte per element, as it does on CUDA; elsewhere it keeps scaled noise."""
@@ -87,11 +86,12 @@ def dropout_as_on_cuda() -> Iterator[None]:
 def trace_step(
     instance: Instance,
     inputs: Mapping[str, Any],
-    optimizer_factory: OptimizerFactory = adamw,
+    optimizer_factory: OptimizerFactory | None = None,
     *,
     passes: int = 1,
     consistency: bool = False,
     training: Training = SURVEYS,
+    as_on: Device = "cuda",
 ) -> StepTrace:
     """Trace a training step of a model, on meta or CPU.
 
@@ -101,14 +101,17 @@ def trace_step(
     Args:
         instance: its model in the mode (train) and with the attention and the precision that are meant (`running`).
         inputs: what the model reads, and labels where it makes a loss of them.
-        optimizer_factory: gets the parameters that are trained; if there are none, only forward runs.
+        optimizer_factory: gets the parameters that are trained; if there are none, only forward runs. Without it, the
+            optimizer is the setting's.
         passes: forward passes before the one backward; their losses are summed.
         consistency: of two passes, only the first is held to the labels, and how far their scores are apart is added.
             A model that makes no loss of labels has no scores here, and goes without.
         training: whether blocks are checkpointed, how kernels and loss run, whether the output is kept, and whether
             gradients are there already.
+        as_on: whose kernels are followed, where the two differ.
     """
     model, memory = instance.model, Memory(instance.blueprint.vocabulary)
+    make = optimizer_factory or partial(stepper, training, None)
     resident = memory.hold([*model.parameters(), *model.buffers()])
     memory.hold(tensor for tensor in inputs.values() if isinstance(tensor, Tensor))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -116,14 +119,15 @@ def trace_step(
         with (
             _gradients_marked(memory, trained, there=training.accumulation > 1),
             memory,
-            dropout_as_on_cuda(),
+            dropout_as_on_cuda() if as_on == "cuda" else nullcontext(),
             checkpointed(instance, memory, training),
             fused_kernels(instance, training),
             loss_as(instance, training),
             layer_spans(instance, memory) as tell_pass,
         ):
-            with memory.phase("forward"), memory.watch_saved():
-                loss, held = _loss(instance, inputs, passes, tell_pass, consistency, training)
+            autocast = autocast_as_on_cuda() if training.autocast else nullcontext()
+            with memory.phase("forward"), memory.watch_saved(), autocast:
+                loss, held = summed_loss(instance, inputs, passes, tell_pass, consistency, training)
             saved_tensors, saved = memory.saved
             memory.keep()
             backward = bool(trained) and loss.requires_grad
@@ -132,7 +136,7 @@ def trace_step(
                     loss.backward()  # type: ignore[no-untyped-call]
             del loss, held
             gradients = _gradients(trained)
-            state = _optimize(memory, optimizer_factory(trained)) if backward else 0
+            state = _optimize(memory, make(trained)) if backward else 0
     finally:
         for parameter in trained:
             parameter.grad = None
@@ -172,7 +176,7 @@ def _gradients_marked(memory: Memory, trained: Sequence[nn.Parameter], *, there:
             handle.remove()
 
 
-def _loss(
+def summed_loss(
     instance: Instance,
     inputs: Mapping[str, Any],
     passes: int,
@@ -209,7 +213,7 @@ def kept_output(instance: Instance, inputs: Mapping[str, Any], training: Trainin
     return loss_of(output), [value for value in kept if not isinstance(value, UnmadeLogits)]
 
 
-def _optimize(memory: Memory, optimizer: Optimizer) -> int:
+def _optimize(memory: Memory, optimizer: Stepper) -> int:
     """Step twice; the first makes the state, which is returned, and only the second counts towards the peak."""
     before = memory.current
     optimizer.step()

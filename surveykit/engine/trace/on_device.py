@@ -1,0 +1,234 @@
+"""A training step for real, on the CPU or an accelerator: random weights, and what torch's allocator held at most."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from surveykit.catalog.training import SURVEYS, Training
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.configs import in_a_line
+from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.costs import TARGET_LENGTH, prepare
+from surveykit.engine.trace.inputs import inputs_of
+from surveykit.engine.trace.meta_values import VALUES
+from surveykit.engine.trace.step import summed_loss
+from surveykit.errors import RecipeError, SurveyError
+from surveykit.recipes import Stage
+
+STEPS = 3
+"""Steps on an accelerator: the first makes the optimizer's state, and some libraries pick their kernels in it."""
+_SECOND = "second step"
+
+
+class OnDevice:
+    """Runs training steps of one model on one device. The model is built once.
+
+    Args:
+        training: how the steps run.
+
+    Raises:
+        RecipeError: no library here runs the setting, or the memory is not enough for the model.
+        SurveyError: the model cannot be built.
+    """
+
+    def __init__(self, blueprint: Blueprint, device: torch.device, training: Training = SURVEYS) -> None:
+        refuse_what_cannot_run(training, device)
+        self._device, self._training = device, training
+        with numbers_of(getattr(torch, training.dtype)), enough_memory(device):
+            self._instance = blueprint.build(device=str(device))
+        prepare(self._instance, training)
+
+    def peak(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> Peak:
+        """The most that the allocator holds during a training step of a stage, as `Costs.training` predicts it.
+
+        Raises:
+            RecipeError: the stage does not fit the model or cannot run on it, or the memory is not enough.
+        """
+        instance, training = self._instance, self._training
+        inputs = given_on(self._device, inputs_of(instance, batch, length, target_length))
+        with enough_memory(self._device), Attached(instance, stage) as attached, checkpointing(instance, training):
+            instance.model.train()
+            trained = [p for p in instance.model.parameters() if p.requires_grad]
+            optimizer = optimizer_on_device(training, attached, trained)
+
+            def step() -> None:
+                loss, held = summed_loss(
+                    instance, inputs, stage.passes, lambda number: None, stage.consistency, training
+                )
+                loss.backward()  # type: ignore[no-untyped-call]
+                del loss, held
+                optimizer.step()
+                for parameter in trained if training.accumulation == 1 else ():
+                    parameter.grad = None
+
+            there = [*instance.model.parameters(), *instance.model.buffers(), *inputs.values()]
+            try:
+                return peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
+            finally:
+                for parameter in trained:
+                    parameter.grad = None
+
+
+class Peak(NamedTuple):
+    """The most that an allocator held during a step after the first, in bytes."""
+
+    allocated: int
+    reserved: int | None
+    """From the system, over all steps; None on the CPU, whose allocator holds nothing back."""
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a name: `cpu`, or an accelerator that torch sees.
+
+    Raises:
+        SurveyError: torch sees no such device.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    seen = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if seen is None or seen.type != name.partition(":")[0]:
+        there = "no accelerator" if seen is None else f"no {name}, but {seen.type}"
+        raise SurveyError(f"torch {torch.__version__} sees {there} here: say --device {seen.type if seen else 'cpu'}")
+    return torch.device(name)
+
+
+def described(device: torch.device) -> str:
+    """A device as people call it."""
+    return "cpu" if device.type == "cpu" else torch.get_device_module(device).get_device_name(device)
+
+
+def refuse_what_cannot_run(training: Training, device: torch.device) -> None:
+    """Refuse settings that no library here runs, or that take more than one device.
+
+    Raises:
+        RecipeError: with what to install, or what to say instead.
+    """
+    for needed, package, field in (
+        (training.attention == "flash" and device.type != "cpu", "flash_attn", "--attention flash"),
+        (training.optimizer in _BITSANDBYTES, "bitsandbytes", f"--optimizer {training.optimizer}"),
+        (training.base_bits < 16, "bitsandbytes", f"--base-bits {training.base_bits}"),
+        (training.kernels == "fused", "liger_kernel", "--kernels fused"),
+    ):
+        if needed and find_spec(package) is None:
+            raise RecipeError(f"{field} needs the package {package}: pip install {package.replace('_', '-')}")
+    for wanted, field, instead in (
+        (training.attention == "flash" and device.type == "cpu", "--attention flash", "--attention sdpa"),
+        (training.devices > 1, f"--devices {training.devices}", "--devices 1"),
+        (training.offload_states, "--offload-states", "--no-offload-states"),
+        (training.checkpointing == "offloaded", "--checkpointing offloaded", "--checkpointing full"),
+        (training.base_bits < 16, f"--base-bits {training.base_bits}", "--base-bits 16"),
+    ):
+        if wanted:
+            raise RecipeError(f"{field} is predicted, and not run on a {device.type}: say {instead}")
+
+
+_BITSANDBYTES = {
+    "adamw-8bit": "AdamW8bit", "paged-adamw": "PagedAdamW", "paged-adamw-8bit": "PagedAdamW8bit", "lion": "Lion",
+}  # fmt: skip
+"""Optimizers of the package bitsandbytes, by our names."""
+
+
+@contextmanager
+def checkpointing(instance: Instance, training: Training) -> Iterator[None]:
+    """Let the model checkpoint its blocks where the setting says so, as `checkpointed` does in a trace."""
+    if training.checkpointing == "none":
+        yield
+        return
+    model = instance.model
+    model.activation_checkpointing_enable({"use_reentrant": False}, training.checkpoint_every)
+    try:
+        yield
+    finally:
+        model.activation_checkpointing_disable()
+        model.disable_input_require_grads()
+
+
+def optimizer_on_device(training: Training, attached: Attached, trained: Sequence[nn.Parameter]) -> Stepper: ...
+
+
+def given_on(device: torch.device, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What a model reads on meta, with its values on a device; zeros where it has none."""
+    return {name: _made(value, device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+
+
+def _made(tensor: Tensor, device: torch.device) -> Tensor:
+    known = VALUES.of(tensor)
+    return torch.zeros_like(tensor, device=device) if known is None else known.to(device)
+
+
+@contextmanager
+def numbers_of(dtype: torch.dtype) -> Iterator[None]:
+    """Within, models are made with weights of a precision, and never held in another."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def peak_of(device: torch.device, step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
+    """The highest that the allocator holds during a step after the first.
+
+    Args:
+        step: a whole training step; the optimizer makes its state in the first.
+        live: on the CPU, all tensors that were there before: model, buffers and inputs.
+    """
+    return _peak_on_cpu(step, live) if device.type == "cpu" else _peak_on_accelerator(device, step)
+
+
+@contextmanager
+def enough_memory(device: torch.device) -> Iterator[None]:
+    """Say plainly that the memory of a device was not enough for what is within.
+
+    Raises:
+        RecipeError: it was not.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # which RecipeError is not
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise RecipeError(f"out of memory on {described(device)}: {in_a_line(error)}") from error
+        raise
+
+
+def _peak_on_accelerator(device: torch.device, step: Callable[[], None]) -> Peak:
+    memory = torch.get_device_module(device)
+    gc.collect()
+    memory.empty_cache()
+    memory.reset_peak_memory_stats(device)
+    step()
+    reserved = memory.max_memory_reserved(device)
+    memory.reset_peak_memory_stats(device)
+    for _ in range(STEPS - 1):
+        step()
+    memory.synchronize(device)
+    return Peak(memory.max_memory_allocated(device), max(reserved, memory.max_memory_reserved(device)))
+
+
+def _peak_on_cpu(step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
+    """By the profiler's record of what is allocated and freed."""
+    held = sum({s.data_ptr(): s.nbytes() for s in (tensor.untyped_storage() for tensor in live)}.values())
+    gc.collect()  # what was left behind is not freed while this is watched
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        step()
+        with record_function(_SECOND):
+            step()
+    assert watched.profiler is not None
+    events = sorted(watched.profiler.kineto_results.events(), key=lambda event: event.start_ns())
+    began, peak = False, 0
+    for event in events:
+        if event.name() == _SECOND:
+            began, peak = True, held
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held) if began else peak
+    return Peak(peak, None)
