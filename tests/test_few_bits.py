@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from surveykit.engine.models.configs import config_of
 from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.models.peft_modules import wrapped
 from surveykit.engine.models.tiny import tiny_model as backbone
+from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.extrapolation import extrapolate
 from surveykit.engine.trace.few_bits import few_bits, layers_in_few_bits
 from surveykit.engine.trace.memory import Memory
@@ -154,6 +155,25 @@ def test_int8_multiplies_codes_and_keeps_the_input() -> None:
         2 + 1 + 1
     )  # whole numbers of 4 bytes, halves, result
     assert live["after"] == [y]
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_under_autocast_a_weight_is_restored_in_the_narrow_type_and_the_result_has_the_inputs(
+    bits: Literal[4, 8],
+) -> None:
+    instance = model_for(backbone(), dtype=torch.float32)
+    layer, memory = layer_of(instance), Memory()
+    x = torch.empty(3, 16, layer.in_features, device="meta", requires_grad=True)
+    memory.hold([layer.weight, x])
+    before = memory.current
+    setting = Training(base_bits=bits, dtype="float32", autocast=True)
+    with few_bits(instance, setting), memory, autocast_as_on_cuda(), memory.phase("forward"):
+        y = layer(x)
+    highest = max(moment.total for moment in memory.moments["forward"]) - before
+    rows = x.numel() // layer.in_features
+    narrow = 2 * layer.weight.numel() + x.nbytes // 2 + y.nbytes // 2
+    assert highest == (narrow if bits == 4 else x.numel() + 4 * rows + y.numel() * (4 + 2 + 4))
+    assert (y.dtype, memory.current - before) == (torch.float32, y.nbytes)
 
 
 @pytest.mark.parametrize("training", [NF4, INT8])

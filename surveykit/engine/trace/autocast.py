@@ -125,6 +125,13 @@ def autocast_as_on_cuda() -> Iterator[None]:
 
 
 @contextmanager
+def outside_autocast() -> Iterator[None]:
+    """Run as kernels do that autocast knows nothing of."""
+    with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(getattr(torch._C.DispatchKey, CUDA.key))):
+        yield
+
+
+@contextmanager
 def autocast_by(lists: Lists) -> Iterator[None]:
     """The same with the lists of any device."""
     global _depth

@@ -17,6 +17,7 @@ from surveykit.engine.edits.tensors import RESTORED
 from surveykit.engine.models.fused import linear_widths
 from surveykit.engine.models.held_bits import bits_of_bitsandbytes, held_bits
 from surveykit.engine.models.model import Instance
+from surveykit.engine.trace.autocast import outside_autocast
 from surveykit.recipes import Stage
 
 OUTLIER = 6.0
@@ -68,7 +69,7 @@ def few_bits(instance: Instance, training: Training, stage: Stage | None = None)
         for layer, held in chosen.items():
             layer.__dict__[RESTORED] = torch.clone
             if type(layer).forward in (nn.Linear.forward, Conv1D.forward):
-                layer.__dict__["forward"] = _forward(layer, held)
+                layer.__dict__["forward"] = _forward(layer, held, torch.bfloat16 if training.autocast else None)
         yield sum(_saving(chosen).values())
     finally:
         for layer, forward in before.items():
@@ -88,7 +89,8 @@ def _weight(layer: nn.Module) -> Tensor:
     return weight
 
 
-def _forward(layer: nn.Module, held: Held) -> Callable[[Tensor], Tensor]:
+def _forward(layer: nn.Module, held: Held, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
+    """What a layer computes from few bits; in `dtype` if there is one, and given in the type of what it reads."""
     plain, weight = layer.forward, _weight(layer)
     apply: Callable[..., Tensor] = (_Int8 if held.int8 else _Restored).apply
 
@@ -96,8 +98,9 @@ def _forward(layer: nn.Module, held: Held) -> Callable[[Tensor], Tensor]:
         if layer.weight is not weight:  # an edited one stands in its place
             edited: Tensor = plain(x)
             return edited
-        y = apply(x.flatten(0, -2), weight.T if isinstance(layer, Conv1D) else weight, layer.bias)
-        return y.view(*x.shape[:-1], y.shape[-1])
+        turned = weight.T if isinstance(layer, Conv1D) else weight
+        y = apply(x.flatten(0, -2), turned, layer.bias, dtype or weight.dtype)
+        return y.view(*x.shape[:-1], y.shape[-1]).to(x.dtype)
 
     return forward
 
@@ -106,15 +109,15 @@ class _Restored(torch.autograd.Function):
     """A linear layer that restores its weight for each product, and drops it behind it: (n, fan_in) → (n, fan_out)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
         ctx.weight = weight  # held anyway: it is not among what is saved for backward
-        return functional.linear(x, weight.clone(), bias)
+        return functional.linear(x, weight.to(dtype, copy=True), bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), needed = gradients, ctx.needs_input_grad
-        of_input = gradient @ ctx.weight.clone().to(gradient.dtype) if needed[0] else None
-        return of_input, None, gradient.sum(0) if needed[2] else None
+        of_input = gradient @ ctx.weight.to(gradient.dtype, copy=True) if needed[0] else None
+        return of_input, None, gradient.sum(0) if needed[2] else None, None
 
 
 class _Int8(_Restored):
@@ -125,15 +128,16 @@ class _Int8(_Restored):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
         ctx.weight = weight
         if ctx.needs_input_grad[0]:
             ctx.input = x  # kept by itself: checkpointing does not drop it
             ctx.save_for_backward(x)
         codes = _codes(x)
-        products = x.new_empty(len(x), len(weight), dtype=torch.int32)
-        halves = torch.empty_like(products, dtype=torch.float16)
-        y = functional.linear(x, weight, bias)
+        with outside_autocast():
+            y = functional.linear(x.to(weight.dtype), weight, bias).to(x.dtype)
+        products = torch.empty_like(y, dtype=torch.int32)
+        halves = torch.empty_like(y, dtype=torch.float16)
         del codes, products, halves  # until here
         return y
 
