@@ -21,9 +21,9 @@ from surveykit.engine.trace.memory import Memory
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.errors import SettingError
 
-CHUNKED, FUSED = Training(loss="chunked"), Training(kernels="fused")
-BOTH = Training(loss="chunked", kernels="fused")
-SETTINGS = pytest.mark.parametrize("training", [CHUNKED, FUSED, BOTH], ids=["chunked", "fused", "both"])
+CHUNKED, FUSED, LIGER = Training(loss="chunked"), Training(kernels="fused"), Training(kernels="liger")
+BOTH = Training(loss="chunked", kernels="liger")
+SETTINGS = pytest.mark.parametrize("training", [CHUNKED, FUSED, BOTH], ids=["chunked", "fused", "liger chunked"])
 # Shared heads; a matrix with three biases; a soft cap and norms behind sublayers; scaled logits; partly rotated heads;
 # a loss made by nn.CrossEntropyLoss; one with a bias added; words masked out.
 CASES: Mapping[str, Callable[[], Any]] = {
@@ -75,6 +75,11 @@ def test_loss_and_gradients_are_those_of_plain_kernels(name: str, training: Trai
         assert (expected is None) == (found is None)
         if expected is not None and found is not None:
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    instance.model.gradient_checkpointing_enable({"use_reentrant": False})
+    for expected, found in zip(plain, step(instance, training, train), strict=True):
+        if expected is not None and found is not None:
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    instance.model.gradient_checkpointing_disable()
     again = step(instance, Training(), train)
     assert all(torch.equal(a, b) for a, b in zip(plain, again, strict=True) if a is not None and b is not None)
 
@@ -85,22 +90,27 @@ def test_kernels_are_found_in_models_that_have_them() -> None:
     for parameter in instance.pretrained:
         parameter.requires_grad_(True)
     ids = batch(instance)
-    plain = instance.run(ids)
-    with fused_kernels(instance, FUSED), loss_as(instance, FUSED):
-        fused = instance.run(ids)
-        calls = _functions(fused.loss)
+    plain, fused, liger = (_functions(instance, ids, training) for training in (Training(), FUSED, LIGER))
     assert {
         "_NormBackward": 7,
         "_RotaryBackward": 3,
         "_GatedBackward": 3,
         "_InPlaceBackward": 1,
-    }.items() <= calls.items()
-    assert not {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} & calls.keys()
-    assert {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} <= _functions(plain.loss).keys()
+    }.items() <= liger.items()
+    assert {
+        "_NormBackward": 7,
+        "_RotaryBackward": 3,
+        "SiluBackward0": 3,
+        "_InPlaceBackward": 1,
+    }.items() <= fused.items()
+    assert {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} <= plain.keys()
+    assert not {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} & liger.keys()
 
 
-def _functions(loss: Tensor) -> dict[str, int]:
+def _functions(instance: Instance, inputs: Mapping[str, Tensor], training: Training) -> dict[str, int]:
     """How often each function is in a loss's history."""
+    with fused_kernels(instance, training), loss_as(instance, training):
+        loss = instance.loss(inputs)
     found: dict[str, int] = {}
     waiting, seen = [loss.grad_fn], set[Any]()
     while waiting:
@@ -193,7 +203,7 @@ def test_fused_kernels_by_hand(device: str) -> None:
     def saved(run: Callable[[], Any], *there: Tensor) -> tuple[int, int]:
         memory = Memory()
         memory.hold([*there, *instance.pretrained])
-        with fused_kernels(instance, FUSED), memory, memory.phase("forward"), memory.watch_saved():
+        with fused_kernels(instance, LIGER), memory, memory.phase("forward"), memory.watch_saved():
             out = run()
         kept = memory.saved[1]
         del out

@@ -5,7 +5,7 @@
   their own gradient at once. The forward pass keeps the gradient of the hidden states, and of the output matrix where it
   is trained; the backward pass only scales them.
   Source: linkedin/Liger-Kernel, src/liger_kernel/ops/fused_linear_cross_entropy.py.
-- In place (`loss: plain`, `kernels: fused`): all logits are kept in the model's precision with two float32 numbers a row,
+- In place (`loss: plain`, other `kernels` than `plain`): all logits are kept in the model's precision with two float32 numbers a row,
   and the backward pass writes their gradient over them. Source: unslothai/unsloth, kernels/cross_entropy_loss.py.
 
 While either is on, the output layer hands on logits that are not made yet. They take part in what models do to logits on
