@@ -12,12 +12,14 @@ from small_models import CONFIGS, batch
 from torch import Tensor, nn
 from transformers.utils import logging
 
+from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.training import Training
 from surveykit.engine import Instance
-from surveykit.engine.models.model import instance_of
+from surveykit.engine.models.model import blueprint_of, instance_of
 from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.losses import UnmadeLogits, loss_as
 from surveykit.engine.trace.memory import Memory
+from surveykit.engine.trace.peft_costs import PeftCosts
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.errors import SettingError
 
@@ -251,6 +253,21 @@ def test_what_takes_logits_otherwise_is_refused() -> None:
     encoder = made(CONFIGS["bert"]())
     with pytest.raises(SettingError, match="take --loss plain"), loss_as(encoder, CHUNKED):
         encoder.loss(batch(encoder))
+    decoder = made(CONFIGS["llama"]())
+    hidden, target = torch.randn(6, 60), torch.arange(6)
+    weights = torch.rand(71)
+    plain = nn.functional.cross_entropy(decoder.model.lm_head(hidden), target, weights)
+    with pytest.raises(SettingError, match="take --loss plain"), loss_as(decoder, CHUNKED):
+        torch.testing.assert_close(nn.functional.cross_entropy(decoder.model.lm_head(hidden), target, weights), plain)
+
+
+def test_what_is_refused_is_not_laid_to_peft() -> None:
+    """It has LoRA on the output layer, whose product is added to the logits."""
+    file = PeftFile("file", "LORA", {"r": 4, "target_modules": ["q_proj", "lm_head"], "task_type": "CAUSAL_LM"})
+    costs = PeftCosts(blueprint_of(CONFIGS["llama"]()), file)
+    with pytest.raises(SettingError, match=r"^llama: the loss cannot .* take --loss plain$"):
+        costs.training(2, 24, training=CHUNKED)
+    assert costs.training(2, 24, training=FUSED).memory.peak < costs.training(2, 24).memory.peak
 
 
 def test_logits_are_made_for_those_who_ask() -> None:
