@@ -12,18 +12,20 @@ from small_models import CONFIGS, batch
 from torch import Tensor, nn
 from transformers.utils import logging
 
+from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.training import Training
 from surveykit.engine import Instance
-from surveykit.engine.models.model import instance_of
+from surveykit.engine.models.model import blueprint_of, instance_of
 from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.losses import UnmadeLogits, loss_as
 from surveykit.engine.trace.memory import Memory
+from surveykit.engine.trace.peft_costs import PeftCosts
 from surveykit.engine.trace.step import StepTrace, trace_step
 from surveykit.errors import SettingError
 
-CHUNKED, FUSED = Training(loss="chunked"), Training(kernels="fused")
-BOTH = Training(loss="chunked", kernels="fused")
-SETTINGS = pytest.mark.parametrize("training", [CHUNKED, FUSED, BOTH], ids=["chunked", "fused", "both"])
+CHUNKED, FUSED, LIGER = Training(loss="chunked"), Training(kernels="fused"), Training(kernels="liger")
+BOTH = Training(loss="chunked", kernels="liger")
+SETTINGS = pytest.mark.parametrize("training", [CHUNKED, FUSED, BOTH], ids=["chunked", "fused", "liger chunked"])
 # Shared heads; a matrix with three biases; a soft cap and norms behind sublayers; scaled logits; partly rotated heads;
 # a loss made by nn.CrossEntropyLoss; one with a bias added; words masked out.
 CASES: Mapping[str, Callable[[], Any]] = {
@@ -75,6 +77,11 @@ def test_loss_and_gradients_are_those_of_plain_kernels(name: str, training: Trai
         assert (expected is None) == (found is None)
         if expected is not None and found is not None:
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    instance.model.gradient_checkpointing_enable({"use_reentrant": False})
+    for expected, found in zip(plain, step(instance, training, train), strict=True):
+        if expected is not None and found is not None:
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    instance.model.gradient_checkpointing_disable()
     again = step(instance, Training(), train)
     assert all(torch.equal(a, b) for a, b in zip(plain, again, strict=True) if a is not None and b is not None)
 
@@ -85,22 +92,27 @@ def test_kernels_are_found_in_models_that_have_them() -> None:
     for parameter in instance.pretrained:
         parameter.requires_grad_(True)
     ids = batch(instance)
-    plain = instance.run(ids)
-    with fused_kernels(instance, FUSED), loss_as(instance, FUSED):
-        fused = instance.run(ids)
-        calls = _functions(fused.loss)
+    plain, fused, liger = (_functions(instance, ids, training) for training in (Training(), FUSED, LIGER))
     assert {
         "_NormBackward": 7,
         "_RotaryBackward": 3,
         "_GatedBackward": 3,
         "_InPlaceBackward": 1,
-    }.items() <= calls.items()
-    assert not {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} & calls.keys()
-    assert {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} <= _functions(plain.loss).keys()
+    }.items() <= liger.items()
+    assert {
+        "_NormBackward": 7,
+        "_RotaryBackward": 3,
+        "SiluBackward0": 3,
+        "_InPlaceBackward": 1,
+    }.items() <= fused.items()
+    assert {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} <= plain.keys()
+    assert not {"MeanBackward1", "SiluBackward0", "LogSoftmaxBackward0"} & liger.keys()
 
 
-def _functions(loss: Tensor) -> dict[str, int]:
+def _functions(instance: Instance, inputs: Mapping[str, Tensor], training: Training) -> dict[str, int]:
     """How often each function is in a loss's history."""
+    with fused_kernels(instance, training), loss_as(instance, training):
+        loss = instance.loss(inputs)
     found: dict[str, int] = {}
     waiting, seen = [loss.grad_fn], set[Any]()
     while waiting:
@@ -193,7 +205,7 @@ def test_fused_kernels_by_hand(device: str) -> None:
     def saved(run: Callable[[], Any], *there: Tensor) -> tuple[int, int]:
         memory = Memory()
         memory.hold([*there, *instance.pretrained])
-        with fused_kernels(instance, FUSED), memory, memory.phase("forward"), memory.watch_saved():
+        with fused_kernels(instance, LIGER), memory, memory.phase("forward"), memory.watch_saved():
             out = run()
         kept = memory.saved[1]
         del out
@@ -241,6 +253,21 @@ def test_what_takes_logits_otherwise_is_refused() -> None:
     encoder = made(CONFIGS["bert"]())
     with pytest.raises(SettingError, match="take --loss plain"), loss_as(encoder, CHUNKED):
         encoder.loss(batch(encoder))
+    decoder = made(CONFIGS["llama"]())
+    hidden, target = torch.randn(6, 60), torch.arange(6)
+    weights = torch.rand(71)
+    plain = nn.functional.cross_entropy(decoder.model.lm_head(hidden), target, weights)
+    with pytest.raises(SettingError, match="take --loss plain"), loss_as(decoder, CHUNKED):
+        torch.testing.assert_close(nn.functional.cross_entropy(decoder.model.lm_head(hidden), target, weights), plain)
+
+
+def test_what_is_refused_is_not_laid_to_peft() -> None:
+    """It has LoRA on the output layer, whose product is added to the logits."""
+    file = PeftFile("file", "LORA", {"r": 4, "target_modules": ["q_proj", "lm_head"], "task_type": "CAUSAL_LM"})
+    costs = PeftCosts(blueprint_of(CONFIGS["llama"]()), file)
+    with pytest.raises(SettingError, match=r"^llama: the loss cannot .* take --loss plain$"):
+        costs.training(2, 24, training=CHUNKED)
+    assert costs.training(2, 24, training=FUSED).memory.peak < costs.training(2, 24).memory.peak
 
 
 def test_logits_are_made_for_those_who_ask() -> None:

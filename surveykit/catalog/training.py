@@ -18,7 +18,7 @@ Optimizer = Literal[
 ]  # fmt: skip
 BaseBits = Literal[16, 8, 4]
 Loss = Literal["plain", "chunked"]
-Kernels = Literal["plain", "fused"]
+Kernels = Literal["plain", "fused", "liger"]
 Shard = Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"]
 
 
@@ -52,9 +52,8 @@ class Training(Record):
     loss: Loss = "plain"
     """`chunked` makes the logits in pieces, and keeps none of them for the backward pass."""
     kernels: Kernels = "plain"
-    """`fused` is Liger's kernels or the like: norms, rotary positions, gated activations and the loss keep no
-    intermediate values. The loss then writes the gradient of logits over them, or makes them in pieces where it is
-    `chunked`."""
+    """`fused`: norms, rotary positions and the loss keep no intermediate values (Unsloth, fms-acceleration); `liger`: gated
+    activations neither. The loss then writes the gradient of logits over them, or makes them in pieces if it is `chunked`."""
     keep_cache: bool = False
     """Whether the output is held until the backward pass ends, with the keys and values for generation in it."""
     accumulation: int = Field(default=1, ge=1, le=10**6)

@@ -15,7 +15,7 @@ from surveykit.engine.edits.hidden_states import read_by
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.memory import Memory
-from surveykit.errors import RecipeError
+from surveykit.errors import SettingError
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def checkpointed(instance: Instance, memory: Memory, training: Training) -> Iter
     """Let the model checkpoint its blocks, as transformers does without reentrant autograd.
 
     Raises:
-        RecipeError: transformers does not checkpoint models of this class.
+        SettingError: transformers does not checkpoint models of this class.
     """
     if training.checkpointing == "none":
         yield
@@ -36,7 +36,7 @@ def checkpointed(instance: Instance, memory: Memory, training: Training) -> Iter
         model.activation_checkpointing_enable(how, training.checkpoint_every)
     except ValueError as error:
         what = f"transformers has no checkpointing for {type(model).__name__}: take --checkpointing none"
-        raise RecipeError(f"{instance.name}: {what}") from error
+        raise SettingError(f"{instance.name}: {what}") from error
     handles: list[RemovableHandle] = []
     try:
         if training.checkpointing == "offloaded":

@@ -3,10 +3,11 @@ what they keep for the backward pass.
 
 - A norm keeps its input and one float32 number a row; the gradient of its input is written over that of its output.
 - Rotary positions are written into query and key, and their gradients into those; cosine and sine are kept.
-- A gated activation keeps gate and up, and neither the activation nor a copy of it; their gradients are written over them.
+- A gated activation (`liger` alone) keeps gate and up, and not what the activation makes; gradients are written over them.
 
 They are found by what modules are: what is built otherwise stays plain. torch's own LayerNorm keeps no more anyway.
-Source: linkedin/Liger-Kernel, src/liger_kernel/ops (rms_norm, rope, swiglu, geglu), and unslothai/unsloth, kernels.
+Source: linkedin/Liger-Kernel, src/liger_kernel/ops (rms_norm, rope, swiglu, geglu); unslothai/unsloth, kernels, as
+foundation-model-stack/fms-acceleration has them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ROTARY = "apply_rotary_pos_emb"
 
 @contextmanager
 def fused_kernels(instance: Instance, training: Training) -> Iterator[None]:
-    """Run the norms, rotary positions and gated activations of a model as fused kernels do, where the setting has them."""
+    """Run norms, rotary positions and gated activations of a model as the kernels of a setting do."""
     if training.kernels == "plain":
         yield
         return
@@ -42,7 +43,8 @@ def fused_kernels(instance: Instance, training: Training) -> Iterator[None]:
         for module in modules:
             if is_norm(module) and not isinstance(module, _TORCHS_OWN):
                 stack.enter_context(replaced(module, "forward", _norm(module)))
-            if all(hasattr(module, name) for name in _GATED) and isinstance(module.act_fn, nn.Module):
+            gated = training.kernels == "liger" and all(hasattr(module, name) for name in _GATED)
+            if gated and isinstance(module.act_fn, nn.Module):
                 stack.enter_context(replaced(module.act_fn, "forward", _activation(module.act_fn.forward)))
         homes = {_home(type(module)) for module in modules if attends(module)}
         for home in homes:

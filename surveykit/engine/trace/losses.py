@@ -5,7 +5,7 @@
   their own gradient at once. The forward pass keeps the gradient of the hidden states, and of the output matrix where it
   is trained; the backward pass only scales them.
   Source: linkedin/Liger-Kernel, src/liger_kernel/ops/fused_linear_cross_entropy.py.
-- In place (`loss: plain`, `kernels: fused`): all logits are kept in the model's precision with two float32 numbers a row,
+- In place (`loss: plain`, other `kernels` than `plain`): all logits are kept in the model's precision with two float32 numbers a row,
   and the backward pass writes their gradient over them. Source: unslothai/unsloth, kernels/cross_entropy_loss.py.
 
 While either is on, the output layer hands on logits that are not made yet. They take part in what models do to logits on
@@ -57,8 +57,11 @@ def loss_as(instance: Instance, training: Training) -> Iterator[None]:
     def cross_entropy(input: Tensor, target: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not isinstance(input, UnmadeLogits):
             return _plain_cross_entropy(input, target, *args, **kwargs)
+        loss = input.loss(target, *args, chunked=chunked, **kwargs)
+        if loss is None:
+            return _plain_cross_entropy(input.made().float(), target, *args, **kwargs)
         made.append(True)
-        return input.loss(target, *args, chunked=chunked, **kwargs)
+        return loss
 
     output = instance.model.get_output_embeddings()
     with ExitStack() as stack:
@@ -68,7 +71,7 @@ def loss_as(instance: Instance, training: Training) -> Iterator[None]:
         stack.enter_context(replaced(functional, "cross_entropy", cross_entropy))
         yield
     if chunked and not made:
-        why = f"{type(instance.model).__name__} makes no cross entropy straight from its output layer"
+        why = f"in {type(instance.model).__name__}, no cross entropy is taken straight from what the output layer gives"
         raise SettingError(f"{instance.name}: the loss cannot be made in pieces ({why}): take --loss plain")
 
 
@@ -103,8 +106,10 @@ class UnmadeLogits(Tensor):
     def loss(
         self, target: Tensor, weight: Tensor | None = None, size_average: None = None, ignore_index: int = -100,
         reduce: None = None, reduction: str = "mean", label_smoothing: float = 0.0, *, chunked: bool,
-    ) -> Tensor:  # fmt: skip
-        """Their cross entropy with (rows,) targets; as `functional.cross_entropy`."""
+    ) -> Tensor | None:  # fmt: skip
+        """Their cross entropy with (rows,) targets, as `functional.cross_entropy`; None for one that kernels do not have."""
+        if weight is not None or reduction == "none" or self.dim() != 2:
+            return None
 
         def summed(logits: Tensor, target: Tensor) -> Tensor:
             return _plain_cross_entropy(
@@ -115,10 +120,6 @@ class UnmadeLogits(Tensor):
                 label_smoothing=label_smoothing,
             )
 
-        if weight is not None or reduction == "none" or self.dim() != 2:
-            return _plain_cross_entropy(
-                self.made().float(), target, weight, None, ignore_index, None, reduction, label_smoothing
-            )
         if chunked:
             loss: Tensor = _Chunked.apply(summed, self.hidden, self.weight, self.bias, target)  # type: ignore[no-untyped-call]
         else:
