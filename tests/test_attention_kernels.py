@@ -13,6 +13,7 @@ from small_models import CONFIGS, batch, outputs
 from test_models_run import EDITS, randomise, recipe
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import _disable_current_modes
 from transformers import AttentionInterface
 
 from surveykit.catalog.peft_file import PeftFile
@@ -123,7 +124,8 @@ def test_autocast_turns_what_attention_gets_to_16_bits() -> None:
     memory.hold([query, key, value])
     training = Training(dtype="float32", autocast=True, attention="sdpa")
     with attention_as_on_cuda(on_meta(WIDE["llama"](), FP32), training), memory, memory.watch_saved():
-        functional.scaled_dot_product_attention(query, key, value)
+        out = functional.scaled_dot_product_attention(query, key, value)
+    assert out.dtype is BF16
     assert memory.saved[1].native == 4 * 2 * 6 * 24 * 16 * 2 + 2 * 6 * 24 * 4 + 24
 
 
@@ -219,7 +221,8 @@ def test_values_are_those_of_eager(family: str, edit: str, padded: bool, monkeyp
 
 
 SOFT = {"task_type": "CAUSAL_LM", "num_virtual_tokens": 3}
-DECODER = {"where": {"roles": ["attention"], "sublayers": ["decoder.self", "decoder.cross"]}}
+# PEFT empties the cache of T5's cross-attention before it runs: no prefix of it is seen there.
+DECODER = {"where": {"roles": ["attention"], "sublayers": ["decoder.self"]}}
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa", "flash"])
@@ -227,20 +230,20 @@ DECODER = {"where": {"roles": ["attention"], "sublayers": ["decoder.self", "deco
 @pytest.mark.parametrize("family", ["llama", "gpt2", "t5"])
 def test_an_edit_keeps_what_pefts_own_keeps(family: str, kind: str, attention: Attention) -> None:
     if family == "t5" and (attention == "flash" or kind == "PROMPT_TUNING"):
-        pytest.skip("T5 has no FlashAttention; PEFT's prompt stands before its encoder, which is tested by the others")
+        pytest.skip("T5 has no FlashAttention, and PEFT puts prompts before its decoder too")
     training, edit = Training(attention=attention), kind.partition("_")[0].lower()
     file = PeftFile("file", kind, {**SOFT, **({"task_type": "SEQ_2_SEQ_LM"} if family == "t5" else {})})
     theirs = wrapped(blueprint_of(WIDE[family](), name=family), file)
-    ours = on_meta(WIDE[family]())
+    ours = instance_of(WIDE[family](), device="meta")
+    ours.model.to(BF16).train()
     theirs.peft.to(BF16).train()
     with attention_as_on_cuda(theirs.instance, training):
         wanted = kept(theirs.instance, theirs.peft, [*theirs.peft.parameters()])
     with attention_as_on_cuda(ours, training), edited(ours, edit, **(DECODER if family == "t5" else {})) as attached:
         assert attached is not None
         found = kept(ours, ours.model, [*ours.model.parameters(), *attached.added()])
-    # What PEFT looks its prefix up by, and the labels that it makes longer.
-    assert abs(found - wanted) <= 3 * 2 * 8 * 2 + 24 * 2 * 8 * 2
-    assert found > 10 * abs(found - wanted)
+    assert wanted - found == 2 * 3 * 8  # by which PEFT looks up its positions in a table
+    assert found > 10**5
 
 
 def kept(instance: Instance, call: Any, parameters: list[Tensor]) -> int:
@@ -260,18 +263,19 @@ def as_on_cpu() -> Iterator[None]:
     original = functional.scaled_dot_product_attention
 
     def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **how: Any) -> Tensor:
-        alike = [one if one is None else torch.empty_like(one, device="cpu") for one in (query, key, value, attn_mask)]
-        for one, copy in zip((query, key, value, attn_mask), alike, strict=True):
-            if one is not None and one.requires_grad:
-                copy.requires_grad_(True)  # type: ignore[union-attr]
-        renamed = {"dropout_p": how.get("dropout_p", 0.0), "is_causal": how.get("is_causal", False)}
-        more = {name: how[name] for name in ("scale", "enable_gqa") if name in how}
-        if torch._fused_sdp_choice(*alike[:3], attn_mask=alike[3], **renamed, **more) == 0:  # type: ignore[arg-type]
+        given = (query, key, value, attn_mask)
+        with _disable_current_modes():  # these are not the model's
+            alike = [
+                one if one is None else torch.empty_like(one, device="cpu").requires_grad_(one.requires_grad)
+                for one in given
+            ]
+            chosen = torch._fused_sdp_choice(*alike, **how)
+        if chosen == 0:
             return original(query, key, value, attn_mask, **how)
         if attn_mask is not None and attn_mask.dtype is torch.bool:
             attn_mask = torch.where(attn_mask, 0.0, torch.scalar_tensor(-torch.inf, dtype=query.dtype, device="meta"))
         found: Tensor = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            query, key, value, *renamed.values(), attn_mask=attn_mask, scale=how.get("scale")
+            query, key, value, how["dropout_p"], how["is_causal"], attn_mask=attn_mask, scale=how.get("scale")
         )[0]
         return found
 
@@ -287,15 +291,17 @@ def as_on_cpu() -> Iterator[None]:
 def test_meta_with_the_kernels_of_the_cpu_equals_the_cpu_in_every_moment(family: str, edit: str) -> None:
     traces = []
     for device in ("meta", "cpu"):
-        instance = on_meta(WIDE[family](), device=device)
+        instance = on_meta(WIDE[family](), FP32, device)
         instance.model.set_attn_implementation("sdpa")
         with as_on_cpu() if device == "meta" else attention_as_on_cuda(instance, SDPA), edited(instance, edit):
             traces.append(trace_step(instance, words(instance, 24, device)))
     meta, cpu = traces
-    assert meta.saved == cpu.saved
-    assert meta.peak() == cpu.peak()
+    assert (meta.saved, meta.peak()) == (cpu.saved, cpu.peak())
     for span in meta.moments.keys() | cpu.moments.keys():
-        assert max(meta.moments[span]) == max(cpu.moments[span]), span
+        if span == "forward/0.encoder.after":  # T5's mask is made there: a constant is one operator more on meta
+            assert max(meta.moments[span]) == max(cpu.moments[span])
+        else:
+            assert meta.moments[span] == cpu.moments[span], span
 
 
 def test_a_mask_that_slides_takes_the_other_kernel_and_a_head_too_wide_is_refused() -> None:
