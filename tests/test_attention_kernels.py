@@ -22,9 +22,9 @@ from surveykit.engine import Attached, Instance, instance_of
 from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.models.peft_modules import wrapped
 from surveykit.engine.trace.attention import FLASH, attention_as_on_cuda
-from surveykit.engine.trace.memory import Memory
+from surveykit.engine.trace.memory import Memory, highest
 from surveykit.engine.trace.step import dropout_as_on_cuda, trace_step
-from surveykit.errors import RecipeError
+from surveykit.errors import SettingError
 
 BF16, FP32 = torch.bfloat16, torch.float32
 SDPA, EAGER, FLASHED = Training(attention="sdpa"), Training(attention="eager"), Training(attention="flash")
@@ -85,17 +85,17 @@ def test_what_a_kernel_keeps_and_holds_by_hand(how: str) -> None:
     query, key, value = given = tensors([queries, keys, keys], dtype)
     memory = Memory()
     memory.hold([*given, *(one for one in further.values() if isinstance(one, Tensor))])
-    before = memory.current.native
+    before = memory.current
     with attention_as_on_cuda(on_meta(WIDE["llama"]()), SDPA), memory, memory.watch_saved(), memory.phase("forward"):
         out = functional.scaled_dot_product_attention(query, key, value, **further)
-    assert memory.current.native - before == kept
-    assert memory.saved[1].native == kept
+    assert memory.current - before == kept
+    assert memory.saved[1] == kept
     assert out.transpose(1, 2).is_contiguous()  # so that transformers copies nothing
     gradient = torch.empty_like(out)
     with memory, memory.phase("backward"):
         found = torch.autograd.grad(out, given, gradient)
     assert [one.shape for one in found] == [one.shape for one in given]
-    assert max(native for native, _ in memory.moments["backward"]) - before - kept == meanwhile
+    assert highest(memory.moments["backward"]).total - before - kept == meanwhile
     forward = 2 * 2 * queries[0] * queries[1] * queries[2] * keys[2] * 16
     assert memory.flops == {"forward": forward, "backward": forward // 2 * 5}  # the scores again, and four products
 
@@ -109,7 +109,7 @@ def test_what_a_layer_keeps_less_than_eager_by_hand(attention: Attention) -> Non
         for layers in (2, 3):
             instance = on_meta(t.LlamaConfig(**{**_WIDTHS, "num_hidden_layers": layers}, num_key_value_heads=grouped))
             with attention_as_on_cuda(instance, training):
-                found.append(trace_step(instance, words(instance, length)).saved.native)
+                found.append(trace_step(instance, words(instance, length)).saved)
         return found[1] - found[0]
 
     scores = size * heads * length * length * (4 + 2)  # a softmax in float32, and its cast
@@ -126,7 +126,7 @@ def test_autocast_turns_what_attention_gets_to_16_bits() -> None:
     with attention_as_on_cuda(on_meta(WIDE["llama"](), FP32), training), memory, memory.watch_saved():
         out = functional.scaled_dot_product_attention(query, key, value)
     assert out.dtype is BF16
-    assert memory.saved[1].native == 4 * 2 * 6 * 24 * 16 * 2 + 2 * 6 * 24 * 4 + 24
+    assert memory.saved[1] == 4 * 2 * 6 * 24 * 16 * 2 + 2 * 6 * 24 * 4 + 24
 
 
 CASES = [(family, attention) for family in CONFIGS for attention in ("sdpa", "flash")]
@@ -146,7 +146,7 @@ def test_each_family_runs_or_is_refused_as_transformers_refuses(family: str, att
         refused = False
     if refused:
         with (
-            pytest.raises(RecipeError, match=f"{type(instance.model).__name__} with .*--attention eager"),
+            pytest.raises(SettingError, match=f"{type(instance.model).__name__} with .*--attention eager"),
             attention_as_on_cuda(instance, training),
         ):
             raise AssertionError("not refused")
@@ -160,7 +160,7 @@ def test_each_family_runs_or_is_refused_as_transformers_refuses(family: str, att
     # Heads of a width that is no multiple of 8 are padded, for FlashAttention alone.
     assert eager.forward_flops <= fused.forward_flops < 1.1 * eager.forward_flops
     assert 0 < eager.backward_flops <= fused.backward_flops
-    assert fused.saved.native != eager.saved.native
+    assert fused.saved != eager.saved
 
 
 @contextmanager
@@ -254,7 +254,7 @@ def kept(instance: Instance, call: Any, parameters: list[Tensor]) -> int:
     with memory, dropout_as_on_cuda(), memory.phase("forward"), memory.watch_saved():
         loss = call(**given, use_cache=False).loss
     assert loss.requires_grad
-    found: int = memory.saved[1].native
+    found: int = memory.saved[1]
     return found
 
 
@@ -308,13 +308,13 @@ def test_a_mask_that_slides_takes_the_other_kernel_and_a_head_too_wide_is_refuse
     def saved(training: Training, **further: Any) -> int:
         instance = on_meta(t.MistralConfig(**_WIDTHS, num_key_value_heads=6, **further))
         with attention_as_on_cuda(instance, training):
-            return trace_step(instance, words(instance, 24)).saved.native
+            return trace_step(instance, words(instance, 24)).saved
 
     sliding, whole = (saved(SDPA, sliding_window=window) for window in (4, None))
     mask, sums = 2 * 24 * 24 * 2, 2 * 6 * (32 - 24) * 4 + 16 - 24
     assert sliding - whole == 2 * (mask + sums)
     assert saved(FLASHED, sliding_window=4) == whole
-    with pytest.raises(RecipeError, match="at most 256 features, not 264: say --attention sdpa"):
+    with pytest.raises(SettingError, match="at most 256 features, not 264: take --attention sdpa"):
         saved(FLASHED, head_dim=264)
 
 
