@@ -13,6 +13,7 @@ from small_models import CONFIGS, batch, outputs
 from test_models_run import EDITS, randomise, recipe
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import _disable_current_modes
 from transformers import AttentionInterface
 
 from surveykit.catalog.peft_file import PeftFile
@@ -21,9 +22,9 @@ from surveykit.engine import Attached, Instance, instance_of
 from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.models.peft_modules import wrapped
 from surveykit.engine.trace.attention import FLASH, attention_as_on_cuda
-from surveykit.engine.trace.memory import Memory
+from surveykit.engine.trace.memory import Memory, highest
 from surveykit.engine.trace.step import dropout_as_on_cuda, trace_step
-from surveykit.errors import RecipeError
+from surveykit.errors import SettingError
 
 BF16, FP32 = torch.bfloat16, torch.float32
 SDPA, EAGER, FLASHED = Training(attention="sdpa"), Training(attention="eager"), Training(attention="flash")
@@ -84,17 +85,17 @@ def test_what_a_kernel_keeps_and_holds_by_hand(how: str) -> None:
     query, key, value = given = tensors([queries, keys, keys], dtype)
     memory = Memory()
     memory.hold([*given, *(one for one in further.values() if isinstance(one, Tensor))])
-    before = memory.current.native
+    before = memory.current
     with attention_as_on_cuda(on_meta(WIDE["llama"]()), SDPA), memory, memory.watch_saved(), memory.phase("forward"):
         out = functional.scaled_dot_product_attention(query, key, value, **further)
-    assert memory.current.native - before == kept
-    assert memory.saved[1].native == kept
+    assert memory.current - before == kept
+    assert memory.saved[1] == kept
     assert out.transpose(1, 2).is_contiguous()  # so that transformers copies nothing
     gradient = torch.empty_like(out)
     with memory, memory.phase("backward"):
         found = torch.autograd.grad(out, given, gradient)
     assert [one.shape for one in found] == [one.shape for one in given]
-    assert max(native for native, _ in memory.moments["backward"]) - before - kept == meanwhile
+    assert highest(memory.moments["backward"]).total - before - kept == meanwhile
     forward = 2 * 2 * queries[0] * queries[1] * queries[2] * keys[2] * 16
     assert memory.flops == {"forward": forward, "backward": forward // 2 * 5}  # the scores again, and four products
 
@@ -108,7 +109,7 @@ def test_what_a_layer_keeps_less_than_eager_by_hand(attention: Attention) -> Non
         for layers in (2, 3):
             instance = on_meta(t.LlamaConfig(**{**_WIDTHS, "num_hidden_layers": layers}, num_key_value_heads=grouped))
             with attention_as_on_cuda(instance, training):
-                found.append(trace_step(instance, words(instance, length)).saved.native)
+                found.append(trace_step(instance, words(instance, length)).saved)
         return found[1] - found[0]
 
     scores = size * heads * length * length * (4 + 2)  # a softmax in float32, and its cast
@@ -123,8 +124,9 @@ def test_autocast_turns_what_attention_gets_to_16_bits() -> None:
     memory.hold([query, key, value])
     training = Training(dtype="float32", autocast=True, attention="sdpa")
     with attention_as_on_cuda(on_meta(WIDE["llama"](), FP32), training), memory, memory.watch_saved():
-        functional.scaled_dot_product_attention(query, key, value)
-    assert memory.saved[1].native == 4 * 2 * 6 * 24 * 16 * 2 + 2 * 6 * 24 * 4 + 24
+        out = functional.scaled_dot_product_attention(query, key, value)
+    assert out.dtype is BF16
+    assert memory.saved[1] == 4 * 2 * 6 * 24 * 16 * 2 + 2 * 6 * 24 * 4 + 24
 
 
 CASES = [(family, attention) for family in CONFIGS for attention in ("sdpa", "flash")]
@@ -144,7 +146,7 @@ def test_each_family_runs_or_is_refused_as_transformers_refuses(family: str, att
         refused = False
     if refused:
         with (
-            pytest.raises(RecipeError, match=f"{type(instance.model).__name__} with .*--attention eager"),
+            pytest.raises(SettingError, match=f"{type(instance.model).__name__} with .*--attention eager"),
             attention_as_on_cuda(instance, training),
         ):
             raise AssertionError("not refused")
@@ -158,7 +160,7 @@ def test_each_family_runs_or_is_refused_as_transformers_refuses(family: str, att
     # Heads of a width that is no multiple of 8 are padded, for FlashAttention alone.
     assert eager.forward_flops <= fused.forward_flops < 1.1 * eager.forward_flops
     assert 0 < eager.backward_flops <= fused.backward_flops
-    assert fused.saved.native != eager.saved.native
+    assert fused.saved != eager.saved
 
 
 @contextmanager
@@ -219,7 +221,8 @@ def test_values_are_those_of_eager(family: str, edit: str, padded: bool, monkeyp
 
 
 SOFT = {"task_type": "CAUSAL_LM", "num_virtual_tokens": 3}
-DECODER = {"where": {"roles": ["attention"], "sublayers": ["decoder.self", "decoder.cross"]}}
+# PEFT empties the cache of T5's cross-attention before it runs: no prefix of it is seen there.
+DECODER = {"where": {"roles": ["attention"], "sublayers": ["decoder.self"]}}
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa", "flash"])
@@ -227,20 +230,21 @@ DECODER = {"where": {"roles": ["attention"], "sublayers": ["decoder.self", "deco
 @pytest.mark.parametrize("family", ["llama", "gpt2", "t5"])
 def test_an_edit_keeps_what_pefts_own_keeps(family: str, kind: str, attention: Attention) -> None:
     if family == "t5" and (attention == "flash" or kind == "PROMPT_TUNING"):
-        pytest.skip("T5 has no FlashAttention; PEFT's prompt stands before its encoder, which is tested by the others")
+        pytest.skip("T5 has no FlashAttention, and PEFT puts prompts before its decoder too")
     training, edit = Training(attention=attention), kind.partition("_")[0].lower()
     file = PeftFile("file", kind, {**SOFT, **({"task_type": "SEQ_2_SEQ_LM"} if family == "t5" else {})})
     theirs = wrapped(blueprint_of(WIDE[family](), name=family), file)
-    ours = on_meta(WIDE[family]())
+    ours = instance_of(WIDE[family](), device="meta")
+    ours.model.to(BF16).train()
     theirs.peft.to(BF16).train()
     with attention_as_on_cuda(theirs.instance, training):
         wanted = kept(theirs.instance, theirs.peft, [*theirs.peft.parameters()])
     with attention_as_on_cuda(ours, training), edited(ours, edit, **(DECODER if family == "t5" else {})) as attached:
         assert attached is not None
         found = kept(ours, ours.model, [*ours.model.parameters(), *attached.added()])
-    # What PEFT looks its prefix up by, and the labels that it makes longer.
-    assert abs(found - wanted) <= 3 * 2 * 8 * 2 + 24 * 2 * 8 * 2
-    assert found > 10 * abs(found - wanted)
+    # PEFT looks its positions up in a table; it holds one more prefix for T5, see DECODER.
+    assert wanted - found == 3 * 8 * (2 if family == "t5" else 1)
+    assert found > 10**5
 
 
 def kept(instance: Instance, call: Any, parameters: list[Tensor]) -> int:
@@ -250,7 +254,7 @@ def kept(instance: Instance, call: Any, parameters: list[Tensor]) -> int:
     with memory, dropout_as_on_cuda(), memory.phase("forward"), memory.watch_saved():
         loss = call(**given, use_cache=False).loss
     assert loss.requires_grad
-    found: int = memory.saved[1].native
+    found: int = memory.saved[1]
     return found
 
 
@@ -260,18 +264,19 @@ def as_on_cpu() -> Iterator[None]:
     original = functional.scaled_dot_product_attention
 
     def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **how: Any) -> Tensor:
-        alike = [one if one is None else torch.empty_like(one, device="cpu") for one in (query, key, value, attn_mask)]
-        for one, copy in zip((query, key, value, attn_mask), alike, strict=True):
-            if one is not None and one.requires_grad:
-                copy.requires_grad_(True)  # type: ignore[union-attr]
-        renamed = {"dropout_p": how.get("dropout_p", 0.0), "is_causal": how.get("is_causal", False)}
-        more = {name: how[name] for name in ("scale", "enable_gqa") if name in how}
-        if torch._fused_sdp_choice(*alike[:3], attn_mask=alike[3], **renamed, **more) == 0:  # type: ignore[arg-type]
+        given = (query, key, value, attn_mask)
+        with _disable_current_modes():  # these are not the model's
+            alike = [
+                one if one is None else torch.empty_like(one, device="cpu").requires_grad_(one.requires_grad)
+                for one in given
+            ]
+            chosen = torch._fused_sdp_choice(*alike, **how)
+        if chosen == 0:
             return original(query, key, value, attn_mask, **how)
         if attn_mask is not None and attn_mask.dtype is torch.bool:
             attn_mask = torch.where(attn_mask, 0.0, torch.scalar_tensor(-torch.inf, dtype=query.dtype, device="meta"))
         found: Tensor = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            query, key, value, *renamed.values(), attn_mask=attn_mask, scale=how.get("scale")
+            query, key, value, how["dropout_p"], how["is_causal"], attn_mask=attn_mask, scale=how.get("scale")
         )[0]
         return found
 
@@ -287,28 +292,29 @@ def as_on_cpu() -> Iterator[None]:
 def test_meta_with_the_kernels_of_the_cpu_equals_the_cpu_in_every_moment(family: str, edit: str) -> None:
     traces = []
     for device in ("meta", "cpu"):
-        instance = on_meta(WIDE[family](), device=device)
+        instance = on_meta(WIDE[family](), FP32, device)
         instance.model.set_attn_implementation("sdpa")
         with as_on_cpu() if device == "meta" else attention_as_on_cuda(instance, SDPA), edited(instance, edit):
             traces.append(trace_step(instance, words(instance, 24, device)))
     meta, cpu = traces
-    assert meta.saved == cpu.saved
-    assert meta.peak() == cpu.peak()
+    assert (meta.saved, meta.peak()) == (cpu.saved, cpu.peak())
     for span in meta.moments.keys() | cpu.moments.keys():
         assert max(meta.moments[span]) == max(cpu.moments[span]), span
+        # T5's masks are made outside of its layers: on meta a constant is one operator more.
+        assert family == "t5" or meta.moments[span] == cpu.moments[span], span
 
 
 def test_a_mask_that_slides_takes_the_other_kernel_and_a_head_too_wide_is_refused() -> None:
     def saved(training: Training, **further: Any) -> int:
         instance = on_meta(t.MistralConfig(**_WIDTHS, num_key_value_heads=6, **further))
         with attention_as_on_cuda(instance, training):
-            return trace_step(instance, words(instance, 24)).saved.native
+            return trace_step(instance, words(instance, 24)).saved
 
     sliding, whole = (saved(SDPA, sliding_window=window) for window in (4, None))
     mask, sums = 2 * 24 * 24 * 2, 2 * 6 * (32 - 24) * 4 + 16 - 24
     assert sliding - whole == 2 * (mask + sums)
     assert saved(FLASHED, sliding_window=4) == whole
-    with pytest.raises(RecipeError, match="at most 256 features, not 264: say --attention sdpa"):
+    with pytest.raises(SettingError, match="at most 256 features, not 264: take --attention sdpa"):
         saved(FLASHED, head_dim=264)
 
 

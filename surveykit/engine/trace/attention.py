@@ -46,7 +46,7 @@ def attention_as_on_cuda(instance: Instance, training: Training) -> Iterator[Non
     """
     attention = training.attention
     if not _supports(instance.model, attention):
-        raise SettingError(_refusal(instance.model, attention))
+        raise SettingError(f"{instance.name}: {_refusal(instance.model, attention)}")
     before, original = Implementations(instance.model), functional.scaled_dot_product_attention
 
     def attend(
@@ -77,8 +77,8 @@ def _refusal(model: PreTrainedModel, attention: Attention) -> str:
     kind, name = type(model).__name__, "FlashAttention 2" if attention == "flash" else "scaled_dot_product_attention"
     sdpa = "sdpa or --attention " if attention == "flash" and model._supports_sdpa else ""
     if attention == "flash" and model._supports_flash_attn:
-        return f"{kind} has a {name} of its own, which runs on GPUs alone: say --attention {sdpa}eager"
-    return f"transformers does not run {kind} with {name}: say --attention {sdpa}eager"
+        return f"{kind} has a {name} of its own, which runs on GPUs alone: take --attention {sdpa}eager"
+    return f"transformers does not run {kind} with {name}: take --attention {sdpa}eager"
 
 
 def _attend(
@@ -214,7 +214,7 @@ def _flash_attention(
     """transformers' `flash_attention_2` for a batch without padding: the last query sees all keys, however many there are."""
     width, own = query.shape[-1], value.shape[-1]
     if width > WIDEST:
-        raise SettingError(f"FlashAttention has heads of at most {WIDEST} features, not {width}: say --attention sdpa")
+        raise SettingError(f"FlashAttention has heads of at most {WIDEST} features, not {width}: take --attention sdpa")
     value = functional.pad(value, (0, width - own)) if own != width else value
     if query.dtype is torch.float32:  # under autocast, or after a norm in float32: it has no kernel for that
         query, key, value = (_narrow(tensor) for tensor in (query, key, value))
