@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import peft
@@ -133,5 +134,8 @@ def test_a_step_costs_what_it_costs_with_pefts_modules(plan: Blueprint, what: st
     training = Training(adapter_dtype=adapters)
     theirs = PeftCosts(plan, found.file).training(2, 256, training=training).memory
     ours = Costs(plan).training(found.recipe.stages[-1], 2, 256, training=training).memory
+    # AdaLoRA keeps two averages of each trained number, which PEFT keeps outside the modules.
+    averages = 2 * ours.gradients if what == "AdaLoRA" else 0
+    ours = replace(ours, peak=ours.peak - averages, optimizer=ours.optimizer - averages)
     for name in ("saved", "peak", "gradients", "optimizer"):
         assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=0.005), name
