@@ -25,6 +25,7 @@ from surveykit.engine import Attached
 from surveykit.engine.models.model import Blueprint, blueprint_of, instance_of
 from surveykit.engine.models.tiny import tiny_batch, tiny_instance
 from surveykit.engine.peft import peft_on
+from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.costs import Costs
 from surveykit.engine.trace.peft_costs import PeftCosts
 
@@ -34,7 +35,7 @@ KINDS = sorted({
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_kind_computes_in_float32_beside_bfloat16(catalog: Catalog, name: str) -> None:
+def test_every_kind_computes_in_mixed_precision(catalog: Catalog, name: str) -> None:
     stage = catalog.recipe(name).stages[-1].model_copy(update={"base": None})
     wide, narrow = tiny_instance(seed=3), tiny_instance(seed=3)
     for instance in (wide, narrow):
@@ -52,6 +53,10 @@ def test_every_kind_computes_in_float32_beside_bfloat16(catalog: Catalog, name: 
         assert (found.float() - expected).norm() < 0.02 * expected.norm()
         with torch.enable_grad():
             narrow.model(**batch).loss.backward()
+            with autocast_as_on_cuda():  # float32 weights, products in bfloat16
+                mixed = wide.model(**batch)
+            mixed.loss.backward()
+            assert (mixed.logits.float() - expected).norm() < 0.02 * expected.norm()
         assert {p.grad.dtype for p in attached.added() if p.grad is not None} == {torch.float32}
         if not attached.obstacles():
             attached.merge()
