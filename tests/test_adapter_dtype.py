@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import peft
@@ -24,6 +25,7 @@ from surveykit.engine import Attached
 from surveykit.engine.models.model import Blueprint, blueprint_of, instance_of
 from surveykit.engine.models.tiny import tiny_batch, tiny_instance
 from surveykit.engine.peft import peft_on
+from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.costs import Costs
 from surveykit.engine.trace.peft_costs import PeftCosts
 
@@ -33,7 +35,7 @@ KINDS = sorted({
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_kind_computes_in_float32_beside_bfloat16(catalog: Catalog, name: str) -> None:
+def test_every_kind_computes_in_mixed_precision(catalog: Catalog, name: str) -> None:
     stage = catalog.recipe(name).stages[-1].model_copy(update={"base": None})
     wide, narrow = tiny_instance(seed=3), tiny_instance(seed=3)
     for instance in (wide, narrow):
@@ -51,6 +53,10 @@ def test_every_kind_computes_in_float32_beside_bfloat16(catalog: Catalog, name: 
         assert (found.float() - expected).norm() < 0.02 * expected.norm()
         with torch.enable_grad():
             narrow.model(**batch).loss.backward()
+            with autocast_as_on_cuda():  # float32 weights, products in bfloat16
+                mixed = wide.model(**batch)
+            mixed.loss.backward()
+            assert (mixed.logits.float() - expected).norm() < 0.02 * expected.norm()
         assert {p.grad.dtype for p in attached.added() if p.grad is not None} == {torch.float32}
         if not attached.obstacles():
             attached.merge()
@@ -133,5 +139,8 @@ def test_a_step_costs_what_it_costs_with_pefts_modules(plan: Blueprint, what: st
     training = Training(adapter_dtype=adapters)
     theirs = PeftCosts(plan, found.file).training(2, 256, training=training).memory
     ours = Costs(plan).training(found.recipe.stages[-1], 2, 256, training=training).memory
+    # AdaLoRA keeps two averages of each trained number, which PEFT keeps outside the modules.
+    averages = 2 * ours.gradients if what == "AdaLoRA" else 0
+    ours = replace(ours, peak=ours.peak - averages, optimizer=ours.optimizer - averages)
     for name in ("saved", "peak", "gradients", "optimizer"):
         assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=0.005), name

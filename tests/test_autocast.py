@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +14,27 @@ import torch
 from small_models import CONFIGS
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from traced import NOTHING
 
-from surveykit.engine.models.model import Instance, instance_of
+from surveykit.catalog.training import Training
+from surveykit.engine.models.model import Instance, blueprint_of, instance_of
 from surveykit.engine.trace.autocast import CUDA, Lists, autocast_as_on_cuda, autocast_by
+from surveykit.engine.trace.costs import Costs
 from surveykit.engine.trace.memory import Memory
-from surveykit.engine.trace.meta_values import VALUES
 
 CPU = Lists(
     "AutocastCPU",
-    narrow=frozenset(
-        [
-            "conv1d",
-            "conv2d",
-            "conv3d",
-            "conv_tbc",
-            "conv_transpose1d",
-            "conv_transpose2d",
-            "conv_transpose3d",
-            "_convolution",
-            "bmm",
-            "mm",
-            "linalg_vecdot",
-            "baddbmm",
-            "addmm",
-            "_addmm_activation",
-            "addbmm",
-            "linear",
-            "matmul",
-            "mkldnn_rnn_layer",
-            "prelu",
-            "scaled_dot_product_attention",
-            "_native_multi_head_attention",
-        ]
-    ),
-    promoted=frozenset({"stack", "cat", "index_copy"}),
+    narrow=frozenset({
+        "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "_convolution", "bmm", "mm", "linalg_vecdot", "baddbmm", "addmm", "_addmm_activation", "addbmm", "linear",
+        "matmul", "mkldnn_rnn_layer", "prelu", "scaled_dot_product_attention", "_native_multi_head_attention",
+    }),
+    promoted=frozenset({
+        "stack", "cat", "index_copy",
+    }),
     told=frozenset(),
     key="AutocastIPU",
-)
+)  # fmt: skip
 """torch's for the CPU (aten/src/ATen/autocast_mode.cpp), under a key that no device here has."""
 
 
@@ -78,14 +63,13 @@ Step = tuple[Tensor, list[tuple[Any, ...]], list[Tensor]]
 def step(instance: Instance, under: AbstractContextManager[Any], frozen: bool = False) -> Step:
     """Loss, what is kept, and gradients."""
     model, device = instance.model.eval(), instance.model.device
-    text = torch.arange(1, 25).reshape(2, 12)
-    ids = VALUES.tell(text.to("meta"), text) if device.type == "meta" else text
+    ids = torch.arange(1, 25, device=device).reshape(2, 12)
     kept: list[tuple[Any, ...]] = []
     model.requires_grad_(True)
     for parameter in list(model.parameters())[::2]:
         parameter.requires_grad_(not frozen)
     with keeping(kept), under:
-        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+        loss = instance.loss({"input_ids": ids, "labels": ids})
     loss.backward()
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
@@ -143,7 +127,7 @@ def test_a_weight_that_is_trained_is_cast_once_in_a_forward_pass() -> None:
         with memory, memory.phase("forward"), autocast_as_on_cuda():
             kept = [x @ weight, x @ weight]
             moments = memory.moments["forward"]
-            assert sum(after[0] - before[0] == 64 * 64 * 2 for before, after in zip(moments, moments[1:])) == casts
+            assert sum(after[0] - before[0] == 64 * 64 * 2 for before, after in pairwise(moments)) == casts
         assert all(y.dtype == torch.bfloat16 for y in kept)
 
 
@@ -159,3 +143,22 @@ def test_types_of_results() -> None:
         assert (y + y).dtype == torch.bfloat16
         assert (x.double() @ x.double()).dtype == torch.float64
         assert (x.long() @ x.long()).dtype == torch.int64
+
+
+@pytest.mark.parametrize("family", ["llama", "t5", "gpt2"])
+def test_a_step_under_autocast(family: str) -> None:
+    costs, everything = (
+        Costs(blueprint_of(CONFIGS[family](), name=family)),
+        NOTHING.model_copy(update={"train_everything": True}),
+    )
+    plain = Training(dtype="float32")
+    mixed = plain.model_copy(update={"autocast": True})
+    low, wide, narrow = (
+        costs.training(everything, 4, 64, training=training) for training in (Training(), plain, mixed)
+    )
+    assert narrow.memory.weights == wide.memory.weights == 2 * low.memory.weights
+    assert low.memory.saved < narrow.memory.saved < wide.memory.saved
+    assert narrow.forward_flops == wide.forward_flops
+    again = costs.training(everything, 4, 64, training=mixed.model_copy(update={"checkpointing": "full"}))
+    assert again.memory.saved < narrow.memory.saved
+    assert again.memory.gradients == narrow.memory.gradients == wide.memory.gradients

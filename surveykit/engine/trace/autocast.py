@@ -40,73 +40,23 @@ class Lists:
 
 CUDA = Lists(
     "AutocastCUDA",
-    narrow=frozenset(
-        [
-            "_convolution",
-            "conv1d",
-            "conv2d",
-            "conv3d",
-            "conv_tbc",
-            "conv_transpose1d",
-            "conv_transpose2d",
-            "conv_transpose3d",
-            "convolution",
-            "prelu",
-            "addmm",
-            "addmv",
-            "addr",
-            "matmul",
-            "einsum",
-            "mm",
-            "mv",
-            "linalg_vecdot",
-            "linear",
-            "addbmm",
-            "baddbmm",
-            "bmm",
-            "chain_matmul",
-            "linalg_multi_dot",
-            "cudnn_convolution",
-            "cudnn_convolution_transpose",
-            "_thnn_fused_lstm_cell",
-            "_thnn_fused_gru_cell",
-            "lstm_cell",
-            "gru_cell",
-            "rnn_tanh_cell",
-            "rnn_relu_cell",
-            "_scaled_dot_product_flash_attention",
-            "scaled_dot_product_attention",
-        ]
-    ),
-    promoted=frozenset(
-        [
-            "addcdiv",
-            "addcmul",
-            "atan2",
-            "bilinear",
-            "cross",
-            "dot",
-            "vdot",
-            "grid_sampler",
-            "index_put",
-            "tensordot",
-            "scatter_add",
-        ]
-    ),
-    told=frozenset(
-        [
-            "prod",
-            "softmax",
-            "log_softmax",
-            "cumprod",
-            "cumsum",
-            "linalg_vector_norm",
-            "linalg_matrix_norm",
-            "sum",
-            "norm",
-        ]
-    ),
-)
+    narrow=frozenset({
+        "_convolution", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d",
+        "conv_transpose3d", "convolution", "prelu", "addmm", "addmv", "addr", "matmul", "einsum", "mm", "mv",
+        "linalg_vecdot", "linear", "addbmm", "baddbmm", "bmm", "chain_matmul", "linalg_multi_dot",
+        "cudnn_convolution", "cudnn_convolution_transpose", "_thnn_fused_lstm_cell", "_thnn_fused_gru_cell",
+        "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "_scaled_dot_product_flash_attention",
+        "scaled_dot_product_attention",
+    }),
+    promoted=frozenset({
+        "addcdiv", "addcmul", "atan2", "bilinear", "cross", "dot", "vdot", "grid_sampler", "index_put", "tensordot",
+        "scatter_add",
+    }),
+    told=frozenset({
+        "prod", "softmax", "log_softmax", "cumprod", "cumsum", "linalg_vector_norm", "linalg_matrix_norm", "sum",
+        "norm",
+    }),
+)  # fmt: skip
 """Those of torch/include/ATen/autocast_mode.h."""
 _WITH_DTYPE = {"norm.Scalar": "norm.ScalarOpt_dtype", "norm.ScalarOpt_dim": "norm.ScalarOpt_dim_dtype"}
 """Overloads that have no argument `dtype`, and those that have."""
@@ -152,10 +102,10 @@ def autocast_by(lists: Lists) -> Iterator[None]:
 
 @cache
 def _registered(lists: Lists) -> tuple[Library, ...]:
-    others, own = Library("_", "IMPL"), Library("aten", "IMPL")
-    others.fallback(fallthrough_kernel, lists.key)
+    others, own = (Library(of, "IMPL") for of in ("_", "aten"))  # type: ignore[no-untyped-call]
+    others.fallback(fallthrough_kernel, lists.key)  # type: ignore[no-untyped-call]
     for name in torch._C._dispatch_get_registrations_for_dispatch_key(lists.like):
-        own.impl(name, _kernel(name.removeprefix("aten::"), lists), lists.key)
+        own.impl(name, _kernel(name.removeprefix("aten::"), lists), lists.key)  # type: ignore[no-untyped-call]
     return others, own  # they hold the registrations
 
 

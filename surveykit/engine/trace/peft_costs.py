@@ -1,6 +1,6 @@
 """What a configuration of PEFT costs through PEFT's own modules, on meta and at the model's whole depth.
 
-PEFT itself holds adapters of a model in bfloat16 in float32 unless it is told otherwise (`autocast_adapter_dtype=False`).
+Where a setting has adapters in float32 on a model in bfloat16, PEFT itself says which of them are (`autocast_adapter_dtype`).
 """
 
 from __future__ import annotations
