@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, Any, get_args, overload
 
 from pydantic import JsonValue
 
@@ -13,12 +14,15 @@ from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refu
 from surveykit.api.peft import Pefts, model_of, opened_pefts, refuse_to_change
 from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.selection import EVERY
+from surveykit.catalog.settings import setting_of
 from surveykit.catalog.staleness import Measure
+from surveykit.catalog.training import Training
 from surveykit.errors import SurveyError
 from surveykit.processes import Watch, unwatched
 
 if TYPE_CHECKING:
     from surveykit.catalog.measured import Cell, Recording
+    from surveykit.engine.device_runs import DeviceRun
     from surveykit.engine.on_model import CostsOnModel, CountOnModel
     from surveykit.engine.train.pretrained_trial import Trials
     from surveykit.errors import Problem
@@ -175,13 +179,22 @@ def fit(
 
 @overload
 def measure(
-    *, peft: Pefts, model: Folder | None = ..., batch: int = ..., length: int = ..., head: int | None = ...,
-    catalog: Folder | None = ...,
+    method: Names, *, model: Folder, device: str, peft: Pefts | None = ..., backbone: Names = ..., all: bool = ...,
+    only: Measure | Sequence[Measure] = ..., batch: int | None = ..., length: int | None = ..., setting: str | None = ...,
+    trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
+    roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
+    also_train: Names | None = ..., head: int | None = ...,
+    catalog: Folder | None = ..., watch: Watch = ..., **hyper_parameters: JsonValue,
+) -> list[DeviceRun]: ...  # fmt: skip
+@overload
+def measure(
+    *, peft: Pefts, model: Folder | None = ..., batch: int | None = ..., length: int | None = ..., setting: str | None = ...,
+    head: int | None = ..., catalog: Folder | None = ...,
 ) -> list[CostsOnModel]: ...  # fmt: skip
 @overload
 def measure(
-    method: Names, *, model: Folder, peft: Pefts | None = ..., backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
-    batch: int = ..., length: int = ...,
+    method: Names, *, model: Folder, device: None = ..., peft: Pefts | None = ..., backbone: Names = ..., all: bool = ...,
+    only: Measure | Sequence[Measure] = ..., batch: int | None = ..., length: int | None = ..., setting: str | None = ...,
     trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
     roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
     also_train: Names | None = ..., head: int | None = ...,
@@ -194,12 +207,13 @@ def measure(
 ) -> Recording: ...  # fmt: skip
 def measure(
     method: Names = (), *, model: Folder | None = None, peft: Pefts | None = None, backbone: Names = (), all: bool = False,
-    only: Measure | Sequence[Measure] = (), batch: int = 1, length: int = 256,
+    only: Measure | Sequence[Measure] = (), batch: int | None = None, length: int | None = None, device: str | None = None,
+    setting: str | None = None,
     trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
     roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
     also_train: Names | None = None, head: int | None = None,
     catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
-) -> Recording | list[CostsOnModel]:  # fmt: skip
+) -> Recording | list[CostsOnModel] | list[DeviceRun]:  # fmt: skip
     """Measure what is stale in a catalog and write it to its folder `measured`; or, with a model, what methods cost there.
 
     Args:
@@ -208,11 +222,17 @@ def measure(
         backbone: only on these models of the catalog.
         all: also measure again what is recorded and not stale.
         only: `counts` (parameters), `costs` (memory, backward, inference), `trials` (runs on a tiny T5); without it all.
-        batch, length: on a model of your own, sequences of a training step, and positions of each.
+        batch, length: on a model of your own, sequences of a training step, and positions of each; without them, what the
+            setting says, or 1 and 256.
+        device: run a few training steps for real, with random weights, on `cpu` or an accelerator that torch sees, such as
+            `cuda`: what its allocator holds at most stands beside the prediction.
+        setting: how a step runs: a named setting of the catalog, `survey` without it. Each field of
+            `surveykit.catalog.training.Training` is an argument of its name that overrides it, such as `attention="sdpa"`.
         trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
 
     Returns:
-        What was measured and which files changed; with a model, the costs of each configuration, in bytes and FLOPs.
+        What was measured and which files changed; with a model, the costs of each configuration, in bytes and FLOPs; with
+        a device, the peak of each as predicted and as it ran.
 
     Raises:
         SurveyError: a name is not known, options do not go together, or the folder cannot be written.
@@ -221,15 +241,23 @@ def measure(
     """
     from surveykit.api.asked import Asked
     from surveykit.catalog.changes import changes_of
+    from surveykit.catalog.overrides import training_of
 
+    overrides = {name: hyper_parameters.pop(name) for name in Training.model_fields if name in hyper_parameters}
     changes = changes_of(
         set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
         head=head,
     )  # fmt: skip
     if model is None and peft is None:
-        if changes or trainable_budget is not None:
+        if (
+            changes
+            or trainable_budget is not None
+            or setting
+            or device
+            or any(v is not None for v in overrides.values())
+        ):
             raise SurveyError(
-                "what is recorded is the catalog's own: to change configurations, name a model with --model"
+                "what is recorded is the catalog's own, in its own setting: for anything else, name a model with --model"
             )
         return _measure_catalog(root_of(catalog), several(method), several(backbone), all, several(only), watch)
     methods, files = several(method), opened_pefts(peft)
@@ -237,6 +265,12 @@ def measure(
         raise SurveyError("with --model, name the methods to measure, or `all`, or a configuration of PEFT with --peft")
     if backbone or all or only:
         raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
+    if device is not None and files:
+        raise SurveyError("--device runs methods of the catalog; with --peft, leave it out")
+    known, name = loaded(catalog), setting or "survey"
+    training, stated = training_of(known, name, overrides), setting_of(known, name)
+    batch = batch or (stated.batch if setting else None) or 1
+    length = length or (stated.lengths[0] if setting and stated.lengths else 256)
     _refuse_less_than_one(batch=batch, length=length)
     refuse_to_change(methods, files, changes, trainable_budget=trainable_budget)
     root = root_of(catalog)
@@ -245,12 +279,17 @@ def measure(
 
     blueprint = model_named(source, root, head)
     w = asked.on(blueprint.build())
-    found = list(measure_on(blueprint, w.recipes, batch=batch, length=length, budget=w.budget, notes=w.notes))
+    step: dict[str, Any] = {"batch": batch, "length": length, "training": training}
+    if device is not None:
+        from surveykit.engine.device_runs import run_on
+
+        return list(run_on(blueprint, w.recipes, device=device, **step, budget=w.budget, notes=w.notes))
+    found = list(measure_on(blueprint, w.recipes, **step, budget=w.budget, notes=w.notes))
     if files:
         from surveykit.engine.peft import measure_peft
 
-        found += [measure_peft(blueprint, file, root, batch=batch, length=length) for file in files]
-    return found
+        found += [measure_peft(blueprint, file, root, **step) for file in files]
+    return [replace(row, **step) for row in found]
 
 
 def _measure_catalog(

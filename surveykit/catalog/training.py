@@ -109,6 +109,7 @@ class Training(Record):
 SURVEYS = Training()
 """The survey's setting, as far as the survey states it."""
 CHOICES: dict[str, tuple[object, ...]] = {
+    "dtype": get_args(Dtype), "adapter_dtype": get_args(Dtype),
     "attention": get_args(Attention), "checkpointing": get_args(Checkpointing), "optimizer": get_args(Optimizer),
     "base_bits": get_args(BaseBits), "loss": get_args(Loss), "kernels": get_args(Kernels), "shard": get_args(Shard),
 }  # fmt: skip

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn, Protocol
 
+    from surveykit.engine.device_runs import DeviceRun
     from surveykit.engine.on_model import CostsOnModel, CountOnModel
 
     class Command(Protocol):
@@ -155,7 +156,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     return name.strip(), typed(value)
 
 
-def notes(rows: Sequence[CountOnModel] | Sequence[CostsOnModel]) -> list[str]:
+def notes(rows: Sequence[CountOnModel] | Sequence[CostsOnModel] | Sequence[DeviceRun]) -> list[str]:
     """What has to be said of rows, each once: of one of several, behind its name."""
     every = [row.model.notes for row in rows]
     common = [note for note in every[0] if all(note in others for others in every)]

@@ -17,11 +17,21 @@ from surveykit.commands.arguments import (
     positive,
     terminal_width,
 )
+from surveykit.commands.training_flags import add_training, training
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from surveykit.engine.on_model import CostsOnModel
 
 COLUMNS = ("configuration", "peak_bytes", "weights_bytes", "optimizer_bytes", "gradients_bytes", "logits_bytes",
            "activations_bytes", "working_bytes", "blocks", "blocks_backward", "blocks_input_gradient",
-           "forward_flops", "backward_flops", "inference_flops", "merged_flops", "bare_flops", "overhead",
+           "forward_flops", "backward_flops", "compute_percent_of_full_tuning", "inference_flops", "merged_flops", "bare_flops", "overhead",
            "overhead_merged", "size", "reason")  # fmt: skip
+RUN_COLUMNS = ("configuration", "predicted_bytes", "allocated_bytes", "reserved_bytes", "error_percent", "device", "size",
+               "reason")  # fmt: skip
 MOST_FAULTS = 10
 """Faults of catalog/measured that are shown; the rest is counted."""
 
@@ -38,8 +48,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     own = parser.add_argument_group("on a model of your own: costs are printed, nothing is recorded")
     add_model(own)
     add_peft(own)
-    own.add_argument("--batch", type=positive, default=1, metavar="N", help="sequences of a training step (default: 1)")
-    own.add_argument("--length", type=positive, default=256, metavar="N", help="positions of each (default: 256)")
+    own.add_argument("--batch", type=positive, metavar="N", help="sequences of a step (default: the setting's, or 1)")
+    own.add_argument("--length", type=positive, metavar="N", help="positions of each (default: the setting's, or 256)")
+    own.add_argument(
+        "--device", metavar="cuda|cpu",
+        help="run a few training steps there, with random weights, and print what the allocator held beside the prediction",
+    )  # fmt: skip
+    add_training(parser, "survey")
     add_budget(own)
     add_changes(parser)
     own.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
@@ -50,6 +65,8 @@ def run(arguments: Namespace) -> int:
         arguments.model,
         arguments.peft,
         arguments.trainable_budget,
+        arguments.device,
+        *training(arguments).values(),
         *(value or None for value in changes(arguments).values()),
     )
     recorded = all(value is None for value in asked)  # the function says that changes need a model
@@ -60,18 +77,29 @@ def _run_on_model(arguments: Namespace) -> int:
     from surveykit.api.measuring import measure
 
     a = arguments
-    found = measure(
+    found: Any = measure(
         a.method, model=a.model, peft=a.peft, backbone=a.backbone or (), all=a.all, only=a.only or (), batch=a.batch, length=a.length,
-        catalog=a.catalog, trainable_budget=a.trainable_budget, **changes(a),
+        device=a.device, catalog=a.catalog, trainable_budget=a.trainable_budget, **training(a), **changes(a),
     )  # fmt: skip
-    model = found[0].model
-    described = f"{model.name}: a step of {a.batch} × {a.length} positions; {found[0].loss}"
-    readable = a.format in ("table", "markdown")
-    print("\n".join([described, *notes(found)]), file=sys.stdout if readable else sys.stderr)
-    rows = [[getattr(row, column) for column in COLUMNS] for row in found]
-    columns, rows = output.without_empty(COLUMNS, rows) if readable else (COLUMNS, rows)
+    first, readable = found[0], a.format in ("table", "markdown")
+    described = f"{first.model.name}: a step of {first.batch} × {first.length} positions"
+    said = [described if a.device else f"{described}; {first.loss}", *notes(found)]
+    print("\n".join(said), file=sys.stdout if readable else sys.stderr)
+    columns: Sequence[str] = RUN_COLUMNS if a.device else COLUMNS
+    rows = [[getattr(row, column) for column in columns] for row in found]
+    columns, rows = output.without_empty(columns, rows) if readable else (columns, rows)
     print(output.render(columns, rows, a.format, terminal_width()))
-    return 0 if any(row.peak_bytes is not None for row in found) else 1
+    if readable and not a.device and len(found) == 1 and first.compute_percent_of_full_tuning is not None:
+        print(f"\n{_compute(first)}")
+    done = "allocated_bytes" if a.device else "peak_bytes"
+    return 0 if any(getattr(row, done) is not None for row in found) else 1
+
+
+def _compute(row: CostsOnModel) -> str:
+    """Whether it is true that the method needs two thirds of the compute of full tuning."""
+    share = f"{row.configuration} takes {row.compute_percent_of_full_tuning:.0f} % of full tuning's FLOPs"
+    again = "" if row.training.checkpointing == "none" else "; checkpointing computes blocks a second time in both"
+    return f"{share} in a training step at length {row.length:,} on {row.model.name}{again}"
 
 
 def _run_on_catalog(arguments: Namespace) -> int:

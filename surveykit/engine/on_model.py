@@ -18,6 +18,7 @@ from surveykit.engine.models.objective import loss_in_words
 from surveykit.engine.models.roles import has_experts
 from surveykit.engine.models.task_head import with_task_head
 from surveykit.engine.peft_defaults import beside_peft
+from surveykit.engine.trace.compute import BesideFullTuning, Compute
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs, InferenceCost, TrainingCost
 from surveykit.engine.trace.inputs import notes_on_trace
 from surveykit.errors import RecipeError
@@ -102,6 +103,14 @@ class CostsOnModel:
     size: str | None
     """The hyper-parameter that a budget set, and its value."""
     reason: str | None
+    compute_percent_of_full_tuning: float | None = None
+    """FLOPs of the training step, forward and backward, of those of full tuning on the same model and text."""
+    batch: int = 1
+    """Sequences of the training step."""
+    length: int = 256
+    """Positions of each."""
+    training: Training = SURVEYS
+    """How it runs."""
 
 
 def model_named(source: str, catalog: Path, head: int | None = None) -> Blueprint:
@@ -192,7 +201,7 @@ def measure_on(
     """
     costs, instance = Costs(blueprint), blueprint.build()
     model = facts_of(instance, (*notes, *notes_on_trace(instance, length)))
-    loss = loss_in_words(instance.model, TARGET_LENGTH)
+    loss, beside = loss_in_words(instance.model, TARGET_LENGTH), BesideFullTuning(costs)
     for name, recipe in recipes:
         try:
             recipe, size = sized(instance, name, recipe, budget)
@@ -200,10 +209,11 @@ def measure_on(
                 raise RecipeError(_nothing_trained(instance))
             steps = [costs.training(stage, batch, length, training=training) for stage in recipe.stages]
             inference = costs.inference(recipe)
+            compute = beside.compute(steps[-1], batch, length, training=training)
         except RecipeError as error:
             yield CostsOnModel(name, model, loss, *(None,) * 18, reason=str(error))
             continue
-        yield costs_row(name, model, loss, steps, inference, size)
+        yield costs_row(name, model, loss, steps, inference, size, compute)
 
 
 def costs_row(
@@ -213,6 +223,7 @@ def costs_row(
     steps: Sequence[TrainingCost],
     inference: InferenceCost,
     size: str | None = None,
+    compute: Compute | None = None,
 ) -> CostsOnModel:
     """What was traced, as a row.
 
@@ -238,4 +249,5 @@ def costs_row(
         overhead_merged=inference.merged.overhead,
         size=size,
         reason=None,
+        compute_percent_of_full_tuning=None if compute is None else compute.percent_of_full_tuning,
     )

@@ -12,6 +12,7 @@ from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_methods import WHOLE
 from surveykit.catalog.peft_recipes import name_of, translated
 from surveykit.catalog.peft_targets import NotOurs
+from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.counts import count
 from surveykit.engine.models.objective import loss_in_words
 from surveykit.engine.models.peft_modules import (
@@ -24,7 +25,8 @@ from surveykit.engine.models.peft_modules import (
     task_type,
 )  # fmt: skip
 from surveykit.engine.on_model import CostsOnModel, CountOnModel, costs_row, count_on, facts_of, measure_on
-from surveykit.engine.trace.costs import TARGET_LENGTH
+from surveykit.engine.trace.compute import BesideFullTuning
+from surveykit.engine.trace.costs import TARGET_LENGTH, Costs
 from surveykit.engine.trace.inputs import notes_on_trace
 from surveykit.engine.trace.peft_costs import PeftCosts
 from surveykit.errors import MissingExtra, RecipeError, SurveyError
@@ -123,11 +125,13 @@ def as_peft(instance: Instance, name: str, recipe: Recipe) -> PeftArguments:
     return found.noting(both + ("as many as surveykit counts" if ours == theirs else more))
 
 
-def measure_peft(blueprint: Blueprint, file: PeftFile, catalog: Path, *, batch: int, length: int) -> CostsOnModel:
+def measure_peft(
+    blueprint: Blueprint, file: PeftFile, catalog: Path, *, batch: int, length: int, training: Training = SURVEYS
+) -> CostsOnModel:
     """Trace a configuration of PEFT on a model, with our edits where we have the method, else with PEFT's own modules.
 
     Args:
-        batch, length: as of `measure_on`.
+        batch, length, training: as of `measure_on`.
 
     Raises as `peft_on`.
     """
@@ -135,13 +139,15 @@ def measure_peft(blueprint: Blueprint, file: PeftFile, catalog: Path, *, batch: 
     found = peft_on(instance, file, catalog)
     if found.recipe is not None:
         recipes = [(found.name, found.recipe)]
-        (row,) = measure_on(blueprint, recipes, batch=batch, length=length, notes=found.notes)
+        (row,) = measure_on(blueprint, recipes, batch=batch, length=length, training=training, notes=found.notes)
         return row
     model = facts_of(instance, (*found.notes, *notes_on_trace(instance, length)))
     loss = loss_in_words(instance.model, TARGET_LENGTH)
     try:
         costs = PeftCosts(blueprint, found.file)
-        return costs_row(found.name, model, loss, [costs.training(batch, length)], costs.inference())
+        step = costs.training(batch, length, training=training)
+        compute = BesideFullTuning(Costs(blueprint)).compute(step, batch, length, training=training)
+        return costs_row(found.name, model, loss, [step], costs.inference(), compute=compute)
     except RecipeError as error:
         return CostsOnModel(found.name, model, loss, *(None,) * 18, reason=str(error))
 

@@ -51,29 +51,11 @@ class BesideFullTuning:
         return Compute(step.forward_flops, step.backward_flops, percent)
 
     def _flops_of_full_tuning(self, batch: int, length: int, target_length: int, training: Training) -> int:
-        # Weights of few bits, devices and the optimizer multiply no matrices; full tuning has no weights that are frozen.
-        plainly = {
-            "base_bits": 16,
-            "double_quant": False,
-            "optimizer": SURVEYS.optimizer,
-            "devices": 1,
-            "shard": "none",
-        }
+        # The optimizer and weights of few bits multiply no matrices; full tuning has no weights that are frozen.
+        plainly = {"base_bits": 16, "double_quant": False, "optimizer": SURVEYS.optimizer}
         alike = training.model_copy(update=plainly)
         text = (batch, length, target_length, alike)
         if text not in self._full:
             step = self._costs.training(FULL_TUNING, *text)
             self._full[text] = step.forward_flops + step.backward_flops
         return self._full[text]
-
-
-def in_words(method: str, compute: Compute, model: str, length: int, training: Training = SURVEYS) -> str:
-    """The share as a sentence.
-
-    Args:
-        method: what the figure is of, as people call it.
-        length: positions of a text.
-    """
-    again = "" if training.checkpointing == "none" else "; checkpointing computes blocks a second time in both"
-    share = f"{method}: {compute.percent_of_full_tuning:.0f} % of full tuning's FLOPs"
-    return f"{share} in a training step at length {length:,} on {model}{again}"

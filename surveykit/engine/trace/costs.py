@@ -7,6 +7,7 @@ depth; every figure is affine in the number of layers (see `extrapolation`). Oth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ import torch
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.as_on_cpu import sdpa_as_on_cpu
 from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
@@ -118,6 +120,7 @@ class Costs:
             adapters = getattr(torch, training.adapters)
             with (
                 attention_as_on_cuda(instance, training),
+                sdpa_as_on_cpu() if self._as_on == "cpu" else nullcontext(),
                 Attached(instance, stage, dtype=adapters) as attached,
                 few_bits(instance, training, stage) as saving,
                 torch.random.fork_rng(devices=()),

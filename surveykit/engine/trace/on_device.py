@@ -5,20 +5,29 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.attention import Implementations
 from surveykit.engine.models.configs import in_a_line
 from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.attention import attention_as_on_cuda
+from surveykit.engine.trace.checkpointing import checkpointed
 from surveykit.engine.trace.costs import TARGET_LENGTH, prepare
 from surveykit.engine.trace.inputs import inputs_of
+from surveykit.engine.trace.losses import loss_as
+from surveykit.engine.trace.memory import Memory
 from surveykit.engine.trace.meta_values import VALUES
+from surveykit.engine.trace.optimizer_steps import MasterWeights, Stepper, stepper
 from surveykit.engine.trace.step import summed_loss
 from surveykit.errors import RecipeError, SurveyError
 from surveykit.recipes import Stage
@@ -54,15 +63,23 @@ class OnDevice:
         """
         instance, training = self._instance, self._training
         inputs = given_on(self._device, inputs_of(instance, batch, length, target_length))
-        with enough_memory(self._device), Attached(instance, stage) as attached, checkpointing(instance, training):
+        adapters = getattr(torch, training.adapters)
+        with (
+            enough_memory(self._device),
+            _attention(instance, training),
+            Attached(instance, stage, dtype=adapters) as attached,
+            checkpointed(instance, Memory(), training),
+            loss_as(instance, training),
+        ):
             instance.model.train()
             trained = [p for p in instance.model.parameters() if p.requires_grad]
             optimizer = optimizer_on_device(training, attached, trained)
 
             def step() -> None:
-                loss, held = summed_loss(
-                    instance, inputs, stage.passes, lambda number: None, stage.consistency, training
-                )
+                with torch.autocast(self._device.type, torch.bfloat16, enabled=training.autocast):
+                    loss, held = summed_loss(
+                        instance, inputs, stage.passes, lambda number: None, stage.consistency, training
+                    )
                 loss.backward()  # type: ignore[no-untyped-call]
                 del loss, held
                 optimizer.step()
@@ -111,23 +128,25 @@ def refuse_what_cannot_run(training: Training, device: torch.device) -> None:
     Raises:
         RecipeError: with what to install, or what to say instead.
     """
+    on_cpu = device.type == "cpu"
+    for wanted, field, instead in (
+        (training.devices > 1, f"--devices {training.devices}", "--devices 1 --shard none"),
+        (training.offload_states, "--offload-states", "--no-offload-states"),
+        (training.checkpointing == "offloaded", "--checkpointing offloaded", "--checkpointing full"),
+        (training.base_bits < 16, f"--base-bits {training.base_bits}", "--base-bits 16 --no-double-quant"),
+        (training.kernels == "fused", "--kernels fused", "--kernels plain"),
+        (on_cpu and training.attention == "flash", "--attention flash", "--attention sdpa"),
+        (on_cpu and training.autocast, "--autocast", "--no-autocast"),
+        (on_cpu and training.optimizer in _BITSANDBYTES, f"--optimizer {training.optimizer}", "--optimizer adamw-loop"),
+    ):
+        if wanted:
+            raise RecipeError(f"{field} is predicted, and not run{' on a CPU' if on_cpu else ''}: say {instead}")
     for needed, package, field in (
-        (training.attention == "flash" and device.type != "cpu", "flash_attn", "--attention flash"),
+        (training.attention == "flash", "flash_attn", "--attention flash"),
         (training.optimizer in _BITSANDBYTES, "bitsandbytes", f"--optimizer {training.optimizer}"),
-        (training.base_bits < 16, "bitsandbytes", f"--base-bits {training.base_bits}"),
-        (training.kernels == "fused", "liger_kernel", "--kernels fused"),
     ):
         if needed and find_spec(package) is None:
             raise RecipeError(f"{field} needs the package {package}: pip install {package.replace('_', '-')}")
-    for wanted, field, instead in (
-        (training.attention == "flash" and device.type == "cpu", "--attention flash", "--attention sdpa"),
-        (training.devices > 1, f"--devices {training.devices}", "--devices 1"),
-        (training.offload_states, "--offload-states", "--no-offload-states"),
-        (training.checkpointing == "offloaded", "--checkpointing offloaded", "--checkpointing full"),
-        (training.base_bits < 16, f"--base-bits {training.base_bits}", "--base-bits 16"),
-    ):
-        if wanted:
-            raise RecipeError(f"{field} is predicted, and not run on a {device.type}: say {instead}")
 
 
 _BITSANDBYTES = {
@@ -136,22 +155,16 @@ _BITSANDBYTES = {
 """Optimizers of the package bitsandbytes, by our names."""
 
 
-@contextmanager
-def checkpointing(instance: Instance, training: Training) -> Iterator[None]:
-    """Let the model checkpoint its blocks where the setting says so, as `checkpointed` does in a trace."""
-    if training.checkpointing == "none":
-        yield
-        return
-    model = instance.model
-    model.activation_checkpointing_enable({"use_reentrant": False}, training.checkpoint_every)
-    try:
-        yield
-    finally:
-        model.activation_checkpointing_disable()
-        model.disable_input_require_grads()
-
-
-def optimizer_on_device(training: Training, attached: Attached, trained: Sequence[nn.Parameter]) -> Stepper: ...
+def optimizer_on_device(training: Training, attached: Attached, trained: Sequence[nn.Parameter]) -> Stepper:
+    """The optimizer that the trace stands in for; where the trace runs it as it is, that one."""
+    name, rule = training.optimizer, None
+    if name == "adamw-fused":
+        rule = partial(AdamW, lr=0.0, weight_decay=0.0, fused=True)
+    elif name in _BITSANDBYTES:
+        rule = partial(getattr(import_module("bitsandbytes.optim"), _BITSANDBYTES[name]), lr=0.0)
+    if rule is None or attached.stage.optimizer is not None:
+        return stepper(training, attached, trained)
+    return MasterWeights(trained, rule) if training.master_weights else rule(trained)
 
 
 def given_on(device: torch.device, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +175,21 @@ def given_on(device: torch.device, inputs: dict[str, Any]) -> dict[str, Any]:
 def _made(tensor: Tensor, device: torch.device) -> Tensor:
     known = VALUES.of(tensor)
     return torch.zeros_like(tensor, device=device) if known is None else known.to(device)
+
+
+@contextmanager
+def _attention(instance: Instance, training: Training) -> Iterator[None]:
+    """Let the model attend as the setting says, with torch's own kernels or those of the package flash_attn."""
+    if training.attention != "flash":
+        with attention_as_on_cuda(instance, training):  # which is about models without weights alone
+            yield
+        return
+    before = Implementations(instance.model)
+    before.change(lambda part, now: "flash_attention_2" if part._supports_flash_attn else now)
+    try:
+        yield
+    finally:
+        before.put_back()
 
 
 @contextmanager
