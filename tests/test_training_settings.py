@@ -113,3 +113,15 @@ def test_states_on_the_host_are_not_on_the_device(costs: Costs, full: Stage) -> 
     here, there = (costs.training(full, 4, 64, training=Training(offload_states=o)).memory for o in (False, True))
     assert there.optimizer == 0
     assert here.peak - there.peak >= here.optimizer
+
+
+def test_a_divided_block_of_few_bits_is_whole_in_few_bits(catalog: Catalog) -> None:
+    wide, narrow = (
+        Costs(blueprint(catalog.models["tinyllama-1.1b"]))
+        .training(stage_of(catalog, "lora"), 1, 8, training=Training(base_bits=bits, devices=4, shard="fsdp"))
+        .memory.parts
+        for bits in (16, 4)
+    )
+    outside = 2 * 32000 * 2048 * 2
+    gathered = wide.working + wide.activations - outside
+    assert narrow.working + narrow.activations - outside < gathered / 2

@@ -137,7 +137,7 @@ class Costs:
                         training=training,
                         as_on=self._as_on,
                     )
-                return _with_what_is_not_traced(trace, attached, saving), backprop, units_of(instance)
+                return _with_what_is_not_traced(trace, attached, saving), backprop, units_of(instance, training, stage)
 
         every_layer_alike = stage.depth_uniform and training.checkpoint_every == 1
         if shallow := self._shallow(at) if every_layer_alike else None:

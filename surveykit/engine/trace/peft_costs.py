@@ -69,7 +69,7 @@ class PeftCosts:
                 found.peft.train()
                 with watch_backprop(instance) as backprop:
                     trace = trace_step(instance, inputs, training=training).with_more(weights=-saving)
-            return training_cost(trace, backprop, units_of(instance), training)
+            return training_cost(trace, backprop, units_of(instance, training), training)
 
         return self._run(step)
 

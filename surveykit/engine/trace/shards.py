@@ -7,13 +7,17 @@ fetched while one computes, and the gradients of the block that backward is in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+
+from torch import nn
 
 from surveykit.catalog.training import Training
 from surveykit.engine.models.model import Instance
+from surveykit.engine.trace.few_bits import layers_in_few_bits
 from surveykit.engine.trace.memory import Moment, Moments
 from surveykit.engine.trace.step import StepTrace
+from surveykit.recipes import Stage
 
 FETCHED = 2
 """Blocks whose weights are whole at once: the one that computes, and the next."""
@@ -31,14 +35,23 @@ class Units:
     """Gradients of the trained parameters of the block in which they are most."""
 
 
-def units_of(instance: Instance) -> Units:
-    """The units of a model to which a method is attached."""
+def units_of(instance: Instance, training: Training, stage: Stage | None = None) -> Units:
+    """The units of a model to which a method is attached.
+
+    Args:
+        stage: what is attached; None where PEFT's modules are.
+    """
+    few = {id(layer.weight): held.bytes for layer, held in layers_in_few_bits(instance, training, stage).items()}
+
+    def held(parameters: Iterable[nn.Parameter]) -> int:
+        return sum(few.get(id(p), p.nbytes) for p in parameters)
+
     blocks = [{id(p): p for p in block.parameters()} for _, block in instance.blocks]
     inside = {number for block in blocks for number in block}
     return Units(
-        block=max((sum(p.nbytes for p in block.values()) for block in blocks), default=0),
-        outside=sum(p.nbytes for p in instance.model.parameters() if id(p) not in inside),
-        gradients=max((sum(p.nbytes for p in b.values() if p.requires_grad) for b in blocks), default=0),
+        block=max((held(block.values()) for block in blocks), default=0),
+        outside=held(p for p in instance.model.parameters() if id(p) not in inside),
+        gradients=max((held(p for p in b.values() if p.requires_grad) for b in blocks), default=0),
     )
 
 
