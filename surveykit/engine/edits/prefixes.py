@@ -81,9 +81,8 @@ def _attention(
         if further.get("position_bias") is not None:
             further["position_bias"] = _lengthened(further["position_bias"], length)
     found: tuple[Tensor, Tensor | None]
-    if under == "eager" and getattr(
-        module, "reorder_and_upcast_attn", False
-    ):  # GPT-2's other eager attention, a method
+    upcast = getattr(module, "reorder_and_upcast_attn", False)  # GPT-2's other eager attention, a method
+    if under == "eager" and upcast:
         found = module._upcast_and_reordered_attn(query, key, value, attention_mask)  # type: ignore[operator]
         return found
     own = _own_attention(type(module)) if under == "eager" else ALL_ATTENTION_FUNCTIONS[under]
