@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -64,7 +63,7 @@ def test_parts_add_up_to_the_peak(stages: dict[str, Stage], name: str) -> None:
 
 
 def allocated_peak(instance: Instance, given: dict[str, Tensor]) -> int:
-    """Peak of a true second step by the profiler's record of CPU allocations, with what was live before."""
+    """Peak of a true second step."""
     model = instance.model
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0, foreach=False)
@@ -72,22 +71,11 @@ def allocated_peak(instance: Instance, given: dict[str, Tensor]) -> int:
     def step() -> None:
         model(**given, use_cache=False).loss.backward()
         optimizer.step()
+        optimizer.zero_grad()
 
     with dropout_as_on_cuda():
-        step()
-        optimizer.zero_grad(set_to_none=True)
-        state = [tensor for values in optimizer.state.values() for tensor in values.values()]
-        before = sum(tensor.nbytes for tensor in [*model.parameters(), *model.buffers(), *given.values(), *state])
-        gc.collect()  # what earlier tests left behind is not freed while this is watched
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
-            step()
-    assert profiler.profiler is not None
-    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
-    live = peak = before
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        live += event.nbytes()
-        peak = max(peak, live)
-    return peak
+        there = [*model.parameters(), *model.buffers(), *given.values()]
+        return peak_of(torch.device("cpu"), step, there).allocated
 
 
 @pytest.mark.parametrize("name", METHODS)
