@@ -79,12 +79,13 @@ def test_traced_peak_is_the_allocators_on_models_of_other_families(
 
 
 def of_each_kind(catalog: Catalog) -> dict[str, tuple[str, Stage]]:
-    """A stage for each kind of edit, the first of the catalog, with its configuration."""
+    """A stage for each kind of edit, the first of the catalog, with its configuration; with frozen weights in full width,
+    as a CPU holds them."""
     found: dict[str, tuple[str, Stage]] = {}
     for name, _, configuration in catalog.configurations():
         for stage in configuration.recipe.stages:
             for edit in stage.edits:
-                found.setdefault(edit.kind, (name, stage))
+                found.setdefault(edit.kind, (name, stage.model_copy(update={"base": None})))
     return found
 
 

@@ -16,6 +16,7 @@ from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from surveykit.catalog.training import SURVEYS, Training
+from surveykit.engine.edits.allocation import Allocation
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.attention import Implementations
 from surveykit.engine.models.configs import in_a_line
@@ -62,6 +63,9 @@ class OnDevice:
             RecipeError: the stage does not fit the model or cannot run on it, or the memory is not enough.
         """
         instance, training = self._instance, self._training
+        if stage.base is not None:
+            bits = f"frozen weights in {stage.base.bits} bits"
+            raise RecipeError(f"{stage.name} has {bits}, which are predicted, and not run")
         inputs = given_on(self._device, inputs_of(instance, batch, length, target_length))
         adapters = getattr(torch, training.adapters)
         with (
@@ -86,7 +90,10 @@ class OnDevice:
                 for parameter in trained if training.accumulation == 1 else ():
                     parameter.grad = None
 
+            allocation, masked = Allocation(attached, steps=1), attached.masked
             there = [*instance.model.parameters(), *instance.model.buffers(), *inputs.values()]
+            there += [average for averages in allocation.averages.values() for average in averages]
+            there += masked.kept if masked is not None else []
             try:
                 return peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
             finally:
