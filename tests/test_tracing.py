@@ -16,6 +16,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance
 from surveykit.engine.models.tiny import tiny_model as backbone
 from surveykit.engine.trace.memory import NOTHING, highest
+from surveykit.engine.trace.on_device import peak_of
 from surveykit.engine.trace.step import dropout_as_on_cuda, trace_step
 from surveykit.errors import RecipeError
 from surveykit.recipes import Stage
