@@ -255,6 +255,7 @@ def _peak_on_cpu(step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
     gc.collect()  # what was left behind is not freed while this is watched
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         step()
+        gc.collect()
         with record_function(_SECOND):
             step()
     assert watched.profiler is not None
