@@ -249,11 +249,11 @@ def test_the_margin_is_of_its_size_out_of_sample_and_signed(reader: Reader, back
     parameters = reader.one("SELECT parameters FROM backbone WHERE id = ?", backbone).parameters
     found = errors(reader, parameters)
     assert found is not None
-    others = "SELECT length, dtype FROM memory_prediction WHERE backbone <> ? AND read_as IS NULL GROUP BY ALL ORDER BY avg(abs(error_percent)) LIMIT 1"
+    others = "SELECT length, dtype FROM memory_tried WHERE backbone <> ? AND read_as IS NULL GROUP BY ALL ORDER BY avg(abs(error_percent)) LIMIT 1"
     best = reader.one(others, backbone)
     own = [
         p.error_percent
-        for p in reader.all("SELECT * FROM memory_prediction WHERE backbone = ? AND read_as IS NULL", backbone)
+        for p in reader.all("SELECT * FROM memory_tried WHERE backbone = ? AND read_as IS NULL", backbone)
         if (p.length, p.dtype) == (best.length, best.dtype)
     ]
     assert (found.on, found.rows, found.length, found.dtype) == (label, 14, best.length, best.dtype)

@@ -42,7 +42,7 @@ def package(tmp_path: Path) -> Path:
 def keys(catalog: Catalog) -> dict[Measure, dict[Cell, str]]:
     """A cell of each configuration, with its key: code decides over all backbones alike."""
     chosen = {measure: {cell.configuration: cell for cell in cells(catalog, measure)} for measure in MEASURES}
-    return {m: {cell: current_key(catalog, cell, m) for cell in chosen[m].values()} for m in MEASURES}
+    return {m: {cell: current_key(catalog, cell) for cell in chosen[m].values()} for m in MEASURES}
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def stale_in(
         monkeypatch.setattr(staleness, "CODE", PackageCode(package))
         staleness._code.cache_clear()
         return {
-            m: {method_of(c.configuration) for c, key in keys[m].items() if current_key(catalog, c, m) != key}
+            m: {method_of(c.configuration) for c, key in keys[m].items() if current_key(catalog, c) != key}
             for m in MEASURES
         }
 
@@ -219,7 +219,7 @@ def copy(tmp_path: Path) -> Path:
 def other_keys(before: Catalog, root: Path) -> dict[Measure, set[Cell]]:
     """The cells whose key is another one with the catalog as it is now."""
     after = load(root, measured=False)
-    return {m: {c for c in cells(before, m) if current_key(before, c, m) != current_key(after, c, m)} for m in MEASURES}
+    return {m: {c for c in cells(before, m) if current_key(before, c) != current_key(after, c)} for m in MEASURES}
 
 
 def test_another_batch_makes_costs_stale_and_nothing_else(copy: Path, catalog: Catalog) -> None:
@@ -250,7 +250,7 @@ def test_prose_makes_nothing_stale(copy: Path, catalog: Catalog) -> None:
 
 def test_a_row_of_memory_that_is_gone_makes_its_costs_stale(catalog: Catalog) -> None:
     def current(row: Any) -> Any:
-        return row.model_copy(update={"key": current_key(catalog, Cell(row.backbone, row.configuration), "costs")})
+        return row.model_copy(update={"key": current_key(catalog, Cell(row.backbone, row.configuration, "costs"))})
 
     costs, memory = tuple(map(current, catalog.costs)), tuple(map(current, catalog.memory))
     assert stale(dataclasses.replace(catalog, costs=costs, memory=memory), "costs") == []

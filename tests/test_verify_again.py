@@ -21,7 +21,7 @@ from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.measured import cell_of, cells
 from surveykit.catalog.shelves import SHELVES, Shelf
 from surveykit.cli import main
-from surveykit.engine.run import costs_and_trials
+from surveykit.engine.run import traces_and_trials
 from surveykit.processes import Watch
 from surveykit.site import build as site_build
 from surveykit.site.inputs import Surroundings
@@ -63,7 +63,7 @@ def test_only_what_rounding_decides_may_differ_a_little(catalog: Catalog) -> Non
 
 
 def test_a_sample_is_the_same_by_its_seed_and_another_by_another(catalog: Catalog) -> None:
-    everything = {*cells(catalog, "costs"), *cells(catalog, "trials")}
+    everything = {cell for m in ("costs", "predictions", "trials") for cell in cells(catalog, m)}
     first, again, other = (sample(catalog, SAMPLE, seed) for seed in ("commit 1", "commit 1", "commit 2"))
     assert first == again
     assert len(set(first.cells)) == SAMPLE
@@ -75,7 +75,7 @@ def test_a_sample_is_the_same_by_its_seed_and_another_by_another(catalog: Catalo
 
 def test_every_cell_is_drawn_as_often_as_is_said(catalog: Catalog) -> None:
     drawn = Counter(cell for number in range(300) for cell in sample(catalog, SAMPLE, f"commit {number}").cells)
-    everything = [*cells(catalog, "costs"), *cells(catalog, "trials")]
+    everything = [cell for m in ("costs", "predictions", "trials") for cell in cells(catalog, m)]
     share = SAMPLE / len(everything)
     assert f"with a chance of {100 * share:.0f} %" in sample(catalog, SAMPLE, "x").sentence()
     mean = 300 * share
@@ -167,7 +167,7 @@ def test_what_was_published_once_though_nobody_measured_it_is_found(tmp_path: Pa
     )
     catalog = load(root)
     forged = [c for c in sample(catalog, None, "x").cells if c.method in ("krona", "ia3") and c.backbone == "t5-small"]
-    again = [row for rows in costs_and_trials(catalog, forged) for row in rows]
+    again = [row for rows in traces_and_trials(catalog, forged) for row in rows]
     found = {
         (f.where.split("/")[0], f.message.split(" is recorded")[0].split()[-1]) for f in differences(catalog, again)
     }

@@ -221,7 +221,8 @@ def measure(
         model, peft: as of `count`. Nothing is recorded then.
         backbone: only on these models of the catalog.
         all: also measure again what is recorded and not stale.
-        only: `counts` (parameters), `costs` (memory, backward, inference), `trials` (runs on a tiny T5); without it all.
+        only: `counts` (parameters), `costs` (memory, backward, inference), `predictions` (memory of the steps
+            that sources state), `trials` (runs on a tiny T5); without it all.
         batch, length: on a model of your own, sequences of a training step, and positions of each; without them, what the
             setting says, or 1 and 256.
         device: run a few training steps for real, with random weights, on `cpu` or an accelerator that torch sees, such as

@@ -80,11 +80,11 @@ def verify_catalog(
         raise SurveyError(f"there is no source '{source}'{nearest(source, catalog.sources)}")
     drawn = sample(catalog, size, seed or seed_of(catalog.root))
     from surveykit.engine.measure import this_run
-    from surveykit.engine.run import costs_and_trials, counts
+    from surveykit.engine.run import counts, traces_and_trials
 
     wanted = cells(catalog) if source is None else _spoken_of(catalog, source)
     counted = list(counts(catalog, wanted, watch))
-    again = [row for rows in costs_and_trials(catalog, drawn.cells, watch) for row in rows]
+    again = [row for rows in traces_and_trials(catalog, drawn.cells, watch) for row in rows]
     run = this_run()
     report = verify_all(catalog, counted, again, run, source)
     versions = {name: getattr(run, name) for name in ("surveykit", "python", "torch", "transformers")}

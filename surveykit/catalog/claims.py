@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import MethodName, ModelName, Tier, Unit
+from surveykit.catalog.steps import NoStep, RowSetting, Step, Unreadable, step_of
 from surveykit.catalog.variations import varied_name
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Claim:
     model: str | None
     """Id of the model; None where the row names none, or the catalog does not have it."""
     setting: str | None
+    """The id of the setting that the table names."""
     printed: str | None
     status: CellStatus
     means: str | None
@@ -49,6 +51,15 @@ class Claim:
     tier: Tier
     unknown: str | None
     """What of it the catalog does not have, in a sentence."""
+    step: Step | None = None
+    """The training step that the row is of, where the table states it."""
+    no_step: str | None = None
+    """Why memory of the row is not predicted, where the table says so."""
+
+    @property
+    def stated(self) -> bool:
+        """Whether it is about memory of runs of which the table says how they were made, or why that is not comparable."""
+        return self.step is not None or self.no_step is not None
 
     @property
     def place(self) -> tuple[str, str, int, str]:
@@ -61,10 +72,10 @@ def claims(catalog: Catalog, source: str | None = None) -> Iterator[Claim]:
     for folder in catalog.sources.values():
         if source in (None, folder.key):
             for table in folder.tables.values():
-                yield from _of_table(folder, table)
+                yield from _of_table(catalog, folder, table)
 
 
-def _of_table(folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
+def _of_table(catalog: Catalog, folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
     meaning = table.meaning
     names = [n for n in folder.names.methods if table.id in n.tables or not n.tables]
     models = [n for n in folder.names.models if table.id in n.tables or not n.tables]
@@ -75,14 +86,28 @@ def _of_table(folder: SourceFolder, table: PrintedTable) -> Iterator[Claim]:
         model = next(iter(names_of(cells, model_label or "", models)), None)
         configuration = configuration_of(name) if name else None
         stands_at = f"{model_label}, {label}" if model_label and label else f"row {label or model_label or position}"
+        setting = meaning.setting.preset if isinstance(meaning.setting, RowSetting) else meaning.setting
+        step, no_step = _step(catalog, meaning.setting, cells)
         for column, what in meaning.columns.items():
             printed, status = _read(cells[column], what.blank or meaning.blank)
             yield Claim(
                 folder.key, table.id, position, label, column, what.quantity, what.unit, model_label,
                 name.method if name else None, configuration, meaning.on or (model.model if model else None),
-                meaning.setting, printed, status, what.means.get(printed or ""),
+                setting, printed, status, what.means.get(printed or ""),
                 f"{meaning.locator}, {stands_at}, {column}", folder.source.tier, _unknown(name, model),
+                step, no_step,
             )  # fmt: skip
+
+
+def _step(catalog: Catalog, setting: str | RowSetting | None, cells: Cells) -> tuple[Step | None, str | None]:
+    if not isinstance(setting, RowSetting) or setting.preset not in catalog.settings:
+        return None, None
+    try:
+        return step_of(setting, catalog.settings[setting.preset], cells), None
+    except NoStep as reason:
+        return None, str(reason)
+    except Unreadable:  # reported where the source is checked
+        return None, None
 
 
 def configuration_of(name: MethodName) -> str | None:

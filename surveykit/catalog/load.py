@@ -13,7 +13,7 @@ from surveykit.catalog import layers
 from surveykit.catalog.bibliography import read_papers
 from surveykit.catalog.claims import Claim, claims
 from surveykit.catalog.loading import Loading
-from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Run, TrialRow
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Run, TrialRow
 from surveykit.catalog.model_folder import read_model
 from surveykit.catalog.models import Model
 from surveykit.catalog.quantities import Quantities
@@ -23,6 +23,7 @@ from surveykit.catalog.settings import Setting, Settings
 from surveykit.catalog.shelves import Reading, measured_fields
 from surveykit.catalog.source_folder import SourceFolder, read_source
 from surveykit.catalog.source_relations import check_sources
+from surveykit.catalog.steps import Step
 from surveykit.catalog.variations import varied, varied_name
 from surveykit.errors import CatalogError, Problem, SurveyError
 from surveykit.recipes import Recipe
@@ -42,6 +43,7 @@ class Catalog:
     measurements: tuple[Measurement, ...]
     costs: tuple[Cost, ...]
     memory: tuple[MemoryUse, ...]
+    predictions: tuple[Prediction, ...]
     trials: tuple[TrialRow, ...]
     runs: Mapping[str, Run]
 
@@ -89,6 +91,16 @@ class Catalog:
         return frozenset(
             (c.configuration, c.model) for c in self.claims if c.quantity in quantity and c.configuration and c.model
         )
+
+    @cached_property
+    def printed_steps(self) -> Mapping[tuple[str, str], tuple[Step, ...]]:
+        """The training steps whose memory sources print, by configuration and model, each once."""
+        predicted = {q.id for q in self.quantities.quantities if q.compare == "predicted"}
+        found: dict[tuple[str, str], dict[str, Step]] = {}
+        for c in self.claims:
+            if c.step and c.printed and c.quantity in predicted and c.configuration and c.model:
+                found.setdefault((c.configuration, c.model), {})[c.step.key] = c.step
+        return {place: tuple(steps.values()) for place, steps in sorted(found.items())}
 
     def models_of(self, full_name: str) -> tuple[str, ...]:
         """Where a configuration is counted: on every T5, on the models that it names, and on those that sources name with it."""
@@ -150,7 +162,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     catalog = Catalog(
         root=root, methods=methods, models=models, papers=papers, sources=dict(sorted(sources.items())),
         quantities=quantities, settings={s.id: s for s in settings.settings},
-        measurements=(), costs=(), memory=(), trials=(), runs={},
+        measurements=(), costs=(), memory=(), predictions=(), trials=(), runs={},
     )  # fmt: skip
     if not loading.problems:  # relations between files make sense only once each file does
         check_relations(catalog, loading)

@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Cell:
 
     backbone: str
     configuration: str
+    measure: Measure = "counts"
 
     @property
     def method(self) -> str:
@@ -56,17 +57,20 @@ class Recording:
 
 def cell_of(row: Any) -> Cell:
     """The cell that a row speaks of."""
-    return Cell(getattr(row, "backbone", ""), row.configuration)
+    measure = next(shelf.measure for shelf in SHELVES if isinstance(row, shelf.record))
+    return Cell(getattr(row, "backbone", ""), row.configuration, measure)
 
 
 def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
     """Everything there is to measure, model by model: each configuration on every T5, and counts also on the models that
-    it or a source names with it."""
+    it or a source names with it; predictions where a source prints memory of steps that it states."""
     if measure == "trials":
-        return sorted(Cell("", name) for name, _, _ in catalog.configurations())
+        return sorted(Cell("", name, measure) for name, _, _ in catalog.configurations())
+    if measure == "predictions":
+        return sorted(Cell(model, name, measure) for name, model in catalog.printed_steps)
     names = [*(name for name, _, _ in catalog.configurations()), *catalog.variations]
     return sorted(
-        Cell(model, name)
+        Cell(model, name, measure)
         for name in names
         for model in catalog.models_of(name)
         if measure == "counts"
@@ -74,11 +78,17 @@ def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
     )
 
 
-def current_key(catalog: Catalog, cell: Cell, measure: Measure = "counts") -> str:
+def current_key(catalog: Catalog, cell: Cell) -> str:
     """The key of what would be measured now. Raises as `staleness.key`."""
     backbone = catalog.models[cell.backbone] if cell.backbone else None
-    settings = traced_settings(catalog, cell.configuration, cell.backbone) if measure == "costs" else None
-    return key(catalog.recipe(cell.configuration), backbone, measure, settings)
+    return key(catalog.recipe(cell.configuration), backbone, cell.measure, _settings(catalog, cell))
+
+
+def _settings(catalog: Catalog, cell: Cell) -> object:
+    """All that is chosen before a cell is measured; None where nothing is."""
+    if cell.measure == "costs":
+        return astuple(traced_settings(catalog, cell.configuration, cell.backbone))
+    return sorted(_rows_wanted(catalog, cell)) if cell.measure == "predictions" else None
 
 
 def stale(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
@@ -92,22 +102,25 @@ def stale(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
             known[cell_of(row)].add(_row_in(row, shelf))
 
     def current(cell: Cell) -> bool:
-        return keys.get(cell) == {current_key(catalog, cell, measure)} and known[cell] == _rows_wanted(
-            catalog, cell, measure
-        )
+        return keys.get(cell) == {current_key(catalog, cell)} and known[cell] == _rows_wanted(catalog, cell)
 
     return [cell for cell in cells(catalog, measure) if not current(cell)]
 
 
 def _row_in(row: Any, shelf: Shelf) -> object:
-    memory = shelf.folder == "memory"
-    return (row.batch, row.length, row.target_length, row.dtype) if memory else shelf.folder
+    if shelf.folder == "memory":
+        return row.batch, row.length, row.target_length, row.dtype
+    return row.step if shelf.folder == "predictions" else shelf.folder
 
 
-def _rows_wanted(catalog: Catalog, cell: Cell, measure: Measure) -> set[Any]:
+def _rows_wanted(catalog: Catalog, cell: Cell) -> set[Any]:
+    """What the rows of a cell are of, on all its shelves."""
+    if cell.measure == "predictions":
+        return {step.key for step in catalog.printed_steps[cell.configuration, cell.backbone]}
+    costs = cell.measure == "costs"
     return {
-        measure,
-        *(traced_settings(catalog, cell.configuration, cell.backbone).rows() if measure == "costs" else ()),
+        cell.measure,
+        *(traced_settings(catalog, cell.configuration, cell.backbone).rows() if costs else ()),
     }
 
 

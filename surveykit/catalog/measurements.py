@@ -73,7 +73,7 @@ class Recorded(Record):
         return "" if configuration is None else f" {configuration.split('/')[0]}"
 
 
-NOT_FOUND = ("configuration", "backbone", "batch", "length", "target_length", "dtype", "status", "reason", "provenance",
+NOT_FOUND = ("configuration", "backbone", "batch", "length", "target_length", "dtype", "training", "status", "reason", "provenance",
              "key", "run", "digest")  # fmt: skip
 """Fields that say what was measured, how it went and whence it comes; all others are figures, which are found."""
 
@@ -226,6 +226,55 @@ class MemoryUse(Recorded):
     key: Key
     run: RunId
     digest: str
+
+
+class Prediction(Recorded):
+    """Predicted memory of a training step whose memory a source prints: one configuration on one model. Bytes."""
+
+    identity = ("configuration", "backbone", "batch", "length", "target_length", "training")
+
+    configuration: ConfigurationId
+    backbone: BackboneId
+    batch: Whole
+    """Examples at once on a device."""
+    length: Whole
+    """Positions of an example."""
+    target_length: Whole
+    """Positions of the decoder's input, where there is a decoder behind an encoder."""
+    training: str
+    """How the step runs: the fields in which it differs from the survey's setting."""
+    status: Literal["traced", "refused"]
+    """Whether it was traced."""
+    reason: str | None
+    """Why it cannot run; NULL when it can."""
+    peak: Count
+    """Predicted peak of the step in the stage that needs most, optimizer state included, in bytes."""
+    weights: Count
+    """Parameters and buffers, of the base model and of the method, in bytes."""
+    gradients: Count
+    """Gradients of parameters, in bytes."""
+    optimizer: Count
+    """State of the optimizer, in bytes."""
+    peak_weights: Count
+    """At the moment of the peak: parameters and buffers, in bytes."""
+    peak_optimizer: Count
+    """At the moment of the peak: state of the optimizer, in bytes."""
+    peak_gradients: Count
+    """At the moment of the peak: gradients of parameters, in bytes."""
+    peak_logits: Count
+    """At the moment of the peak: logits and what the loss makes of them, in bytes."""
+    peak_activations: Count
+    """At the moment of the peak: activations kept for the backward pass, in bytes."""
+    peak_working: Count
+    """At the moment of the peak: all else, which an operation needs while it runs, in bytes."""
+    key: Key
+    run: RunId
+    digest: str
+
+    @property
+    def step(self) -> str:
+        """The text by which a source's step finds it, as `Step.key`."""
+        return f"{self.batch} x {self.length}, {self.target_length}: {self.training}"
 
 
 class TrialRow(Recorded):

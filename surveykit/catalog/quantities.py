@@ -69,6 +69,8 @@ class Quantity(Record):
     """Unit of the measured value; NULL where there is none."""
     compare: Comparison
     """How a printed cell is compared: rounding, tick, set, predicted or shown."""
+    figure: Literal["peak", "held"] = "peak"
+    """What is predicted: the highest in a step (peak), or what is still there between two steps (held)."""
     at_most: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
     """Up to this value a tick is right; NULL where a tick speaks of no amount."""
     tolerance: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
@@ -82,6 +84,8 @@ class Quantity(Record):
     def _holds_together(self) -> Self:
         if (self.compare == "shown") != (self.reason is not None):
             raise ValueError("what is only shown, and nothing else, says in `reason` why it is not judged")
+        if self.compare != "predicted" and self.figure != "peak":
+            raise ValueError("only what is compared with a prediction says which figure is predicted")
         if (self.compare == "rounding") != bool(self.senses):
             raise ValueError("a figure that is compared at its rounding, and no other, has senses")
         return self

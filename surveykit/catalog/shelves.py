@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surveykit.catalog import layers
 from surveykit.catalog.loading import Loading, R
-from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, Run, TrialRow
 from surveykit.catalog.staleness import Measure
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ SHELVES = (
     Shelf("counts", "counts", Measurement, "measurements"),
     Shelf("costs", "costs", Cost, "costs"),
     Shelf("memory", "costs", MemoryUse, "memory"),
+    Shelf("predictions", "predictions", Prediction, "predictions"),
     Shelf("trials", "trials", TrialRow, "trials"),
 )
 RUNS = "runs.csv"

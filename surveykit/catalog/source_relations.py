@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from surveykit.catalog import layers
 from surveykit.catalog.claims import DASH, Name, names_of
@@ -14,6 +15,7 @@ from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import signable
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import Column, Explanation
+from surveykit.catalog.steps import NoStep, RowSetting, Unreadable, step_of
 from surveykit.catalog.variations import varied_recipe
 from surveykit.errors import Problem, SurveyError, nearest
 
@@ -101,7 +103,11 @@ class _Checking:
         for name, column in meaning.columns.items():
             self._known(file, ("columns", name, "quantity"), "quantity", column.quantity, self.catalog.quantities.by_id)
         self._known(file, ("on",), "model", meaning.on, self.catalog.models)
-        self._known(file, ("setting",), "setting", meaning.setting, self.catalog.settings)
+        stated = meaning.setting if isinstance(meaning.setting, RowSetting) else None
+        if stated is None:
+            self._known(file, ("setting",), "setting", cast(str | None, meaning.setting), self.catalog.settings)
+        else:
+            self._setting(table, stated)
         names = [n for n in self.folder.names.methods if table.id in n.tables or not n.tables]
         models = [n for n in self.folder.names.models if table.id in n.tables or not n.tables]
         csv = self.loading.name(self.path(f"tables/{table.id}.csv"))
@@ -121,10 +127,30 @@ class _Checking:
                 if fault:
                     problem(line, f"{name}: {fault}")
 
+    def _setting(self, table: PrintedTable, stated: RowSetting) -> None:
+        """Report what is wrong with the rules that say how the runs of a table were made, or with the cells they read."""
+        file = f"tables/{table.id}.yaml"
+        known = [
+            self._known(file, ("setting", *at), "column", column, table.meaning.names())
+            for at, column in stated.columns()
+        ]
+        there = self._known(file, ("setting", "preset"), "setting", stated.preset, self.catalog.settings)
+        if not (there and all(known)):
+            return
+        for cells, line in zip(table.rows, table.lines, strict=True):
+            with suppress(NoStep):
+                try:
+                    step_of(stated, self.catalog.settings[stated.preset], cells)
+                except Unreadable as error:
+                    csv = self.loading.name(self.path(f"tables/{table.id}.csv"))
+                    self.loading.problems.append(Problem(csv, line, 1, str(error)))
+
     def _misprint(self, cell: str, column: Column) -> str | None:
         """Why a printed cell cannot be read as its quantity."""
         quantity = self.catalog.quantities.by_id.get(column.quantity)
         if cell == "" or cell in DASH or quantity is None:
+            return None
+        if quantity.compare == "predicted" and cell in column.means:
             return None
         if quantity.compare in ("rounding", "predicted"):
             try:

@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
+from surveykit.catalog.steps import RowSetting
 from surveykit.record import Day, Record
 
 Tier = Literal["printed", "measured_elsewhere"]
@@ -84,8 +85,8 @@ class Table(Record):
     """The column that names the model of a row."""
     on: str | None = None
     """Id of the model that every row speaks of, where no column names it."""
-    setting: str | None = None
-    """An id of settings.yaml: how the runs were made."""
+    setting: str | RowSetting | None = None
+    """An id of settings.yaml: how the runs were made; or an entry that says it row by row."""
     blank: Blank = "not_printed"
     columns: Mapping[str, Column] = {}
     """Columns with claims."""

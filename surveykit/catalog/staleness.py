@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from surveykit.catalog.models import Model
 from surveykit.catalog.package_code import PackageCode
-from surveykit.catalog.settings import Traced
 from surveykit.recipes import Recipe
 
-Measure = Literal["counts", "costs", "trials"]
-"""What is measured: numbers of parameters; memory, backward and inference; a run on a tiny T5."""
+Measure = Literal["counts", "costs", "predictions", "trials"]
+"""What is measured: numbers of parameters; memory, backward and inference; memory of the steps whose memory sources print; a
+run on a tiny T5."""
 
 ENTRIES: Mapping[Measure, tuple[str, ...]] = {
     "counts": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_counts"),
     "costs": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_costs"),
+    "predictions": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_predictions"),
     "trials": ("surveykit.engine.measure_trials",),
 }
 """Where each measure begins: a change of any module that is reached from there may change what it finds."""
@@ -33,16 +33,16 @@ def _code(measure: Measure, kinds: frozenset[str]) -> str:
     return CODE.digest([*ENTRIES[measure], *kinds])
 
 
-def key(recipe: Recipe, model: Model | None, measure: Measure, settings: Traced | None = None) -> str:
+def key(recipe: Recipe, model: Model | None, measure: Measure, settings: object = None) -> str:
     """Sixteen hex digits over all that decides over what is found: recipe, model, settings, and the code.
 
     Prose is not in it, and of the kinds of edits only the modules that the recipe uses. A trial makes a model of its
-    own, and only costs have settings.
+    own, and only costs and predictions have settings, which are told apart as they are written.
 
     Raises:
         SurveyError: a module of the engine names one that does not exist.
     """
     kinds = frozenset(type(edit).__module__ for stage in recipe.stages for edit in stage.edits)
     built = "" if model is None else json.dumps([model.counts, model.config], sort_keys=True)
-    parts = (recipe.model_dump_json(), built, repr(settings and astuple(settings)), _code(measure, kinds))
+    parts = (recipe.model_dump_json(), built, repr(settings), _code(measure, kinds))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import get_args
 
 from surveykit import output
+from surveykit.catalog.staleness import Measure
 from surveykit.commands.arguments import (
     Progress,
     add_budget,
@@ -41,8 +43,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--backbone", action="append", metavar="ID", help="only on this backbone; may be repeated")
     parser.add_argument("--all", action="store_true", help="also measure again what is recorded and not stale")
     parser.add_argument(
-        "--only", choices=("counts", "costs", "trials"), action="append",
-        help="only numbers of parameters; memory, backward and inference; runs on a tiny T5; may be repeated",
+        "--only", choices=get_args(Measure), action="append",
+        help="only numbers of parameters; memory, backward and inference; memory of steps that sources state; runs on a "
+        "tiny T5; may be repeated",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     own = parser.add_argument_group("on a model of your own: costs are printed, nothing is recorded")

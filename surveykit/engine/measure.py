@@ -15,10 +15,12 @@ import transformers
 import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
-from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Recorded, Run, TrialRow
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, Run, TrialRow
 from surveykit.catalog.settings import traced_settings
+from surveykit.catalog.staleness import Measure
 from surveykit.engine.measure_costs import cost_values
 from surveykit.engine.measure_counts import count_values
+from surveykit.engine.measure_predictions import step_values
 from surveykit.engine.measure_trials import trial_values
 from surveykit.engine.models.catalogued import blueprint, build
 from surveykit.engine.trace.costs import Costs
@@ -47,7 +49,7 @@ def measure(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[Measurement]:
         instance = build(catalog.models[backbone])
         for cell in group:
             found = count_values(catalog.recipe(cell.configuration), instance)
-            origin = {"provenance": "config", "key": current_key(catalog, cell, "counts"), "run": run}
+            origin = {"provenance": "config", "key": current_key(catalog, cell), "run": run}
             yield _row(Measurement, cell, found, origin)
 
 
@@ -60,15 +62,27 @@ def trace(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]:
             chosen = traced_settings(catalog, cell.configuration, backbone)
             settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.trainings)
             cost, memory = cost_values(catalog.recipe(cell.configuration), costs, *settings)
-            origin = {"key": current_key(catalog, cell, "costs"), "run": run}
+            origin = {"key": current_key(catalog, cell), "run": run}
             yield [_row(Cost, cell, cost, origin), *(_row(MemoryUse, cell, one, origin) for one in memory)]
+
+
+def predict(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]:
+    """Memory of each step that a source states of each cell, all rows of a cell together."""
+    run = this_run().run
+    for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
+        costs = Costs(blueprint(catalog.models[backbone]))
+        for cell in group:
+            origin = {"key": current_key(catalog, cell), "run": run}
+            recipe = catalog.recipe(cell.configuration)
+            steps = catalog.printed_steps[cell.configuration, cell.backbone]
+            yield [_row(Prediction, cell, step_values(recipe, costs, step), origin) for step in steps]
 
 
 def trials(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[TrialRow]:
     """Run each configuration for real on a tiny T5."""
     run = this_run().run
     for cell in cells:
-        origin = {"key": current_key(catalog, cell, "trials"), "run": run}
+        origin = {"key": current_key(catalog, cell), "run": run}
         yield _row(TrialRow, cell, trial_values(catalog.recipe(cell.configuration)), origin)
 
 
@@ -79,11 +93,14 @@ def _row(record: type[R], cell: Cell, found: Mapping[str, Any], origin: Mapping[
 
 
 def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Recorded]:
-    """All that can be found in one process for cells of one configuration: costs and memory, or trials. For worker processes."""
-    on_backbones = [cell for cell in cells if cell.backbone]
+    """All that can be found in one process for cells of one configuration: costs and memory, predictions, trials. For
+    worker processes."""
+    of: dict[Measure, list[Cell]] = {}
+    for cell in cells:
+        of.setdefault(cell.measure, []).append(cell)
     with _one_thread():
-        rows = [row for found in trace(catalog, on_backbones) for row in found]
-        return [*rows, *trials(catalog, [cell for cell in cells if not cell.backbone])]
+        traced = [*trace(catalog, of.get("costs", ())), *predict(catalog, of.get("predictions", ()))]
+        return [*(row for rows in traced for row in rows), *trials(catalog, of.get("trials", ()))]
 
 
 def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:

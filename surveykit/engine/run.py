@@ -38,8 +38,9 @@ def counts(catalog: Catalog, cells: Sequence[Cell], watch: Watch = unwatched) ->
         yield measurement
 
 
-def costs_and_trials(catalog: Catalog, cells: Iterable[Cell], watch: Watch = unwatched) -> Iterator[list[Recorded]]:
-    """Costs and trials, the cells of one configuration after another, in several processes where these are many."""
+def traces_and_trials(catalog: Catalog, cells: Iterable[Cell], watch: Watch = unwatched) -> Iterator[list[Recorded]]:
+    """Costs, predictions and trials, the cells of one configuration after another, in several processes where these are
+    many."""
     groups = _apart(cells, lambda cell: cell.configuration)
     if groups:
         apart = len(groups) >= CONFIGURATIONS_WORTH_WORKERS
@@ -59,7 +60,7 @@ def measure_and_record(
             counted_now.append(measurement)
     finally:
         changed.update(record(catalog, counted_now, run))
-    for rows in costs_and_trials(catalog, [*wanted.get("costs", ()), *wanted.get("trials", ())], watch):
+    for rows in traces_and_trials(catalog, [cell for m, cells in wanted.items() if m != "counts" for cell in cells], watch):
         changed.update(record(catalog, rows, run))
         others += rows
     changed.update(tidy(catalog))

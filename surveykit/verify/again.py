@@ -7,16 +7,18 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, cell_of, cells
 from surveykit.catalog.measurements import Recorded, Run
 from surveykit.catalog.shelves import SHELVES
+from surveykit.catalog.staleness import Measure
 from surveykit.record import Record
 from surveykit.verify.findings import Finding
 
 SAMPLE = 80
-"""Cells of costs and trials that are measured again when nobody says how many: some 20 seconds on two processors."""
+"""Cells of costs, predictions and trials that are measured again when nobody says how many: some 20 seconds on two processors."""
 ROUNDING = 100
 """One part in so many is what rounding may change: three of 133 trials differ without vector instructions, by 0.04 % at most."""
 
@@ -31,7 +33,7 @@ class Checked(Record):
     counts: int
     """Configurations on backbones whose parameters were counted: all."""
     sampled: int
-    """Cells of costs and trials that were measured again."""
+    """Cells of costs, predictions and trials that were measured again."""
     recorded: int
     """All of them."""
     seed: str
@@ -44,7 +46,7 @@ class Checked(Record):
 
 @dataclass(frozen=True)
 class Sample:
-    """Some of the cells of costs and trials."""
+    """Some of the cells of costs, predictions and trials."""
 
     cells: tuple[Cell, ...]
     among: int
@@ -52,7 +54,7 @@ class Sample:
 
     def sentence(self) -> str:
         """What it says of figures that were not measured again."""
-        told = f"Costs and trials: {len(self.cells)} of {self.among} recorded were measured again"
+        told = f"Costs, predictions and trials: {len(self.cells)} of {self.among} recorded were measured again"
         if len(self.cells) == self.among:
             return f"{told}."
         share = 100 * len(self.cells) / self.among
@@ -65,7 +67,7 @@ def sample(catalog: Catalog, size: int | None, seed: str) -> Sample:
     Args:
         size: how many; None for all.
     """
-    everything = [*cells(catalog, "costs"), *cells(catalog, "trials")]
+    everything = [cell for measure in get_args(Measure) if measure != "counts" for cell in cells(catalog, measure)]
     drawn = sorted(everything, key=lambda cell: hashlib.sha256(f"{seed}\n{cell}".encode()).digest())
     return Sample(tuple(drawn[:size]), len(everything), seed)
 
@@ -136,7 +138,7 @@ def _identity(row: Recorded) -> tuple[object, ...]:
 
 def _what(row: Recorded) -> str:
     """Which of the rows of a cell it is."""
-    told = {"length": "{} positions", "dtype": "{}"}
+    told = {"batch": "batch {}", "length": "{} positions", "dtype": "{}", "training": "{}"}
     parts = [words.format(getattr(row, name)) for name, words in told.items() if name in row.identity]
     return f"{', '.join(parts)}: " if parts else ""
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.measurements import Cost, Measurement, MemoryUse
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction
 from surveykit.catalog.quantities import Sense
 from surveykit.catalog.sources import Unit
+from surveykit.catalog.steps import Step
 
 FACTORS: dict[Unit, int] = {
     "parameters": 1, "thousand": 10**3, "million": 10**6, "billion": 10**9, "bytes": 1,
@@ -26,6 +27,7 @@ class Evidence:
         counts: Iterable[Measurement],
         costs: Iterable[Cost],
         memory: Iterable[MemoryUse],
+        predictions: Iterable[Prediction] = (),
         sizes: Mapping[str, int] | None = None,
     ) -> None:
         """
@@ -41,6 +43,12 @@ class Evidence:
         for m in memory:
             if m.status == "traced":
                 self._memory.setdefault((m.configuration, m.backbone), []).append(m)
+
+        self._steps = {(p.configuration, p.backbone, p.step): p for p in predictions if p.status == "traced"}
+
+    def step(self, configuration: str, model: str, step: Step) -> Prediction | None:
+        """Memory of a step as a source states it; None where it was not traced."""
+        return self._steps.get((configuration, model, step.key))
 
     def count(self, configuration: str, model: str, sense: Sense) -> int | None:
         """A count in one sense; None where the configuration was not counted on the model, or not all of it."""

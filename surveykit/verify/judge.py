@@ -11,7 +11,7 @@ from dataclasses import replace
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.records import Method
 from surveykit.catalog.sources import Explanation
-from surveykit.verify import figures, ticks
+from surveykit.verify import figures, predictions, ticks
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.memory import Memory
 from surveykit.verify.verdicts import NEEDS_EXPLANATION, SETTLED, Found, Verdict
@@ -54,7 +54,7 @@ def _look(claim: Claim, evidence: Evidence, memory: Memory) -> Found:
     if method.default is None:
         return Found("not_measured", None, None, method.not_instantiated or "no configuration")
     if quantity.compare == "predicted":
-        return memory.look(claim)
+        return predictions.look(claim, evidence) if claim.stated else memory.look(claim)
     if quantity.compare in ("tick", "set"):
         found = ticks.look(claim, evidence, method)
     else:

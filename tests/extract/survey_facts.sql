@@ -128,7 +128,7 @@ SELECT 'second reading' AS part, finding, date, outcome, stands FROM second_read
 SELECT
     'memory' AS part, 'Table 5' AS "table", row_label AS row, backbone AS model, method, configuration, batch, length,
     dtype, printed_gb, predicted_gb, error_percent, is_best_setting, read_as, read_as_gb
-FROM memory_prediction
+FROM memory_tried
 WHERE source = 'lialin2023scaling';
 
 SELECT

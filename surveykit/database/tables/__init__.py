@@ -4,17 +4,17 @@ Everything that joins them is a view or a macro in surveykit/database/views.
 """
 
 from surveykit.database.rows import Row
-from surveykit.database.tables import claims, measured, methods, settings, statements, verdicts
+from surveykit.database.tables import claims, measured, methods, predictions, settings, statements, verdicts
 
 TABLES: tuple[type[Row], ...] = (
     methods.Paper, methods.Method, methods.Alias, methods.Relation, methods.Implementation, methods.Attribute,
     methods.Overhead, methods.Backbone, methods.Configuration, methods.Oracle,
     settings.Setting, settings.SettingSource,
     measured.Quantity, measured.Sense, measured.Judging, measured.Run, measured.Measurement, measured.FormulaValue, measured.Cost,
-    measured.MemoryUse, measured.Trial,
+    measured.MemoryUse, measured.Prediction, measured.Trial,
     claims.Source, claims.SourceTable, claims.DescribedIn, claims.PrintedName, claims.PrintedModel, claims.Claim,
     claims.Explanation, claims.ExplanationFigure, claims.ExplanationTried,
-    verdicts.Verdict, verdicts.MemoryPrediction, verdicts.MemorySetting,
+    verdicts.Verdict, verdicts.MemoryTried, verdicts.MemorySetting, predictions.MemoryPrediction, predictions.MemoryError,
     statements.Citation, statements.MissingInSource, statements.Said, statements.Statement, statements.StatementReading,
     statements.StatementResult, statements.SecondReading, statements.DataCheck, statements.DataCheckResult,
 )  # fmt: skip

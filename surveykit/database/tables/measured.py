@@ -73,7 +73,7 @@ class _Recorded(Row):
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         shelf = next(shelf for shelf in SHELVES if issubclass(cls, shelf.record))
         rows = shelf.rows(catalog)
-        now = {cell: current_key(catalog, cell, shelf.measure) for cell in {cell_of(row) for row in rows}}
+        now = {cell: current_key(catalog, cell) for cell in {cell_of(row) for row in rows}}
         return (cls.of(row, is_stale=row.key != now[cell_of(row)]) for row in rows)
 
 
@@ -89,6 +89,10 @@ class Cost(_Recorded, measurements.Cost):
 
 class MemoryUse(_Recorded, measurements.MemoryUse):
     """Predicted peak memory of training; the files in catalog/measured/memory."""
+
+
+class Prediction(_Recorded, measurements.Prediction):
+    """Predicted memory of the training steps whose memory sources print; the files in catalog/measured/predictions."""
 
 
 class Trial(_Recorded, measurements.TrialRow):

@@ -19,7 +19,7 @@ from surveykit.verify.evidence import Evidence
 from surveykit.verify.judge import judge
 from surveykit.verify.memory import Memory
 
-_PLACES = Decimal(1).scaleb(-10)
+PLACES = Decimal(1).scaleb(-10)
 Measured = Annotated[Decimal, Field(max_digits=34, decimal_places=10)]
 
 
@@ -69,7 +69,7 @@ class Verdict(_Cell):
             yield cls.of(
                 v.claim, table_name=v.claim.table, column_name=v.claim.column, row_label=v.claim.row,
                 configuration=found.configuration, backbone=found.model, verdict=v.word, outcome=v.outcome,
-                measured=found.measured, value=None if found.value is None else found.value.quantize(_PLACES),
+                measured=found.measured, value=None if found.value is None else found.value.quantize(PLACES),
                 sense=found.sense, reason=found.reason, found_by=found.found_by, candidates=found.candidates,
                 fitting=found.fitting, explanation=positions[id(e)] if e else None, cause=v.cause,
                 explained=e.text if e else None, fits_setup=v.fits_setup,
@@ -79,11 +79,11 @@ class Verdict(_Cell):
 @lru_cache(maxsize=1)
 def evidence(catalog: Catalog) -> Evidence:
     """What is recorded."""
-    return Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory)
+    return Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory, catalog.predictions)
 
 
-class MemoryPrediction(Row):
-    """Printed memory beside the predicted peak, in each traced setting; nothing is judged."""
+class MemoryTried(Row):
+    """Printed memory of a table that does not state its setting beside the predicted peak, in each setting that was tried."""
 
     identity = ("source", "table_name", "backbone", "row_label", "length", "dtype")
 
@@ -120,10 +120,10 @@ class MemoryPrediction(Row):
             claim = p.claim
             yield cls.of(
                 p, source=claim.source, table_name=claim.table, backbone=p.model, row_label=claim.row,
-                method=claim.method, printed_gb=p.printed, predicted_gb=p.predicted.quantize(_PLACES),
+                method=claim.method, printed_gb=p.printed, predicted_gb=p.predicted.quantize(PLACES),
                 error_percent=float(p.error_percent),
                 is_best_setting=memory.best.get((claim.source, claim.table)) == (p.length, p.dtype),
-                read_as_gb=None if p.read_as_predicted is None else p.read_as_predicted.quantize(_PLACES),
+                read_as_gb=None if p.read_as_predicted is None else p.read_as_predicted.quantize(PLACES),
             )  # fmt: skip
 
 

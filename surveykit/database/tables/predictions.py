@@ -1,0 +1,102 @@
+"""Tables of predicted memory beside printed memory, each row in its own setting, and of the errors by kind of setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.training import Training
+from surveykit.database.rows import BigInt, Row
+from surveykit.database.tables.claims import ColumnName, Printed, RowLabel, SourceKey, TableName
+from surveykit.database.tables.verdicts import PLACES, Measured, evidence
+from surveykit.record import BackboneId, ConfigurationId
+from surveykit.verify.evidence import FACTORS
+from surveykit.verify.predictions import Kind, Split, allocator_share, errors, predictions
+
+
+class MemoryPrediction(Row, Training):
+    """Printed memory beside the prediction in the setting of its row, which a column for each field of a training step
+    tells; errors are shown, nothing is judged."""
+
+    identity = ("source", "table_name", "position", "column_name")
+    rules = ("FOREIGN KEY (source, table_name, position, column_name) REFERENCES claim",)
+
+    source: SourceKey
+    table_name: TableName
+    position: int
+    """Number of the row in its table, from 1."""
+    column_name: ColumnName
+    row_label: RowLabel
+    configuration: ConfigurationId
+    """The configuration that is predicted."""
+    backbone: BackboneId
+    printed: Printed
+    """Memory as printed, in the unit of the claim."""
+    unit: str
+    """Unit of both figures."""
+    predicted: Measured
+    """Predicted memory, in the unit of the claim."""
+    predicted_bytes: BigInt
+    """Predicted memory, in bytes."""
+    error_percent: float
+    """How far the prediction lies above the printed figure, in percent of it."""
+    kind: Kind
+    """Kind of setting, in which errors are summed up."""
+    split: Split
+    """Whether something may be tuned on the runs of this source on this model, or whether they are held out."""
+    setting: str
+    """Id of the setting that the table names, as in setting.id; rows may change it."""
+    batch: int
+    """Examples at once on a device."""
+    length: int
+    """Positions of an example."""
+
+    @classmethod
+    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
+        for p in predictions(evidence(catalog)):
+            claim, unit = p.claim, p.claim.unit or "bytes"
+            yield cls.of(
+                p.step.training, source=claim.source, table_name=claim.table, position=claim.position,
+                column_name=claim.column, row_label=claim.row, configuration=p.configuration, backbone=p.model,
+                printed=p.printed, unit=unit, predicted=p.predicted.quantize(PLACES),
+                predicted_bytes=int(p.predicted * FACTORS[unit]), error_percent=float(p.error_percent), kind=p.kind,
+                split=p.split, setting=p.step.preset, batch=p.step.batch, length=p.step.length,
+            )  # fmt: skip
+
+
+MemoryPrediction.shown = (
+    *(name for name in MemoryPrediction.model_fields if name not in Training.model_fields), *Training.model_fields,
+)  # fmt: skip
+
+
+class MemoryError(Row):
+    """How far predicted memory is from printed memory, by kind of setting: of runs that something may be tuned on, and of
+    those that are held out."""
+
+    identity = ("kind", "split")
+
+    kind: Kind
+    """Kind of setting."""
+    split: Split
+    """Whether something may be tuned on these runs, or whether they are held out: only errors of these are quoted."""
+    sources: str
+    """Keys of the sources, joined by commas."""
+    runs: int
+    """Printed figures compared."""
+    median_percent: float
+    """Median of the absolute errors, in percent of what is printed."""
+    worst_percent: float
+    """Greatest of the absolute errors, in percent."""
+    low_percent: float
+    """The error below which one in twenty lies, with its sign: below 0 where predictions are too low."""
+    high_percent: float
+    """The error above which one in twenty lies, with its sign."""
+    allocator_share: float | None
+    """How much more a process keeps of a device than its tensors take, as a share: the median over rows that print both; NULL where none does."""
+
+    @classmethod
+    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
+        share = allocator_share(catalog)
+        for error in errors(predictions(evidence(catalog))):
+            yield cls.of(error, sources=",".join(error.sources), allocator_share=share)
