@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import MethodName, ModelName, Tier, Unit
-from surveykit.catalog.steps import NoStep, RowSetting, Step, Unreadable, step_of
+from surveykit.catalog.steps import NoStepError, RowSetting, Step, UnreadableRowError, step_of
 from surveykit.catalog.variations import varied_name
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _step(catalog: Catalog, setting: str | RowSetting | None, cells: Cells) -> t
         return None, None
     try:
         return step_of(setting, catalog.settings[setting.preset], cells), None
-    except NoStep as reason:
+    except NoStepError as reason:
         return None, str(reason)
-    except Unreadable:  # reported where the source is checked
+    except UnreadableRowError:  # reported where the source is checked
         return None, None
 
 

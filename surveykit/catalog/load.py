@@ -86,10 +86,12 @@ class Catalog:
 
     @cached_property
     def memory_claimed(self) -> frozenset[tuple[str, str]]:
-        """Configurations on models for which a source prints memory."""
+        """Configurations on models for which a source prints memory, without saying how it was had."""
         quantity = {q.id for q in self.quantities.quantities if q.compare == "predicted"}
         return frozenset(
-            (c.configuration, c.model) for c in self.claims if c.quantity in quantity and c.configuration and c.model
+            (c.configuration, c.model)
+            for c in self.claims
+            if c.quantity in quantity and c.configuration and c.model and not c.stated
         )
 
     @cached_property

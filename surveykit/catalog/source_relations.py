@@ -15,7 +15,7 @@ from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import signable
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import Column, Explanation
-from surveykit.catalog.steps import NoStep, RowSetting, Unreadable, step_of
+from surveykit.catalog.steps import NoStepError, RowSetting, UnreadableRowError, step_of
 from surveykit.catalog.variations import varied_recipe
 from surveykit.errors import Problem, SurveyError, nearest
 
@@ -138,10 +138,10 @@ class _Checking:
         if not (there and all(known)):
             return
         for cells, line in zip(table.rows, table.lines, strict=True):
-            with suppress(NoStep):
+            with suppress(NoStepError):
                 try:
                     step_of(stated, self.catalog.settings[stated.preset], cells)
-                except Unreadable as error:
+                except UnreadableRowError as error:
                     csv = self.loading.name(self.path(f"tables/{table.id}.csv"))
                     self.loading.problems.append(Problem(csv, line, 1, str(error)))
 

@@ -92,11 +92,11 @@ def training_text(training: Training) -> str:
     return " ".join(f"{name}={str(value).lower()}" for name, value in changed.items()) or "survey"
 
 
-class NoStep(ValueError):
+class NoStepError(ValueError):
     """A row whose memory is not predicted, with the reason."""
 
 
-class Unreadable(ValueError):
+class UnreadableRowError(ValueError):
     """A cell, or rules together, from which no step can be made."""
 
 
@@ -104,22 +104,22 @@ def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
     """The step of a row.
 
     Raises:
-        NoStep: a rule says that it is not comparable.
-        Unreadable: a cell is no number, or the rules contradict each other.
+        NoStepError: a rule says that it is not comparable.
+        UnreadableRowError: a cell is no number, or the rules contradict each other.
     """
     values: dict[str, object] = preset.training.model_dump()
     held = stated.held
     for rule in stated.when:
         if rule.applies(row):
             if rule.not_comparable is not None:
-                raise NoStep(rule.not_comparable)
+                raise NoStepError(rule.not_comparable)
             values |= rule.training
             held = rule.held or held
     try:
         training = Training.model_validate(values)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))} {e['msg']}".removeprefix(" Value error, ") for e in error.errors()]
-        raise Unreadable(f"the table's setting makes no training of this row: {'; '.join(faults)}") from None
+        raise UnreadableRowError(f"the table's setting makes no training of this row: {'; '.join(faults)}") from None
     batch = _number("batch", stated.batch or preset.batch, row)
     length = _number("length", stated.length or next(iter(preset.lengths), None), row)
     return Step(preset.id, batch, length, preset.target_length, training, held)
@@ -127,10 +127,12 @@ def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
 
 def _number(what: str, stated: int | str | None, row: Cells) -> int:
     if stated is None:
-        raise Unreadable(f"neither the table's setting nor its preset states a {what}")
+        raise UnreadableRowError(f"neither the table's setting nor its preset states a {what}")
     if isinstance(stated, int):
         return stated
     cell = row[stated].replace(",", "")
     if not cell.isdecimal() or not 1 <= int(cell) <= 10**9:
-        raise Unreadable(f"{stated}: '{row[stated]}' is no whole number from 1, which the table's setting needs")
+        raise UnreadableRowError(
+            f"{stated}: '{row[stated]}' is no whole number from 1, which the table's setting needs"
+        )
     return int(cell)

@@ -60,7 +60,9 @@ def measure_and_record(
             counted_now.append(measurement)
     finally:
         changed.update(record(catalog, counted_now, run))
-    for rows in traces_and_trials(catalog, [cell for m, cells in wanted.items() if m != "counts" for cell in cells], watch):
+    for rows in traces_and_trials(
+        catalog, [cell for m, cells in wanted.items() if m != "counts" for cell in cells], watch
+    ):
         changed.update(record(catalog, rows, run))
         others += rows
     changed.update(tidy(catalog))

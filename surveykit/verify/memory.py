@@ -1,4 +1,5 @@
-"""Predicted peak memory beside printed memory. An error is shown; nothing is judged. Pure: no files, no torch."""
+"""Predicted peak memory beside that of tables that do not say how their runs were made: it is predicted in several
+settings, and the one that fits best is shown with its error. Nothing is judged. Pure: no files, no torch."""
 
 from __future__ import annotations
 
@@ -70,19 +71,19 @@ class Setting:
 
 
 class Memory:
-    """Predictions for every claim about memory, and which setting fits each table best."""
+    """Predictions for claims about memory of runs that nobody describes, and which setting fits each table best."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
 
     @cached_property
     def predictions(self) -> tuple[MemoryPrediction, ...]:
-        """Every printed figure of memory in every setting that was traced."""
+        """Every printed figure of such memory in every setting that was traced."""
         quantities = self.evidence.catalog.quantities.by_id
         return tuple(
             found
             for claim in self.evidence.catalog.claims
-            if quantities[claim.quantity].compare == "predicted" and claim.printed is not None
+            if quantities[claim.quantity].compare == "predicted" and claim.printed is not None and not claim.stated
             for found in self._predicted(claim)
         )
 

@@ -23,7 +23,9 @@ from surveykit.verify.evidence import FACTORS, Evidence
 from surveykit.verify.memory import Memory
 from surveykit.verify.verdicts import Found
 
-Kind = Literal["eager attention", "fused attention", "checkpointing", "few bits", "several devices", "held between steps"]
+Kind = Literal[
+    "eager attention", "fused attention", "checkpointing", "few bits", "several devices", "held between steps"
+]
 KINDS: tuple[tuple[Kind, str], ...] = (
     ("eager attention", "attention that keeps its scores, no checkpointing"),
     ("fused attention", "torch's fused attention or FlashAttention, no checkpointing"),
@@ -105,25 +107,22 @@ def predictions(evidence: Evidence) -> tuple[Predicted, ...]:
     catalog = evidence.catalog
     predicted = {q.id for q in catalog.quantities.quantities if q.compare == "predicted"}
     stated = [c for c in catalog.claims if c.quantity in predicted and c.step is not None]
-    return tuple([*filter(None, (predicted_of(c, evidence) for c in stated)), *_chosen(evidence)])
+    return (*(p for c in stated if (p := predicted_of(c, evidence)) is not None), *_chosen(evidence))
 
 
 def predicted_of(claim: Claim, evidence: Evidence) -> Predicted | None:
-    """The prediction for a claim that states its step; None where nothing was traced, or no figure is printed."""
+    """The prediction for a claim that states its step; None where nothing was traced, or a word is printed such as OOM."""
     traced = _traced(claim, evidence)
-    if traced is None or claim.step is None or claim.model is None or claim.configuration is None:
+    if traced is None or claim.step is None or claim.printed is None or claim.means is not None:
         return None
-    try:
-        figure = parse_figure(claim.printed or "")
-    except ValueError:  # a word that the table explains, such as OOM
-        return None
+    figure = parse_figure(claim.printed)
     quantity = evidence.catalog.quantities.by_id[claim.quantity]
     held = quantity.figure == "held"
     amount = sum(getattr(traced, name) for name in claim.step.held) if held else traced.peak
     return Predicted(
-        claim, claim.configuration, claim.model, claim.step, figure.low * figure.scale,
+        claim, traced.configuration, traced.backbone, claim.step, figure.low * figure.scale,
         Decimal(amount or 0) / FACTORS[claim.unit or "bytes"],
-        "held between steps" if held else kind_of(claim.step.training), split_of(claim.source, claim.model),
+        "held between steps" if held else kind_of(claim.step.training), split_of(claim.source, traced.backbone),
     )  # fmt: skip
 
 
@@ -136,7 +135,7 @@ def look(claim: Claim, evidence: Evidence) -> Found:
     found, setting = predicted_of(claim, evidence), described(claim.step)
     if found is None:
         peak = Decimal(traced.peak or 0) / FACTORS[claim.unit or "bytes"]
-        reason = f"Printed is a word: {claim.means}. {setting}: {_shown(peak)} {claim.unit} predicted."
+        reason = f"{claim.means}; predicted are {_shown(peak)} {claim.unit}, {setting}"
         return Found("not_comparable", _shown(peak), None, reason, claim.configuration, claim.model, value=peak)
     reason = f"{setting}: {found.error_percent:+.1f} % of the printed figure"
     return Found(
@@ -165,7 +164,11 @@ def _chosen(evidence: Evidence) -> Iterator[Predicted]:
     """Rows of tables that state no step, as their setting is chosen by the other models; a row whose counts are another
     method's as that one."""
     memory = Memory(evidence)
-    best = {(s.source, s.table, s.model): (s.length, s.dtype) for s in memory.settings if s.sample == "left_out" and s.is_chosen}
+    best = {
+        (s.source, s.table, s.model): (s.length, s.dtype)
+        for s in memory.settings
+        if s.sample == "left_out" and s.is_chosen
+    }
     for p in memory.predictions:
         amount = p.predicted if p.read_as is None else p.read_as_predicted
         if best.get((p.claim.source, p.claim.table, p.model)) == (p.length, p.dtype) and amount is not None:
@@ -212,11 +215,9 @@ def allocator_share(catalog: Catalog) -> float | None:
     """
     rows: dict[tuple[str, str, int], dict[str, Decimal]] = {}
     for claim in catalog.claims:
-        if claim.quantity in ("allocated_memory", "device_memory") and claim.printed and claim.step:
-            try:
-                figure = parse_figure(claim.printed)
-            except ValueError:
-                continue
+        both = claim.quantity in ("allocated_memory", "device_memory") and claim.step is not None
+        if both and claim.printed is not None and claim.means is None:
+            figure = parse_figure(claim.printed)
             row = rows.setdefault((claim.source, claim.table, claim.position), {})
             row[claim.quantity] = figure.low * figure.scale * FACTORS[claim.unit or "bytes"]
     shares = [float(row["device_memory"] / row["allocated_memory"] - 1) for row in rows.values() if len(row) == 2]

@@ -191,7 +191,8 @@ class Claim(_Cell):
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         figures = {q.id for q in catalog.quantities.quantities if q.compare in ("rounding", "predicted")}
         for claim in catalog.claims:
-            figure = parse_figure(claim.printed) if claim.printed and claim.quantity in figures else None
+            word = claim.means is not None
+            figure = parse_figure(claim.printed) if claim.printed and claim.quantity in figures and not word else None
             yield cls.of(
                 claim, table_name=claim.table, column_name=claim.column, row_label=claim.row, backbone=claim.model,
                 value_min=figure and figure.low * figure.scale, value_max=figure and figure.high * figure.scale,
