@@ -70,7 +70,7 @@ def test_a_sample_is_the_same_by_its_seed_and_another_by_another(catalog: Catalo
     assert first.among == len(everything)
     assert len({*first.cells} & {*other.cells}) < SAMPLE / 2
     assert set(sample(catalog, None, "x").cells) == everything
-    assert sample(catalog, None, "x").sentence() == f"Costs and trials: {len(everything)} of {len(everything)} recorded were measured again."  # fmt: skip
+    assert sample(catalog, None, "x").sentence() == f"Costs, predictions and trials: {len(everything)} of {len(everything)} recorded were measured again."  # fmt: skip
 
 
 def test_every_cell_is_drawn_as_often_as_is_said(catalog: Catalog) -> None:
@@ -229,7 +229,7 @@ def test_reproduce_writes_nothing_where_something_is_found(
     assert [step for step in steps if step is not FINDING] == [("verified", str(root), SAMPLE, None)]
     assert not (tmp_path / "build").exists()
     errors = capsys.readouterr().err.splitlines()
-    assert errors[0].startswith("Costs and trials: 2 of ")
+    assert errors[0].startswith("Costs, predictions and trials: 2 of ")
     assert errors[1:] == [str(FINDING), "1 findings", "nothing was written: no site, and no build/surveykit.duckdb"]
 
 

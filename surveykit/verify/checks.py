@@ -12,7 +12,7 @@ from surveykit.errors import FormulaError
 from surveykit.verify.again import shown
 from surveykit.verify.findings import Finding
 
-_RECORDED: tuple[Measure, ...] = ("costs", "trials")
+_RECORDED: tuple[Measure, ...] = ("costs", "predictions", "trials")
 
 
 def check_counts(catalog: Catalog, fresh: Iterable[Measurement], *, recorded: bool = True) -> Iterator[Finding]:
@@ -27,19 +27,19 @@ def check_counts(catalog: Catalog, fresh: Iterable[Measurement], *, recorded: bo
     yield from _formulas(catalog, measured.values())
 
 
-def check_recorded(catalog: Catalog, configurations: Collection[str] | None = None) -> Iterator[Finding]:
+def check_recorded(catalog: Catalog, needed: Mapping[Measure, Collection[str]] | None = None) -> Iterator[Finding]:
     """Everything that is not measured each time is recorded and current, and every trial did what it should.
 
     Args:
-        configurations: look at the costs of these alone.
+        needed: look at these configurations alone, by what is needed of them; None for all.
     """
-    for measure in _RECORDED if configurations is None else _RECORDED[:1]:
+    for measure in _RECORDED if needed is None else needed:
         for cell in stale(catalog, measure):
-            if configurations is not None and cell.configuration not in configurations:
+            if needed is not None and cell.configuration not in needed[measure]:
                 continue
             message = f"its {measure} are missing or of another recipe, model, setting or code; run surveykit measure"
             yield Finding("stale", str(cell), message)
-    if configurations is None:
+    if needed is None:
         yield from _trials(catalog)
 
 

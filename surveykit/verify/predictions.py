@@ -21,7 +21,7 @@ from surveykit.catalog.steps import Step
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.verify.evidence import FACTORS, Evidence
 from surveykit.verify.memory import Memory
-from surveykit.verify.verdicts import Found
+from surveykit.verify.verdicts import Found, Verdict
 
 Kind = Literal[
     "eager attention", "fused attention", "checkpointing", "few bits", "several devices", "held between steps"
@@ -141,6 +141,28 @@ def look(claim: Claim, evidence: Evidence) -> Found:
     return Found(
         "predicted", _shown(found.predicted), None, reason, found.configuration, found.model, value=found.predicted
     )
+
+
+def sentences(verdicts: Iterable[Verdict], table: str) -> list[str]:
+    """The errors of one table whose rows are predicted each in its own setting, in a line that can be quoted.
+
+    Args:
+        table: what the table is called.
+    """
+    found = [(v, abs(_error_of(v))) for v in verdicts if v.word == "predicted" and v.claim.stated]
+    if not found:
+        return []
+    worst, size = max(found, key=lambda one: one[1])
+    middle = median(error for _, error in found)
+    return [
+        f"{table}, memory: {len(found)} figures beside the prediction in the setting of their row; the median of the "
+        f"absolute errors is {middle:.1f} %, the greatest {size:.1f} % ({worst.claim.row}, {worst.claim.column})."
+    ]
+
+
+def _error_of(verdict: Verdict) -> Decimal:
+    figure = parse_figure(verdict.claim.printed or "")
+    return ((verdict.found.value or 0) / (figure.low * figure.scale) - 1) * 100
 
 
 def described(step: Step) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement, Recorded, Run
+from surveykit.catalog.staleness import Measure
+from surveykit.verify import predictions
 from surveykit.verify.again import differences
 from surveykit.verify.checks import check_counts, check_recorded
 from surveykit.verify.evidence import Evidence
@@ -39,6 +41,8 @@ class Report:
             lines.append(summary.sentence())
             of_table = [s for s in self.settings if (s.source, s.table) == (summary.source, summary.table)]
             lines += sentences(of_table, summary.name)
+            rows = [v for v in self.verdicts if (v.claim.source, v.claim.table) == (summary.source, summary.table)]
+            lines += predictions.sentences(rows, summary.name)
         return lines
 
 
@@ -64,7 +68,7 @@ def verify_all(
     run: Run | None = None,
     source: str | None = None,
 ) -> Report:
-    """Judge every claim, or those of one source. Counts are fresh; costs and trials are those recorded, which must be current.
+    """Judge every claim, or those of one source. Counts are fresh; what else is needed is recorded, and must be current.
 
     Args:
         again: costs, memory and trials that were measured again, and must be as recorded.
@@ -77,7 +81,7 @@ def verify_all(
         *check_counts(catalog, fresh, recorded=source is None),
         *_unexplained(verdicts),
         *check_explanations(evidence, verdicts),
-        *check_recorded(catalog, None if source is None else _by_costs(catalog, verdicts)),
+        *check_recorded(catalog, None if source is None else _needed(catalog, verdicts)),
         *differences(catalog, again, run),
     ]
     return Report(
@@ -85,10 +89,14 @@ def verify_all(
     )  # fmt: skip
 
 
-def _by_costs(catalog: Catalog, verdicts: Iterable[Verdict]) -> set[str]:
-    """The configurations that were judged by recorded costs."""
+def _needed(catalog: Catalog, verdicts: Iterable[Verdict]) -> dict[Measure, set[str]]:
+    """The configurations that were judged by recorded costs, and those by recorded predictions."""
     of_costs = {q.id for q in catalog.quantities.quantities if q.compare in ("tick", "set", "predicted")}
-    return {v.found.configuration for v in verdicts if v.claim.quantity in of_costs and v.found.configuration}
+    judged = [v for v in verdicts if v.claim.quantity in of_costs and v.found.configuration]
+    return {
+        "costs": {v.found.configuration or "" for v in judged if not v.claim.stated},
+        "predictions": {v.found.configuration or "" for v in judged if v.claim.stated},
+    }
 
 
 def _unexplained(verdicts: Iterable[Verdict]) -> Iterator[Finding]:
