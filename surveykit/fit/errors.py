@@ -1,4 +1,4 @@
-"""How far predictions of memory are from published runs that nothing was tuned on, for settings like the one asked for."""
+"""How far predicted peaks are from those that were measured on GPUs, and what a GPU needs beside the tensors."""
 
 from __future__ import annotations
 
@@ -8,32 +8,46 @@ from surveykit.catalog.training import Training
 from surveykit.database.reading import AnswerRow, Reader
 from surveykit.verify.predictions import kind_of
 
+DRIVER_CONTEXT = 2**29
+"""Bytes that the context of CUDA takes beside the tensors: about 0.5 GiB for torch with cuBLAS, more with NCCL."""
+ALLOCATOR_PERCENT = 3.0
+"""What the allocator reserves beyond what it hands out, in percent, where no published runs say how much."""
+
 
 @dataclass(frozen=True)
 class PredictionError:
-    """The errors of predictions against held-out runs in one kind of setting. Percent of the printed figure."""
+    """Errors of predictions of one kind of setting, over published runs that they were not tuned on."""
 
     kind: str
-    """The kind of setting of these runs: that of the setting asked for, or else the nearest of which there are runs."""
-    is_nearest: bool
-    """Whether there are no runs of its own kind, so that the nearest stands for it."""
+    """The kind of setting of these runs: that which is asked for, or else the nearest of which there are runs."""
     sources: tuple[str, ...]
-    """Keys of the sources of the runs."""
+    """Keys of those that published the runs."""
     runs: int
     median_percent: float
-    """Of the absolute errors."""
+    """Of the absolute errors, in percent of the measured peak."""
     worst_percent: float
-    """Of the absolute errors."""
+    """Of the absolute errors, in percent of the measured peak."""
     low_percent: float
-    """The error below which one run in twenty lies, with its sign: the prediction is this much above what is printed."""
+    """How far measured peaks lay above (less than 0: below) predicted ones, in percent of these; one in twenty is lower."""
     high_percent: float
-    """The error above which one run in twenty lies, with its sign."""
-    allocator_share: float
-    """How much more a process keeps of a device than its tensors take at their highest, as a share of that."""
+    """… one in twenty is higher."""
 
-    def range_of(self, predicted: int) -> tuple[int, int]:
-        """Bytes between which the memory lies, if the prediction is off by no more than nine of ten of these runs."""
-        return int(predicted / (1 + self.high_percent / 100)), int(predicted / (1 + self.low_percent / 100))
+    def low(self, peak: int) -> int:
+        """The smallest peak that a predicted one may mean, in bytes."""
+        return round(peak * (1 + self.low_percent / 100))
+
+    def high(self, peak: int) -> int:
+        """The largest one."""
+        return round(peak * (1 + self.high_percent / 100))
+
+    @property
+    def sentence(self) -> str:
+        """The error in words."""
+        return (
+            f"Error of such predictions: {self.median_percent:.1f} % in the median and {self.worst_percent:.1f} % at worst, "
+            f"over {self.runs} published GPU runs ({self.kind}; {', '.join(self.sources)}). Measured peaks lay between "
+            f"{self.low_percent:+.1f} and {self.high_percent:+.1f} % of predicted ones."
+        )
 
 
 def prediction_error(reader: Reader, training: Training) -> PredictionError | None:
@@ -49,9 +63,16 @@ def prediction_error(reader: Reader, training: Training) -> PredictionError | No
     kind = own if any(run.kind == own for run in runs) else min(runs, key=lambda run: _distance(run, training)).kind
     (error,) = reader.all("SELECT * FROM memory_error WHERE split = 'held out' AND kind = ?", kind)
     return PredictionError(
-        kind, kind != own, tuple(error.sources.split(",")), error.runs, error.median_percent, error.worst_percent,
-        error.low_percent, error.high_percent, error.allocator_share or 0.0,
+        kind, tuple(error.sources.split(",")), error.runs, error.median_percent, error.worst_percent, error.low_percent,
+        error.high_percent,
     )  # fmt: skip
+
+
+def allocator_percent(reader: Reader) -> float:
+    """How much more than its tensors take at their highest a process keeps of a device, in percent: the median over runs
+    whose source prints both."""
+    found = [row.allocator_share for row in reader.all("SELECT DISTINCT allocator_share FROM memory_error")]
+    return ALLOCATOR_PERCENT if not found or found[0] is None else 100 * float(found[0])
 
 
 def _distance(run: AnswerRow, training: Training) -> int:

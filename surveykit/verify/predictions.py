@@ -41,7 +41,7 @@ SEED = 4
 rows was read, may be tuned on, and with which every kind of setting has runs that are held out."""
 TUNED_SHARE = 1 / 3
 LOW, HIGH = 5, 95
-"""Percentiles of the errors that bound a prediction."""
+"""Percentiles that bound what a prediction may mean."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,20 @@ class Predicted:
 
 @dataclass(frozen=True)
 class KindError:
-    """How far predictions of one kind of setting are from printed figures, in one part of the split. Percent of what is
-    printed; errors with their signs are above 0 where the prediction is too high."""
+    """How far predictions of one kind of setting are from printed figures, in one part of the split."""
 
     kind: Kind
     split: Split
     sources: tuple[str, ...]
     runs: int
     median_percent: float
-    """Of the absolute errors."""
+    """Of the absolute errors, in percent of what is printed."""
     worst_percent: float
-    """Of the absolute errors."""
+    """Of the absolute errors, in percent of what is printed."""
     low_percent: float
-    """The error below which one in twenty lies, with its sign."""
+    """How far printed figures lie above (less than 0: below) predicted ones, in percent of these; one in twenty is lower."""
     high_percent: float
-    """The error above which one in twenty lies, with its sign."""
+    """… one in twenty is higher."""
 
 
 def split_of(source: str, model: str) -> Split:
@@ -215,15 +214,14 @@ def errors(found: Iterable[Predicted]) -> tuple[KindError, ...]:
 
 
 def _error(kind: Kind, split: Split, some: Sequence[Predicted]) -> KindError:
-    signed = [float(p.error_percent) for p in some]
-    low, high = bounds(signed)
-    sizes = [abs(e) for e in signed]
+    low, high = _bounds([float(p.printed / p.predicted - 1) * 100 for p in some])
+    sizes = [abs(float(p.error_percent)) for p in some]
     sources = tuple(sorted({p.claim.source for p in some}))
     return KindError(kind, split, sources, len(some), median(sizes), max(sizes), low, high)
 
 
-def bounds(signed: Sequence[float]) -> tuple[float, float]:
-    """The errors between which nine of ten lie; of fewer than twenty, the least and the greatest."""
+def _bounds(signed: Sequence[float]) -> tuple[float, float]:
+    """The values between which nine of ten lie; of fewer than twenty, the least and the greatest."""
     if len(signed) < 20:
         return min(signed), max(signed)
     percentiles = quantiles(signed, n=100, method="inclusive")

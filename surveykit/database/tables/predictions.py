@@ -89,9 +89,9 @@ class MemoryError(Row):
     worst_percent: float
     """Greatest of the absolute errors, in percent."""
     low_percent: float
-    """The error below which one in twenty lies, with its sign: below 0 where predictions are too low."""
+    """How far printed figures lie above (less than 0: below) predicted ones, in percent of these; one in twenty is lower."""
     high_percent: float
-    """The error above which one in twenty lies, with its sign."""
+    """How far printed figures lie above predicted ones, in percent of these; one in twenty is higher."""
     allocator_share: float | None
     """How much more a process keeps of a device than its tensors take, as a share: the median over rows that print both; NULL where none does."""
 
