@@ -27,6 +27,8 @@ class Rule(Record):
     """Fields of `training` with their values in these rows."""
     held: tuple[Held, ...] | None = None
     """What is still there between two steps, where it is not what the table says."""
+    remark: str | None = Field(default=None, min_length=10)
+    """What these runs are known to do otherwise than what is traced; it stands beside their error."""
     not_comparable: str | None = Field(default=None, min_length=10)
     """Why memory of these rows is not predicted."""
 
@@ -79,6 +81,8 @@ class Step:
     target_length: int
     training: Training
     held: tuple[Held, ...] = ("weights", "optimizer")
+    remark: str | None = None
+    """What the run is known to do otherwise than what is traced."""
 
     @property
     def key(self) -> str:
@@ -108,13 +112,13 @@ def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
         UnreadableRowError: a cell is no number, or the rules contradict each other.
     """
     values: dict[str, object] = preset.training.model_dump()
-    held = stated.held
+    held, remark = stated.held, None
     for rule in stated.when:
         if rule.applies(row):
             if rule.not_comparable is not None:
                 raise NoStepError(rule.not_comparable)
             values |= rule.training
-            held = rule.held or held
+            held, remark = rule.held or held, rule.remark or remark
     try:
         training = Training.model_validate(values)
     except ValidationError as error:
@@ -122,7 +126,7 @@ def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
         raise UnreadableRowError(f"the table's setting makes no training of this row: {'; '.join(faults)}") from None
     batch = _number("batch", stated.batch or preset.batch, row)
     length = _number("length", stated.length or next(iter(preset.lengths), None), row)
-    return Step(preset.id, batch, length, preset.target_length, training, held)
+    return Step(preset.id, batch, length, preset.target_length, training, held, remark)
 
 
 def _number(what: str, stated: int | str | None, row: Cells) -> int:

@@ -31,6 +31,7 @@ from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.home import home_context
+from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
@@ -128,6 +129,7 @@ def _prose(
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
+    yield _page(HOW_FAR_OFF, "how_far_off", how_far_off_context(reader) | {"pictures": drawn}, "How far off is this?")
     yield _page(MODEL_TYPES, "model_types", model_types_context(around.breadth), "Model types")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}

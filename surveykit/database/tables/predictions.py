@@ -51,6 +51,8 @@ class MemoryPrediction(Row, Training):
     """Examples at once on a device."""
     length: int
     """Positions of an example."""
+    remark: str | None
+    """What the run is known to do otherwise than what is traced; NULL where nothing is known."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -61,7 +63,7 @@ class MemoryPrediction(Row, Training):
                 column_name=claim.column, row_label=claim.row, configuration=p.configuration, backbone=p.model,
                 printed=p.printed, unit=unit, predicted=p.predicted.quantize(PLACES),
                 predicted_bytes=int(p.predicted * FACTORS[unit]), error_percent=float(p.error_percent), kind=p.kind,
-                split=p.split, setting=p.step.preset, batch=p.step.batch, length=p.step.length,
+                split=p.split, setting=p.step.preset, batch=p.step.batch, length=p.step.length, remark=p.step.remark,
             )  # fmt: skip
 
 

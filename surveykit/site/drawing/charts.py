@@ -11,6 +11,7 @@ from surveykit.site.drawing.canvas import FAMILY_MARKS, Canvas, logarithmic
 from surveykit.site.drawing.svg import colour
 from surveykit.site.text import numbers
 from surveykit.site.text.words import FAMILIES
+from surveykit.verify.predictions import Kind
 
 OUTCOME_MARKS = MappingProxyType(
     {
@@ -21,6 +22,17 @@ OUTCOME_MARKS = MappingProxyType(
         "unexplained": ("X", "grey", "differs, not explained"),
     }
 )
+KIND_MARKS: MappingProxyType[Kind, tuple[str, str]] = MappingProxyType(
+    {
+        "eager attention": ("o", "grey"),
+        "fused attention": ("s", "blue"),
+        "checkpointing": ("^", "green"),
+        "few bits": ("D", "orange"),
+        "several devices": ("P", "purple"),
+        "held between steps": ("X", "sky"),
+    }
+)
+"""Shape and colour of each kind of setting in which memory is predicted."""
 _GIGABYTES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
 
 
@@ -55,6 +67,29 @@ def claimed_against_measured(rows: Sequence[Any]) -> str:
     ]
     canvas.names(axes, named, [(r.measured, r.printed) for r in rows])
     return canvas.svg("claimed")
+
+
+def predicted_against_printed(rows: Sequence[Any]) -> str:
+    """Predicted against printed gigabytes: source, row_label, backbone_name, kind, held_out, printed, predicted, error."""
+    canvas = Canvas(1, 1, (6.4, 6.6))
+    (axes,) = canvas.panels
+    every = [value for r in rows for value in (r.printed, r.predicted)] or [1.0, 100.0]
+    low, high = min(every) / 1.3, max(every) * 1.4
+    axes.plot([low, high], [low, high], color=colour("grey"), linewidth=1, zorder=1)
+    for r in rows:
+        text = (
+            f"{r.source}, {r.row_label} on {r.backbone_name}: {r.printed:.2f} GB printed, {r.predicted:.2f} predicted"
+        )
+        place = (f"sources/{r.source}.md", f"{text} ({r.error:+.1f} %)")
+        canvas.mark(axes, r.printed, r.predicted, KIND_MARKS[r.kind], place, filled=r.held_out)
+    logarithmic(axes, "xy", (low, high), _GIGABYTES)
+    axes.set_xlabel("measured on GPUs, as printed, GB")
+    axes.set_ylabel("predicted, GB")
+    axes.set_aspect("equal")
+    there = {r.kind for r in rows}
+    canvas.legend([(*look, True, kind) for kind, look in KIND_MARKS.items() if kind in there], 2)
+    canvas.settle()
+    return canvas.svg("how-far-off")
 
 
 def parameters_against_speed(rows: Sequence[Any]) -> str:

@@ -29,6 +29,7 @@ def pictures(reader: Reader) -> dict[str, Picture]:
         _speed(reader),
         _claimed(reader),
         _changed(reader),
+        _how_far_off(reader),
     ]
     return {picture.name: picture for picture in [*found, *_seeds(reader)]}
 
@@ -146,6 +147,24 @@ def _claimed(reader: Reader) -> Picture:
         "Printed against measured millions of trainable parameters, one mark for each row of Table 5 and backbone, on "
         f"logarithmic axes. {equal} of {len(rows)} match and lie on the diagonal; those that differ are named.",
         charts.claimed_against_measured, rows, "backbone_name row_label method printed measured outcome",
+    )  # fmt: skip
+
+
+def _how_far_off(reader: Reader) -> Picture:
+    rows = reader.all(
+        "SELECT p.source, p.row_label, b.name AS backbone_name, p.kind, p.split = 'held out' AS held_out,"
+        " predicted_bytes / 1e9 AS predicted, predicted_bytes / 1e9 / (1 + error_percent / 100) AS printed,"
+        " error_percent AS error FROM memory_prediction p JOIN backbone b ON b.id = p.backbone"
+        " ORDER BY p.source, p.table_name, p.position, p.column_name"
+    )
+    near = sum(abs(r.error) <= 5 for r in rows)
+    return _picture(
+        "how-far-off", "Predicted against measured memory",
+        "One mark for each published run, on logarithmic axes; on the line, prediction and measurement are equal. Filled marks "
+        "are of sources and models on which nothing was tuned.",
+        f"Predicted against measured memory in gigabytes, {len(rows)} published figures on logarithmic axes; {near} of them lie "
+        "within 5 % of the diagonal.",
+        charts.predicted_against_printed, rows, "source row_label backbone_name kind held_out printed predicted error",
     )  # fmt: skip
 
 

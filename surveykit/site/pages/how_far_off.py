@@ -1,0 +1,102 @@
+"""How far predicted memory is from what published runs measured: by kind of setting, run by run, and where it is worst."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from surveykit.database.reading import AnswerRow, Reader
+from surveykit.site.pages.sources import path_of
+from surveykit.site.text import numbers
+from surveykit.site.text.markdown import Cell, escape, joined, link, table
+from surveykit.verify.predictions import KINDS, SEED
+
+HOW_FAR_OFF = "how-far-off.md"
+WORST_FROM = 5
+"""Errors from so many percent on are listed as the worst."""
+
+
+def how_far_off_context(reader: Reader) -> dict[str, Any]:
+    """What the page shows."""
+    runs = reader.all(_RUNS)
+    worst = sorted((r for r in runs if abs(r.error_percent) >= WORST_FROM), key=lambda r: -abs(r.error_percent))
+    words = dict(KINDS)
+    kinds: list[list[Cell]] = [
+        [escape(e.kind), e.split, str(e.runs), _sources(e.sources.split(",")), f"{e.median_percent:.1f} %",
+         f"{e.worst_percent:.1f} %", f"{e.low_percent:+.1f} to {e.high_percent:+.1f} %"]
+        for kind in words
+        for e in reader.of("kind", kind, "SELECT * FROM memory_error ORDER BY kind, split")
+    ]  # fmt: skip
+    heads = ["Source and row", "Model", "Setting", "Measured", "Predicted", "Error"]
+    held = [r for r in runs if r.split == "held out"]
+    return {
+        "count": len(runs),
+        "held": len(held),
+        "seed": SEED,
+        "kinds": table(["Kind of setting", "Runs are", "Number", "Sources", "Median", "Worst", "Measured above predicted"],
+                       kinds, "llrlrrr"),
+        "meanings": [(kind, says) for kind, says in KINDS],
+        "worst": table([*heads, "Why"], [[*_run(r), r.remark or "not known"] for r in worst], "lllrrrl"),
+        "worst_from": WORST_FROM,
+        "runs": table(heads, map(_run, runs), "lllrrr"),
+        "groups": table(["Source", "Model", "Runs are", "Number"], map(_group, reader.all(_GROUPS)), "lllr"),
+        "share": _share(reader),
+        "table5": table(["Model", "Rows", "Median, if its GB are 10⁹ bytes", "Median, if they are 2³⁰ bytes"],
+                        map(_size, reader.all(_TABLE5)), "lrrr"),
+    }  # fmt: skip
+
+
+def _run(run: AnswerRow) -> list[Cell]:
+    what = f"{run.row_label}{', held between steps' if run.kind == 'held between steps' else ''}"
+    return [
+        joined([link(run.source, path_of(run.source), HOW_FAR_OFF), escape(what)], ": "), run.backbone_name,
+        escape(f"{run.kind}: {run.setting}, {run.batch} × {run.length}"), _gigabytes(run.printed_gb),
+        _gigabytes(run.predicted_gb), f"{run.error_percent:+.1f} %",
+    ]  # fmt: skip
+
+
+def _gigabytes(amount: float) -> str:
+    return f"{amount:.2f} GB"
+
+
+def _group(group: AnswerRow) -> list[Cell]:
+    return [
+        link(group.source, path_of(group.source), HOW_FAR_OFF),
+        group.name,
+        group.split,
+        numbers.count(group.runs),
+    ]
+
+
+def _size(size: AnswerRow) -> list[Cell]:
+    return [size.name, numbers.count(size.rows), f"{size.gb:.1f} %", f"{size.gib:.1f} %"]
+
+
+def _sources(keys: list[str]) -> Markup:
+    return joined(link(key, path_of(key), HOW_FAR_OFF) for key in keys)
+
+
+def _share(reader: Reader) -> Markup:
+    found = [row.allocator_share for row in reader.all("SELECT DISTINCT allocator_share FROM memory_error")]
+    if not found or found[0] is None:
+        return Markup()
+    return escape(f"{100 * found[0]:.0f} %")
+
+
+_RUNS = """
+SELECT p.*, b.name AS backbone_name, predicted_bytes / 1e9 AS predicted_gb,
+    predicted_bytes / 1e9 / (1 + error_percent / 100) AS printed_gb
+FROM memory_prediction p JOIN backbone b ON b.id = p.backbone
+ORDER BY p.source, p.table_name, p.position, p.column_name
+"""
+_GROUPS = """
+SELECT p.source, b.name, p.split, count(*) AS runs FROM memory_prediction p JOIN backbone b ON b.id = p.backbone
+GROUP BY ALL ORDER BY p.source, b.name
+"""
+_TABLE5 = """
+SELECT b.name, count(*) AS rows, median(abs(error_percent)) AS gb,
+    median(abs(100 * (predicted_bytes / 1073741824 / printed - 1))) AS gib
+FROM memory_prediction p JOIN backbone b ON b.id = p.backbone
+WHERE p.source = 'lialin2023scaling' GROUP BY b.name, b.parameters ORDER BY b.parameters
+"""
