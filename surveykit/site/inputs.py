@@ -9,6 +9,7 @@ from typing import TypeVar
 from surveykit.fit.accuracy import Accuracy
 from surveykit.record import Record
 from surveykit.site.data.breadth import Breadth
+from surveykit.site.data.memory_error import MemoryErrors
 from surveykit.site.text.corrections import Sources
 from surveykit.verify import Checked
 
@@ -47,6 +48,8 @@ class Surroundings(Record):
     """What benchmarks/fit_error.json says of the calculator of memory."""
     breadth: Breadth | None = None
     """What benchmarks/breadth.json says of the models that methods work on."""
+    memory_error: MemoryErrors | None = None
+    """What benchmarks/memory_error.json says of methods that only PEFT's own modules have."""
     checked: Checked | None = None
     """What was measured again for this build, and found as recorded."""
     offline: bool = False
@@ -80,6 +83,7 @@ def found(
         engine=None if offline else _engine(base / "site" / "sql" / "dist"),
         accuracy=_written(base / "benchmarks" / "fit_error.json", Accuracy),
         breadth=_written(base / "benchmarks" / "breadth.json", Breadth),
+        memory_error=_written(base / "benchmarks" / "memory_error.json", MemoryErrors),
         checked=checked,
         offline=offline,
         address=f"{address.rstrip('/')}/" if address else None,

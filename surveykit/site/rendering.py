@@ -129,7 +129,12 @@ def _prose(
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
-    yield _page(HOW_FAR_OFF, "how_far_off", how_far_off_context(reader) | {"pictures": drawn}, "How far off is this?")
+    yield _page(
+        HOW_FAR_OFF,
+        "how_far_off",
+        how_far_off_context(reader, around.memory_error) | {"pictures": drawn},
+        "How far off is this?",
+    )
     yield _page(MODEL_TYPES, "model_types", model_types_context(around.breadth), "Model types")
     for page in SURVEY_PAGES:
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}

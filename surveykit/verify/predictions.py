@@ -19,6 +19,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Prediction
 from surveykit.catalog.steps import Step
 from surveykit.catalog.training import SURVEYS, Training
+from surveykit.record import Record
 from surveykit.verify.evidence import FACTORS, Evidence
 from surveykit.verify.memory import Memory
 from surveykit.verify.verdicts import Found, Verdict
@@ -65,8 +66,7 @@ class Predicted:
         return (self.predicted / self.printed - 1) * 100
 
 
-@dataclass(frozen=True)
-class KindError:
+class KindError(Record):
     """How far predictions of one kind of setting are from printed figures, in one part of the split."""
 
     kind: Kind
@@ -217,7 +217,10 @@ def _error(kind: Kind, split: Split, some: Sequence[Predicted]) -> KindError:
     low, high = _bounds([float(p.printed / p.predicted - 1) * 100 for p in some])
     sizes = [abs(float(p.error_percent)) for p in some]
     sources = tuple(sorted({p.claim.source for p in some}))
-    return KindError(kind, split, sources, len(some), median(sizes), max(sizes), low, high)
+    return KindError(
+        kind=kind, split=split, sources=sources, runs=len(some), median_percent=median(sizes), worst_percent=max(sizes),
+        low_percent=low, high_percent=high,
+    )  # fmt: skip
 
 
 def _bounds(signed: Sequence[float]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import AnswerRow, Reader
+from surveykit.site.data.memory_error import MemoryErrors, ModuleRun
 from surveykit.site.pages.sources import path_of
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import Cell, escape, joined, link, table
@@ -17,8 +18,12 @@ WORST_FROM = 5
 """Errors from so many percent on are listed as the worst."""
 
 
-def how_far_off_context(reader: Reader) -> dict[str, Any]:
-    """What the page shows."""
+def how_far_off_context(reader: Reader, written: MemoryErrors | None) -> dict[str, Any]:
+    """What the page shows.
+
+    Args:
+        written: what benchmarks/memory_error.json holds; the page leaves its part out where there is none.
+    """
     runs = reader.all(_RUNS)
     worst = sorted((r for r in runs if abs(r.error_percent) >= WORST_FROM), key=lambda r: -abs(r.error_percent))
     words = dict(KINDS)
@@ -42,6 +47,9 @@ def how_far_off_context(reader: Reader) -> dict[str, Any]:
         "runs": table(heads, map(_run, runs), "lllrrr"),
         "groups": table(["Source", "Model", "Runs are", "Number"], map(_group, reader.all(_GROUPS)), "lllr"),
         "share": _share(reader),
+        "written": written,
+        "modules": table(["Experiment", "Measured", "Predicted", "Error"], map(_module, written.modules), "lrrr")
+        if written else Markup(),
         "table5": table(["Model", "Rows", "Median, if its GB are 10⁹ bytes", "Median, if they are 2³⁰ bytes"],
                         map(_size, reader.all(_TABLE5)), "lrrr"),
     }  # fmt: skip
@@ -54,6 +62,12 @@ def _run(run: AnswerRow) -> list[Cell]:
         escape(f"{run.kind}: {run.setting}, {run.batch} × {run.length}"), _gigabytes(run.printed_gb),
         _gigabytes(run.predicted_gb), f"{run.error_percent:+.1f} %",
     ]  # fmt: skip
+
+
+def _module(run: ModuleRun) -> list[Cell]:
+    if run.predicted is None:
+        return [run.row, _gigabytes(run.printed / 1e9), numbers.ABSENT, escape(run.reason or "")]
+    return [run.row, _gigabytes(run.printed / 1e9), _gigabytes(run.predicted / 1e9), f"{run.error_percent:+.1f} %"]
 
 
 def _gigabytes(amount: float) -> str:
