@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.peft_file import peft_file
-from surveykit.catalog.steps import RowSetting, step_of
+from surveykit.catalog.steps import step_of
 from surveykit.database.tables.verdicts import evidence
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.trace.peft_costs import PeftCosts
@@ -40,8 +40,8 @@ def module_runs(catalog: Catalog) -> Iterator[ModuleRun]:
     """Experiments of PEFT's benchmark without a recipe here, through PEFT's own modules in the setting of their row."""
     table = catalog.sources[SOURCE].tables[TABLE]
     ours = {c.position for c in catalog.claims if (c.source, c.table) == (SOURCE, TABLE) and c.configuration}
-    stated = table.meaning.setting
-    assert isinstance(stated, RowSetting), "the table says how its runs were made"
+    stated = table.meaning.runs
+    assert stated is not None, "the table says how its runs were made"
     model = blueprint(catalog.models[MODEL])
     others = [row for position, row in enumerate(table.rows, start=1) if position not in ours]
     for row in tqdm(others, unit="experiment"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import MethodName, ModelName, Tier, Unit
-from surveykit.catalog.steps import NoStepError, RowSetting, Step, UnreadableRowError, step_of
+from surveykit.catalog.steps import NoStepError, Runs, Step, UnreadableRowError, step_of
 from surveykit.catalog.variations import varied_name
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _of_table(catalog: Catalog, folder: SourceFolder, table: PrintedTable) -> It
         model = next(iter(names_of(cells, model_label or "", models)), None)
         configuration = configuration_of(name) if name else None
         stands_at = f"{model_label}, {label}" if model_label and label else f"row {label or model_label or position}"
-        setting = meaning.setting.preset if isinstance(meaning.setting, RowSetting) else meaning.setting
-        step, no_step = _step(catalog, meaning.setting, cells)
+        setting = meaning.runs.preset if meaning.runs else meaning.setting
+        step, no_step = _step(catalog, meaning.runs, cells)
         for column, what in meaning.columns.items():
             printed, status = _read(cells[column], what.blank or meaning.blank)
             yield Claim(
@@ -99,11 +99,11 @@ def _of_table(catalog: Catalog, folder: SourceFolder, table: PrintedTable) -> It
             )  # fmt: skip
 
 
-def _step(catalog: Catalog, setting: str | RowSetting | None, cells: Cells) -> tuple[Step | None, str | None]:
-    if not isinstance(setting, RowSetting) or setting.preset not in catalog.settings:
+def _step(catalog: Catalog, runs: Runs | None, cells: Cells) -> tuple[Step | None, str | None]:
+    if runs is None or runs.preset not in catalog.settings:
         return None, None
     try:
-        return step_of(setting, catalog.settings[setting.preset], cells), None
+        return step_of(runs, catalog.settings[runs.preset], cells), None
     except NoStepError as reason:
         return None, str(reason)
     except UnreadableRowError:  # reported where the source is checked

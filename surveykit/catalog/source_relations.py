@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
 from surveykit.catalog.claims import DASH, Name, names_of
@@ -15,7 +15,7 @@ from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import signable
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import Column, Explanation
-from surveykit.catalog.steps import NoStepError, RowSetting, UnreadableRowError, step_of
+from surveykit.catalog.steps import NoStepError, Runs, UnreadableRowError, step_of
 from surveykit.catalog.variations import varied_recipe
 from surveykit.errors import Problem, SurveyError, nearest
 
@@ -103,11 +103,9 @@ class _Checking:
         for name, column in meaning.columns.items():
             self._known(file, ("columns", name, "quantity"), "quantity", column.quantity, self.catalog.quantities.by_id)
         self._known(file, ("on",), "model", meaning.on, self.catalog.models)
-        stated = meaning.setting if isinstance(meaning.setting, RowSetting) else None
-        if stated is None:
-            self._known(file, ("setting",), "setting", cast(str | None, meaning.setting), self.catalog.settings)
-        else:
-            self._setting(table, stated)
+        self._known(file, ("setting",), "setting", meaning.setting, self.catalog.settings)
+        if meaning.runs is not None:
+            self._runs(table, meaning.runs)
         names = [n for n in self.folder.names.methods if table.id in n.tables or not n.tables]
         models = [n for n in self.folder.names.models if table.id in n.tables or not n.tables]
         csv = self.loading.name(self.path(f"tables/{table.id}.csv"))
@@ -127,14 +125,13 @@ class _Checking:
                 if fault:
                     problem(line, f"{name}: {fault}")
 
-    def _setting(self, table: PrintedTable, stated: RowSetting) -> None:
+    def _runs(self, table: PrintedTable, stated: Runs) -> None:
         """Report what is wrong with the rules that say how the runs of a table were made, or with the cells they read."""
         file = f"tables/{table.id}.yaml"
         known = [
-            self._known(file, ("setting", *at), "column", column, table.meaning.names())
-            for at, column in stated.columns()
+            self._known(file, ("runs", *at), "column", column, table.meaning.names()) for at, column in stated.columns()
         ]
-        there = self._known(file, ("setting", "preset"), "setting", stated.preset, self.catalog.settings)
+        there = self._known(file, ("runs", "preset"), "setting", stated.preset, self.catalog.settings)
         if not (there and all(known)):
             return
         for cells, line in zip(table.rows, table.lines, strict=True):

@@ -7,7 +7,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
-from surveykit.catalog.steps import RowSetting
+from surveykit.catalog.steps import Runs
 from surveykit.record import Day, Record
 
 Tier = Literal["printed", "measured_elsewhere"]
@@ -85,8 +85,10 @@ class Table(Record):
     """The column that names the model of a row."""
     on: str | None = None
     """Id of the model that every row speaks of, where no column names it."""
-    setting: str | RowSetting | None = None
-    """An id of settings.yaml: how the runs were made; or an entry that says it row by row."""
+    setting: str | None = None
+    """An id of settings.yaml: where all rows were made alike, in one of its lengths and precisions, and nobody says which."""
+    runs: Runs | None = None
+    """How the runs of the rows were made, as far as memory depends on it."""
     blank: Blank = "not_printed"
     columns: Mapping[str, Column] = {}
     """Columns with claims."""
@@ -97,6 +99,8 @@ class Table(Record):
     def _names_are_plain(self) -> Self:
         if self.model is not None and self.on is not None:
             raise ValueError("`model` names a column, `on` names the one model of all rows: give one of them")
+        if self.setting is not None and self.runs is not None:
+            raise ValueError("`runs` names the setting too, as its `preset`: give one of `setting` and `runs`")
         names = self.names()
         for name in names:
             if names.count(name) > 1:

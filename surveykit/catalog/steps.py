@@ -47,7 +47,7 @@ class Rule(Record):
         )
 
 
-class RowSetting(Record):
+class Runs(Record):
     """How the runs of a table were made, row by row."""
 
     preset: str
@@ -104,7 +104,7 @@ class UnreadableRowError(ValueError):
     """A cell, or rules together, from which no step can be made."""
 
 
-def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
+def step_of(stated: Runs, preset: Setting, row: Cells) -> Step:
     """The step of a row.
 
     Raises:
@@ -123,7 +123,7 @@ def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
         training = Training.model_validate(values)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))} {e['msg']}".removeprefix(" Value error, ") for e in error.errors()]
-        raise UnreadableRowError(f"the table's setting makes no training of this row: {'; '.join(faults)}") from None
+        raise UnreadableRowError(f"the table's `runs` make no training of this row: {'; '.join(faults)}") from None
     batch = _number("batch", stated.batch or preset.batch, row)
     length = _number("length", stated.length or next(iter(preset.lengths), None), row)
     return Step(preset.id, batch, length, preset.target_length, training, held, remark)
@@ -131,12 +131,11 @@ def step_of(stated: RowSetting, preset: Setting, row: Cells) -> Step:
 
 def _number(what: str, stated: int | str | None, row: Cells) -> int:
     if stated is None:
-        raise UnreadableRowError(f"neither the table's setting nor its preset states a {what}")
+        raise UnreadableRowError(f"neither `runs` nor its preset states a {what}")
     if isinstance(stated, int):
         return stated
-    cell = row[stated].replace(",", "")
+    printed = row.get(stated, "")
+    cell = printed.replace(",", "")
     if not cell.isdecimal() or not 1 <= int(cell) <= 10**9:
-        raise UnreadableRowError(
-            f"{stated}: '{row[stated]}' is no whole number from 1, which the table's setting needs"
-        )
+        raise UnreadableRowError(f"{stated}: '{printed}' is no whole number from 1, which the table's `runs` need")
     return int(cell)
