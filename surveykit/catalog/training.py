@@ -31,11 +31,16 @@ class Training(Record):
     """Whether matrix products of float32 weights run in bfloat16, as `torch.autocast` lets them."""
     adapter_dtype: Dtype | None = None
     """Precision of the parameters that a method adds; null where they have the base model's. PEFT takes float32."""
+    adapter_dropout: bool = False
+    """Whether LoRA and its kin drop a share of what they read, as is usual: what is left and a mask are kept."""
     master_weights: bool = False
     """Whether the optimizer keeps a float32 copy of what is trained in 16 bits, and works on it."""
     attention: Attention = "eager"
     """`eager` keeps the scores of all pairs of positions; `sdpa` is torch's fused attention, with a mask where the model
     makes one; `flash` is FlashAttention 2, without a mask."""
+    padding: bool = False
+    """Whether texts of a batch differ in length and are padded to the longest: attention other than flash then takes a mask,
+    and `sdpa` another kernel, for which keys and values of few heads are repeated."""
     checkpointing: Checkpointing = "none"
     """`full` keeps the input of each checkpointed block and computes the block again in the backward pass; `offloaded`
     keeps these inputs in the host's memory."""

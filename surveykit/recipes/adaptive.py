@@ -25,6 +25,7 @@ class AdaptiveLowRank(BudgetedEdit):
     """
 
     tracked: ClassVar[int] = 2  # the two running averages
+    drops_input: ClassVar[bool] = True
 
     size_name: ClassVar[str | None] = "rank"
 

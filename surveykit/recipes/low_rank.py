@@ -17,6 +17,7 @@ class ThinPair(WeightEdit):
     """W + (alpha / rank) · up · down, with `down` (rank, fan_in) and `up` (fan_out, rank)."""
 
     size_name: ClassVar[str | None] = "rank"
+    drops_input: ClassVar[bool] = True
 
     rank: int = Field(ge=1)
     """Rank of the update of each matrix."""

@@ -27,6 +27,9 @@ class WeightEdit(Edit):
     """Whether the x of `after` has the precision of the edit's own tensors, for products with them; else the backbone's, as
     y has. A sum may have either, and is cast to the backbone's. All this where the edit is wider than the backbone."""
 
+    drops_input: ClassVar[bool] = False
+    """Whether libraries drop a share of the x of `after`, where a run asks for dropout in adapters."""
+
     @property
     def changes_input(self) -> bool:
         """Whether the frozen layer is fed something else than x."""

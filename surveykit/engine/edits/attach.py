@@ -35,6 +35,7 @@ class Attached:
         changes: how far the previous stage moved pretrained tensors, by identity; empty in the first stage.
         dtype: of the parameters that it adds, and of what is computed from them; None for the backbone's. What they give
             the backbone is cast to its own.
+        dropout: whether edits that libraries let drop a share of their input do so.
     """
 
     def __init__(
@@ -43,11 +44,14 @@ class Attached:
         stage: Stage,
         changes: Mapping[int, Tensor] | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        dropout: bool = False,
     ) -> None:
         self.instance = instance
         self.stage = stage
         self.changes = changes or {}
         self.dtype = dtype or instance.pretrained[0].dtype
+        self._dropout = dropout
         self.placed: list[Placed] = []
         self.masked: Masked | None = None
         self._handles: list[RemovableHandle] = []
@@ -66,7 +70,7 @@ class Attached:
             self.instance.model.add_module(CONTAINER, self.container)
             self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
             self._start()
-            self._handles = hook(self.instance.model, self.placed)
+            self._handles = hook(self.instance.model, self.placed, dropout=self._dropout)
             for parameter in self._selected():
                 parameter.requires_grad_(True)
             if self.stage.mask is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
@@ -20,6 +21,10 @@ from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
+
+
+DROPPED = 0.1
+"""Share of its input that an edit drops, where it does: memory does not depend on how much it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +69,12 @@ class Placed:
         return value
 
 
-def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHandle]:
-    """Hook every placed edit on the model; the handles undo it."""
+def hook(model: PreTrainedModel, placed: Sequence[Placed], *, dropout: bool = False) -> list[RemovableHandle]:
+    """Hook every placed edit on the model; the handles undo it.
+
+    Args:
+        dropout: whether edits that may drop a share of their input do so while the model trains.
+    """
     handles: list[RemovableHandle] = []
     prompts: list[tuple[InputEdit, BoundPlace, Part]] = []
     prefixes: list[tuple[KeyValueEdit, BoundPlace, Part]] = []
@@ -76,7 +85,11 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed]) -> list[RemovableHand
         if isinstance(edit, WeightEdit):
             if edit.changes_input:
                 handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
-            handles.append(slot.module.register_forward_hook(_after_linear(edit, part, slot)))
+            handles.append(
+                slot.module.register_forward_hook(
+                    _after_linear(edit, part, slot, DROPPED if dropout and edit.drops_input else 0.0)
+                )
+            )
         elif isinstance(edit, OutputEdit):
             handles += _after_sublayer(edit, slot, part)
         elif isinstance(edit, ParameterEdit):
@@ -107,7 +120,7 @@ def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     return hook
 
 
-def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace) -> Callable[..., Any]:
+def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace, dropped: float) -> Callable[..., Any]:
     rows, place = slot.rows, slot.place
 
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -121,6 +134,8 @@ def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace) -> Callable[..
         if bias is not None and rows is not None:
             bias = rows.of(bias, 0)
         x = part.cast(args[0]) if edit.casts_input else args[0]
+        if dropped and module.training:
+            x = functional.dropout(x, dropped)
         y = (edit.after(part, x, y) if bias is None else edit.after(part, x, y - bias) + bias).to(y.dtype)
         return y if rows is None else rows.put(output, y, -1)
 

@@ -116,12 +116,12 @@ class Costs:
 
         def at(instance: Instance) -> tuple[StepTrace, Backprop, Units]:
             prepare(instance, training)
-            inputs = inputs_of(instance, batch, length, target_length)
+            inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
             adapters = getattr(torch, training.adapters)
             with (
                 attention_as_on_cuda(instance, training),
                 sdpa_as_on_cpu() if self._as_on == "cpu" else nullcontext(),
-                Attached(instance, stage, dtype=adapters) as attached,
+                Attached(instance, stage, dtype=adapters, dropout=training.adapter_dropout) as attached,
                 few_bits(instance, training, stage) as saving,
                 torch.random.fork_rng(devices=()),
             ):

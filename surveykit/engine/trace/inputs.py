@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import torch
@@ -16,17 +17,21 @@ from surveykit.errors import RecipeError
 
 Inputs = dict[str, Any]
 _TEXT = ("input_ids", "inputs")
+_MASK = "attention_mask"
 _IMAGES, _SPECTRA, _SOUND = "pixel_values", "input_features", "input_values"
 INFERENCE_LENGTH = 256
 _IMAGE_SIDE = 224
 """Pixels, where a configuration does not say: what most image models are trained on."""
 
 
-def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -> Inputs:
+def inputs_of(instance: Instance, batch: int, length: int, target_length: int, *, padded: bool = False) -> Inputs:
     """What the model reads, on meta, and labels where it makes a loss of them.
 
     Text has `length` tokens, sound as much as gives so many positions; images, and spectra where the configuration says
     how long they are, have their own size (`notes_on_trace` says so).
+
+    Args:
+        padded: whether the last text is shorter by one token, so that there is a mask, if the model takes one.
 
     Raises:
         RecipeError: the model has fewer positions, or reads what cannot be made from its configuration. Positions that a
@@ -37,6 +42,10 @@ def inputs_of(instance: Instance, batch: int, length: int, target_length: int) -
     _refuse_too_long(instance, length if main in _TEXT else 0, target_length)
     if main in _TEXT:
         found: Inputs = {main: _tokens(config, batch, length)}
+        if padded and _MASK in signature(model.forward).parameters:
+            mask = torch.ones(batch, length, dtype=torch.int64)
+            mask[-1, -1] = 0
+            found[_MASK] = _on_meta(mask)
     elif isinstance(main, str) and (shape := _shape(config, main, length)):
         found = {main: torch.zeros((batch, *shape), dtype=model.dtype, device="meta")}
     else:

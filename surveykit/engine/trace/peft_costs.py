@@ -57,7 +57,7 @@ class PeftCosts:
         precision = training.dtype, training.adapters
         found = self._found[precision] = self._found.get(precision) or self._wrapped(training)
         instance = found.instance
-        inputs = inputs_of(instance, batch, length, target_length)
+        inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
 
         def step() -> TrainingCost:
             with (
