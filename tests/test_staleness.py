@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from conftest import CATALOG, ROOT
@@ -23,7 +23,7 @@ from surveykit.catalog.shelves import method_of
 from surveykit.catalog.staleness import ENTRIES, Measure
 from surveykit.errors import SurveyError
 
-MEASURES: tuple[Measure, ...] = ("counts", "costs", "trials")
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 Edit = Callable[[Path], object]
 
 

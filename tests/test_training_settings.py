@@ -125,3 +125,35 @@ def test_a_divided_block_of_few_bits_is_whole_in_few_bits(catalog: Catalog) -> N
     outside = 2 * 32000 * 2048 * 2
     gathered = wide.working + wide.activations - outside
     assert narrow.working + narrow.activations - outside < gathered / 2
+
+
+@pytest.fixture(scope="module")
+def llama(catalog: Catalog) -> Costs:
+    return Costs(blueprint(catalog.models["llama-3.2-1b"]))
+
+
+LAYERS, WIDTH, HEADS, FEW, OF_A_HEAD = 16, 2048, 32, 8, 64
+"""Of Llama-3.2-1B."""
+
+
+def test_a_padded_batch_repeats_keys_and_values_of_few_heads_and_has_a_mask(catalog: Catalog, llama: Costs) -> None:
+    stage, batch, length = stage_of(catalog, "full"), 2, 64
+
+    def saved(training: Training) -> int:
+        return llama.training(stage, batch, length, training=training).memory.saved
+
+    repeated, mask = 2 * batch * length * (HEADS - FEW) * OF_A_HEAD * 2, batch * length * length * 2
+    more = saved(Training(attention="sdpa", padding=True)) - saved(Training(attention="sdpa"))
+    assert more == pytest.approx(LAYERS * (repeated + mask), rel=1e-4)  # the mask is made a number in each layer
+    assert saved(Training(padding=True)) == saved(Training())  # eager keeps the scores of all pairs either way
+
+
+def test_dropout_in_adapters_keeps_what_is_left_and_a_mask(catalog: Catalog, llama: Costs) -> None:
+    stage, positions = catalog.recipe("lora/qv-r8").stages[-1], 2 * 64
+    plain, dropped = (
+        llama.training(stage, 2, 64, training=Training(attention="sdpa", adapter_dropout=drops)).memory.saved
+        for drops in (False, True)
+    )
+    kept = 2 * positions * WIDTH * (2 + 1)  # of query and value each, in 16 bits, with a byte of mask
+    without_gradient = 2 * positions * WIDTH  # the first layer's text needs none, so that no mask is kept
+    assert dropped - plain == LAYERS * (kept - positions * WIDTH * 2) - without_gradient  # and not what both read

@@ -116,7 +116,7 @@ def _row_in(row: Any, shelf: Shelf) -> object:
 def _rows_wanted(catalog: Catalog, cell: Cell) -> set[Any]:
     """What the rows of a cell are of, on all its shelves."""
     if cell.measure == "predictions":
-        return {step.key for step in catalog.printed_steps[cell.configuration, cell.backbone]}
+        return {step.key for step in catalog.printed_steps.get((cell.configuration, cell.backbone), ())}
     costs = cell.measure == "costs"
     return {
         cell.measure,

@@ -22,7 +22,6 @@ from surveykit.errors import RecipeError
 from surveykit.recipes import Edit
 from surveykit.recipes.sites import InputEdit, KeyValueEdit, OutputEdit, ParameterEdit, SideEdit, WeightEdit
 
-
 DROPPED = 0.1
 """Share of its input that an edit drops, where it does: memory does not depend on how much it is."""
 

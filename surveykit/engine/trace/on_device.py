@@ -66,12 +66,13 @@ class OnDevice:
         if stage.base is not None:
             bits = f"frozen weights in {stage.base.bits} bits"
             raise RecipeError(f"{stage.name} has {bits}, which are predicted, and not run")
-        inputs = given_on(self._device, inputs_of(instance, batch, length, target_length))
+        inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
+        inputs = given_on(self._device, inputs)
         adapters = getattr(torch, training.adapters)
         with (
             enough_memory(self._device),
             _attention(instance, training),
-            Attached(instance, stage, dtype=adapters) as attached,
+            Attached(instance, stage, dtype=adapters, dropout=training.adapter_dropout) as attached,
             checkpointed(instance, Memory(), training),
             loss_as(instance, training),
         ):

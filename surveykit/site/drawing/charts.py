@@ -70,7 +70,8 @@ def claimed_against_measured(rows: Sequence[Any]) -> str:
 
 
 def predicted_against_printed(rows: Sequence[Any]) -> str:
-    """Predicted against printed gigabytes: source, row_label, backbone_name, kind, held_out, printed, predicted, error."""
+    """Predicted against printed gigabytes: source, row_label, method, backbone_name, kind, held_out,
+    printed, predicted, error."""
     canvas = Canvas(1, 1, (6.4, 6.6))
     (axes,) = canvas.panels
     every = [value for r in rows for value in (r.printed, r.predicted)] or [1.0, 100.0]
@@ -80,7 +81,7 @@ def predicted_against_printed(rows: Sequence[Any]) -> str:
         text = (
             f"{r.source}, {r.row_label} on {r.backbone_name}: {r.printed:.2f} GB printed, {r.predicted:.2f} predicted"
         )
-        place = (f"sources/{r.source}.md", f"{text} ({r.error:+.1f} %)")
+        place = (f"methods/{r.method}.md", f"{text} ({r.error:+.1f} %)")
         canvas.mark(axes, r.printed, r.predicted, KIND_MARKS[r.kind], place, filled=r.held_out)
     logarithmic(axes, "xy", (low, high), _GIGABYTES)
     axes.set_xlabel("measured on GPUs, as printed, GB")

@@ -152,7 +152,7 @@ def _claimed(reader: Reader) -> Picture:
 
 def _how_far_off(reader: Reader) -> Picture:
     rows = reader.all(
-        "SELECT p.source, p.row_label, b.name AS backbone_name, p.kind, p.split = 'held out' AS held_out,"
+        "SELECT p.source, p.row_label, split_part(p.configuration, '/', 1) AS method, b.name AS backbone_name, p.kind, p.split = 'held out' AS held_out,"
         " predicted_bytes / 1e9 AS predicted, predicted_bytes / 1e9 / (1 + error_percent / 100) AS printed,"
         " error_percent AS error FROM memory_prediction p JOIN backbone b ON b.id = p.backbone"
         " ORDER BY p.source, p.table_name, p.position, p.column_name"
@@ -164,7 +164,7 @@ def _how_far_off(reader: Reader) -> Picture:
         "are of sources and models on which nothing was tuned.",
         f"Predicted against measured memory in gigabytes, {len(rows)} published figures on logarithmic axes; {near} of them lie "
         "within 5 % of the diagonal.",
-        charts.predicted_against_printed, rows, "source row_label backbone_name kind held_out printed predicted error",
+        charts.predicted_against_printed, rows, "source row_label method backbone_name kind held_out printed predicted error",
     )  # fmt: skip
 
 
