@@ -167,7 +167,8 @@ def _error_of(verdict: Verdict) -> Decimal:
 def described(step: Step) -> str:
     """A step in words: the preset and the text it reads, then what the row has otherwise than the plainest setting."""
     changed = step.training.differences(SURVEYS)
-    how = ", ".join(f"{name.replace('_', ' ')} {str(value).lower()}" for name, value in changed.items())
+    words = (name if value is True else f"{name} {value}" for name, value in changed.items())
+    how = ", ".join(words).replace("_", " ")
     return f"setting {step.preset}, batch {step.batch}, {step.length} positions{': ' if how else ''}{how}"
 
 
