@@ -92,9 +92,13 @@ def test_a_value_that_somebody_else_wrote_is_refused_with_its_line(copy: Path, f
 @pytest.mark.parametrize("file", SHELF_FILES)
 def test_what_is_sealed_again_loads(copy: Path, file: str) -> None:
     """A digest is no signature: what is forged with it is found by measuring again."""
-    figure = {"counts": "trainable", "costs": "forward_flops", "memory": "peak", "predictions": "peak", "trials": "changed"}[
-        file.split("/")[0]
-    ]
+    figure = {
+        "counts": "trainable",
+        "costs": "forward_flops",
+        "memory": "peak",
+        "predictions": "peak",
+        "trials": "changed",
+    }[file.split("/")[0]]
     assert resealed.change(copy / "measured" / file, lambda row: row.update({figure: "7"}))
     build(load(copy))
 
