@@ -23,7 +23,8 @@ _MODULES = {
     "surveykit.api.checking": ("check",),
     "surveykit.api.comparing": ("compare",),
     "surveykit.api.making": ("build", "export", "new", "reproduce", "schema", "site", "validate", "where"),
-    "surveykit.api.measuring": ("count", "fit", "measure", "trial"),
+    "surveykit.api.fitting": ("fit",),
+    "surveykit.api.measuring": ("count", "measure", "trial"),
     "surveykit.api.showing": ("show",),
     "surveykit.api.verifying": ("verify", "verify_backbones", "verify_params"),
     "surveykit.errors": ("SurveyError",),
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     from surveykit.api.asking import audit, cite, fields, query, sources
     from surveykit.api.checking import check
     from surveykit.api.comparing import compare
+    from surveykit.api.fitting import fit
     from surveykit.api.making import build, export, new, reproduce, schema, site, validate, where
-    from surveykit.api.measuring import count, fit, measure, trial
+    from surveykit.api.measuring import count, measure, trial
     from surveykit.api.showing import show
     from surveykit.api.verifying import verify, verify_backbones, verify_params
     from surveykit.errors import SurveyError

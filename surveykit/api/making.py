@@ -108,10 +108,11 @@ def schema(*, output: Folder | None = None, check: bool = False, catalog: Folder
         SurveyError: there is no catalog, or a file cannot be written.
     """
     from surveykit.catalog.schemas import schemas
+    from surveykit.fit.rows import schema as of_fit
 
     folder = root_of(catalog) / "schema" if output is None else Path(output)
     outdated = []
-    for name, text in schemas().items():
+    for name, text in {**schemas(), "fit.schema.json": of_fit()}.items():
         path = folder / name
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue

@@ -1,4 +1,4 @@
-"""Methods on models: count, fit, measure, trial."""
+"""Methods on models: count, measure, trial."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args, overload
 
 from pydantic import JsonValue
 
-from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_others, root_of, several
+from surveykit.api.names import Folder, Layers, Names, loaded, refuse_less_than_one, refuse_others, root_of, several
 from surveykit.api.peft import Pefts, model_of, opened_pefts, refuse_to_change
-from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.selection import EVERY
 from surveykit.catalog.settings import setting_of
 from surveykit.catalog.staleness import Measure
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from surveykit.engine.on_model import CostsOnModel, CountOnModel
     from surveykit.engine.train.pretrained_trial import Trials
     from surveykit.errors import Problem
-    from surveykit.fit.answer import Answer
 
 
 @overload
@@ -109,72 +107,6 @@ def count(
         found += [count_peft(instance, file, root) for file in files]
     one = peft if not methods else method if not files else None
     return found[0] if isinstance(one, str | PathLike) else found
-
-
-def fit(
-    model: Folder | None = None, *, gpu_memory: str | int, batch: int, length: int, target_length: int = 8,
-    dtype: Dtype = "bfloat16", merge: bool = False, max_overhead: str | None = None,
-    methods: Names | None = None, peft: Pefts | None = None, all: bool = False,
-    trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
-    roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
-    also_train: Names | None = None, head: int | None = None,
-    catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
-) -> Answer:  # fmt: skip
-    """Which methods can be trained on a model in the memory of a GPU.
-
-    Args:
-        model: as of `count`.
-        gpu_memory: `"24GB"` (10^9 bytes each), `"24GiB"` (2^30), or bytes.
-        batch: examples at once.
-        length: positions of an input.
-        target_length: positions of a target, where there is a decoder beside an encoder.
-        dtype: of weights, gradients, activations and optimizer state alike.
-        merge: merge after training: only methods that leave no overhead then, unless `max_overhead` allows some.
-        max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
-        methods: only these, or method/configuration; without it, and without `peft`, all.
-        peft: configurations of PEFT, as of `count`: with our edits where we have the method, else with PEFT's own modules.
-        all: every configuration, not only each method's default one.
-        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
-
-    Returns:
-        Choices, best first: predicted bytes, standing, and what the survey says of each; what cannot be put on the model
-        with its reason; and the answer in sentences.
-
-    Raises:
-        SurveyError: there is no such method or model, or an amount is wrong.
-        MissingExtra: torch or transformers is not installed.
-    """
-    from surveykit.catalog.changes import changes_of
-    from surveykit.fit.answer import will_it_fit
-    from surveykit.fit.candidates import Question
-    from surveykit.fit.ranking import overhead_kinds
-    from surveykit.fit.sizes import parse_size
-
-    _refuse_less_than_one(batch=batch, length=length, target_length=target_length)
-    refuse_others("dtype", dtype, get_args(Dtype))
-    most = max_overhead or ("none" if merge else None)
-    changes = changes_of(
-        set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
-        head=head,
-    )  # fmt: skip
-    question = Question(
-        memory=gpu_memory if isinstance(gpu_memory, int) else parse_size(gpu_memory),
-        batch=batch,
-        length=length,
-        dtype=dtype,
-        target_length=target_length,
-        merge=merge,
-        max_overhead=None if most is None else overhead_kinds(most),
-    )
-    files = opened_pefts(peft)
-    named = None if methods is None and not files else several(methods or ())
-    if named is not None:
-        refuse_to_change(named, files, changes, trainable_budget=trainable_budget)
-    source = model_of(model, files, root_of(catalog))
-    return will_it_fit(
-        loaded(catalog), database_of(catalog), source, question, methods=named, peft=files, every=all, changes=changes,
-        budget=trainable_budget, watch=watch,
-    )  # fmt: skip
 
 
 @overload
@@ -272,7 +204,7 @@ def measure(
     training, stated = training_of(known, name, overrides), setting_of(known, name)
     batch = batch or (stated.batch if setting else None) or 1
     length = length or (stated.lengths[0] if setting and stated.lengths else 256)
-    _refuse_less_than_one(batch=batch, length=length)
+    refuse_less_than_one(batch=batch, length=length)
     refuse_to_change(methods, files, changes, trainable_budget=trainable_budget)
     root = root_of(catalog)
     source, asked = model_of(model, files, root), Asked(root, methods, changes, trainable_budget)
@@ -350,7 +282,7 @@ def trial(
     from surveykit.api.asked import Asked
     from surveykit.catalog.changes import changes_of
 
-    _refuse_less_than_one(steps=steps, batch=batch, length=length)
+    refuse_less_than_one(steps=steps, batch=batch, length=length)
     if rate is not None and not 0 < rate < float("inf"):
         raise SurveyError(f"rate is {rate}; it must be a number above 0, like 0.001")
     changes = changes_of(
@@ -371,9 +303,3 @@ def trial(
     wanted = asked.on(weights.instance)
     recipes = [(name, sized(weights.instance, name, recipe, wanted.budget)[0]) for name, recipe in wanted.recipes]
     return weights.trials(dict(recipes), watch, wanted.notes)
-
-
-def _refuse_less_than_one(**amounts: int) -> None:
-    for name, amount in amounts.items():
-        if amount < 1:
-            raise SurveyError(f"{name} is {amount}; it must be a whole number from 1")

@@ -34,6 +34,17 @@ def refuse_others(argument: str, value: str, allowed: Sequence[str]) -> None:
         raise SurveyError(f"{argument} is '{value}'; it must be one of {', '.join(allowed)}{nearest(value, allowed)}")
 
 
+def refuse_less_than_one(**amounts: int) -> None:
+    """Refuse amounts that are no whole numbers from 1.
+
+    Raises:
+        SurveyError: with the name of the first.
+    """
+    for name, amount in amounts.items():
+        if amount < 1:
+            raise SurveyError(f"{name} is {amount}; it must be a whole number from 1")
+
+
 def root_of(catalog: Folder | None) -> Path:
     """The folder of the catalog that is meant. Raises as `locate`."""
     from surveykit.catalog.locate import locate

@@ -42,11 +42,13 @@ class PeftArguments:
 
     def python(self) -> str:
         """What one pastes."""
+        return f"from peft import {CLASSES[self.peft_type]}\n\n{self.assigned('config')}"
+
+    def assigned(self, variable: str) -> str:
+        """The configuration as the value of a variable, without the import of its class."""
         name, said = CLASSES[self.peft_type], [f"{key}={_literal(value)}" for key, value in self.arguments.items()]
-        line = f"config = {name}({', '.join(said)})"
-        if len(line) > 100:
-            line = "\n".join([f"config = {name}(", *(f"    {one}," for one in said), ")"])
-        return f"from peft import {name}\n\n{line}"
+        line = f"{variable} = {name}({', '.join(said)})"
+        return line if len(line) <= 100 else "\n".join([f"{variable} = {name}(", *(f"    {one}," for one in said), ")"])
 
     def json(self) -> str:
         """The adapter_config.json."""

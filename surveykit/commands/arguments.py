@@ -82,10 +82,12 @@ def module(name: str) -> Command:
     return import_module(f"surveykit.commands.{name.replace('-', '_')}")
 
 
-def add_model(parser: argparse._ActionsContainer, *, required: bool = False) -> None:
-    """The option that names a model."""
-    where = "a folder with a config.json, such a file, a backbone's id in the catalog, or a name on the hub"
-    parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=where)
+def add_model(parser: argparse._ActionsContainer, *, required: bool = False, several: bool = False) -> None:
+    """The option that names a model, or several."""
+    where = "a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub"
+    help = f"{where}; several make one table" if several else where
+    kind: dict[str, Any] = {"nargs": "+"} if several else {}
+    parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=help, **kind)
 
 
 def add_peft(parser: argparse._ActionsContainer) -> None:

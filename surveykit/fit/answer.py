@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,12 @@ from surveykit.catalog.variations import unvaried_name
 from surveykit.database.reading import reading
 from surveykit.fit import words
 from surveykit.fit.candidates import Candidate, Evidence, Question
-from surveykit.fit.evidence import errors, evidence
+from surveykit.fit.errors import prediction_error
+from surveykit.fit.evidence import evidence
+from surveykit.fit.options import Judge
 from surveykit.fit.predict import (
     Opened,
+    Predictor,
     Unable,
     Unwanted,
     Wanted,
@@ -38,10 +41,16 @@ if TYPE_CHECKING:
 UNCHANGED = Changes()
 
 
+DETAILED = 3
+"""Choices for which it is traced what could be done."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """Every configuration that was asked for: in its place, or why it has none."""
+    """Every configuration that was asked for, on one model in one setting: in its place, or why it has none."""
 
+    model: str
+    """As it was named."""
     question: Question
     choices: tuple[Choice, ...]
     unable: tuple[Unable, ...]
@@ -61,46 +70,68 @@ class Answer:
 
     @property
     def fits(self) -> bool:
-        """Whether anything fits as traced, or is tight."""
+        """Whether anything fits, or is tight."""
         return any(choice.standing in ("fits", "tight") for choice in self.choices)
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """The answer in words: what the figures leave out of the model, how many fit, what to use and why."""
-        question = self.question
-        notes = (
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever reads the figures has to know of the model and the configurations."""
+        return (
             *(f"Beware: {note}." for note in self.notes),
             *(f"Changed: {line}." for line in self.changed),
             *(f"PEFT: {line}." for line in self.peft),
         )
+
+    @property
+    def headline(self) -> str:
+        """How many fit, or why there is nothing to rank."""
         if not self.choices:
-            return (*notes, words.nothing_left(question, self.unwanted, [one.reason for one in self.unable]))
-        return (*notes, words.headline(self.choices, question), *words.advice(self.choices, question))
+            return words.nothing_left(self.question, self.unwanted, [one.reason for one in self.unable])
+        return words.headline(self.choices, self.question)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The answer in words: what the figures leave out of the model, how many fit, what to use and why, what the first
+        needs and what could be done about it."""
+        question, choices = self.question, self.choices
+        if not choices:
+            return (*self.remarks, self.headline)
+        ways = [line for choice in choices for line in words.ways_out(choice, question)]
+        first = words.breakdown(choices[0].candidate, question)
+        return (*self.remarks, self.headline, *words.advice(choices, question), *first, *ways)
+
+    @property
+    def code(self) -> str | None:
+        """Python that trains the first in the ranking; None where nothing was ranked, or several were compared."""
+        options = self.choices[0].options if self.choices else None
+        return None if options is None else options.code
 
 
 def will_it_fit(
     catalog: Catalog,
     database: Path,
     source: str,
-    question: Question,
+    questions: Sequence[Question],
     *,
     methods: Sequence[str] | None = None,
     peft: Sequence[PeftFile] = (),
     every: bool = False,
     changes: Changes = UNCHANGED,
     budget: str | int | None = None,
+    detailed: bool = True,
     watch: Watch = unwatched,
-) -> Answer:
-    """Trace configurations on a model and rank them.
+) -> list[Answer]:
+    """Trace configurations on a model and rank them, for each question.
 
     Args:
         database: of the same catalog; the survey's evidence, and the error of predictions, come from there.
-        source: a backbone of the catalog, a folder with a config.json, such a file, or a model of the hub.
+        source: a model of the catalog, a folder with a config.json, such a file, or a model of the hub.
         methods: their configurations, or `method/configuration`; None: all methods.
         peft: configurations of PEFT beside them.
         every: all configurations of a method instead of its default one.
         changes: of the configurations that have a place for them.
-        budget: of trained parameters, as `parse_budget` takes it: what each method's size is set to.
+        budget: of trainable parameters, as `parse_budget` takes it: what each method's size is set to.
+        detailed: trace too what could be done with the first choices (with all, where one method is named).
 
     Raises:
         SurveyError: a name is not known, or the model cannot be built.
@@ -117,21 +148,54 @@ def will_it_fit(
         from surveykit.engine.changes import changed_on
 
         recipes, said = changed_on(plan_of(model).build(), changes, recipes)
-    backbone = model.id if isinstance(model, Model) else None
     most = None if amount is None else amount.of(parameters)
     wanted: list[Wanted] = [(name, recipe, most) for name, recipe in recipes]
     of_peft = _of_peft(catalog, model, peft)
     wanted += [(one.name, one.recipe or one.file, None) for one in of_peft]
-    with reading(database) as reader:
-        question = replace(question, errors=errors(reader, parameters))
-        outcomes = list(predictions(catalog, model, question, wanted, watch))
-        known = evidence(reader, parameters, backbone)
-    candidates = [with_evidence(o, _evidence(known, o), question) for o in outcomes if isinstance(o, Candidate)]
-    unable = sorted((o for o in outcomes if isinstance(o, Unable)), key=lambda o: o.configuration)
-    unwanted = sum(isinstance(o, Unwanted) for o in outcomes)
-    notes = _notes(model, question)
     noted = tuple(f"{one.name}: {note}" for one in of_peft for note in one.notes)
-    return Answer(question, rank(candidates, question), tuple(unable), unwanted, notes, said, noted)
+    answers = []
+    with reading(database) as reader:
+
+        def judged(question: Question) -> Question:
+            return replace(question, error=prediction_error(reader, question.training))
+
+        asked = [judged(question) for question in questions]
+        outcomes, predictor = predictions(catalog, model, asked, wanted, watch)
+        known = evidence(reader, parameters, model.id if isinstance(model, Model) else None)
+        for question, found in zip(asked, outcomes, strict=True):
+            candidates = [with_evidence(o, _evidence(known, o), question) for o in found if isinstance(o, Candidate)]
+            choices = rank(candidates, question)
+            if detailed and choices:
+                shown = len(choices) if methods is not None and len(methods) == 1 else DETAILED
+                by_name = {one[0]: one for one in wanted}
+                head = _with_options(choices[:shown], question, by_name, predictor(), judged, _published(model, source))
+                choices = (*head, *choices[shown:])
+            unable = sorted((o for o in found if isinstance(o, Unable)), key=lambda o: o.configuration)
+            unwanted = sum(isinstance(o, Unwanted) for o in found)
+            notes = _notes(model, question)
+            answers.append(Answer(source, question, choices, tuple(unable), unwanted, notes, said, noted))
+    return answers
+
+
+def _with_options(
+    choices: Sequence[Choice], question: Question, wanted: Mapping[str, Wanted], predictor: Predictor, judged: Judge,
+    model: str,
+) -> Iterator[Choice]:  # fmt: skip
+    """The first choice with all that could be done and the code to run it; others that do not fit, with the former."""
+    for number, choice in enumerate(choices):
+        if number and choice.standing == "fits":
+            yield choice
+            continue
+        one = wanted[choice.candidate.configuration]
+        found = predictor.options(question, one, judged)
+        yield replace(choice, options=found if number else replace(found, code=predictor.code(question, one, model)))
+
+
+def _published(model: Opened, source: str) -> str:
+    """What `from_pretrained` is given: the name on the hub of a model of the catalog, else what the user named."""
+    if isinstance(model, Model):
+        return model.checkpoint or model.name
+    return source.removesuffix("config.json").rstrip("/") or "."
 
 
 def _of_peft(catalog: Catalog, model: Opened, files: Sequence[PeftFile]) -> list[PeftOnModel]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-from surveykit.catalog.measurements import Dtype
+from surveykit.catalog.training import Training
+from surveykit.fit.errors import ALLOCATOR_PERCENT, DRIVER_CONTEXT, PredictionError
+
+Standing = Literal["fits", "tight", "does not fit"]
+STANDINGS: tuple[Standing, ...] = ("fits", "tight", "does not fit")
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,9 @@ class MemoryBreakdown:
     saved: int
     """Activations kept for backward, when forward ends."""
     peak: int
+    parts: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Bytes at the moment of the peak: weights, optimizer, gradients, logits, activations, working. They add up to it.
+    Empty where a peak is computed from recorded ones."""
 
     @property
     def passing(self) -> int:
@@ -97,45 +106,46 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Errors:
-    """How far predicted peaks lie above those that Table 5 prints for one of its models, in percent: below 0 if too low.
-
-    Length and width are those that fit the table's other models best, so that these errors are out of sample.
-    """
-
-    on: str
-    """The model, for reading."""
-    rows: int
-    least: float
-    """Of the row that is predicted lowest."""
-    greatest: float
-    mean_absolute: float
-    rank_correlation: float | None
-    batch: int
-    length: int
-    dtype: str
-
-
-@dataclass(frozen=True)
 class Question:
     """What is wanted."""
 
     memory: int
     """Bytes of the GPU."""
     batch: int
+    """Examples at once on each device."""
     length: int
-    dtype: Dtype
-    target_length: int
+    """Positions of an input: of the longest, where inputs differ."""
+    setting: str
+    """The named setting that `training` is of, or was before fields of it were overridden."""
+    training: Training
+    target_length: int = 8
     merge: bool = False
     max_overhead: frozenset[str] | None = None
     """Kinds of inference overhead that may be; None: any."""
-    errors: Errors | None = None
-    """Of predictions for the model of Table 5 that is nearest in size; None where nothing was compared."""
+    error: PredictionError | None = None
+    """Of predictions in such a setting; None where nothing was compared."""
+    allocator_percent: float = ALLOCATOR_PERCENT
+    """What the allocator reserves beyond what it hands out."""
 
-    def highest(self, peak: int) -> float:
-        """The largest peak that a predicted one may mean, after the errors."""
-        return peak if self.errors is None else peak / (1 + self.errors.least / 100)
+    @property
+    def room(self) -> int:
+        """Bytes that torch may reserve on the GPU."""
+        return self.memory - DRIVER_CONTEXT
 
-    def lowest(self, peak: int) -> float:
+    def low(self, peak: int) -> int:
         """The smallest peak that a predicted one may mean."""
-        return peak if self.errors is None else peak / (1 + self.errors.greatest / 100)
+        return peak if self.error is None else self.error.low(peak)
+
+    def high(self, peak: int) -> int:
+        """The largest one: never below what the allocator reserves for the predicted one."""
+        return max(self.reserved(peak), peak if self.error is None else self.error.high(peak))
+
+    def reserved(self, peak: int) -> int:
+        """What the allocator reserves for a predicted peak."""
+        return round(peak * (1 + self.allocator_percent / 100))
+
+    def standing(self, peak: int) -> Standing:
+        """Whether a predicted peak fits: even if it is the largest that it may mean, within the errors, or not."""
+        if self.high(peak) <= self.room:
+            return "fits"
+        return "tight" if self.low(peak) <= self.room else "does not fit"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Union
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
+from surveykit.catalog.peft_arguments import PeftArguments, peft_arguments
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.selection import refuse_unknown
 from surveykit.catalog.training import Training
 from surveykit.errors import MissingExtra, SurveyError, nearest
 from surveykit.fit.candidates import Candidate, MemoryBreakdown, Question
-from surveykit.fit.ranking import allowed, largest_batch, standing
+from surveykit.fit.code import Adapter, code
+from surveykit.fit.options import Judge, Options, options
+from surveykit.fit.ranking import allowed, largest_batch
 from surveykit.processes import Watch, in_processes, unwatched
 from surveykit.recipes import Recipe
 
@@ -51,115 +55,146 @@ Outcome = Candidate | Unable | Unwanted
 
 
 @dataclass(frozen=True)
-class _Traced:
+class _OnModel:
     """What one configuration is on the model, by our edits or by PEFT's modules."""
 
     inference: InferenceCost
     trainable: int
     trainable_last_stage: int
     stored_bytes: int
-    steps: Callable[[int, int, int], Sequence[TrainingCost]]
-    """Traces a training step of each stage, of so many texts, positions of each, and positions of a target."""
+    steps: Callable[[int, int, int, Training], Sequence[TrainingCost]]
+    """Traces a training step of each stage: of so many texts, positions of each, positions of a target, run so."""
     size: str | None
+    peft: Callable[[], PeftArguments | PeftFile]
+    """The same as PEFT's configuration. Raises SurveyError where PEFT cannot say it."""
 
 
 class Predictor:
-    """Traces configurations on one model for one question. The model is built once.
+    """Traces configurations on one model. The model is built once.
 
     Raises:
         SurveyError: the model cannot be built.
     """
 
-    def __init__(self, catalog: Catalog, model: Opened, question: Question) -> None:
+    def __init__(self, catalog: Catalog, model: Opened) -> None:
         from surveykit.engine.trace.costs import Costs
 
-        self.catalog = catalog
-        self.question = question
+        self._catalog = catalog
         plan = plan_of(model)
         self._instance = plan.build()
         self._costs = Costs(plan)
+        self._known: dict[str, _OnModel] = {}
+        self._breakdowns: dict[object, MemoryBreakdown] = {}
 
-    def predict(self, wanted: Wanted) -> Outcome:
+    def predict(self, question: Question, wanted: Wanted) -> Outcome:
         """Trace one configuration."""
-        configuration, recipe, budget = wanted
+        configuration = wanted[0]
         try:
-            if isinstance(recipe, PeftFile):
-                traced = self._by_peft(recipe)
-            else:
-                traced = self._by_recipe(configuration, recipe, budget)
-            inference = traced.inference
-            if not allowed(inference.unmerged.overhead, inference.merged.overhead, self.question):
+            known = self._on_model(wanted)
+            inference = known.inference
+            if not allowed(inference.unmerged.overhead, inference.merged.overhead, question):
                 return Unwanted(configuration)
-            if not traced.trainable:
+            if not known.trainable:
                 return Unable(configuration, NOTHING_TO_TRAIN)
-            parts = self._parts(traced, self.question.batch)
-            fitting = self._batch_that_fits(traced, parts)
+            parts = self._breakdown(wanted, question)
+            fitting = self._batch_that_fits(wanted, question, parts)
         except SurveyError as error:
             return Unable(configuration, str(error))
         bare = inference.bare_flops
-        method = self.catalog.methods.get(configuration.partition("/")[0])
+        method = self._catalog.methods.get(configuration.partition("/")[0])
         return Candidate(
             configuration=configuration,
             name=configuration.partition(" ")[0] if method is None else method.name,
             parts=parts,
-            trainable=traced.trainable,
-            trainable_last_stage=traced.trainable_last_stage,
-            stored_bytes=traced.stored_bytes,
+            trainable=known.trainable,
+            trainable_last_stage=known.trainable_last_stage,
+            stored_bytes=known.stored_bytes,
             overhead=inference.unmerged.overhead,
             overhead_merged=inference.merged.overhead,
             flops_percent=100 * (inference.unmerged.flops - bare) / bare,
             merged_flops_percent=100 * (inference.merged.flops - bare) / bare,
             model_parameters=self._instance.parameters,
             batch_that_fits=fitting,
-            size=traced.size,
+            size=known.size,
             is_reconstruction=method is not None and method.reconstruction is not None,
         )
 
-    def _by_recipe(self, configuration: str, recipe: Recipe, budget: Fraction | None) -> _Traced:
+    def options(self, question: Question, wanted: Wanted, judge: Judge) -> Options:
+        """What could be done with a configuration that was traced."""
+        return options(question, lambda asked: self._breakdown(wanted, asked).peak, judge)
+
+    def code(self, question: Question, wanted: Wanted, model: str) -> str:
+        """Python that trains a configuration as a question states it.
+
+        Args:
+            model: its name on the hub, or its folder.
+        """
+        from surveykit.engine.models.peft_modules import task_type
+
+        adapter: Adapter | str
+        try:
+            adapter = Adapter.of(self._on_model(wanted).peft())
+        except SurveyError as error:
+            adapter = f"{wanted[0]} is no configuration of PEFT: {error}"
+        return code(question, model, task_type(self._instance.model), adapter)
+
+    def _on_model(self, wanted: Wanted) -> _OnModel:
+        configuration, recipe, budget = wanted
+        if configuration not in self._known:
+            if isinstance(recipe, PeftFile):
+                self._known[configuration] = self._by_peft(recipe)
+            else:
+                self._known[configuration] = self._by_recipe(configuration, recipe, budget)
+        return self._known[configuration]
+
+    def _by_recipe(self, configuration: str, stated: Recipe, budget: Fraction | None) -> _OnModel:
         from surveykit.engine import count
         from surveykit.engine.budget import sized
+        from surveykit.engine.models.peft_modules import parts_of, task_type
 
-        recipe, size = sized(self._instance, configuration, recipe, budget)
-        inference, counts = self._costs.inference(recipe), count(recipe, self._instance)
+        instance = self._instance
+        recipe, size = sized(instance, configuration, stated, budget)
+        inference, counts = self._costs.inference(recipe), count(recipe, instance)
 
-        training = Training(dtype=self.question.dtype)
-
-        def steps(batch: int, length: int, target_length: int) -> list[TrainingCost]:
+        def steps(batch: int, length: int, target_length: int, training: Training) -> list[TrainingCost]:
             return [self._costs.training(stage, batch, length, target_length, training) for stage in recipe.stages]
 
-        return _Traced(inference, counts.trainable, counts.trainable_task, counts.stored_bytes, steps, size)
+        def peft() -> PeftArguments:
+            return peft_arguments(recipe, parts_of(instance), task_type(instance.model))
 
-    def _by_peft(self, file: PeftFile) -> _Traced:
+        return _OnModel(inference, counts.trainable, counts.trainable_task, counts.stored_bytes, steps, size, peft)
+
+    def _by_peft(self, file: PeftFile) -> _OnModel:
         from surveykit.engine.models.peft_modules import peft_counts
         from surveykit.engine.trace.peft_costs import PeftCosts
 
         plan = self._instance.blueprint
         costs, counts = PeftCosts(plan, file), peft_counts(plan, file)
         trainable = counts.trainable
-        return _Traced(
-            costs.inference(),
-            trainable,
-            trainable,
-            counts.stored_bytes,
-            lambda b, n, t: [costs.training(b, n, t, Training(dtype=self.question.dtype))],
-            None,
-        )
+        return _OnModel(
+            costs.inference(), trainable, trainable, counts.stored_bytes, lambda *how: [costs.training(*how)], None,
+            lambda: file,
+        )  # fmt: skip
 
-    def _parts(self, traced: _Traced, batch: int) -> MemoryBreakdown:
-        """Memory of the stage that needs most."""
-        asked = self.question
-        steps = [step.memory for step in traced.steps(batch, asked.length, asked.target_length)]
-        most = max(steps, key=lambda memory: memory.peak)
-        return MemoryBreakdown(most.weights, most.gradients, most.optimizer, most.saved, most.peak)
+    def _breakdown(self, wanted: Wanted, question: Question) -> MemoryBreakdown:
+        """Memory of the stage that needs most. Raises SurveyError where such a step cannot run."""
+        asked = (question.batch, question.length, question.target_length, question.training)
+        if (wanted[0], asked) not in self._breakdowns:
+            steps = [step.memory for step in self._on_model(wanted).steps(*asked)]
+            most = max(steps, key=lambda memory: memory.peak)
+            self._breakdowns[wanted[0], asked] = MemoryBreakdown(
+                most.weights, most.gradients, most.optimizer, most.saved, most.peak, vars(most.parts)
+            )
+        return self._breakdowns[wanted[0], asked]
 
-    def _batch_that_fits(self, traced: _Traced, parts: MemoryBreakdown) -> int | None:
-        """What the answer to "a smaller batch, then?" is, where what was asked for does not fit clearly."""
-        batch = self.question.batch
-        if standing(parts, self.question) == "fits":
+    def _batch_that_fits(self, wanted: Wanted, question: Question, parts: MemoryBreakdown) -> int | None:
+        """What the answer to "a smaller batch, then?" is, where what was asked for does not fit."""
+        if question.standing(parts.peak) == "fits":
             return None
-        if batch == 1 or parts.least > self.question.memory:
+        if question.batch == 1 or parts.least > question.room:
             return 0
-        return largest_batch(self._parts(traced, 1).peak, parts.peak, batch, self.question)
+        one = self._breakdown(wanted, replace(question, batch=1)).peak
+        return largest_batch(one, parts.peak, question.batch, question)
 
 
 def opened(catalog: Catalog, source: str, head: int | None = None) -> Opened:
@@ -191,28 +226,35 @@ def opened(catalog: Catalog, source: str, head: int | None = None) -> Opened:
 
 
 def predictions(
-    catalog: Catalog, model: Opened, question: Question, configurations: Sequence[Wanted], watch: Watch = unwatched
-) -> Iterator[Outcome]:
-    """Candidates in the order in which they are done, without evidence."""
+    catalog: Catalog, model: Opened, questions: Sequence[Question], configurations: Sequence[Wanted],
+    watch: Watch = unwatched,
+) -> tuple[list[list[Outcome]], Callable[[], Predictor]]:  # fmt: skip
+    """What comes of every configuration for each question, without evidence, in the order in which they are done; and what
+    makes a predictor for further questions, or has it already."""
     import os
 
-    total = len(configurations)
-    watch(0, total)
-    workers = min(os.cpu_count() or 1, -(-total // _AT_ONCE))
-    outcomes: Iterator[Outcome]
+    tasks = [(number, wanted) for wanted in configurations for number in range(len(questions))]
+    watch(0, len(tasks))
+    workers = min(os.cpu_count() or 1, -(-len(tasks) // _AT_ONCE))
+    found: list[list[Outcome]] = [[] for _ in questions]
+    make = functools.cache(lambda: Predictor(catalog, model))
+    outcomes: Iterable[tuple[tuple[int, Wanted], Outcome]]
     if workers < 2:
-        outcomes = map(Predictor(catalog, model, question).predict, configurations)
+        outcomes = ((task, make().predict(questions[task[0]], task[1])) for task in tasks)
     else:
-        shared = in_processes(_predict, (catalog, model, question), configurations, workers)
-        outcomes = (outcome for _, outcome in shared)
-    for done, outcome in enumerate(outcomes, start=1):
-        yield outcome
-        watch(done, total)
+        outcomes = in_processes(_predict, (catalog, model, tuple(questions)), tasks, workers)
+    for done, ((number, _), outcome) in enumerate(outcomes, start=1):
+        found[number].append(outcome)
+        watch(done, len(tasks))
+    return found, make
 
 
-def _predict(catalog: Catalog, model: Opened, question: Question) -> Callable[[Wanted], Outcome]:
+def _predict(
+    catalog: Catalog, model: Opened, questions: Sequence[Question]
+) -> Callable[[tuple[int, Wanted]], Outcome]:  # fmt: skip
     """The work of a worker process."""
-    return Predictor(catalog, model, question).predict
+    predictor = Predictor(catalog, model)
+    return lambda task: predictor.predict(questions[task[0]], task[1])
 
 
 def size_and_biases(model: Opened) -> tuple[int, bool]:

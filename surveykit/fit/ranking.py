@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from surveykit.catalog.training import SURVEYS
 from surveykit.errors import SurveyError, nearest
-from surveykit.fit.candidates import Candidate, Evidence, MemoryBreakdown, Question
+from surveykit.fit.candidates import STANDINGS, Candidate, Evidence, Question, Standing
+from surveykit.fit.options import Options
 from surveykit.recipes.base import OVERHEAD_KINDS
 
-Standing = Literal["fits", "tight", "does not fit as traced", "does not fit"]
-STANDINGS: tuple[Standing, ...] = ("fits", "tight", "does not fit as traced", "does not fit")
-"""Only the last is final: what no attention kernel and no checkpointing changes exceeds the memory."""
 RULE = (
-    "first what fits, then what is tight, then what does not fit as traced; within these by the score in the survey's "
-    "experiment, those that it did not run, or whose score is doubtful, after those that it did; then by peak memory"
+    "first what fits, then what is tight, then what does not fit; within these by the score in the survey's experiment, "
+    "those that it did not run, or whose score is doubtful, after those that it did; then by peak memory"
 )
 
 
@@ -25,6 +23,8 @@ class Choice:
 
     candidate: Candidate
     standing: Standing
+    options: Options | None = None
+    """What else could be done; None where it was not traced."""
 
     @property
     def can_be_trained(self) -> bool:
@@ -32,30 +32,28 @@ class Choice:
         return self.standing in ("fits", "tight") or bool(self.candidate.batch_that_fits)
 
 
-def standing(parts: MemoryBreakdown, question: Question, evidence: Evidence | None = None) -> Standing:
-    """Whether a predicted step fits: even with the largest error of such predictions, within their errors, or not.
-
-    Where Table 5 prints more than the memory for the configuration on this model, at no larger batch, it is tight at best.
-    """
-    if question.highest(parts.peak) <= question.memory:
-        return "tight" if evidence is not None and printed_exceeds(evidence, question) else "fits"
-    if question.lowest(parts.peak) <= question.memory:
-        return "tight"
-    return "does not fit as traced" if parts.least <= question.memory else "does not fit"
+def standing(peak: int, question: Question, evidence: Evidence | None = None) -> Standing:
+    """Whether a predicted peak fits. Where Table 5 prints more than the memory for the configuration on this model, at no
+    larger batch, it is tight at best."""
+    found = question.standing(peak)
+    return "tight" if found == "fits" and evidence is not None and printed_exceeds(evidence, question) else found
 
 
 def printed_exceeds(evidence: Evidence, question: Question) -> bool:
-    """Whether Table 5 prints more than the memory for this configuration on this model, at no larger batch."""
+    """Whether Table 5 prints more than the memory for this configuration on this model, at no larger batch, where the
+    setting is the survey's."""
     measured, batch = evidence.memory_gb, evidence.memory_batch
-    return measured is not None and batch is not None and batch <= question.batch and measured * 1e9 > question.memory
+    if measured is None or batch is None or question.training.differences(SURVEYS).keys() - {"dtype"}:
+        return False
+    return batch <= question.batch and measured * 1e9 > question.memory
 
 
 def largest_batch(low: int, high: int, batch: int, question: Question) -> int:
-    """Largest batch that fits clearly, given the peaks at batch 1 and at `batch`; 0 if not even one example does.
+    """Largest batch that fits, given the peaks at batch 1 and at `batch`; 0 if not even one example does.
 
     A peak is the highest of amounts that are affine in the batch, hence never above the line between the two.
     """
-    fitting = (n for n in range(1, batch) if question.highest(_between(low, high, n, batch)) <= question.memory)
+    fitting = (n for n in range(1, batch) if question.standing(_between(low, high, n, batch)) == "fits")
     return max(fitting, default=0)
 
 
@@ -86,7 +84,7 @@ def overhead_kinds(canonical: str) -> frozenset[str]:
 
 
 def allowed(overhead: str, overhead_merged: str, question: Question) -> bool:
-    """Whether an inference overhead, with edits beside the weights and merged, is what is asked for."""
+    """Whether an inference overhead, before and after merging, is what is asked for."""
     if question.max_overhead is None:
         return True
     return overhead_kinds(overhead_merged if question.merge else overhead) <= question.max_overhead
@@ -95,7 +93,7 @@ def allowed(overhead: str, overhead_merged: str, question: Question) -> bool:
 def rank(candidates: Iterable[Candidate], question: Question) -> tuple[Choice, ...]:
     """Candidates whose overhead is allowed, in the order of `RULE`."""
     choices = [
-        Choice(c, standing(c.parts, question, c.evidence))
+        Choice(c, standing(c.parts.peak, question, c.evidence))
         for c in candidates
         if allowed(c.overhead, c.overhead_merged, question)
     ]

@@ -30,13 +30,13 @@ class Recorded:
 
     def at(self, question: Question) -> Candidate:
         """The candidate with its memory in a setting, and the largest batch that fits clearly."""
-        scale = self.scalings[question.dtype]
+        scale = self.scalings[question.training.dtype]
         parts = scale.at(question.batch, question.length)
         low, high = 0, LARGEST_BATCH + 1  # what fits, and what does not or is not looked for
         while high - low > 1:
             middle = (low + high) // 2
             asked = replace(question, batch=middle)
-            fits = standing(scale.at(middle, question.length), asked, self.candidate.evidence) == "fits"
+            fits = standing(scale.at(middle, question.length).peak, asked, self.candidate.evidence) == "fits"
             low, high = (middle, high) if fits else (low, middle)
         return replace(self.candidate, parts=parts, batch_that_fits=low)
 

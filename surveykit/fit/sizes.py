@@ -69,3 +69,8 @@ def parse_budget(text: str) -> Budget:
 def gigabytes(size: float) -> str:
     """Bytes in 10^9, to two decimals."""
     return f"{size / 1e9:.2f} GB"
+
+
+def both(size: float) -> str:
+    """Bytes in 10^9 and in 2^30: `24.00 GB (22.35 GiB)`."""
+    return f"{gigabytes(size)} ({size / 2**30:.2f} GiB)"

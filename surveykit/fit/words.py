@@ -5,37 +5,121 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from surveykit.fit.candidates import Candidate, Question
-from surveykit.fit.ranking import RULE, STANDINGS, Choice, best_scored, printed_exceeds
-from surveykit.fit.sizes import gigabytes
+from surveykit.catalog.training import Training
+from surveykit.fit.candidates import STANDINGS, Candidate, Question
+from surveykit.fit.errors import DRIVER_CONTEXT
+from surveykit.fit.options import MOST_BATCH, MOST_LENGTH
+from surveykit.fit.ranking import RULE, Choice, best_scored, printed_exceeds
+from surveykit.fit.sizes import both, gigabytes
 
 SHOWN_OVER = 3
 """Contradicting figures beyond so many are counted, not listed."""
 
 
 def headline(choices: Sequence[Choice], question: Question) -> str:
-    """How many fit, under which assumptions, in a few sentences; what does not fit is final only where it says so."""
-    counts = [sum(c.standing == word for c in choices) for word in STANDINGS]
-    fit, tight, traced, never = counts
+    """How many fit, under which assumptions, in a few sentences."""
+    fit, tight, not_fit = (sum(c.standing == word for c in choices) for word in STANDINGS)
     what = f" with {condition(question)}" if question.max_overhead is not None else ""
     noun = "configuration" if len(choices) == 1 else "configurations"
     lines = [
-        f"With eager attention, no activation checkpointing and AdamW, all numbers in {question.dtype}: of {len(choices)} "
-        f"{noun}{what}, {fit} {'fits' if fit == 1 else 'fit'} in {gigabytes(question.memory)} and {tight} "
-        f"{'is' if tight == 1 else 'are'} tight."
+        f"With {run(question.training)}: of {len(choices)} {noun}{what}, {fit} {'fits' if fit == 1 else 'fit'} in "
+        f"{both(question.memory)}, {tight} {'is' if tight == 1 else 'are'} tight and {not_fit} "
+        f"{'does' if not_fit == 1 else 'do'} not fit."
     ]
-    if traced:
-        lines.append(
-            f"{traced} {'does' if traced == 1 else 'do'} not fit as traced, but may fit with another attention (SDPA, "
-            f"FlashAttention) or activation checkpointing: weights, gradients and optimizer state alone take "
-            f"{_least(choices)}."
-        )
+    never = sum(c.candidate.parts.least > question.room for c in choices)
     if never:
         lines.append(
-            f"{never} {'does' if never == 1 else 'do'} not fit whatever the attention: weights, gradients and optimizer "
-            "state alone exceed the memory."
+            f"Of {never}, weights, gradients and optimizer state alone exceed the memory, whatever the attention and "
+            "checkpointing."
         )
     return " ".join(lines)
+
+
+def run(training: Training) -> str:
+    """How a training step runs, in a few words."""
+    words = [f"{training.attention} attention"]
+    every = f" of one block in {training.checkpoint_every}" if training.checkpoint_every > 1 else ""
+    words.append(
+        "no checkpointing" if training.checkpointing == "none" else f"{training.checkpointing} checkpointing{every}"
+    )
+    words.append(training.optimizer)
+    bits = {16: "", 8: " and 8-bit base weights", 4: " and 4-bit base weights"}[training.base_bits]
+    words.append(f"{training.dtype}{bits}{' with double quantization' if training.double_quant else ''}")
+    if training.adapters != training.dtype:
+        words.append(f"added parameters in {training.adapters}")
+    words += [
+        said for said, there in {
+            "autocast": training.autocast, "float32 master weights": training.master_weights,
+            "chunked loss": training.loss == "chunked", "fused kernels": training.kernels == "fused",
+            "the cache kept": training.keep_cache, "gradients accumulated": training.accumulation > 1,
+            f"{training.shard} over {training.devices} GPUs": training.devices > 1,
+            "the optimizer's state on the host": training.offload_states,
+        }.items() if there
+    ]  # fmt: skip
+    return ", ".join(words)
+
+
+PARTS = {
+    "weights": "weights", "optimizer": "optimizer state", "gradients": "gradients", "logits": "logits",
+    "activations": "activations", "working": "working memory",
+}  # fmt: skip
+"""Parts of the peak in words."""
+_REDUCED_BY = {
+    "weights": "4-bit base weights, or sharding over several GPUs",
+    "optimizer": "fewer trainable parameters, or an 8-bit optimizer",
+    "gradients": "fewer trainable parameters, or sharding",
+    "logits": "a chunked loss, or fewer tokens in a batch",
+    "activations": "checkpointing, another attention, or fewer tokens in a batch",
+    "working": "fewer tokens in a batch",
+}
+
+
+def breakdown(candidate: Candidate, question: Question) -> tuple[str, ...]:
+    """The peak with its bounds, what it is made of, and what binds."""
+    peak = candidate.parts.peak
+    said = [
+        f"{candidate.name} ({candidate.configuration}): {both(peak)} allocated at the peak, about "
+        f"{gigabytes(question.reserved(peak))} reserved by the allocator, and {gigabytes(DRIVER_CONTEXT)} for the context of "
+        f"the driver beside it; low {gigabytes(question.low(peak))}, expected {gigabytes(peak)}, high "
+        f"{gigabytes(question.high(peak))}."
+    ]
+    parts = {name: size for name, size in candidate.parts.parts.items() if size}
+    if parts:
+        listed = ", ".join(f"{PARTS[name]} {gigabytes(size)}" for name, size in parts.items())
+        binding = max(parts, key=lambda name: parts[name])
+        said.append(f"At that moment: {listed}; together {gigabytes(peak)}.")
+        said.append(f"What binds: {PARTS[binding]}, which {_REDUCED_BY[binding]} would reduce.")
+    return tuple(said)
+
+
+def ways_out(choice: Choice, question: Question) -> tuple[str, ...]:
+    """The changes that make a configuration fit, and the largest batch and length that do."""
+    found = choice.options
+    if found is None:
+        return ()
+    said, peak = [], choice.candidate.parts.peak
+    name = choice.candidate.configuration
+    if choice.standing != "fits":
+        enough = [change for change in found.changes if change.standing == "fits"]
+        if enough:
+            said.append(f"What makes {name} fit, the cheapest first:")
+        elif found.changes:
+            said.append(f"What helps {name}, though it does not make it fit:")
+        else:
+            said.append(f"No change of the setting helps {name}: take another method, model or GPU.")
+        said += [
+            f"  {change.words}: {gigabytes(peak)} → {gigabytes(change.peak)}, {change.standing} ({change.cost})"
+            for change in found.changes
+        ]
+    said.append(
+        f"Largest batch of {name} that fits at length {question.length:,}: {_most(found.largest_batch, MOST_BATCH)}; "
+        f"longest text at batch {question.batch:,}: {_most(found.largest_length, MOST_LENGTH)} tokens."
+    )
+    return tuple(said)
+
+
+def _most(number: int, limit: int) -> str:
+    return "none" if number == 0 else f"{number:,}{' or more' if number >= limit else ''}"
 
 
 def nothing_left(question: Question, unwanted: int, reasons: Sequence[str]) -> str:
@@ -82,13 +166,6 @@ def _contradicted(choices: Sequence[Choice], question: Question) -> tuple[str, .
     return (f"Table 5 prints more than the memory for this very model: {figures}{more}.",)
 
 
-def _least(choices: Sequence[Choice]) -> str:
-    """What those that do not fit as traced hold whatever the attention: one figure, or the range."""
-    sizes = [c.candidate.parts.least for c in choices if c.standing == "does not fit as traced"]
-    low, high = gigabytes(min(sizes)), gigabytes(max(sizes))
-    return low if low == high else f"{low} to {high}"
-
-
 def _described(choice: Choice, question: Question) -> str:
     c = choice.candidate
     left = c.overhead_merged if question.merge else c.overhead
@@ -96,7 +173,7 @@ def _described(choice: Choice, question: Question) -> str:
     at = f", and fits at batch {c.batch_that_fits}" if c.batch_that_fits and choice.standing != "fits" else ""
     overhead = f"no inference overhead{merged}" if left == "none" else f"inference overhead{merged}: {left}"
     return (
-        f"{c.name} ({c.configuration}) {_stands(choice)} with a peak of {gigabytes(c.parts.peak)}{at}; "
+        f"{c.name} ({c.configuration}) {_stands(choice)} with a peak of {both(c.parts.peak)}{at}; "
         f"it trains {trained_words(c)}; {overhead}; {score_words(c)}"
     )
 
@@ -141,45 +218,37 @@ def condition(question: Question) -> str:
 
 def setting(question: Question) -> str:
     """The question's own figures."""
+    devices = " on each GPU" if question.training.devices > 1 else ""
     return (
-        f"Setting: batch {question.batch}, inputs of {question.length} positions, targets of {question.target_length} "
-        f"(where there is a decoder behind an encoder), {question.dtype} for weights, gradients, activations and "
-        "optimizer state alike."
+        f"Setting {question.setting}: {run(question.training)}; batch {question.batch}{devices}, inputs of "
+        f"{question.length} positions, targets of {question.target_length} (where there is a decoder behind an encoder)."
     )
 
 
 def margin(question: Question) -> str:
-    """How far such predictions are from printed figures, of what, and what the standings make of it."""
-    e = question.errors
-    if e is None:
-        return "Predictions were not compared with the survey's Table 5 here, so no margin is kept."
-    ranked = "" if e.rank_correlation is None else f", with a rank correlation of {e.rank_correlation:.2f}"
+    """How far such predictions are from measured peaks, and what the standings make of it."""
+    error = question.error
+    said = "Such predictions were not compared with published GPU runs." if error is None else error.sentence
     return (
-        f"Errors: the survey's Table 5 prints peaks of {e.rows} configurations for {e.on}, at batch {e.batch}. The "
-        f"predicted ones lie between {e.least:+.0f} and {e.greatest:+.0f} % of them, {e.mean_absolute:.0f} % off in the "
-        f"mean{ranked}. The survey gives neither their input length (at most "
-        f"512) nor their width: {e.length} positions in {e.dtype} fit its other models best. Its gigabytes may be of 2^30 "
-        "bytes, 7 % more than ours. It fits if the peak fits even with the largest of these errors, and is tight if the "
-        "answer lies between. All this is of T5 with eager attention: peaks published for other models with SDPA, "
-        "FlashAttention or checkpointing are up to 13 times lower than such predictions."
+        f"{said} It fits if the high figure, which is never below what the allocator reserves "
+        f"({question.allocator_percent:g} % more than is allocated), and the driver's context of "
+        f"{DRIVER_CONTEXT / 2**30:g} GiB fit; it is tight if only the low figure and the context do."
     )
 
 
 def assumptions() -> tuple[str, ...]:
     """What every figure rests on, whatever the question."""
     return (
-        "AdamW with two moments, eager attention, dropout on, no activation checkpointing, no weights in 4 or 8 bits but "
-        "the method's own and what the model's quantization_config says, nothing offloaded. The peak is that of live tensors in the stage that needs most: nothing is "
-        "allowed for fragmentation or the CUDA context.",
+        "Dropout is on. The peak is that of live tensors in the stage that needs most.",
         "The loss is that of the class that the configuration names: of a decoder alone, at every position. A class that "
         "makes none of labels, like an encoder without a head, has the mean magnitude of its output instead.",
-        "Memory at the moment of the peak, by part: weights, optimizer state, and gradients and activations; the parts add "
-        "up. The least is weights, all gradients and optimizer state, which no attention and no checkpointing changes.",
+        "Memory at the moment of the peak, by part; the parts add up. The least is weights, all gradients and optimizer "
+        "state, which no attention and no checkpointing changes.",
         f"Ranking: {RULE}.",
         "Scores: means over RTE, COPA, BoolQ and CNN/Daily Mail, recomputed from the survey's Appendix B for the T5 that "
         "is nearest in size; they say nothing certain about another model or task. A score is doubtful where a dataset is "
         "not above a constant prediction or may be printed as a share of 1. Evaluated: whether Table 2 says so for this "
         "size of model.",
-        "Trained parameters are those of the stage that trains most. Stored bytes take 4 bytes for every number: files "
+        "Trainable parameters are those of the stage that trains most. Stored bytes take 4 bytes for every number: files "
         "that keep trained base weights in 2 bytes, as PEFT's do on a bfloat16 model, are half as large.",
     )

@@ -1,9 +1,9 @@
 // The calculator of "Will it fit?". The page is complete without it: it recomputes rows and sentences for other
-// questions, in the words of surveykit/fit/words.py and surveykit/site/fit_page.py; a test compares the two.
+// questions, in the words of surveykit/fit/words.py and surveykit/site/pages/fit.py; a test compares the two.
 "use strict";
 (() => {
-  const STANDINGS = ["fits", "tight", "does not fit as traced", "does not fit"];
-  const BADGES = { fits: "match", tight: "partly", "does not fit as traced": "unresolved", "does not fit": "unresolved" };
+  const STANDINGS = ["fits", "tight", "does not fit"];
+  const BADGES = { fits: "match", tight: "partly", "does not fit": "unresolved" };
   const BAR = 1.5; // widest bar, in memories of the GPU
   const SHOWN_OVER = 3; // contradicting figures that are listed
 
@@ -25,11 +25,12 @@
   const printedExceeds = (row, question, batch) =>
     row.printedBatch !== null && row.printedBatch <= batch && row.printed * 1e9 > question.memory;
 
+  /** What a predicted peak may mean at the most: never below what the allocator reserves for it. */
   function standing(parts, question, row, batch) {
-    const [least, greatest] = question.errors || [0, 0];
-    if (parts.peak / (1 + least / 100) <= question.memory) return printedExceeds(row, question, batch) ? "tight" : "fits";
-    if (parts.peak / (1 + greatest / 100) <= question.memory) return "tight";
-    return parts.least <= question.memory ? "does not fit as traced" : "does not fit";
+    const [low, high] = question.errors || [0, 0];
+    const most = parts.peak * (1 + Math.max(high, question.allocator) / 100);
+    if (Math.round(most) <= question.room) return printedExceeds(row, question, batch) ? "tight" : "fits";
+    return Math.round(parts.peak * (1 + low / 100)) <= question.room ? "tight" : "does not fit";
   }
 
   function largestBatch(row, question, limit) {
@@ -49,6 +50,9 @@
     const question = {
       ...setting,
       memory: setting.memory * 1e9,
+      room: setting.memory * 1e9 - data.context,
+      allocator: data.allocator,
+      run: data.run[setting.dtype],
       errors: data.errors[setting.model],
       margin: data.margins[setting.model],
     };
@@ -74,6 +78,7 @@
   const ranked = (row) => (row.scoreCaveat === null ? row.score : null);
 
   const gigabytes = (size, digits) => `${(size / 1e9).toFixed(digits)} GB`;
+  const both = (size) => `${gigabytes(size, 2)} (${(size / 2 ** 30).toFixed(2)} GiB)`;
   const percent = (value) => value.toFixed(value >= 99.5 ? 0 : value >= 0.095 ? 2 : value >= 0.00095 ? 4 : 6);
   function stored(size) {
     for (const [unit, factor] of [["kB", 1e3], ["MB", 1e6]]) {
@@ -101,39 +106,23 @@
     const overhead = left === "none" ? `no inference overhead${merged}` : `inference overhead${merged}: ${left}`;
     return (
       `${row.name} (${row.configuration}) ${word === "tight" ? "is tight" : word} with a peak of ` +
-      `${gigabytes(parts.peak, 2)}${at}; it trains ${trained(row)}; ${overhead}; ${scored(row)}`
+      `${both(parts.peak)}${at}; it trains ${trained(row)}; ${overhead}; ${scored(row)}`
     );
-  }
-
-  /** What those that do not fit as traced hold whatever the attention: one figure, or the range. */
-  function leastOf(choices) {
-    const sizes = choices.filter((c) => c.standing === "does not fit as traced").map((c) => c.parts.least);
-    const [low, high] = [gigabytes(Math.min(...sizes), 2), gigabytes(Math.max(...sizes), 2)];
-    return low === high ? low : `${low} to ${high}`;
   }
 
   function headline(choices, question, what) {
     if (!choices.length) return "No method meets the limit on inference overhead (no inference overhead once merged).";
-    const [fit, tight, traced, never] = STANDINGS.map((word) => choices.filter((c) => c.standing === word).length);
-    const lines = [
-      `With eager attention, no activation checkpointing and AdamW, all numbers in ${question.dtype}: of ${choices.length} ` +
-        `configuration${choices.length === 1 ? "" : "s"}${what}, ${fit} ${fit === 1 ? "fits" : "fit"} in ` +
-        `${gigabytes(question.memory, 2)} and ${tight} ${tight === 1 ? "is" : "are"} tight.`,
-    ];
-    if (traced) {
-      lines.push(
-        `${traced} ${traced === 1 ? "does" : "do"} not fit as traced, but may fit with another attention (SDPA, ` +
-          "FlashAttention) or activation checkpointing: weights, gradients and optimizer state alone take " +
-          `${leastOf(choices)}.`,
-      );
-    }
-    if (never) {
-      lines.push(
-        `${never} ${never === 1 ? "does" : "do"} not fit whatever the attention: weights, gradients and optimizer state ` +
-          "alone exceed the memory.",
-      );
-    }
-    return lines.join(" ");
+    const [fit, tight, not] = STANDINGS.map((word) => choices.filter((c) => c.standing === word).length);
+    const said =
+      `With ${question.run}: of ${choices.length} configuration${choices.length === 1 ? "" : "s"}${what}, ${fit} ` +
+      `${fit === 1 ? "fits" : "fit"} in ${both(question.memory)}, ${tight} ${tight === 1 ? "is" : "are"} tight and ${not} ` +
+      `${not === 1 ? "does" : "do"} not fit.`;
+    const never = choices.filter((c) => c.parts.least > question.room).length;
+    if (!never) return said;
+    return (
+      `${said} Of ${never}, weights, gradients and optimizer state alone exceed the memory, whatever the attention and ` +
+      "checkpointing."
+    );
   }
 
   /** Predictions below the memory where Table 5 prints more than it. */
@@ -163,8 +152,8 @@
     }
     found.push(
       ...contradicted(choices, question),
-      `Setting: batch ${question.batch}, inputs of ${question.length} positions, targets of 8 (where there is a decoder ` +
-        `behind an encoder), ${question.dtype} for weights, gradients, activations and optimizer state alike.`,
+      `Setting survey: ${question.run}; batch ${question.batch}, inputs of ${question.length} positions, targets of 8 ` +
+        "(where there is a decoder behind an encoder).",
       question.margin,
     );
     return found;

@@ -7,16 +7,19 @@ this module and `surveykit.fit.words` write, and a test compares the two.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from textwrap import indent
 from typing import Any
 
 from markupsafe import Markup
 
+from surveykit.catalog.training import SURVEYS, Training
 from surveykit.database.reading import Reader
 from surveykit.fit import words
 from surveykit.fit.accuracy import LIMIT_PERCENT, Accuracy
-from surveykit.fit.candidates import Candidate, Errors, Question
-from surveykit.fit.evidence import errors
+from surveykit.fit.candidates import Candidate, Question
+from surveykit.fit.errors import ALLOCATOR_PERCENT, DRIVER_CONTEXT, PredictionError
+from surveykit.fit.evidence import table5_error
 from surveykit.fit.ranking import Choice, rank
 from surveykit.fit.recorded import LARGEST_BATCH, WIDTHS, Recorded, fitted_backbones, recorded
 from surveykit.site.text.markdown import Cell, code, table
@@ -27,7 +30,7 @@ EXAMPLE = {"model": "t5-3b", "memory": 24, "batch": 8, "length": 512, "dtype": "
 """The question that the page answers before anybody asks another one."""
 _SCALE = 1.5
 """Widest bar, in memories of the GPU."""
-_BADGES = {"fits": "match", "tight": "partly", "does not fit as traced": "unresolved", "does not fit": "unresolved"}
+_BADGES = {"fits": "match", "tight": "partly", "does not fit": "unresolved"}
 
 
 def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, A
     if not known:
         return {"known": False, "parts": {}}
     example = EXAMPLE | {"model": EXAMPLE["model"] if EXAMPLE["model"] in known else next(iter(known))}
-    compared = {b.id: errors(reader, b.parameters) for b in fitted_backbones(reader) if b.id in known}
+    compared = {b.id: table5_error(reader, b.parameters) for b in fitted_backbones(reader) if b.id in known}
     question = question_of(example, compared[str(example["model"])])
     name, rows = known[str(example["model"])]
     choices = rank((row.at(question) for row in rows), question)
@@ -96,13 +99,17 @@ def _accuracy(reader: Reader, measured: Accuracy) -> dict[str, Any]:
     }
 
 
-def question_of(setting: dict[str, Any], compared: Errors | None) -> Question:
-    """The question that the form asks."""
+def question_of(setting: dict[str, Any], compared: PredictionError | None) -> Question:
+    """The question that the form asks, in the survey's setting."""
     return Question(
         memory=int(setting["memory"]) * 10**9, batch=setting["batch"], length=setting["length"],
-        dtype=setting["dtype"], target_length=8, merge=setting["merge"],
-        max_overhead=frozenset() if setting["merge"] else None, errors=compared,
+        setting="survey", training=_run(setting["dtype"]), merge=setting["merge"],
+        max_overhead=frozenset() if setting["merge"] else None, error=compared,
     )  # fmt: skip
+
+
+def _run(dtype: str) -> Training:
+    return SURVEYS.model_copy(update={"dtype": dtype})
 
 
 def row_html(choice: Choice, question: Question) -> Markup:
@@ -174,13 +181,18 @@ def _stored(size: int) -> str:
 
 
 def _data(
-    known: dict[str, tuple[str, list[Recorded]]], example: dict[str, Any], compared: dict[str, Errors | None]
+    known: dict[str, tuple[str, list[Recorded]]],
+    example: dict[str, Any],
+    compared: Mapping[str, PredictionError | None],
 ) -> dict[str, Any]:
     """What the script reads. Numbers of a memory are those of `Scaling.numbers`."""
     asked = {identifier: question_of(example, found) for identifier, found in compared.items()}
     return {
         "example": example,
-        "errors": {i: None if found is None else [found.least, found.greatest] for i, found in compared.items()},
+        "errors": {i: e and [e.low_percent, e.high_percent] for i, e in compared.items()},
+        "run": {dtype: words.run(_run(dtype)) for dtype in WIDTHS},
+        "context": DRIVER_CONTEXT,
+        "allocator": ALLOCATOR_PERCENT,
         "margins": {identifier: words.margin(question) for identifier, question in asked.items()},
         "largestBatch": LARGEST_BATCH,
         "overheads": OVERHEADS,
