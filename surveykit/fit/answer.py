@@ -15,7 +15,7 @@ from surveykit.catalog.variations import unvaried_name
 from surveykit.database.reading import reading
 from surveykit.fit import words
 from surveykit.fit.candidates import Candidate, Evidence, Question
-from surveykit.fit.errors import prediction_error
+from surveykit.fit.errors import allocator_percent, prediction_error
 from surveykit.fit.evidence import evidence
 from surveykit.fit.options import Judge
 from surveykit.fit.predict import (
@@ -155,9 +155,10 @@ def will_it_fit(
     noted = tuple(f"{one.name}: {note}" for one in of_peft for note in one.notes)
     answers = []
     with reading(database) as reader:
+        reserved = allocator_percent(reader)
 
         def judged(question: Question) -> Question:
-            return replace(question, error=prediction_error(reader, question.training))
+            return replace(question, error=prediction_error(reader, question.training), allocator_percent=reserved)
 
         asked = [judged(question) for question in questions]
         outcomes, predictor = predictions(catalog, model, asked, wanted, watch)

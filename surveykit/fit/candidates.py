@@ -137,11 +137,11 @@ class Question:
         return peak if self.error is None else self.error.low(peak)
 
     def high(self, peak: int) -> int:
-        """The largest one: never below what the allocator reserves for the predicted one."""
-        return max(self.reserved(peak), peak if self.error is None else self.error.high(peak))
+        """The largest one; where nothing was compared, some percent are kept for the allocator."""
+        return round(peak * (1 + ALLOCATOR_PERCENT / 100)) if self.error is None else self.error.high(peak)
 
     def reserved(self, peak: int) -> int:
-        """What the allocator reserves for a predicted peak."""
+        """What the allocator reserves for a predicted peak where there is room; it gives back what it does not use."""
         return round(peak * (1 + self.allocator_percent / 100))
 
     def standing(self, peak: int) -> Standing:

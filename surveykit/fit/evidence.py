@@ -46,7 +46,7 @@ def table5_error(reader: Reader, parameters: int) -> Table5Error | None:
         return None
     found = reader.all(
         "SELECT s.*, b.name, (SELECT min(batch) FROM table5_memory p WHERE p.backbone = s.backbone) AS batch,"
-        " (SELECT median(abs(error_percent)) FROM memory_prediction p WHERE p.backbone = s.backbone"
+        " (SELECT median(abs(error_percent)) FROM table5_memory p WHERE p.backbone = s.backbone"
         " AND p.length = s.length AND p.dtype = s.dtype AND p.read_as IS NULL) AS median_percent"
         " FROM table5_memory_setting s JOIN backbone b ON b.id = s.backbone"
         " WHERE s.sample = 'left_out' AND s.backbone = ? AND s.is_chosen",

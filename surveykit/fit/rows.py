@@ -115,9 +115,9 @@ class Row(Record):
     low_bytes: int
     """The lowest that it may mean, by the error of such predictions."""
     high_bytes: int
-    """The highest, never below what is reserved."""
+    """The highest."""
     reserved_bytes: int
-    """What torch's allocator reserves then."""
+    """What torch's allocator reserves then where there is room; it gives back what it does not use."""
     context_bytes: int
     """What the driver needs beside it."""
     parts: PartsRow

@@ -64,14 +64,32 @@ PARTS = {
     "activations": "activations", "working": "working memory",
 }  # fmt: skip
 """Parts of the peak in words."""
-_REDUCED_BY = {
-    "weights": "4-bit base weights, or sharding over several GPUs",
-    "optimizer": "fewer trainable parameters, or an 8-bit optimizer",
-    "gradients": "fewer trainable parameters, or sharding",
-    "logits": "a chunked loss, or fewer tokens in a batch",
-    "activations": "checkpointing, another attention, or fewer tokens in a batch",
-    "working": "fewer tokens in a batch",
-}
+
+
+def _reduced_by(part: str, candidate: Candidate, training: Training) -> str:
+    """What would reduce a part of the peak, beside what is done already."""
+    frozen = candidate.trainable_percent < 50
+    found = {
+        "weights": {
+            "4-bit base weights": training.base_bits == 16 and frozen,
+            "16-bit weights": training.dtype == "float32",
+            "dividing them among GPUs": training.shard not in ("zero3", "fsdp"),
+            "a smaller model": True,
+        },
+        "optimizer": {
+            "an 8-bit optimizer": not training.optimizer.endswith("8bit"),
+            "fewer trainable parameters": True,
+        },
+        "gradients": {"fewer trainable parameters": True},
+        "logits": {"a chunked loss": training.loss == "plain", "fewer tokens in a batch": True},
+        "activations": {
+            "sdpa attention": training.attention == "eager",
+            "checkpointing": training.checkpointing == "none",
+            "fewer tokens in a batch": True,
+        },
+        "working": {"fewer tokens in a batch": True},
+    }  # fmt: skip
+    return " or ".join(what for what, helps in found[part].items() if helps)
 
 
 def breakdown(candidate: Candidate, question: Question) -> tuple[str, ...]:
@@ -88,7 +106,8 @@ def breakdown(candidate: Candidate, question: Question) -> tuple[str, ...]:
         listed = ", ".join(f"{PARTS[name]} {gigabytes(size)}" for name, size in parts.items())
         binding = max(parts, key=lambda name: parts[name])
         said.append(f"At that moment: {listed}; together {gigabytes(peak)}.")
-        said.append(f"What binds: {PARTS[binding]}, which {_REDUCED_BY[binding]} would reduce.")
+        less = _reduced_by(binding, candidate, question.training)
+        said.append(f"What binds: {PARTS[binding]}, {gigabytes(parts[binding])}; less of it: {less}.")
     return tuple(said)
 
 
@@ -104,22 +123,25 @@ def ways_out(choice: Choice, question: Question) -> tuple[str, ...]:
         if enough:
             said.append(f"What makes {name} fit, the cheapest first:")
         elif found.changes:
-            said.append(f"What helps {name}, though it does not make it fit:")
+            said.append(f"No change is sure to make {name} fit. What helps most:")
         else:
             said.append(f"No change of the setting helps {name}: take another method, model or GPU.")
         said += [
             f"  {change.words}: {gigabytes(peak)} → {gigabytes(change.peak)}, {change.standing} ({change.cost})"
             for change in found.changes
         ]
+    batch, length = found.largest_batch, found.largest_length
     said.append(
-        f"Largest batch of {name} that fits at length {question.length:,}: {_most(found.largest_batch, MOST_BATCH)}; "
-        f"longest text at batch {question.batch:,}: {_most(found.largest_length, MOST_LENGTH)} tokens."
+        f"Largest batch of {name} that fits at length {question.length:,}: {batch:,}{' or more' if batch >= MOST_BATCH else ''}."
+        if batch
+        else f"Not even batch 1 of {name} fits at length {question.length:,}."
+    )
+    said.append(
+        f"Longest texts that fit at batch {question.batch:,}: {length:,} tokens{' or more' if length >= MOST_LENGTH else ''}."
+        if length
+        else f"At batch {question.batch:,} no texts fit, however short."
     )
     return tuple(said)
-
-
-def _most(number: int, limit: int) -> str:
-    return "none" if number == 0 else f"{number:,}{' or more' if number >= limit else ''}"
 
 
 def nothing_left(question: Question, unwanted: int, reasons: Sequence[str]) -> str:
@@ -228,11 +250,15 @@ def setting(question: Question) -> str:
 def margin(question: Question) -> str:
     """How far such predictions are from measured peaks, and what the standings make of it."""
     error = question.error
-    said = "Such predictions were not compared with published GPU runs." if error is None else error.sentence
+    said = (
+        "Such predictions were not compared with published GPU runs, and 3 % are kept for the allocator."
+        if error is None
+        else error.sentence
+    )
     return (
-        f"{said} It fits if the high figure, which is never below what the allocator reserves "
-        f"({question.allocator_percent:g} % more than is allocated), and the driver's context of "
-        f"{DRIVER_CONTEXT / 2**30:g} GiB fit; it is tight if only the low figure and the context do."
+        f"{said} It fits if the high figure and the driver's context of {DRIVER_CONTEXT / 2**30:g} GiB fit; it is tight if "
+        f"only the low figure and the context do. Where there is room, the allocator reserves {question.allocator_percent:.0f} "
+        "% more than is allocated, and gives it back where there is none."
     )
 
 

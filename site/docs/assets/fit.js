@@ -25,11 +25,9 @@
   const printedExceeds = (row, question, batch) =>
     row.printedBatch !== null && row.printedBatch <= batch && row.printed * 1e9 > question.memory;
 
-  /** What a predicted peak may mean at the most: never below what the allocator reserves for it. */
   function standing(parts, question, row, batch) {
-    const [low, high] = question.errors || [0, 0];
-    const most = parts.peak * (1 + Math.max(high, question.allocator) / 100);
-    if (Math.round(most) <= question.room) return printedExceeds(row, question, batch) ? "tight" : "fits";
+    const [low, high] = question.errors;
+    if (Math.round(parts.peak * (1 + high / 100)) <= question.room) return printedExceeds(row, question, batch) ? "tight" : "fits";
     return Math.round(parts.peak * (1 + low / 100)) <= question.room ? "tight" : "does not fit";
   }
 
@@ -51,7 +49,6 @@
       ...setting,
       memory: setting.memory * 1e9,
       room: setting.memory * 1e9 - data.context,
-      allocator: data.allocator,
       run: data.run[setting.dtype],
       errors: data.errors[setting.model],
       margin: data.margins[setting.model],

@@ -189,10 +189,9 @@ def _data(
     asked = {identifier: question_of(example, found) for identifier, found in compared.items()}
     return {
         "example": example,
-        "errors": {i: e and [e.low_percent, e.high_percent] for i, e in compared.items()},
+        "errors": {i: [e.low_percent, e.high_percent] if e else [0, ALLOCATOR_PERCENT] for i, e in compared.items()},
         "run": {dtype: words.run(_run(dtype)) for dtype in WIDTHS},
         "context": DRIVER_CONTEXT,
-        "allocator": ALLOCATOR_PERCENT,
         "margins": {identifier: words.margin(question) for identifier, question in asked.items()},
         "largestBatch": LARGEST_BATCH,
         "overheads": OVERHEADS,
