@@ -116,7 +116,7 @@ def _arguments(question: Question) -> Iterator[str]:
         if training.kernels == "plain":
             said["liger_kernel_config"] = _LOSS_ALONE
     if training.shard == "fsdp":
-        said["fsdp"] = "full_shard auto_wrap"
+        said["fsdp"] = True
     if training.shard.startswith("zero"):
         zero: dict[str, Any] = {"stage": int(training.shard[-1])}
         if training.offload_states:

@@ -22,7 +22,7 @@ MOST_LENGTH = 131072
 """Batches and lengths beyond these are not looked for."""
 _STEP = 64
 """Lengths from here on are looked for among its multiples."""
-_TRACES = 12
+_TRACES = 16
 """Traces that one search takes at most."""
 _SAVES = 0.995
 """A change that leaves more of the peak than this is none."""
@@ -172,7 +172,7 @@ def _differ(ways: Iterable[Way]) -> bool:
 def largest(question: Question, peak: Peak, name: Literal["batch", "length"]) -> int:
     """The largest batch or length that fits, the rest being as it was asked; lengths are looked for in steps of 64.
 
-    What it answers was traced and fits. Peaks are nearly polynomials of at most second degree in either, so that a guess
+    What it answers was traced, and fits. Peaks are nearly polynomials of at most second degree in either, so that a guess
     from three traces is soon exact. 0: not even the smallest fits.
     """
     step, most = (1, MOST_BATCH) if name == "batch" else (_STEP, MOST_LENGTH // _STEP)
@@ -209,7 +209,9 @@ def _guess(known: Mapping[int, float], low: int, high: int, room: float) -> int:
     while above - below > 1:
         middle = (below + above) // 2
         below, above = (middle, above) if _curve(known, near, middle) <= room else (below, middle)
-    return min(max(below, low + 1), high - 1)
+    if above == high and known.get(high) == math.inf:  # what bounds it is not memory
+        return (low + high) // 2
+    return max(below, low + 1)
 
 
 def _curve(known: Mapping[int, float], through: Sequence[int], at: int) -> float:
