@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from surveykit.catalog.training import Training
 from surveykit.errors import RecipeError
-from surveykit.fit.candidates import Question
+from surveykit.fit.candidates import STANDINGS, Question
 from surveykit.fit.options import MOST_BATCH, MOST_LENGTH, Options, Peak, largest, options
 
 ASKED = replace(QUESTION, error=None)
@@ -52,6 +52,8 @@ def test_single_changes_that_suffice_come_in_the_order_of_their_cost() -> None:
     changes = found(formula(6, 1, 0.01), replace(ASKED, batch=4, length=1024)).changes
     assert [change.words for change in changes] == ["attention sdpa", "checkpointing full", "batch 1", "length 576"]
     assert {change.standing for change in changes} == {"fits"}
+    longer = found(formula(6, 1, 0.01), replace(ASKED, batch=4, length=1024, memory=20 * 10**9)).changes
+    assert [change.standing for change in longer] == sorted((change.standing for change in longer), key=STANDINGS.index)
     assert changes[0].cost == "costs nothing"
     assert changes[0].peak == int(6e9 + 4 * 1024 * 1e6)
 
@@ -59,15 +61,22 @@ def test_single_changes_that_suffice_come_in_the_order_of_their_cost() -> None:
 def test_where_no_single_change_suffices_the_best_are_named_and_then_two_together() -> None:
     asked = replace(ASKED, batch=1, length=4096)
     words = said(found(formula(30, 5), asked))
-    assert list(words.values()) == ["does not fit"] * (len(words) - 1) + ["fits"]
-    assert list(words)[-1] == "checkpointing full and base-bits 4"
+    assert list(words.values()) == ["fits"] + ["does not fit"] * (len(words) - 1)
+    assert list(words)[0] == "checkpointing full and base-bits 4"
+
+
+def test_cutting_texts_is_not_all_that_is_said() -> None:
+    """A length far below what was asked for is no use alone: two changes that keep the texts are named beside it."""
+    asked = replace(ASKED, batch=1, length=4096)
+    words = said(found(formula(20, 25), asked))
+    assert words["length 128"] == words["checkpointing full and base-bits 4"] == "fits"
 
 
 def test_several_gpus_are_the_last_resort() -> None:
     words = said(found(formula(90, 0.1), replace(ASKED, batch=1)))
-    assert list(words)[-1] == "base-bits 4"  # a quarter of 90 is 22.5
+    assert words == {"base-bits 4": "fits"}  # a quarter of 90 is 22.5
     words = said(found(formula(160, 0.1), replace(ASKED, batch=1)))
-    assert list(words)[-1] == "devices 8 and shard fsdp"
+    assert list(words)[0] == "devices 8 and shard fsdp"
 
 
 def test_what_is_done_already_is_no_change() -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from surveykit.catalog.training import Training
 from surveykit.errors import SurveyError
-from surveykit.fit.candidates import Question, Standing
+from surveykit.fit.candidates import STANDINGS, Question, Standing
 
 MOST_BATCH = 1024
 MOST_LENGTH = 131072
@@ -103,7 +103,8 @@ class Options:
     """What could be done with a configuration."""
 
     changes: tuple[Change, ...]
-    """Those that make it fit, the cheapest first; where no single one does, the best of them, then several together."""
+    """Those that make it fit, the cheapest first, then those that make it tight; where no single one does but to cut texts,
+    several together too, and where none helps so far, those that help most."""
     largest_batch: int
     """At the length that is asked for; 0: not even one example fits."""
     largest_length: int
@@ -144,23 +145,23 @@ def _changes(question: Question, peak: Peak, judge: Judge, batch: int, length: i
     if 0 < length < question.length:
         smaller.append(Way(f"length {length}", "longer texts are cut", {"length": length}))
     singles = [change for way in (*_WAYS, *smaller) if (change := tried(way)) is not None]
-    enough = tuple(change for change in singles if change.standing == "fits")
-    if enough:
-        return enough
+    shown = [change for word in ("fits", "tight") for change in singles if change.standing == word]
+    if any(change.standing == "fits" and "length" not in change.ways[0].fields for change in shown):
+        return tuple(shown)
     if question.batch > 1 and (change := tried(Way("batch 1", "more steps for as many examples", {"batch": 1}))):
         singles.append(change)
     saved = {change.ways[0]: before - change.peak for change in singles}
     pairs = sorted(combinations(saved, 2), key=lambda pair: saved[pair[0]] + saved[pair[1]], reverse=True)
     promising = [pair for pair in pairs[:_PAIRS] if _differ(pair)]
     together = fitting(tried(*pair) for pair in promising) or fitting(tried(way) for way in _MORE_DEVICES)
-    best = tuple(sorted(singles, key=lambda change: change.peak)[:_BEST])
+    best = shown or sorted(singles, key=lambda change: change.peak)[:_BEST]
     if together is not None:
-        return (*best, together)
+        return tuple(sorted((*best, together), key=lambda change: STANDINGS.index(change.standing)))
     every: tuple[Way, ...] = ()
     for way in sorted(saved, key=lambda way: saved[way], reverse=True):
         every = (*every, way) if _differ((*every, way)) else every
     together = tried(*every) if len(every) > 1 else None
-    return best if together is None else (*best, together)
+    return tuple(best) if together is None else (*best, together)
 
 
 def _differ(ways: Iterable[Way]) -> bool:
