@@ -150,7 +150,7 @@ def _changes(question: Question, peak: Peak, judge: Judge, batch: int, length: i
         return tuple(shown)
     if question.batch > 1 and (change := tried(Way("batch 1", "more steps for as many examples", {"batch": 1}))):
         singles.append(change)
-    saved = {change.ways[0]: before - change.peak for change in singles}
+    saved = {change.ways[0]: before - change.peak for change in singles if "length" not in change.ways[0].fields}
     pairs = sorted(combinations(saved, 2), key=lambda pair: saved[pair[0]] + saved[pair[1]], reverse=True)
     promising = [pair for pair in pairs[:_PAIRS] if _differ(pair)]
     together = fitting(tried(*pair) for pair in promising) or fitting(tried(way) for way in _MORE_DEVICES)
