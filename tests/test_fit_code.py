@@ -28,7 +28,7 @@ OTHERS = {
     "galore": Training(optimizer="galore"),
     "fsdp": Training(devices=4, shard="fsdp"),
     "offloaded": Training(checkpointing="offloaded", checkpoint_every=2, master_weights=True),
-    "fused": Training(attention="flash", loss="chunked", kernels="fused", keep_cache=True),
+    "liger": Training(attention="flash", kernels="liger", keep_cache=True),
 }
 TRAININGS = {**{name: setting.training for name, setting in CATALOGUE.settings.items()}, **OTHERS}
 
@@ -86,7 +86,7 @@ def test_the_code_makes_what_the_setting_says(name: str, monkeypatch: pytest.Mon
     assert arguments.gradient_accumulation_steps == training.accumulation
     assert arguments.gradient_checkpointing is (training.checkpointing != "none")
     assert arguments.bf16 is training.autocast
-    assert arguments.use_liger_kernel is (training.loss == "chunked")
+    assert arguments.use_liger_kernel is (training.loss == "chunked" or training.kernels == "liger")
     assert bool(arguments.fsdp) is (training.shard == "fsdp")
 
 

@@ -135,6 +135,22 @@ def test_lengths_of_texts_are_those_of_the_longest(tmp_path: Path, capsys: pytes
     assert length("12", "--packing") == 0
 
 
+def test_texts_that_differ_are_padded_where_there_are_several(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lengths").write_text("12 48")
+    asked = ["--lengths-file", str(tmp_path / "lengths"), "--methods", "lora"]
+
+    def padded(*words: str) -> bool:
+        (row,) = rows(capsys, *asked, *words).values()
+        return bool(row["setting"]["training"]["padding"])
+
+    assert padded()
+    assert not padded("--no-padding")
+    assert not padded("--packing")
+    assert not padded("--batch", "1")
+
+
 def test_what_a_setting_does_not_state_must_be_said(capsys: pytest.CaptureFixture[str]) -> None:
     asked = [
         "fit",

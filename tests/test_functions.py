@@ -19,6 +19,7 @@ from conftest import CATALOG, ROOT
 from small_text_model import save_bert
 
 import surveykit
+from surveykit.catalog.training import Training
 from surveykit.cli import COMMANDS
 from surveykit.commands.arguments import module
 from surveykit.errors import CatalogError, QueryError, SurveyError
@@ -48,10 +49,15 @@ def test_a_function_takes_the_options_of_its_command(name: str) -> None:
     assert inspect.isfunction(function)
     assert function.__name__ == name
     signature = inspect.signature(function).parameters.items()
-    taken = {name for name, one in signature if one.kind is not one.VAR_KEYWORD}  # what --set takes
+    taken = {
+        name for name, one in signature if one.kind is not one.VAR_KEYWORD
+    }  # what --set takes, and fields of settings
     parser = argparse.ArgumentParser()
     module(name).add_arguments(parser)
     options = {action.dest for action in parser._actions} - {"help"}
+    if "setting" in options:
+        assert options >= set(Training.model_fields)
+        options -= set(Training.model_fields)
     if name == "fields":
         options.discard("format")
     chosen = CHOSEN_FROM.get(name, set())

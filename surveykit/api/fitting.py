@@ -13,9 +13,8 @@ from pydantic import JsonValue
 from surveykit.api.names import Folder, Layers, Names, database_of, loaded, refuse_less_than_one, several
 from surveykit.api.peft import Pefts, model_of, opened_pefts, refuse_to_change
 from surveykit.catalog.files import read_text
-from surveykit.catalog.measurements import Dtype
 from surveykit.catalog.settings import setting_of
-from surveykit.catalog.training import Attention, BaseBits, Checkpointing, Kernels, Loss, Optimizer, Shard
+from surveykit.catalog.training import Training
 from surveykit.errors import SurveyError
 from surveykit.processes import Watch, unwatched
 
@@ -30,11 +29,7 @@ Models = Folder | Sequence[Folder]
 def fit(
     model: Folder | None = ..., *, gpu_memory: str | int, batch: int | None = ..., length: int | None = ...,
     target_length: int | None = ..., lengths_file: Folder | None = ..., packing: bool = ...,
-    setting: str | None = ..., dtype: Dtype | None = ..., autocast: bool | None = ..., adapter_dtype: Dtype | None = ...,
-    master_weights: bool | None = ..., attention: Attention | None = ..., checkpointing: Checkpointing | None = ...,
-    checkpoint_every: int | None = ..., optimizer: Optimizer | None = ..., base_bits: BaseBits | None = ...,
-    double_quant: bool | None = ..., loss: Loss | None = ..., kernels: Kernels | None = ..., keep_cache: bool | None = ...,
-    accumulation: int | None = ..., devices: int | None = ..., shard: Shard | None = ..., offload_states: bool | None = ...,
+    setting: str | None = ...,
     merge: bool = ..., max_overhead: str | None = ..., methods: Names | None = ..., peft: Pefts | None = ...,
     all: bool = ..., trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ...,
     targets: Names | None = ..., roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
@@ -45,11 +40,7 @@ def fit(
 def fit(
     model: Models | None = ..., *, gpu_memory: str | int, batch: int | None = ..., length: int | None = ...,
     target_length: int | None = ..., lengths_file: Folder | None = ..., packing: bool = ...,
-    setting: Names | None = ..., dtype: Dtype | None = ..., autocast: bool | None = ..., adapter_dtype: Dtype | None = ...,
-    master_weights: bool | None = ..., attention: Attention | None = ..., checkpointing: Checkpointing | None = ...,
-    checkpoint_every: int | None = ..., optimizer: Optimizer | None = ..., base_bits: BaseBits | None = ...,
-    double_quant: bool | None = ..., loss: Loss | None = ..., kernels: Kernels | None = ..., keep_cache: bool | None = ...,
-    accumulation: int | None = ..., devices: int | None = ..., shard: Shard | None = ..., offload_states: bool | None = ...,
+    setting: Names | None = ...,
     merge: bool = ..., max_overhead: str | None = ..., methods: Names | None = ..., peft: Pefts | None = ...,
     all: bool = ..., trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ...,
     targets: Names | None = ..., roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
@@ -59,11 +50,7 @@ def fit(
 def fit(
     model: Models | None = None, *, gpu_memory: str | int, batch: int | None = None, length: int | None = None,
     target_length: int | None = None, lengths_file: Folder | None = None, packing: bool = False,
-    setting: Names | None = None, dtype: Dtype | None = None, autocast: bool | None = None, adapter_dtype: Dtype | None = None,
-    master_weights: bool | None = None, attention: Attention | None = None, checkpointing: Checkpointing | None = None,
-    checkpoint_every: int | None = None, optimizer: Optimizer | None = None, base_bits: BaseBits | None = None,
-    double_quant: bool | None = None, loss: Loss | None = None, kernels: Kernels | None = None, keep_cache: bool | None = None,
-    accumulation: int | None = None, devices: int | None = None, shard: Shard | None = None, offload_states: bool | None = None,
+    setting: Names | None = None,
     merge: bool = False, max_overhead: str | None = None, methods: Names | None = None, peft: Pefts | None = None,
     all: bool = False, trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None,
     targets: Names | None = None, roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
@@ -79,12 +66,11 @@ def fit(
         length: positions of an input, to which longer texts are cut; without it, what the setting says.
         target_length: positions of a target, where there is a decoder beside an encoder.
         lengths_file: a file with the numbers of tokens of texts, one a line or a JSON list: the peak is that of the batch
-            with the longest.
+            with the longest, padded to it.
         packing: texts are joined to rows of `length` positions, whatever their own lengths.
-        setting: a named setting of the catalog, or several; `trainer` (Trainer of transformers with PEFT) without it.
-        dtype, autocast, adapter_dtype, master_weights, attention, checkpointing, checkpoint_every, optimizer, base_bits: fields of
-            the setting that are to be otherwise; `surveykit.catalog.training.Training` says what each means.
-        double_quant, loss, kernels, keep_cache, accumulation, devices, shard, offload_states: further such fields.
+        setting: how a step runs: a named setting of the catalog, or several; `trainer` (transformers' Trainer with PEFT)
+            without it. Each field of `surveykit.catalog.training.Training` is an argument of its name that overrides it, such
+            as `attention="sdpa"` or `checkpointing="full"`.
         merge: merge after training: only methods that leave no overhead then, unless `max_overhead` allows some.
         max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
         methods: only these, or method/configuration; without it, and without `peft`, all.
@@ -108,13 +94,8 @@ def fit(
     from surveykit.fit.ranking import overhead_kinds
     from surveykit.fit.sizes import parse_size
 
-    overrides = {
-        "dtype": dtype, "autocast": autocast, "adapter_dtype": adapter_dtype, "master_weights": master_weights,
-        "attention": attention, "checkpointing": checkpointing, "checkpoint_every": checkpoint_every,
-        "optimizer": optimizer, "base_bits": base_bits, "double_quant": double_quant, "loss": loss, "kernels": kernels,
-        "keep_cache": keep_cache, "accumulation": accumulation, "devices": devices, "shard": shard,
-        "offload_states": offload_states,
-    }  # fmt: skip
+    given = {name: hyper_parameters.pop(name) for name in Training.model_fields if name in hyper_parameters}
+    overrides = {name: value for name, value in given.items() if value is not None}
     amounts = {"batch": batch, "length": length, "target_length": target_length}
     refuse_less_than_one(**{name: amount for name, amount in amounts.items() if amount is not None})
     longest = None if lengths_file is None else longest_of(Path(lengths_file))
@@ -129,10 +110,12 @@ def fit(
     settings = several(setting or DEFAULT)
     questions = []
     for name in settings:
-        training, stated = training_of(known, name, overrides), setting_of(known, name)
+        stated = setting_of(known, name)
         rows, positions = batch or stated.batch, length or (stated.lengths[0] if stated.lengths else None)
         if rows is None:
             raise SurveyError(f"the setting {name} states no batch: say --batch N")
+        padding = False if packing else True if longest is not None and rows > 1 else None
+        training = training_of(known, name, {"padding": padding, **overrides})
         questions.append(
             Question(
                 memory=memory, batch=rows, length=_length(name, positions, longest, packing), setting=name,

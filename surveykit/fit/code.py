@@ -111,9 +111,9 @@ def _arguments(question: Question) -> Iterator[str]:
     said["gradient_checkpointing"] = training.checkpointing != "none"
     if training.checkpointing != "none":
         said["gradient_checkpointing_kwargs"] = {"use_reentrant": False}
-    if training.loss == "chunked":
+    if training.loss == "chunked" or training.kernels == "liger":
         said["use_liger_kernel"] = True
-        if training.kernels == "plain":
+        if training.kernels != "liger":
             said["liger_kernel_config"] = _LOSS_ALONE
     if training.shard == "fsdp":
         said["fsdp"] = True
@@ -138,6 +138,10 @@ def _beyond(question: Question) -> Iterator[str]:
         yield f"Start it with: torchrun --nproc-per-node {training.devices} train.py"
     if training.base_bits != 16:
         yield "Without prepare_model_for_kbit_training, which casts norms and embeddings to float32."
+    if training.kernels == "fused":
+        yield "The kernels are those of Unsloth or fms-acceleration, which are put on the model before."
+    if training.adapter_dropout:
+        yield "With dropout in the adapters: lora_dropout=0.05 in their configuration."
     if training.optimizer == "adamw-loop":
         yield "Give the Trainer optimizers=(torch.optim.AdamW(model.parameters(), foreach=False), None)."
     if training.master_weights:

@@ -62,7 +62,9 @@ _WAYS = (
     Way("optimizer adamw-fused", FREE, {"optimizer": "adamw-fused"}),
     Way("no-keep-cache", FREE, {"keep_cache": False}),
     Way("loss chunked", "needs a trainer or kernels that have it", {"loss": "chunked"}),
-    Way("kernels fused", "needs Liger's kernels for the model", {"loss": "chunked", "kernels": "fused"}),
+    Way(
+        "kernels liger and loss chunked", "needs Liger's kernels for the model", {"loss": "chunked", "kernels": "liger"}
+    ),
     Way("checkpointing full", "about a third more compute", {"checkpointing": "full"}),
     Way("adapter-dtype bfloat16", "coarser updates", {"adapter_dtype": "bfloat16"}),
     Way("optimizer adamw-8bit", "moments rounded to 8 bits", {"optimizer": "adamw-8bit"}),
