@@ -42,9 +42,11 @@ def test_a_peak_fits_with_the_largest_error_is_tight_within_the_errors_and_else_
     # Measured peaks lie 20 % below to 25 % above predicted ones: 19.2 * 1.25 = 24 = 30 * 0.8.
     peaks = {19.19: "fits", 19.21: "tight", 24.0: "tight", 29.9: "tight", 30.1: "does not fit"}
     assert {gb: standing(step(gb).peak, QUESTION) for gb in peaks} == peaks
-    # Where all predictions are too low, a peak just below the memory is one above it.
-    low = replace(QUESTION, error=replace(ERROR, low_percent=5.0))
-    assert standing(step(23.5).peak, low) == "does not fit"
+    # Where all predictions were too low, or too high, what is expected is the bound.
+    above = replace(QUESTION, error=replace(ERROR, low_percent=5.0))
+    assert (above.low(100), standing(step(23.5).peak, above)) == (100, "tight")
+    below = replace(QUESTION, error=replace(ERROR, high_percent=-5.0))
+    assert (below.high(100), standing(step(23.5).peak, below)) == (100, "fits")
     uncompared = replace(QUESTION, error=None)
     assert {gb: standing(step(gb).peak, uncompared) for gb in (23.3, 23.9, 24.1)} == {
         23.3: "fits", 23.9: "tight", 24.1: "does not fit",

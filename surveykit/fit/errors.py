@@ -33,12 +33,12 @@ class PredictionError:
     """… one in twenty is higher."""
 
     def low(self, peak: int) -> int:
-        """The smallest peak that a predicted one may mean, in bytes."""
-        return round(peak * (1 + self.low_percent / 100))
+        """The smallest peak that a predicted one may mean, in bytes; at most that, even where all were predicted too low."""
+        return min(peak, round(peak * (1 + self.low_percent / 100)))
 
     def high(self, peak: int) -> int:
-        """The largest one."""
-        return round(peak * (1 + self.high_percent / 100))
+        """The largest one; at least the predicted one."""
+        return max(peak, round(peak * (1 + self.high_percent / 100)))
 
     @property
     def sentence(self) -> str:

@@ -27,8 +27,8 @@
 
   function standing(parts, question, row, batch) {
     const [low, high] = question.errors;
-    if (Math.round(parts.peak * (1 + high / 100)) <= question.room) return printedExceeds(row, question, batch) ? "tight" : "fits";
-    return Math.round(parts.peak * (1 + low / 100)) <= question.room ? "tight" : "does not fit";
+    if (Math.max(parts.peak, Math.round(parts.peak * (1 + high / 100))) <= question.room) return printedExceeds(row, question, batch) ? "tight" : "fits";
+    return Math.min(parts.peak, Math.round(parts.peak * (1 + low / 100))) <= question.room ? "tight" : "does not fit";
   }
 
   function largestBatch(row, question, limit) {
