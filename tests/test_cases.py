@@ -1,7 +1,7 @@
 """Models that people use, by their public dimensions: counts equal those that others published, or that PEFT gives.
 
 `configurations/` has their config.json files, as far as dimensions go. `commands.csv` has commands and what they must
-print, with where that number is from. `fits.csv` has peaks of memory that others measured in other settings. `models.csv`
+print, with where that number is from. `fits.csv` has peaks of memory that others measured, each in its setting. `models.csv`
 has parameters as published, counts of LoRA at rank 8 on query and value and on all linear layers (from PEFT 0.21.2 with the
 modules named; where query and value are parts of one matrix, by their shapes), and of norms (the sum over the modules of
 transformers 5.23).
@@ -63,21 +63,19 @@ def test_a_model_is_counted_as_published_and_as_peft_counts_it(model: dict[str, 
 
 
 @pytest.mark.parametrize("case", rows("fits"))
-def test_what_others_measured_with_less_memory_lies_between_the_least_and_the_peak(
+def test_what_others_trained_on_a_gpu_is_not_refused_in_their_setting(
     case: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ours is of eager attention without checkpointing, and what that changes is said."""
-    assert main([*words(case), "--format", "json"]) == 1
-    said = capsys.readouterr()
-    (row,) = json.loads(said.out)
-    assert row["least_bytes"] < float(case["peak_gb"]) * 1e9 < row["peak_bytes"]
-    assert row["standing"] == "does not fit as traced"
-    assert "may fit with another attention" in said.err
+    """What they measured is what the allocator reserved, which is more than what is allocated."""
+    assert main([*words(case), "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["standing"] in ("fits", "tight")
+    assert 0.87 * float(case["peak_gb"]) < row["peak_bytes"] / 1e9 < 1.03 * float(case["peak_gb"])
 
 
 def test_a_model_whose_positions_are_rotated_reads_longer_texts(capsys: pytest.CaptureFixture[str]) -> None:
     fit = ["fit", "--gpu-memory", "80GB", "--batch", "1", "--length", "8192", "--methods", "lora"]
-    assert main([*fit, "--model", at("tinyllama-1.1b"), "--format", "json"]) == 1
+    assert main([*fit, "--model", at("tinyllama-1.1b"), "--format", "json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)[0]["peak_bytes"]
     assert "2048 positions" in said.err

@@ -193,7 +193,7 @@ def test_what_binds_is_what_could_still_be_reduced() -> None:
     assert "low 32.00 GB, expected 40.00 GB, high 50.00 GB" in peak
     assert parts == "At that moment: weights 4.00 GB, optimizer state 4.00 GB, activations 32.00 GB; together 40.00 GB."
     assert binds == (
-        "What binds: activations, 32.00 GB; less of it: sdpa attention or checkpointing or fewer tokens in a batch."
+        "What binds: activations, 32.00 GB; less of it: sdpa attention, checkpointing or fewer tokens in a batch."
     )
     done = replace(QUESTION, training=Training(attention="sdpa", checkpointing="full"))
     assert words.breakdown(of, done)[2].endswith("less of it: fewer tokens in a batch.")

@@ -69,10 +69,10 @@ PARTS = {
 
 def _reduced_by(part: str, candidate: Candidate, training: Training) -> str:
     """What would reduce a part of the peak, beside what is done already."""
-    frozen = candidate.trainable_percent < 50
+    whole = candidate.trainable_percent < 50 and candidate.parts.weights > 1.5 * candidate.model_parameters
     found = {
         "weights": {
-            "4-bit base weights": training.base_bits == 16 and frozen,
+            "4-bit base weights": training.base_bits == 16 and whole,
             "16-bit weights": training.dtype == "float32",
             "dividing them among GPUs": training.shard not in ("zero3", "fsdp"),
             "a smaller model": True,
@@ -90,7 +90,8 @@ def _reduced_by(part: str, candidate: Candidate, training: Training) -> str:
         },
         "working": {"fewer tokens in a batch": True},
     }  # fmt: skip
-    return " or ".join(what for what, helps in found[part].items() if helps)
+    *others, last = (what for what, helps in found[part].items() if helps)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def breakdown(candidate: Candidate, question: Question) -> tuple[str, ...]:
