@@ -36,8 +36,7 @@ def test_a_gpu_of_24_gb_a_t5_of_3b_and_no_inference_overhead(browser: Browser) -
         assert word in answer
 
     cells = [cell.text for cell in row(browser).find_elements("css selector", "td")]
-    assert cells[1] != "does not fit"  # which is final; how large a batch fits as traced stands beside it
-    assert int(cells[3]) >= 1
+    assert int(cells[3]) >= 1  # the largest batch that fits
     for column, place, shown in (
         (1, "methods/lora/", "LoraConfig"),
         (5, "methods/lora/#configurations", "5,898,240"),
