@@ -62,7 +62,7 @@ def test_where_no_single_change_suffices_the_best_are_named_and_then_two_togethe
     asked = replace(ASKED, batch=1, length=4096)
     words = said(found(formula(30, 5), asked))
     assert list(words.values()) == ["fits"] + ["does not fit"] * (len(words) - 1)
-    assert list(words)[0] == "checkpointing full and base-bits 4"
+    assert next(iter(words)) == "checkpointing full and base-bits 4"
 
 
 def test_cutting_texts_is_not_all_that_is_said() -> None:
@@ -76,7 +76,7 @@ def test_several_gpus_are_the_last_resort() -> None:
     words = said(found(formula(90, 0.1), replace(ASKED, batch=1)))
     assert words == {"base-bits 4": "fits"}  # a quarter of 90 is 22.5
     words = said(found(formula(160, 0.1), replace(ASKED, batch=1)))
-    assert list(words)[0] == "devices 8 and shard fsdp"
+    assert next(iter(words)) == "devices 8 and shard fsdp"
 
 
 def test_what_is_done_already_is_no_change() -> None:

@@ -157,3 +157,12 @@ def test_dropout_in_adapters_keeps_what_is_left_and_a_mask(catalog: Catalog, lla
     kept = 2 * positions * WIDTH * (2 + 1)  # of query and value each, in 16 bits, with a byte of mask
     without_gradient = 2 * positions * WIDTH  # the first layer's text needs none, so that no mask is kept
     assert dropped - plain == LAYERS * (kept - positions * WIDTH * 2) - without_gradient  # and not what both read
+
+
+def test_a_copy_of_what_adapters_add_is_kept_for_each(catalog: Catalog, llama: Costs) -> None:
+    stage, positions = catalog.recipe("lora/qv-r8").stages[-1], 2 * 64
+    plain, copied = (
+        llama.training(stage, 2, 64, training=Training(attention="sdpa", adapter_copy=copy)).memory.saved
+        for copy in (False, True)
+    )
+    assert copied - plain == LAYERS * positions * (HEADS + FEW) * OF_A_HEAD * 2  # of queries and of values, in 16 bits

@@ -33,6 +33,9 @@ class Training(Record):
     """Precision of the parameters that a method adds; null where they have the base model's. PEFT takes float32."""
     adapter_dropout: bool = False
     """Whether LoRA and its kin drop a share of what they read, as is usual: what is left and a mask are kept."""
+    adapter_copy: bool = False
+    """Whether what LoRA and its kin add to a layer is copied into a wider matrix before, and kept for the backward pass, as
+    LitGPT does, where query, key and value are one matrix."""
     master_weights: bool = False
     """Whether the optimizer keeps a float32 copy of what is trained in 16 bits, and works on it."""
     attention: Attention = "eager"

@@ -142,6 +142,8 @@ def _beyond(question: Question) -> Iterator[str]:
         yield "The kernels are those of Unsloth or fms-acceleration, which are put on the model before."
     if training.adapter_dropout:
         yield "With dropout in the adapters: lora_dropout=0.05 in their configuration."
+    if training.adapter_copy:
+        yield "PEFT copies nothing that adapters add: this needs less than the setting says."
     if training.optimizer == "adamw-loop":
         yield "Give the Trainer optimizers=(torch.optim.AdamW(model.parameters(), foreach=False), None)."
     if training.master_weights:

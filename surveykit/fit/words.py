@@ -50,7 +50,7 @@ def run(training: Training) -> str:
     words += [
         said for said, there in {
             "autocast": training.autocast, "float32 master weights": training.master_weights,
-            "dropout in adapters": training.adapter_dropout, "padded batches": training.padding,
+            "dropout in adapters": training.adapter_dropout, "copies of what adapters add": training.adapter_copy, "padded batches": training.padding,
             "chunked loss": training.loss == "chunked", f"{training.kernels} kernels": training.kernels != "plain",
             "the cache kept": training.keep_cache, "gradients accumulated": training.accumulation > 1,
             f"{training.shard} over {training.devices} GPUs": training.devices > 1,

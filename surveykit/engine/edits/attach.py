@@ -36,6 +36,7 @@ class Attached:
         dtype: of the parameters that it adds, and of what is computed from them; None for the backbone's. What they give
             the backbone is cast to its own.
         dropout: whether edits that libraries let drop a share of their input do so.
+        copied: whether what edits add to a layer is copied on the way, and kept for backward.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Attached:
         dtype: torch.dtype | None = None,
         *,
         dropout: bool = False,
+        copied: bool = False,
     ) -> None:
         self.instance = instance
         self.stage = stage
         self.changes = changes or {}
         self.dtype = dtype or instance.pretrained[0].dtype
-        self._dropout = dropout
+        self._run = {"dropout": dropout, "copied": copied}
         self.placed: list[Placed] = []
         self.masked: Masked | None = None
         self._handles: list[RemovableHandle] = []
@@ -70,7 +72,7 @@ class Attached:
             self.instance.model.add_module(CONTAINER, self.container)
             self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
             self._start()
-            self._handles = hook(self.instance.model, self.placed, dropout=self._dropout)
+            self._handles = hook(self.instance.model, self.placed, **self._run)
             for parameter in self._selected():
                 parameter.requires_grad_(True)
             if self.stage.mask is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
@@ -68,11 +69,14 @@ class Placed:
         return value
 
 
-def hook(model: PreTrainedModel, placed: Sequence[Placed], *, dropout: bool = False) -> list[RemovableHandle]:
+def hook(
+    model: PreTrainedModel, placed: Sequence[Placed], *, dropout: bool = False, copied: bool = False
+) -> list[RemovableHandle]:
     """Hook every placed edit on the model; the handles undo it.
 
     Args:
         dropout: whether edits that may drop a share of their input do so while the model trains.
+        copied: whether what they add to a layer is copied on the way, and kept for backward (`_Copied`).
     """
     handles: list[RemovableHandle] = []
     prompts: list[tuple[InputEdit, BoundPlace, Part]] = []
@@ -86,7 +90,7 @@ def hook(model: PreTrainedModel, placed: Sequence[Placed], *, dropout: bool = Fa
                 handles.append(slot.module.register_forward_pre_hook(_before(edit, part)))
             handles.append(
                 slot.module.register_forward_hook(
-                    _after_linear(edit, part, slot, DROPPED if dropout and edit.drops_input else 0.0)
+                    _after_linear(edit, part, slot, DROPPED if dropout and edit.drops_input else 0.0, copied)
                 )
             )
         elif isinstance(edit, OutputEdit):
@@ -119,7 +123,7 @@ def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     return hook
 
 
-def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace, dropped: float) -> Callable[..., Any]:
+def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace, dropped: float, copied: bool) -> Callable[..., Any]:
     rows, place = slot.rows, slot.place
 
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -136,9 +140,25 @@ def _after_linear(edit: WeightEdit, part: Part, slot: BoundPlace, dropped: float
         if dropped and module.training:
             x = functional.dropout(x, dropped)
         y = (edit.after(part, x, y) if bias is None else edit.after(part, x, y - bias) + bias).to(y.dtype)
+        if copied and module.training:
+            y = _Copied.apply(y)  # type: ignore[no-untyped-call]
         return y if rows is None else rows.put(output, y, -1)
 
     return hook
+
+
+class _Copied(torch.autograd.Function):
+    """Keeps a tensor of the output's size for backward, as `index_copy` does its source where a library copies what it adds
+    into a matrix of several roles."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor) -> Tensor:
+        ctx.save_for_backward(torch.empty_like(y))
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
 
 
 def _after_sublayer(edit: OutputEdit, slot: BoundPlace, part: Part) -> list[RemovableHandle]:

@@ -121,7 +121,9 @@ class Costs:
             with (
                 attention_as_on_cuda(instance, training),
                 sdpa_as_on_cpu() if self._as_on == "cpu" else nullcontext(),
-                Attached(instance, stage, dtype=adapters, dropout=training.adapter_dropout) as attached,
+                Attached(
+                    instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
+                ) as attached,
                 few_bits(instance, training, stage) as saving,
                 torch.random.fork_rng(devices=()),
             ):

@@ -72,7 +72,9 @@ class OnDevice:
         with (
             enough_memory(self._device),
             _attention(instance, training),
-            Attached(instance, stage, dtype=adapters, dropout=training.adapter_dropout) as attached,
+            Attached(
+                instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
+            ) as attached,
             checkpointed(instance, Memory(), training),
             loss_as(instance, training),
         ):
