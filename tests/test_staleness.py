@@ -103,34 +103,39 @@ def test_what_changes_no_result_makes_nothing_stale(package: Path, stale_in: Cal
     """All of it at once: of no change is anything seen."""
     for change in WITHOUT_A_RESULT:
         change(package)
-    assert stale_in() == {"counts": set(), "costs": set(), "trials": set()}
+    assert stale_in() == {measure: set() for measure in MEASURES}
 
 
 @pytest.mark.parametrize(
     ("module", "depend"),
     [
-        ("engine/edits/attach.py", {"counts", "costs", "trials"}),
+        ("engine/edits/attach.py", {*MEASURES}),
         ("engine/measure_counts.py", {"counts"}),
-        ("engine/trace/memory.py", {"costs"}),
-        ("engine/trace/flops.py", {"costs"}),
+        ("engine/trace/memory.py", {"costs", "predictions"}),
+        ("engine/trace/flops.py", {"costs", "predictions"}),
         ("engine/measure_costs.py", {"costs"}),
+        ("engine/measure_predictions.py", {"predictions"}),
         ("engine/edits/saving.py", {"trials"}),
         ("engine/models/tiny.py", {"trials"}),
-        ("engine/train/objectives.py", {"costs", "trials"}),
-        ("engine/__init__.py", {"counts", "costs", "trials"}),
-        ("catalog/models.py", {"counts", "costs", "trials"}),
-        ("catalog/dimensions.py", {"counts", "costs", "trials"}),
+        ("engine/train/objectives.py", {"costs", "predictions", "trials"}),
+        ("engine/__init__.py", {*MEASURES}),
+        ("catalog/models.py", {*MEASURES}),
+        ("catalog/dimensions.py", {*MEASURES}),
         ("catalog/model_folder.py", set()),
-        ("recipes/base.py", {"counts", "costs", "trials"}),
-        ("record.py", {"counts", "costs", "trials"}),
+        ("recipes/base.py", {*MEASURES}),
+        ("record.py", {*MEASURES}),
     ],
 )
 def test_a_statement_makes_all_that_depends_on_it_stale(
     package: Path, stale_in: Callable[[], dict[str, set[str]]], catalog: Catalog, module: str, depend: set[str]
 ) -> None:
     append(module, "\nX = 1\n")(package)
-    every = set(catalog.methods)
-    assert stale_in() == {m: every if m in depend else set() for m in MEASURES}
+    assert stale_in() == {m: measured(catalog, m) if m in depend else set() for m in MEASURES}
+
+
+def measured(catalog: Catalog, measure: Measure) -> set[str]:
+    """The methods of which something is measured: all, but predictions only of those whose memory sources print."""
+    return {method_of(cell.configuration) for cell in cells(catalog, measure)}
 
 
 def test_of_the_kinds_of_edits_only_those_count_that_a_recipe_uses(
@@ -144,7 +149,7 @@ def test_of_the_kinds_of_edits_only_those_count_that_a_recipe_uses(
         for e in s.edits if type(e).__module__.endswith((".soft_prompt", ".intrinsic_prompt"))
     }  # fmt: skip
     assert {"prompt-tuning", "ipt"} <= users < set(catalog.methods)
-    assert found == dict.fromkeys(MEASURES, users)
+    assert found == {measure: users & measured(catalog, measure) for measure in MEASURES}
 
 
 def test_a_module_that_is_gone_is_an_error(package: Path, stale_in: Callable[[], dict[str, set[str]]]) -> None:
@@ -225,7 +230,7 @@ def other_keys(before: Catalog, root: Path) -> dict[Measure, set[Cell]]:
 def test_another_batch_makes_costs_stale_and_nothing_else(copy: Path, catalog: Catalog) -> None:
     edit(copy / "sources" / "lialin2023scaling" / "tables" / "table3.csv", "T53B,RTE,4", "T53B,RTE,1")
     on_that_model = {cell for cell in cells(catalog, "costs") if cell.backbone == "t5-3b"}
-    assert other_keys(catalog, copy) == {"counts": set(), "costs": on_that_model, "trials": set()}
+    assert other_keys(catalog, copy) == {m: on_that_model if m == "costs" else set() for m in MEASURES}
 
 
 def test_another_length_makes_costs_stale_and_nothing_else(copy: Path, catalog: Catalog) -> None:
