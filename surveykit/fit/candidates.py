@@ -66,6 +66,17 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Compute:
+    """FLOPs of matrix multiplications of a training step, of all its passes."""
+
+    forward_flops: int
+    backward_flops: int
+    """With those of blocks that are computed again."""
+    percent_of_full_tuning: float
+    """Of both together, on the same model and text, with the same checkpointing and loss."""
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A configuration on a model: what training holds, what is kept, what inference costs."""
 
@@ -88,6 +99,8 @@ class Candidate:
     merged_flops_percent: float
     model_parameters: int
     """Of the bare model."""
+    compute: Compute | None = None
+    """Of a training step, in the last stage; None where no step was traced."""
     batch_that_fits: int | None = None
     """Largest batch that is known to fit clearly, if the one that was asked for does not; 0: not even one example."""
     size: str | None = None

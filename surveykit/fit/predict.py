@@ -77,6 +77,7 @@ class Predictor:
     """
 
     def __init__(self, catalog: Catalog, model: Opened) -> None:
+        from surveykit.engine.trace.compute import BesideFullTuning
         from surveykit.engine.trace.costs import Costs
 
         self._catalog = catalog
@@ -84,7 +85,8 @@ class Predictor:
         self._instance = plan.build()
         self._costs = Costs(plan)
         self._known: dict[str, _OnModel] = {}
-        self._breakdowns: dict[object, MemoryBreakdown] = {}
+        self._compute = BesideFullTuning(self._costs)
+        self._traced: dict[object, list[TrainingCost]] = {}
 
     def predict(self, question: Question, wanted: Wanted) -> Outcome:
         """Trace one configuration."""
@@ -98,6 +100,7 @@ class Predictor:
                 return Unable(configuration, NOTHING_TO_TRAIN)
             parts = self._breakdown(wanted, question)
             fitting = self._batch_that_fits(wanted, question, parts)
+            compute = self._compute.compute(self._steps(wanted, question)[-1], *_step(question))
         except SurveyError as error:
             return Unable(configuration, str(error))
         bare = inference.bare_flops
@@ -114,6 +117,7 @@ class Predictor:
             flops_percent=100 * (inference.unmerged.flops - bare) / bare,
             merged_flops_percent=100 * (inference.merged.flops - bare) / bare,
             model_parameters=self._instance.parameters,
+            compute=compute,
             batch_that_fits=fitting,
             size=known.size,
             is_reconstruction=method is not None and method.reconstruction is not None,
@@ -176,16 +180,17 @@ class Predictor:
             lambda: file,
         )  # fmt: skip
 
+    def _steps(self, wanted: Wanted, question: Question) -> list[TrainingCost]:
+        """A step of each stage. Raises SurveyError where it cannot run."""
+        asked = wanted[0], _step(question)
+        if asked not in self._traced:
+            self._traced[asked] = [*self._on_model(wanted).steps(*_step(question))]
+        return self._traced[asked]
+
     def _breakdown(self, wanted: Wanted, question: Question) -> MemoryBreakdown:
-        """Memory of the stage that needs most. Raises SurveyError where such a step cannot run."""
-        asked = (question.batch, question.length, question.target_length, question.training)
-        if (wanted[0], asked) not in self._breakdowns:
-            steps = [step.memory for step in self._on_model(wanted).steps(*asked)]
-            most = max(steps, key=lambda memory: memory.peak)
-            self._breakdowns[wanted[0], asked] = MemoryBreakdown(
-                most.weights, most.gradients, most.optimizer, most.saved, most.peak, vars(most.parts)
-            )
-        return self._breakdowns[wanted[0], asked]
+        """Memory of the stage that needs most."""
+        most = max((step.memory for step in self._steps(wanted, question)), key=lambda memory: memory.peak)
+        return MemoryBreakdown(most.weights, most.gradients, most.optimizer, most.saved, most.peak, vars(most.parts))
 
     def _batch_that_fits(self, wanted: Wanted, question: Question, parts: MemoryBreakdown) -> int | None:
         """What the answer to "a smaller batch, then?" is, where what was asked for does not fit."""
@@ -195,6 +200,11 @@ class Predictor:
             return 0
         one = self._breakdown(wanted, replace(question, batch=1)).peak
         return largest_batch(one, parts.peak, question.batch, question)
+
+
+def _step(question: Question) -> tuple[int, int, int, Training]:
+    """What a step is traced with."""
+    return question.batch, question.length, question.target_length, question.training
 
 
 def opened(catalog: Catalog, source: str, head: int | None = None) -> Opened:

@@ -147,6 +147,12 @@ class Row(Record):
     """… after merging."""
     size: str | None
     """The hyper-parameter that a budget set."""
+    forward_flops: int | None
+    """Of matrix multiplications of a training step; null where no step was traced."""
+    backward_flops: int | None
+    """With those of blocks that are computed again."""
+    compute_percent_of_full_tuning: float | None
+    """FLOPs of a training step, of full tuning's on the same text in the same setting."""
     flops_percent: float
     """Additional FLOPs at inference, before merging."""
     merged_flops_percent: float
@@ -191,6 +197,9 @@ def _row(answer: Answer, choice: Choice, setting: Run, error: ErrorRow | None) -
         least_bytes=c.parts.least, options=None if choice.options is None else OptionsRow.of(choice.options),
         score=None if e.score is None else round(e.score, 2), score_on=e.score_on, score_of=e.score_of,
         score_caveat=e.score_caveat, table5_memory_gb=e.memory_gb, table5_memory_batch=e.memory_batch,
+        forward_flops=None if c.compute is None else c.compute.forward_flops,
+        backward_flops=None if c.compute is None else c.compute.backward_flops,
+        compute_percent_of_full_tuning=None if c.compute is None else c.compute.percent_of_full_tuning,
         evaluated=e.evaluated, **{name: getattr(c, name) for name in same},
     )  # fmt: skip
 

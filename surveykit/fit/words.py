@@ -98,11 +98,16 @@ def breakdown(candidate: Candidate, question: Question) -> tuple[str, ...]:
     """The peak with its bounds, what it is made of, and what binds."""
     peak = candidate.parts.peak
     said = [
-        f"{candidate.name} ({candidate.configuration}): {both(peak)} allocated at the peak, about "
-        f"{gigabytes(question.reserved(peak))} reserved by the allocator, and {gigabytes(DRIVER_CONTEXT)} for the context of "
-        f"the driver beside it; low {gigabytes(question.low(peak))}, expected {gigabytes(peak)}, high "
+        f"{candidate.name} ({candidate.configuration}): {both(peak)} allocated at the peak, for which the "
+        f"allocator reserves about {gigabytes(question.reserved(peak))} where there is room and less where memory is short, "
+        f"and {gigabytes(DRIVER_CONTEXT)} for the context of the driver beside it; low {gigabytes(question.low(peak))}, expected {gigabytes(peak)}, high "
         f"{gigabytes(question.high(peak))}."
     ]
+    if candidate.compute is not None:
+        said.append(
+            f"Compute: {candidate.compute.percent_of_full_tuning:.0f} % of the FLOPs of a step of full tuning on the same "
+            "text, in the same setting."
+        )
     parts = {name: size for name, size in candidate.parts.parts.items() if size}
     if parts:
         listed = ", ".join(f"{PARTS[name]} {gigabytes(size)}" for name, size in parts.items())

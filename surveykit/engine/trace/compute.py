@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs, TrainingCost
+from surveykit.fit.candidates import Compute
 from surveykit.recipes import Stage
 
 FULL_TUNING = Stage(name="full_tuning", scope="task", edits=(), train=(), train_everything=True)
-
-
-@dataclass(frozen=True)
-class Compute:
-    """FLOPs of matrix multiplications of a training step, of all its passes."""
-
-    forward_flops: int
-    backward_flops: int
-    """With those of blocks that are computed again."""
-    percent_of_full_tuning: float
-    """Of both together, on the same model and text, with the same checkpointing and loss."""
 
 
 class BesideFullTuning:
