@@ -16,11 +16,13 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine import Attached, Instance, build, instance_of
+from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.configs import config_of
 from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.models.peft_modules import wrapped
 from surveykit.engine.models.tiny import tiny_model as backbone
 from surveykit.engine.trace.autocast import autocast_as_on_cuda
+from surveykit.engine.trace.costs import Costs
 from surveykit.engine.trace.extrapolation import extrapolate
 from surveykit.engine.trace.few_bits import few_bits, layers_in_few_bits
 from surveykit.engine.trace.memory import Memory
@@ -244,3 +246,15 @@ def test_an_edit_that_reads_the_weight_has_it_restored(catalog: Catalog) -> None
         assert part.stored is part.stored
         with few_bits(instance, NF4, stage):
             assert part.stored is not part.stored
+
+
+def test_products_may_keep_what_they_multiply(catalog: Catalog) -> None:
+    costs, stage = Costs(blueprint(catalog.models["tinyllama-1.1b"])), catalog.recipe("lora/qv-r8").stages[-1]
+    dropped, kept = (
+        costs.training(stage, 1, 16, training=Training(base_bits=4, attention="sdpa", keep_base_inputs=keep)).memory
+        for keep in (False, True)
+    )
+    rows, width, inner = 16 * 2, 2048, 5632
+    a_layer = rows * (2 * width + inner)  # what goes into q/k/v and gate/up is kept once each, and that of down
+    assert kept.saved - dropped.saved >= 21 * a_layer
+    assert kept.saved - dropped.saved <= 22 * (a_layer + rows * width)  # attention's output is kept already, or copied

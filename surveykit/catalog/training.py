@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -57,6 +58,9 @@ class Training(Record):
     and the output layer keep their precision."""
     double_quant: bool = False
     """Whether the scales of 4-bit weights are themselves held in 8 bits."""
+    keep_base_inputs: bool = False
+    """Whether products of 4-bit weights keep what they multiply until the backward pass has ended, as those of bitsandbytes
+    did in 2023."""
     loss: Loss = "plain"
     """`chunked` makes the logits in pieces, and keeps none of them for the backward pass."""
     kernels: Kernels = "plain"
@@ -85,6 +89,8 @@ class Training(Record):
         """What cannot be combined, and why."""
         if self.double_quant and self.base_bits != 4:
             yield f"double_quant is about the scales of 4-bit weights, and base_bits is {self.base_bits}"
+        if self.keep_base_inputs and self.base_bits != 4:
+            yield f"keep_base_inputs is about the products of 4-bit weights, and base_bits is {self.base_bits}"
         if self.checkpoint_every > 1 and self.checkpointing == "none":
             yield f"checkpoint_every is {self.checkpoint_every}, and checkpointing is none: nothing is checkpointed"
         if self.autocast and self.dtype != "float32":
@@ -122,3 +128,14 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "base_bits": get_args(BaseBits), "loss": get_args(Loss), "kernels": get_args(Kernels), "shard": get_args(Shard),
 }  # fmt: skip
 """What each field may be, where it is a word of a closed list."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """FLOPs of matrix multiplications of a training step, of all its passes."""
+
+    forward_flops: int
+    backward_flops: int
+    """With those of blocks that are computed again."""
+    percent_of_full_tuning: float
+    """Of both together, on the same model and text, with the same checkpointing and loss."""

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from surveykit.catalog.selection import catalogued_model
-from surveykit.catalog.training import SURVEYS, Training
+from surveykit.catalog.training import SURVEYS, Compute, Training
 from surveykit.engine.budget import sized
 from surveykit.engine.counts import Counts, count
 from surveykit.engine.models.catalogued import blueprint
@@ -18,7 +18,7 @@ from surveykit.engine.models.objective import loss_in_words
 from surveykit.engine.models.roles import has_experts
 from surveykit.engine.models.task_head import with_task_head
 from surveykit.engine.peft_defaults import beside_peft
-from surveykit.engine.trace.compute import BesideFullTuning, Compute
+from surveykit.engine.trace.compute import BesideFullTuning
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs, InferenceCost, TrainingCost
 from surveykit.engine.trace.inputs import notes_on_trace
 from surveykit.errors import RecipeError

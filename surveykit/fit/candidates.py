@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from surveykit.catalog.training import Training
+from surveykit.catalog.training import Compute, Training
 from surveykit.fit.errors import ALLOCATOR_PERCENT, DRIVER_CONTEXT, PredictionError
 
 Standing = Literal["fits", "tight", "does not fit"]
@@ -63,17 +63,6 @@ class Evidence:
     def ranked_score(self) -> float | None:
         """The score, unless it is doubtful."""
         return self.score if self.score_caveat is None else None
-
-
-@dataclass(frozen=True)
-class Compute:
-    """FLOPs of matrix multiplications of a training step, of all its passes."""
-
-    forward_flops: int
-    backward_flops: int
-    """With those of blocks that are computed again."""
-    percent_of_full_tuning: float
-    """Of both together, on the same model and text, with the same checkpointing and loss."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def run(training: Training) -> str:
             "autocast": training.autocast, "float32 master weights": training.master_weights,
             "dropout in adapters": training.adapter_dropout, "copies of what adapters add": training.adapter_copy, "padded batches": training.padding,
             "chunked loss": training.loss == "chunked", f"{training.kernels} kernels": training.kernels != "plain",
-            "the cache kept": training.keep_cache, "gradients accumulated": training.accumulation > 1,
+            "the cache kept": training.keep_cache, "inputs of 4-bit products kept": training.keep_base_inputs, "gradients accumulated": training.accumulation > 1,
             f"{training.shard} over {training.devices} GPUs": training.devices > 1,
             "the optimizer's state on the host": training.offload_states,
         }.items() if there

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from surveykit.catalog.training import SURVEYS, Training
+from surveykit.catalog.training import SURVEYS, Compute, Training
 from surveykit.engine.trace.costs import TARGET_LENGTH, Costs, TrainingCost
-from surveykit.fit.candidates import Compute
 from surveykit.recipes import Stage
 
 FULL_TUNING = Stage(name="full_tuning", scope="task", edits=(), train=(), train_everything=True)

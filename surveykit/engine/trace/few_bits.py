@@ -66,10 +66,11 @@ def few_bits(instance: Instance, training: Training, stage: Stage | None = None)
     chosen = layers_in_few_bits(instance, training, stage)
     before = {layer: layer.__dict__.get("forward") for layer in chosen}
     try:
+        dtype, keep = torch.bfloat16 if training.autocast else None, training.keep_base_inputs
         for layer, held in chosen.items():
             layer.__dict__[RESTORED] = torch.clone
             if type(layer).forward in (nn.Linear.forward, Conv1D.forward):
-                layer.__dict__["forward"] = _forward(layer, held, torch.bfloat16 if training.autocast else None)
+                layer.__dict__["forward"] = _forward(layer, held, dtype, keep)
         yield sum(_saving(chosen).values())
     finally:
         for layer, forward in before.items():
@@ -89,8 +90,12 @@ def _weight(layer: nn.Module) -> Tensor:
     return weight
 
 
-def _forward(layer: nn.Module, held: Held, dtype: torch.dtype | None) -> Callable[[Tensor], Tensor]:
-    """What a layer computes from few bits; in `dtype` if there is one, and given in the type of what it reads."""
+def _forward(layer: nn.Module, held: Held, dtype: torch.dtype | None, keep: bool) -> Callable[[Tensor], Tensor]:
+    """What a layer computes from few bits; in `dtype` if there is one, and given in the type of what it reads.
+
+    Args:
+        keep: whether its input is kept until the graph is dropped.
+    """
     plain, weight = layer.forward, _weight(layer)
     apply: Callable[..., Tensor] = (_Int8 if held.int8 else _Restored).apply
 
@@ -99,7 +104,7 @@ def _forward(layer: nn.Module, held: Held, dtype: torch.dtype | None) -> Callabl
             edited: Tensor = plain(x)
             return edited
         turned = weight.T if isinstance(layer, Conv1D) else weight
-        y = apply(x.flatten(0, -2), turned, layer.bias, dtype or weight.dtype)
+        y = apply(x.flatten(0, -2), turned, layer.bias, dtype or weight.dtype, keep)
         return y.view(*x.shape[:-1], y.shape[-1]).to(x.dtype)
 
     return forward
@@ -109,15 +114,18 @@ class _Restored(torch.autograd.Function):
     """A linear layer that restores its weight for each product, and drops it behind it: (n, fan_in) → (n, fan_out)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, keep: bool) -> Tensor:
         ctx.weight = weight  # held anyway: it is not among what is saved for backward
+        if keep and ctx.needs_input_grad[0]:
+            ctx.input = x  # kept by itself: checkpointing does not drop it
+            ctx.save_for_backward(x)
         return functional.linear(x, weight.to(dtype, copy=True), bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), needed = gradients, ctx.needs_input_grad
         of_input = gradient @ ctx.weight.to(gradient.dtype, copy=True) if needed[0] else None
-        return of_input, None, gradient.sum(0) if needed[2] else None, None
+        return of_input, None, gradient.sum(0) if needed[2] else None, None, None
 
 
 class _Int8(_Restored):
@@ -128,7 +136,7 @@ class _Int8(_Restored):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, keep: bool) -> Tensor:
         ctx.weight = weight
         if ctx.needs_input_grad[0]:
             ctx.input = x  # kept by itself: checkpointing does not drop it
