@@ -250,7 +250,7 @@ def test_a_comparison_with_changes_is_counted_and_traced_now(folder: Path) -> No
 
 
 def test_what_is_recorded_is_not_changed(folder: Path) -> None:
-    with pytest.raises(SurveyError, match="to change configurations, name a model"):
+    with pytest.raises(SurveyError, match="for anything else, name a model with --model"):
         surveykit.measure("lora", catalog=folder / "catalog", rank=2)  # type: ignore[call-overload]
 
 

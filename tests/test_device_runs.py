@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import needs
 import pytest
 import torch
 from small_models import CONFIGS
@@ -139,7 +140,7 @@ def test_a_missing_package_is_named_with_what_installs_it(changes: dict[str, Any
         refuse_what_cannot_run(Training(**changes), torch.device("cuda"))
 
 
-@pytest.mark.skipif(torch.accelerator.is_available(), reason="torch sees an accelerator here")
+@pytest.mark.skipif(torch.accelerator.is_available(), reason=needs.NO_ACCELERATOR)
 def test_without_an_accelerator_torch_sees_none() -> None:
     with pytest.raises(SurveyError, match="sees no accelerator here: say --device cpu"):
         measure("lora", model="t5-small", device="cuda")

@@ -32,7 +32,7 @@ def fit(folder: Path, config: dict[str, Any] | str, *words: str) -> int:
 
 
 def test_what_nothing_but_more_gpus_changes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["--gpu-memory", "48GB", "--batch", "1", "--length", "64", "--methods", "full-tuning", "--format", "json"]
+    asked = ["--gpu-memory", "24GB", "--batch", "1", "--length", "64", "--methods", "full-tuning", "--format", "json"]
     assert fit(tmp_path, LLAMA_2_7B, *asked) == 1
     out, err = capsys.readouterr()
     (row,) = json.loads(out)

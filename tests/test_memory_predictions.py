@@ -79,8 +79,8 @@ BAD = {
     "no such preset": ("preset: litgpt", "preset: litgtp", "finetuning.yaml:6:", "no setting 'litgtp'; did you mean 'litgpt'"),
     "no such column": ("batch: microbatch", "batch: microbach", "finetuning.yaml:7:", "no column 'microbach'; did you mean 'microbatch'"),
     "no such column in a rule": ("{quantization: bnb.nf4-dq}", "{quantisation: bnb.nf4-dq}", "finetuning.yaml:19:", "no column 'quantisation'; did you mean 'quantization'"),
-    "no such field": ("{base_bits: 4}", "{base_bit: 4}", "finetuning.yaml:14:", "training has no field 'base_bit'; did you mean 'base_bits'"),
-    "what cannot be combined": ("{base_bits: 4}", "{base_bits: 16}", "finetuning.csv:4:1", "double_quant is about the scales of 4-bit weights"),
+    "no such field": ("{base_bits: 4, keep", "{base_bit: 4, keep", "finetuning.yaml:14:", "training has no field 'base_bit'; did you mean 'base_bits'"),
+    "what cannot be combined": ("{base_bits: 4, keep_base_inputs: true}", "{base_bits: 16}", "finetuning.csv:4:1", "double_quant is about the scales of 4-bit weights"),
     "a number that is none": ("length: longest_example_tokens", "length: quantization", "finetuning.csv:2:1", "'None' is no whole number from 1"),
 }  # fmt: skip
 
@@ -190,7 +190,9 @@ def test_verdicts_say_setting_and_error(catalog: Catalog) -> None:
     judged = judge(claims, evidence(catalog))
     shown = next(v for v in judged if v.claim.printed == "21.30")
     assert shown.word == "predicted"
-    assert shown.found.reason.startswith("setting litgpt, batch 1, 1304 positions: adapter dropout, attention sdpa,")
+    assert shown.found.reason.startswith(
+        "setting litgpt, batch 1, 1304 positions: adapter dropout, adapter copy, attention sdpa,"
+    )
     assert shown.found.reason.endswith("% of the printed figure")
     words = {v.word for v in judged if v.claim.printed in ("OOM", "N/A") and v.claim.model}
     assert words == {"not_comparable"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from surveykit.errors import MissingExtra
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # else torch's profiler says on standard error that it starts and stops
 try:
     import torch as _torch  # noqa: F401 (only to say early and clearly that the extra is missing)
     import transformers as _transformers  # noqa: F401

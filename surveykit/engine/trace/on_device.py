@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +37,7 @@ from surveykit.recipes import Stage
 STEPS = 3
 """Steps on an accelerator: the first makes the optimizer's state, and some libraries pick their kernels in it."""
 _SECOND = "second step"
+_STDERR = 2
 
 
 class OnDevice:
@@ -256,7 +258,7 @@ def _peak_on_cpu(step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
     """By the profiler's record of what is allocated and freed."""
     held = sum({s.data_ptr(): s.nbytes() for s in (tensor.untyped_storage() for tensor in live)}.values())
     gc.collect()  # what was left behind is not freed while this is watched
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+    with _silent(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         step()
         gc.collect()
         with record_function(_SECOND):
@@ -271,3 +273,20 @@ def _peak_on_cpu(step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
             held += event.nbytes()
             peak = max(peak, held) if began else peak
     return Peak(peak, None)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep torch's profiler from saying on standard error that it starts and stops, which it does below Python."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # it is closed already
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
