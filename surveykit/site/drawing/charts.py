@@ -33,6 +33,8 @@ KIND_MARKS: MappingProxyType[Kind, tuple[str, str]] = MappingProxyType(
     }
 )
 """Shape and colour of each kind of setting in which memory is predicted."""
+_OVER_TWO_DECADES = (1, 2, 5, 10, 20, 50, 100, 200)
+"""Gigabytes at which a wide axis has ticks that do not touch."""
 _GIGABYTES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
 
 
@@ -83,7 +85,7 @@ def predicted_against_printed(rows: Sequence[Any]) -> str:
         )
         place = (f"methods/{r.method}.md", f"{text} ({r.error:+.1f} %)")
         canvas.mark(axes, r.printed, r.predicted, KIND_MARKS[r.kind], place, filled=r.held_out)
-    logarithmic(axes, "xy", (low, high), _GIGABYTES)
+    logarithmic(axes, "xy", (low, high), _OVER_TWO_DECADES)
     axes.set_xlabel("measured on GPUs, as printed, GB")
     axes.set_ylabel("predicted, GB")
     axes.set_aspect("equal")
