@@ -9,6 +9,7 @@ from typing import Any
 import needs
 import pytest
 import torch
+from architectures import with_config
 from small_models import CONFIGS
 
 from surveykit.api.measuring import measure
@@ -38,8 +39,6 @@ SETTINGS = {
     "accumulation": {"accumulation": 2},
     "cache": {"keep_cache": True},
 }
-UNSTEADY = {"generalized_low_rank": 1e-2}
-"""Kinds whose real peak differs from process to process, by as much of it, while the traced one does not; why is not known."""
 METHODS = ("full-tuning/all", "lora/qv-r8", "prefix-tuning/mlp-p30-h512")
 
 
@@ -93,12 +92,13 @@ def of_each_kind(catalog: Catalog) -> dict[str, tuple[str, Stage]]:
 
 
 def test_traced_peak_is_the_allocators_for_every_kind_of_edit(catalog: Catalog) -> None:
-    plan, chosen = blueprint(tiny_model()), of_each_kind(catalog)
+    # Without dropout: what it draws would come between the draws of edits that choose by chance, on the CPU alone.
+    plan, chosen = blueprint(with_config(tiny_model(), dropout_rate=0.0)), of_each_kind(catalog)
     assert set(chosen) == {kind.model_fields["kind"].annotation.__args__[0] for kind in KINDS}  # type: ignore[union-attr]
     costs, device, apart = Costs(plan, "cpu"), OnDevice(plan, CPU, PLAIN), {}
     for kind, (name, stage) in chosen.items():
         traced, real = costs.training(stage, 4, 64, training=PLAIN).memory.peak, device.peak(stage, 4, 64).allocated
-        if abs(traced / real - 1) > UNSTEADY.get(kind, 1e-3):
+        if abs(traced / real - 1) > 1e-3:
             apart[kind] = f"{name}: {traced:,} traced, {real:,} allocated"
     assert not apart
 

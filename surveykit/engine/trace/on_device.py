@@ -24,7 +24,7 @@ from surveykit.engine.models.configs import in_a_line
 from surveykit.engine.models.model import Blueprint, Instance
 from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.checkpointing import checkpointed
-from surveykit.engine.trace.costs import TARGET_LENGTH, prepare
+from surveykit.engine.trace.costs import ROUTING_SEED, TARGET_LENGTH, prepare
 from surveykit.engine.trace.inputs import inputs_of
 from surveykit.engine.trace.losses import loss_as
 from surveykit.engine.trace.memory import Memory
@@ -85,6 +85,7 @@ class OnDevice:
             optimizer = optimizer_on_device(training, attached, trained)
 
             def step() -> None:
+                torch.manual_seed(ROUTING_SEED)  # what is drawn by chance is drawn as in a trace
                 with torch.autocast(self._device.type, torch.bfloat16, enabled=training.autocast):
                     loss, held = summed_loss(
                         instance, inputs, stage.passes, lambda number: None, stage.consistency, training
@@ -100,7 +101,8 @@ class OnDevice:
             there += [average for averages in allocation.averages.values() for average in averages]
             there += masked.kept if masked is not None else []
             try:
-                return peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
+                with torch.random.fork_rng():
+                    return peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
             finally:
                 for parameter in trained:
                     parameter.grad = None
