@@ -263,6 +263,9 @@ def _predict(
     catalog: Catalog, model: Opened, questions: Sequence[Question]
 ) -> Callable[[tuple[int, Wanted]], Outcome]:  # fmt: skip
     """The work of a worker process."""
+    from surveykit.engine.one_core import use_one_thread
+
+    use_one_thread()
     predictor = Predictor(catalog, model)
     return lambda task: predictor.predict(questions[task[0]], task[1])
 
