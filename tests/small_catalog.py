@@ -90,7 +90,8 @@ def _write_counts(root: Path) -> None:
             assert written is not None
             values = written.values(backbone.symbols())
             cell = {
-                "configuration": name, "backbone": backbone.id, "status": "counted", "trained_pretrained": 0, **values,
+                "configuration": name, "backbone": backbone.id, "status": "counted",
+                "trained_pretrained": values["trainable"] - values["added"], **values,
                 "stored_bytes": 4 * values["stored"], "provenance": "config",
                 "key": current_key(catalog, Cell(backbone.id, name)), "run": RUN,
             }  # fmt: skip
