@@ -6,7 +6,10 @@ from surveykit.catalog.training import SURVEYS
 from surveykit.fit.candidates import Candidate, Evidence, MemoryBreakdown, Question
 from surveykit.fit.errors import DRIVER_CONTEXT, PredictionError
 
-ERROR = PredictionError("eager attention", ("lialin2023scaling",), 14, 9.0, 25.0, -20.0, 25.0)
+ERROR = PredictionError(
+    kind="eager attention", sources=("lialin2023scaling",), runs=14, median_percent=9.0, worst_percent=25.0,
+    low_percent=-20.0, high_percent=25.0,
+)  # fmt: skip
 QUESTION = Question(
     memory=24 * 10**9 + DRIVER_CONTEXT, batch=8, length=512, setting="survey", training=SURVEYS, error=ERROR
 )

@@ -24,6 +24,23 @@ from surveykit.fit.predict import chosen
 from surveykit.fit.rows import Row
 
 
+@pytest.mark.parametrize(
+    ("flags", "formulas"),
+    [
+        ([], []),
+        (["--base-bits", "4"], ["frozen weights by bitsandbytes, 4 bits a weight and 4 bytes for each 64 weights"]),
+        (["--devices", "4", "--shard", "zero1"], ["on each of 4 devices weights and gradients whole, state / 4"]),
+        (["--offload-states"], ["the optimizer's state in the host's memory"]),
+    ],
+)
+def test_what_is_arithmetic_says_its_formula(
+    flags: list[str], formulas: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*ASK, "--gpu-memory", "8GB", "--methods", "lora", *flags])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("By formula, not traced: ")]
+    assert lines == [f"By formula, not traced: {formula}." for formula in formulas]
+
+
 def test_names_choose_configurations(catalog: Catalog) -> None:
     assert chosen(catalog, ["lora"], every=False) == ["lora/qv-r8"]
     assert len(chosen(catalog, ["lora"], every=True)) > 3

@@ -103,7 +103,7 @@ def test_a_change_is_judged_by_the_errors_of_its_own_setting() -> None:
     own = options(strict, peak, lambda asked: asked)
     assert {c.words: c.standing for c in free.changes}["base-bits 4"] == "fits"
     assert free.changes[0].peak == own.changes[0].peak
-    wary = options(strict, peak, lambda asked: replace(asked, error=replace(ERROR, high_percent=200.0)))
+    wary = options(strict, peak, lambda asked: replace(asked, error=ERROR.model_copy(update={"high_percent": 200.0})))
     assert {c.words: c.standing for c in wary.changes}["base-bits 4"] != "fits"
 
 

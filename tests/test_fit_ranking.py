@@ -43,9 +43,9 @@ def test_a_peak_fits_with_the_largest_error_is_tight_within_the_errors_and_else_
     peaks = {19.19: "fits", 19.21: "tight", 24.0: "tight", 29.9: "tight", 30.1: "does not fit"}
     assert {gb: standing(step(gb).peak, QUESTION) for gb in peaks} == peaks
     # Where all predictions were too low, or too high, what is expected is the bound.
-    above = replace(QUESTION, error=replace(ERROR, low_percent=5.0))
+    above = replace(QUESTION, error=ERROR.model_copy(update={"low_percent": 5.0}))
     assert (above.low(100), standing(step(23.5).peak, above)) == (100, "tight")
-    below = replace(QUESTION, error=replace(ERROR, high_percent=-5.0))
+    below = replace(QUESTION, error=ERROR.model_copy(update={"high_percent": -5.0}))
     assert (below.high(100), standing(step(23.5).peak, below)) == (100, "fits")
     uncompared = replace(QUESTION, error=None)
     assert {gb: standing(step(gb).peak, uncompared) for gb in (23.3, 23.9, 24.1)} == {

@@ -11,6 +11,7 @@ from surveykit.catalog.changes import Changes, changed
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
 from surveykit.catalog.peft_file import PeftFile
+from surveykit.catalog.training import Training
 from surveykit.catalog.variations import unvaried_name
 from surveykit.database.reading import reading
 from surveykit.fit import words
@@ -62,6 +63,8 @@ class Answer:
     """What has to be said of the changes of configurations, a line each."""
     peft: tuple[str, ...] = ()
     """What has to be said of configurations of PEFT, a line each."""
+    derived: tuple[str, ...] = ()
+    """Formulas of what was not traced but worked out."""
 
     @property
     def asked(self) -> int:
@@ -78,6 +81,7 @@ class Answer:
         """What whoever reads the figures has to know of the model and the configurations."""
         return (
             *(f"Beware: {note}." for note in self.notes),
+            *(f"By formula, not traced: {line}." for line in self.derived),
             *(f"Changed: {line}." for line in self.changed),
             *(f"PEFT: {line}." for line in self.peft),
         )
@@ -174,7 +178,8 @@ def will_it_fit(
             unable = sorted((o for o in found if isinstance(o, Unable)), key=lambda o: o.configuration)
             unwanted = sum(isinstance(o, Unwanted) for o in found)
             notes = _notes(model, question)
-            answers.append(Answer(source, question, choices, tuple(unable), unwanted, notes, said, noted))
+            derived = _derived(question.training)
+            answers.append(Answer(source, question, choices, tuple(unable), unwanted, notes, said, noted, derived))
     return answers
 
 
@@ -228,3 +233,15 @@ def _notes(model: Opened, question: Question) -> tuple[str, ...]:
     from surveykit.engine.trace.inputs import notes_on_trace
 
     return (*model.notes, *notes_on_trace(model.build(), question.length))
+
+
+def _derived(training: Training) -> tuple[str, ...]:
+    """What of a step in this setting is arithmetic: bytes of weights of few bits, shares of devices, what the host holds."""
+    if training.base_bits == 16 and training.devices == 1 and not training.offload_states:
+        return ()  # and torch need not be loaded for it
+    from surveykit.engine.models.held_bits import bits_of_bitsandbytes
+    from surveykit.engine.trace.shards import formula
+
+    held = bits_of_bitsandbytes(training)
+    said = (None if held is None else f"frozen weights by {held.words}", formula(training))
+    return tuple(line for line in said if line)

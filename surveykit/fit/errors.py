@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from surveykit.catalog.training import Training
 from surveykit.database.reading import AnswerRow, Reader
+from surveykit.record import Record
 from surveykit.verify.predictions import kind_of
 
 DRIVER_CONTEXT = 2**29
@@ -14,8 +13,7 @@ ALLOCATOR_PERCENT = 3.0
 """What the allocator reserves beyond what it hands out, in percent, where no published runs say how much."""
 
 
-@dataclass(frozen=True)
-class PredictionError:
+class PredictionError(Record):
     """Errors of predictions of one kind of setting, over published runs that they were not tuned on."""
 
     kind: str
@@ -63,8 +61,8 @@ def prediction_error(reader: Reader, training: Training) -> PredictionError | No
     kind = own if any(run.kind == own for run in runs) else min(runs, key=lambda run: _distance(run, training)).kind
     (error,) = reader.all("SELECT * FROM memory_error WHERE split = 'held out' AND kind = ?", kind)
     return PredictionError(
-        kind, tuple(error.sources.split(",")), error.runs, error.median_percent, error.worst_percent, error.low_percent,
-        error.high_percent,
+        kind=kind, sources=tuple(error.sources.split(",")), runs=error.runs, median_percent=error.median_percent,
+        worst_percent=error.worst_percent, low_percent=error.low_percent, high_percent=error.high_percent,
     )  # fmt: skip
 
 

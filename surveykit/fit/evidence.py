@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from surveykit.database.reading import Reader
 from surveykit.fit.candidates import Evidence
@@ -13,7 +12,6 @@ _SIZES = ((10**9, "evaluated_under_1b"), (20 * 10**9, "evaluated_under_20b"))
 """Table 2's columns: below so many parameters; above them it is the last column."""
 
 
-@dataclass(frozen=True)
 class Table5Error(PredictionError):
     """How far predictions in the survey's setting are from the peaks that its Table 5 prints for one of its models.
 

@@ -48,25 +48,6 @@ class PartsRow(Record):
     """What operators need for a while, and gradients of activations."""
 
 
-class ErrorRow(Record):
-    """The error of predictions in the kind of setting that is nearest, over published GPU runs."""
-
-    kind: str
-    sources: tuple[str, ...]
-    runs: int
-    median_percent: float
-    """Of absolute errors."""
-    worst_percent: float
-    low_percent: float
-    """The lowest measured peak, above (or, less than 0, below) the predicted one."""
-    high_percent: float
-    """The highest."""
-
-    @classmethod
-    def of(cls, error: PredictionError) -> ErrorRow:
-        return cls(**{name: getattr(error, name) for name in cls.model_fields})
-
-
 class ChangeRow(Record):
     """What could be changed, and the peak then."""
 
@@ -121,7 +102,7 @@ class Row(Record):
     context_bytes: int
     """What the driver needs beside it."""
     parts: PartsRow
-    error: ErrorRow | None
+    error: PredictionError | None
     """null: such predictions were not compared with published runs."""
     weights_bytes: int
     optimizer_bytes: int
@@ -178,12 +159,11 @@ def rows_of(answer: Answer) -> Iterator[Row]:
         name=asked.setting, batch=asked.batch, length=asked.length, target_length=asked.target_length,
         training=asked.training,
     )  # fmt: skip
-    error = None if asked.error is None else ErrorRow.of(asked.error)
     for choice in answer.choices:
-        yield _row(answer, choice, setting, error)
+        yield _row(answer, choice, setting)
 
 
-def _row(answer: Answer, choice: Choice, setting: Run, error: ErrorRow | None) -> Row:
+def _row(answer: Answer, choice: Choice, setting: Run) -> Row:
     c, e, asked = choice.candidate, choice.candidate.evidence, answer.question
     peak = c.parts.peak
     same = ("configuration", "trainable", "trainable_percent", "trainable_last_stage", "trainable_last_stage_percent",
@@ -192,7 +172,7 @@ def _row(answer: Answer, choice: Choice, setting: Run, error: ErrorRow | None) -
     return Row(
         model=answer.model, setting=setting, method=c.name, standing=choice.standing, peak_bytes=peak,
         low_bytes=asked.low(peak), high_bytes=asked.high(peak), reserved_bytes=asked.reserved(peak),
-        context_bytes=asked.memory - asked.room, parts=PartsRow(**c.parts.parts), error=error,
+        context_bytes=asked.memory - asked.room, parts=PartsRow(**c.parts.parts), error=asked.error,
         weights_bytes=c.parts.weights, optimizer_bytes=c.parts.optimizer, gradients_activations_bytes=c.parts.passing,
         least_bytes=c.parts.least, options=None if choice.options is None else OptionsRow.of(choice.options),
         score=None if e.score is None else round(e.score, 2), score_on=e.score_on, score_of=e.score_of,
