@@ -11,7 +11,7 @@ from typing import Any
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
-from surveykit.recipes import Edit, Recipe, Stage, Where
+from surveykit.recipes import KINDS, Edit, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
 from surveykit.recipes.added_bias import AddedBias
 from surveykit.recipes.generalized import Generalized
@@ -24,7 +24,7 @@ from surveykit.recipes.weight_decomposed import WeightDecomposed
 CLASSES = {
     "LORA": "LoraConfig", "ADALORA": "AdaLoraConfig", "IA3": "IA3Config", "LOKR": "LoKrConfig", "GLORA": "GloraConfig",
     "BEFT": "BeftConfig", "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
-    "PROMPT_TUNING": "PromptTuningConfig",
+    "PROMPT_TUNING": "PromptTuningConfig", **{kind.peft.type: kind.peft.config for kind in KINDS if kind.peft is not None},
 }  # fmt: skip
 """What PEFT calls the class of a type."""
 STEPS = 10_000
@@ -92,12 +92,22 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
 def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
     kinds = {type(edit) for edit in stage.edits}
     first = stage.edits[0]
-    if len(kinds) > 1 or type(first) not in _SAID:
+    if len(kinds) == 1 and first.peft is not None:
+        found = _as_declared(stage.edits, parts)
+    elif len(kinds) > 1 or type(first) not in _SAID:
         kinds_said = " and ".join(sorted({edit.kind.replace("_", " ") for edit in stage.edits}))
         raise _no(f"{kinds_said} ({_OTHERS.get(first.kind, 'see the implementations of the method in the catalog')})")
-    found: PeftArguments = _SAID[type(first)](stage.edits, parts)
+    else:
+        found = _SAID[type(first)](stage.edits, parts)
     also = _also_trained(stage.train, parts, [*_names(parts, [edit.where for edit in stage.edits])])
     return PeftArguments(found.peft_type, {**found.arguments, **also}, found.notes)
+
+
+def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
+    said = _only(edits).peft
+    arguments = {argument: getattr(edits[0], name) for name, (argument, _) in said.arguments.items()}
+    targets = _targets(said.type, parts, [edit.where for edit in edits]) if said.targeted else {}
+    return PeftArguments(said.type, {**said.means, **arguments, **targets}, ())
 
 
 def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) -> PeftArguments:

@@ -22,7 +22,8 @@ from surveykit.catalog.peft_targets import (
     targets_of,
 )  # fmt: skip
 from surveykit.errors import SurveyError
-from surveykit.recipes import Edit, Where
+from surveykit.recipes import KINDS, Edit, Where
+from surveykit.recipes.base import InPeft
 from surveykit.recipes.kronecker import Kronecker
 
 _TARGETED = frozenset({"target_modules", "modules_to_save"})
@@ -245,4 +246,33 @@ TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[
         "modules_to_save"})),
     WHOLE: (_everything, frozenset()),
 }  # fmt: skip
-"""By PEFT's name of a type: its function, and the keys that it reads."""
+"""By PEFT's name of a type: its function, and the keys that it reads. Kinds that say in `InPeft` what PEFT calls them need none."""
+
+Translate = Callable[[PeftFile, ModelParts], Ours]
+
+
+def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
+    """The function that translates a file, and the keys that it reads; None where we have no recipe."""
+    for kind in KINDS:
+        said = kind.peft
+        if (
+            said is not None
+            and said.type == file.peft_type
+            and all(file.content.get(key) == value for key, value in said.means.items())
+        ):
+            arguments = {argument for argument, _ in said.arguments.values()}
+            places = _IN_LAYERS | {"bias"} if said.targeted else frozenset({"modules_to_save"})
+            return _as_declared(said), places | arguments | {*said.means}
+    return TRANSLATIONS.get(file.peft_type)
+
+
+def _as_declared(said: InPeft) -> Translate:
+    def translate(file: PeftFile, parts: ModelParts) -> Ours:
+        read = {name: file.content.get(argument) for name, (argument, _) in said.arguments.items()}
+        values = {name: said.arguments[name][1] if value is None else value for name, value in read.items()}
+        if not said.targeted:
+            return Ours(said.entry, values, edits=_with(values))
+        adapted = _adapted(file, parts)
+        return Ours(said.entry, values, adapted, adapted.grouped(lambda _: values))
+
+    return translate

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from surveykit.catalog.peft_file import PeftFile
-from surveykit.catalog.peft_methods import TRANSLATIONS, Ours
+from surveykit.catalog.peft_methods import Ours, translation_of
 from surveykit.catalog.peft_targets import ModelParts, NotOurs, Targets
 from surveykit.catalog.selection import selected_recipes
 from surveykit.catalog.variations import named
@@ -59,9 +59,10 @@ def translated(file: PeftFile, parts: ModelParts, root: Path) -> Translation:
         NotOurs: our recipes cannot say what it says.
         SurveyError: a value is of a wrong kind, or the model has no module that it names.
     """
-    if file.peft_type not in TRANSLATIONS:
+    translation = translation_of(file)
+    if translation is None:
         raise NotOurs(f"surveykit has no recipe for {file.peft_type}")
-    translate, keys = TRANSLATIONS[file.peft_type]
+    translate, keys = translation
     for key, value in sorted(file.content.items()):
         if value and key not in keys | _WITHOUT_EFFECT and key not in _LEFT_OUT:
             raise NotOurs(f"surveykit's recipes have no {key}")

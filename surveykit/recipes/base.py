@@ -39,7 +39,7 @@ MODULE_ROLES: frozenset[str] = frozenset({"attention", "feed_forward"})
 
 Site = Literal["weight", "output", "input", "kv", "parameter", "side"]
 Initial = Literal["zeros", "ones", "normal", "kaiming", "sign", "permutation", "first"]
-Kept = Literal["task", "shared", "seed"]
+Kept = Literal["task", "shared", "seed", "backbone"]
 Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
 OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
@@ -147,6 +147,12 @@ class Place:
     """Rows of the stack's table of relative positions."""
     places: int = 1
     """In how many places the edit is, this one included."""
+    number: int = field(default=0, compare=False)
+    """Which of them this one is, from 0, in the model's order."""
+    widest_in: int = 0
+    """The largest fan_in of these places."""
+    widest_out: int = 0
+    """The largest fan_out of these places."""
     keys: int = 0
     """Width of all keys, and of all values, of that attention: less than `inner` where heads share them."""
     values: int = 0
@@ -165,7 +171,13 @@ class Shape:
     trained: bool = True
     """Whether the optimizer holds it."""
     kept: Kept = "task"
-    """What must be kept to use it again: the values, for each task or once for all tasks, or only the seed."""
+    """What must be kept to use it again: the values, for each task or once for all tasks; only the seed; or nothing, since
+    `start` finds it anew from the backbone."""
+
+    @property
+    def made_again(self) -> bool:
+        """Whether its values need not be kept."""
+        return self.kept in ("seed", "backbone")
 
     @property
     def is_index(self) -> bool:
@@ -211,6 +223,24 @@ class Parts(Protocol):
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
 
 
+@dataclass(frozen=True)
+class InPeft:
+    """How PEFT says a kind of edit: both ways between its configurations and ours follow from it."""
+
+    type: str
+    """`VERA`, as in the peft_type of a file."""
+    config: str
+    """The class of its configuration, `VeraConfig`."""
+    entry: str
+    """The configuration of the catalog that one of PEFT's is named after: `vera/qv-r256`."""
+    arguments: Mapping[str, tuple[str, Any]]
+    """By field of the kind: PEFT's argument, and what PEFT takes where a file does not say."""
+    means: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments that a file must have for it to be this kind, none of them PEFT's default."""
+    targeted: bool = True
+    """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
+
+
 class Edit(Record):
     """One change to the backbone. Subclasses set `site` and the methods that their site needs.
 
@@ -227,6 +257,9 @@ class Edit(Record):
     """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
     size_name: ClassVar[str | None] = None
     """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
+
+    peft: ClassVar[InPeft | None] = None
+    """How PEFT says it; None where PEFT lacks it, or says it in a way of its own (`surveykit/catalog/peft_methods.py`)."""
 
     kind: str
     """Names the class that executes this edit."""

@@ -107,8 +107,12 @@ class Attached:
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
-        for slot, name in found:
-            slot = slot.at(places=len(found))
+        widest = {
+            "widest_in": max((slot.place.fan_in for slot, _ in found), default=0),
+            "widest_out": max((slot.place.fan_out for slot, _ in found), default=0),
+        }
+        for number, (slot, name) in enumerate(found):
+            slot = slot.at(places=len(found), number=number, **widest)
             place = slot.place
             if reason := slot.unable.get(edit.site) or self._unshared(edit, slot):
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
@@ -291,18 +295,18 @@ class Attached:
     def deployed(self) -> tuple[Stage, dict[tuple[int, str], Tensor]]:
         """What a user keeps: the deployed form of the stage, and its tensors by number of place and name.
 
-        Tensors that a seed regenerates are not among them.
+        Tensors that a seed or the backbone gives again are not among them.
         """
         edits = tuple(edit.deployed() for edit in self.stage.edits)
         stage = self.stage.model_copy(update={"edits": edits, "mask": None})
         kept: dict[tuple[int, str], Tensor] = {}
         for number, placed, own, common in self._deployed_shapes():
             values = placed.edit.deployed_tensors(placed.part, placed.slot.place) if own else {}
-            kept.update({(number, name): values[name] for name in own if own[name].kept != "seed"})
+            kept.update({(number, name): values[name] for name in own if not own[name].made_again})
             if common:
                 values = placed.edit.deployed_shared_tensors(placed.part.shared, placed.slot.place)
                 kept.update(
-                    {(number, f"shared.{name}"): values[name] for name in common if common[name].kept != "seed"}
+                    {(number, f"shared.{name}"): values[name] for name in common if not common[name].made_again}
                 )
         return stage, kept
 

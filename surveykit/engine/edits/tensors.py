@@ -31,7 +31,7 @@ RESTORED = "surveykit_restored"
 class Part(nn.Module):
     """The tensors of one edit at one place, or of one group of places.
 
-    What can be regenerated from a seed, and indices, are buffers; all else is a parameter, trained or not.
+    What can be made again from a seed or from the backbone, and indices, are buffers; all else is a parameter, trained or not.
     """
 
     # Defaults of the class: a catalog has tens of thousands of parts, and a module is slow at setting attributes.
@@ -53,7 +53,7 @@ class Part(nn.Module):
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, dtype, seed * 1000 + number)
-            if shape.kept == "seed" or shape.is_index:
+            if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:
                 self.register_parameter(name, nn.Parameter(values, requires_grad=shape.trained))

@@ -40,9 +40,9 @@ class BoundPlace:
     rows: Rows | None = None
     """Which of the matrix's outputs are this role's, where others share it."""
 
-    def at(self, *, shape: tuple[int, ...] | None = None, places: int = 1) -> BoundPlace:
-        """The same place, for a pretrained tensor of this shape, or for an edit that is in so many places."""
-        return replace(self, place=replace(self.place, shape=shape or self.place.shape, places=places))
+    def at(self, **known: Any) -> BoundPlace:
+        """The same place with what is known of it: the shape of a pretrained tensor, in how many places an edit is…"""
+        return replace(self, place=replace(self.place, **known))
 
     @property
     def transposed(self) -> bool:

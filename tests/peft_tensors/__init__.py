@@ -1,0 +1,42 @@
+"""What the tensors of our kinds of edits are called in PEFT: a module for each family, found by being there."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+Read = Callable[[nn.Module], Mapping[str, Tensor]]
+"""From the module of PEFT at one place to the tensors of our part there, by our names."""
+
+
+@dataclass(frozen=True)
+class InLibrary:
+    """A kind of edit, on models so small that hyper-parameters have to be small too."""
+
+    fields: Mapping[str, Any]
+    """Hyper-parameters of our kind; widths of the models are 36, 40, 60 and 20, of a fused matrix 180."""
+    read: Read
+    shared: Read | None = None
+    """… of the tensors that places share."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of PEFT's configuration, none of which changes a number of ours."""
+    models: tuple[str, ...] = ("t5", "llama", "gpt2", "bert")
+    """Those that PEFT's module runs on; why one is missing stands beside it."""
+    merges: bool = True
+    """Whether PEFT's module merges; ours says the same."""
+    tolerance: float = 1e-4
+    """Of outputs; larger where PEFT computes in another order with larger numbers."""
+
+
+def in_library() -> dict[str, list[InLibrary]]:
+    """By kind of edit."""
+    found: dict[str, list[InLibrary]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        for kind, one in importlib.import_module(f"{__name__}.{module.name}").KINDS.items():
+            found.setdefault(kind, []).extend(one if isinstance(one, list) else [one])
+    return found

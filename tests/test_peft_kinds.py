@@ -1,0 +1,121 @@
+"""PEFT as an oracle of every kind of edit that it has, on models of four layouts: a T5, a Llama whose heads share keys, a GPT-2
+with its fused matrix, a BERT. The same arguments give as many trained parameters; with the same values, the same outputs before
+and after merging; and a saved file of as many bytes."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+from conftest import CATALOG
+from peft_tensors import InLibrary, in_library
+from safetensors import safe_open
+from small_models import CONFIGS, batch, outputs
+from torch import nn
+
+from surveykit.catalog.peft_arguments import peft_arguments
+from surveykit.catalog.peft_file import PeftFile
+from surveykit.catalog.peft_recipes import translated
+from surveykit.engine import Attached, Instance, count, instance_of
+from surveykit.engine.models.peft_modules import parts_of, task_type
+from surveykit.recipes import KINDS
+
+DECLARED = {str(kind.model_fields["kind"].annotation.__args__[0]): kind for kind in KINDS if kind.peft is not None}
+TARGETS = {"t5": ["q", "v"], "llama": ["q_proj", "v_proj"], "gpt2": ["c_attn"], "bert": ["query", "value"]}
+CASES = [
+    pytest.param(kind, one, model, id=f"{kind}-{number}-{model}")
+    for kind, ones in in_library().items() for number, one in enumerate(ones) for model in one.models
+]  # fmt: skip
+
+
+def said(kind: str, one: InLibrary, instance: Instance, model: str) -> PeftFile:
+    """A configuration of PEFT that means the kind with these hyper-parameters."""
+    declared = DECLARED[kind].peft
+    arguments = {argument: one.fields[name] for name, (argument, _) in declared.arguments.items() if name in one.fields}
+    targets = {"target_modules": TARGETS[model]} if declared.targeted else {}
+    further = {"task_type": task_type(instance.model)}
+    if model == "gpt2" and "fan_in_fan_out" in getattr(peft, declared.config).__dataclass_fields__:
+        further["fan_in_fan_out"] = True
+    return PeftFile("test", declared.type, {**declared.means, **arguments, **targets, **further})
+
+
+def in_peft(file: PeftFile, one: InLibrary, model: nn.Module) -> Any:
+    config = getattr(peft, DECLARED_CONFIG[file.peft_type])(**{**file.content, **one.arguments})
+    return peft.get_peft_model(copy.deepcopy(model), config).eval()
+
+
+DECLARED_CONFIG = {kind.peft.type: kind.peft.config for kind in DECLARED.values()}
+
+
+def test_every_declared_kind_is_compared() -> None:
+    assert {*DECLARED} == {*in_library()}
+
+
+@pytest.mark.parametrize("kind", DECLARED)
+def test_what_peft_takes_where_a_file_does_not_say_is_its_own_default(kind: str) -> None:
+    declared = DECLARED[kind].peft
+    fields = getattr(peft, declared.config).__dataclass_fields__
+    config = getattr(peft, declared.config)()
+    for argument, default in declared.arguments.values():
+        assert getattr(config, argument) == default, argument
+    assert all(argument in fields and getattr(config, argument) != value for argument, value in declared.means.items())
+
+
+@pytest.mark.parametrize(("kind", "one", "model"), CASES)
+def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    instance = instance_of(CONFIGS[model](), device="cpu", seed=5)
+    file = said(kind, one, instance, model)
+    recipe = translated(file, parts_of(instance, file), CATALOG).recipe
+    edit = recipe.stages[-1].edits[0]
+    assert edit.kind == kind
+    assert one.fields.items() <= edit.model_dump().items()
+    assert peft_arguments(recipe, parts_of(instance), task_type(instance.model)).peft_type == file.peft_type
+
+    theirs = in_peft(file, one, instance.model)
+    counts = count(recipe, instance)
+    assert counts.trainable == sum(p.numel() for p in theirs.parameters() if p.requires_grad)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape) * 0.1)
+    theirs.save_pretrained(tmp_path)
+    with safe_open(tmp_path / "adapter_model.safetensors", framework="pt") as opened:
+        saved = sum(opened.get_tensor(name).nbytes for name in opened.keys())  # noqa: SIM118 (no mapping)
+    assert saved == counts.stored_bytes
+
+    names = {id(module): name for name, module in instance.model.named_modules()}
+    before = outputs(instance)
+    attached = Attached(instance, recipe.stages[-1])
+    with torch.no_grad():
+        for placed in attached.placed:
+            path = f"base_model.model.{names[id(placed.slot.module)]}"
+            layer = theirs.get_submodule(path) if DECLARED[kind].peft.targeted else theirs
+            for name, value in one.read(layer).items():
+                getattr(placed.part, name).copy_(value.reshape(getattr(placed.part, name).shape))
+            for name, value in (one.shared(layer) if one.shared else {}).items():
+                getattr(placed.part.shared, name).copy_(value.reshape(getattr(placed.part.shared, name).shape))
+    ours = outputs(instance)
+    assert not torch.allclose(ours, before, atol=1e-3), "values that change nothing compare nothing"
+    torch.testing.assert_close(ours, run(theirs, instance), rtol=one.tolerance, atol=one.tolerance)
+    if not one.merges:
+        assert attached.merge()
+        with pytest.raises((NotImplementedError, ValueError, AttributeError)):
+            theirs.merge_and_unload()
+        return
+    assert not attached.merge()
+    merged = run(theirs.merge_and_unload(), instance)
+    torch.testing.assert_close(outputs(instance), merged, rtol=one.tolerance, atol=one.tolerance)
+
+
+def run(model: nn.Module, instance: Instance) -> torch.Tensor:
+    """As `small_models.outputs`, of another model."""
+    given = batch(instance)
+    with torch.no_grad():
+        out = model(**given, use_cache=False) if instance.blueprint.causal else model(**given)
+    found: torch.Tensor = out.logits if "labels" in given else out[0]
+    return found[:, -given.get("labels", given["input_ids"]).shape[1] :]
