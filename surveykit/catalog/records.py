@@ -16,6 +16,12 @@ from surveykit.record import ID_PATTERN, Record
 
 MethodType = Literal["A", "S", "R", "AS", "AR", "ARS", "none"]
 Family = Literal["adapter", "soft_prompt", "other_additive", "selective", "reparametrization", "hybrid", "baseline"]
+Idea = Literal[
+    "baseline", "adapter", "soft_prompt", "prefix", "side_network", "bias_or_norm", "sparse", "layers", "embedding", "scaling",
+    "low_rank", "low_rank_start", "low_rank_optimizer", "shared_factors", "spectral", "orthogonal", "structured", "full_rank",
+    "representation", "mixture", "quantized", "memory_saving",
+]  # fmt: skip
+"""What methods have in common, finer than the survey's families."""
 Source = Literal["survey_text", "paper", "derived"]
 Status = Literal["known", "not_stated", "not_applicable"]
 
@@ -207,6 +213,8 @@ class Method(Record):
     """Key of the paper in papers.bib."""
     family: Family
     """Family in the survey's taxonomy."""
+    families: tuple[Idea, ...] = ()
+    """The ideas that it uses, the main one first."""
     idea: str = Field(min_length=40)
     """One paragraph in our words: what is trained and why."""
     tradeoff: str = Field(min_length=20)
