@@ -6,6 +6,7 @@ import datetime
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, Run, TrialRow
+from surveykit.catalog.models import Model
 from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.staleness import Measure
 from surveykit.engine.measure_costs import cost_values
@@ -57,7 +59,7 @@ def trace(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]:
     """Costs and memory of each cell, all rows of a cell together. A recipe that cannot run has its reason instead."""
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        costs = Costs(blueprint(catalog.models[backbone]))
+        costs = _costs_on(catalog.models[backbone].model_dump_json())
         for cell in group:
             chosen = traced_settings(catalog, cell.configuration, backbone)
             settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.trainings)
@@ -70,12 +72,17 @@ def predict(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]
     """Memory of each step that a source states of each cell, all rows of a cell together."""
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        costs = Costs(blueprint(catalog.models[backbone]))
+        costs = _costs_on(catalog.models[backbone].model_dump_json())
         for cell in group:
             origin = {"key": current_key(catalog, cell), "run": run}
             recipe = catalog.recipe(cell.configuration)
             steps = catalog.printed_steps[cell.configuration, cell.backbone]
             yield [_row(Prediction, cell, step_values(recipe, costs, step), origin) for step in steps]
+
+
+@lru_cache(maxsize=16)  # a worker process gets configuration after configuration, each on the same few models
+def _costs_on(model: str) -> Costs:
+    return Costs(blueprint(Model.model_validate_json(model)))
 
 
 def trials(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[TrialRow]:
