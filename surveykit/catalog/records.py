@@ -213,7 +213,7 @@ class Method(Record):
     """Key of the paper in papers.bib."""
     family: Family
     """Family in the survey's taxonomy."""
-    families: tuple[Idea, ...] = ()
+    families: tuple[Idea, ...] = Field(min_length=1)
     """The ideas that it uses, the main one first."""
     idea: str = Field(min_length=40)
     """One paragraph in our words: what is trained and why."""

@@ -91,6 +91,20 @@ class _Numbered(_OfMethod):
     """Order in its file, from 0."""
 
 
+class Idea(_Numbered):
+    """What methods have in common, finer than the survey's families; a method can use several ideas."""
+
+    identity = ("method", "position")
+
+    name: records.Idea
+    """The idea; the main one of a method comes first."""
+
+    @classmethod
+    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
+        for m in catalog.methods.values():
+            yield from (cls(method=m.id, position=i, name=name) for i, name in enumerate(m.families))
+
+
 class Implementation(records.Implementation, _Numbered):
     """Code that a user can run."""
 
