@@ -11,7 +11,7 @@ import pytest
 import small_catalog
 from conftest import CATALOG
 
-from surveykit.catalog.load import load
+from surveykit.catalog.load import Catalog, load
 from surveykit.database.build import fill
 
 SURVEY = "sources/lialin2023scaling"
@@ -85,3 +85,9 @@ def test_sentences_of_the_survey_count_its_own_methods(tmp_path: Path) -> None:
     (root / "methods" / "lora-again.yaml").write_text(text.replace("id: lora\n", "id: lora-again\n"), encoding="utf-8")
     assert before
     assert answered() == before
+
+
+def test_a_method_that_the_survey_does_not_have_says_when_it_was_added(catalog: Catalog) -> None:
+    survey = catalog.sources["lialin2023scaling"]
+    known = {*survey.source.sections, *(name.method for name in survey.names.methods)}
+    assert {m.id for m in catalog.methods.values() if m.added is None} == known & catalog.methods.keys()

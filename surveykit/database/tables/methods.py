@@ -39,7 +39,7 @@ class Method(Row, records.Method):
 
     identity = ("id",)
     shown = ("id", "name", "family", "section", "paper", "idea", "tradeoff", "pseudocode", "reconstruction",
-             "not_instantiated")  # fmt: skip
+             "not_instantiated", "added")  # fmt: skip
 
     paper: PaperKey
     section: str | None

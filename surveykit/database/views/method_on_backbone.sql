@@ -101,6 +101,7 @@ SELECT
     method.section,
     CASE WHEN judging.word_of IS NOT NULL THEN method.section IS NULL AND named.method IS NULL END AS after_survey,  -- Whether the source whose word is shown says nothing of it: neither a section nor a name in a table; NULL where there is no such source
     paper.year,
+    method.added,
     method.paper,
     printed_for_method.trainable_percent_min,  -- Printed: trainable parameters in percent, lower end
     printed_for_method.trainable_percent_max,  -- Printed: trainable parameters in percent, upper end
