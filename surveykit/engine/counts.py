@@ -125,9 +125,9 @@ def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]
         return sum(moved.values()), 0, VALUE_BYTES * sum(moved.values())
     shapes = attached.kept_shapes()
     own = sum(shape.numel for shape in shapes if shape.kept == "task" and not shape.is_index)
-    indices = sum(shape.numel for shape in shapes if shape.kept == "task" and shape.is_index)
+    indices = sum(shape.numel * shape.index_bytes for shape in shapes if shape.kept == "task" and shape.is_index)
     shared = sum(shape.numel for shape in shapes if shape.kept == "shared")
-    numbers, extra = trained_pretrained + own, VALUE_BYTES * indices
+    numbers, extra = trained_pretrained + own, indices
     if any(shape.kept == "seed" for shape in shapes):
         extra += SEED_BYTES
     stays = _mask_keeps(attached)

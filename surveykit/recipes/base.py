@@ -173,6 +173,8 @@ class Shape:
     kept: Kept = "task"
     """What must be kept to use it again: the values, for each task or once for all tasks; only the seed; or nothing, since
     `start` finds it anew from the backbone."""
+    below: int | None = None
+    """The whole numbers of an index lie below this; below the number of its entries unless it is given."""
 
     @property
     def made_again(self) -> bool:
@@ -182,6 +184,11 @@ class Shape:
     @property
     def is_index(self) -> bool:
         return self.initial in ("permutation", "first")
+
+    @property
+    def index_bytes(self) -> int:
+        """Width of the whole numbers of an index: the narrowest of 1, 2 and 4 bytes where it says how large they are."""
+        return 4 if self.below is None or self.below >= 2**15 else 2 if self.below >= 2**8 else 1
 
     @property
     def numel(self) -> int:
@@ -214,6 +221,15 @@ class Parts(Protocol):
 
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
 
+    def transform(self, name: Transform, *x: Tensor) -> Tensor: ...
+
+    def product(self, *factors: Tensor) -> Tensor:
+        """The product of factors that broadcast; backward keeps the factors, and no product of some of them."""
+
+    def mixture(self, weights: Tensor, dims: tuple[int, ...], number: int) -> Tensor:
+        """The sum of random tensors of these dimensions, one for each weight, times the weights. They are drawn uniformly
+        from ±1 / √(their number), from a seed of this place and the number, and again in backward: none is held."""
+
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
 
@@ -221,6 +237,10 @@ class Parts(Protocol):
 
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
+Transform = Literal["inverse_fourier", "upsampled"]
+"""Functions that tensors have no method for. `inverse_fourier`: the real part of the inverse transform in two dimensions.
+`upsampled`: bands (channels, height, width) and filters (channels, side, side) to the sum of the filters at strides of their
+side, each times its band's value there."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +275,10 @@ class Edit(Record):
     """What every edit of this kind costs at inference; see `overhead`."""
     tracked: ClassVar[int] = 0
     """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
+    changes_at_most: ClassVar[bool] = False
+    """Whether `changed` is a bound: which entries move, and so how many, depends on a draw."""
+    trained_size: ClassVar[float] = 1.0
+    """How large its trained numbers are beside those of most kinds; a trial's random moves of them are as much smaller."""
     size_name: ClassVar[str | None] = None
     """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
 

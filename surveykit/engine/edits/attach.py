@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from surveykit.engine.edits.hooks import Placed, hook
 from surveykit.engine.edits.masking import Masked
-from surveykit.engine.edits.tensors import Part
+from surveykit.engine.edits.tensors import Part, as_kept
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
@@ -302,7 +302,7 @@ class Attached:
         kept: dict[tuple[int, str], Tensor] = {}
         for number, placed, own, common in self._deployed_shapes():
             values = placed.edit.deployed_tensors(placed.part, placed.slot.place) if own else {}
-            kept.update({(number, name): values[name] for name in own if not own[name].made_again})
+            kept.update({(number, name): as_kept(own[name], values[name]) for name in own if not own[name].made_again})
             if common:
                 values = placed.edit.deployed_shared_tensors(placed.part.shared, placed.slot.place)
                 kept.update(
