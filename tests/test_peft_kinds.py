@@ -65,6 +65,7 @@ def test_what_peft_takes_where_a_file_does_not_say_is_its_own_default(kind: str)
     assert all(argument in fields and getattr(config, argument) != value for argument, value in declared.means.items())
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PEFT speaks of layers without a bias, of indices that are not saved
 @pytest.mark.parametrize(("kind", "one", "model"), CASES)
 def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path: Path) -> None:
     torch.manual_seed(5)

@@ -13,7 +13,6 @@ from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
 from surveykit.recipes import KINDS, Edit, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
-from surveykit.recipes.added_bias import AddedBias
 from surveykit.recipes.generalized import Generalized
 from surveykit.recipes.kronecker import Kronecker
 from surveykit.recipes.low_rank import LowRank
@@ -23,7 +22,7 @@ from surveykit.recipes.weight_decomposed import WeightDecomposed
 
 CLASSES = {
     "LORA": "LoraConfig", "ADALORA": "AdaLoraConfig", "IA3": "IA3Config", "LOKR": "LoKrConfig", "GLORA": "GloraConfig",
-    "BEFT": "BeftConfig", "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
+    "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
     "PROMPT_TUNING": "PromptTuningConfig", **{kind.peft.type: kind.peft.config for kind in KINDS if kind.peft is not None},
 }  # fmt: skip
 """What PEFT calls the class of a type."""
@@ -174,10 +173,6 @@ def _generalized(edits: Sequence[Generalized], parts: ModelParts) -> PeftArgumen
     return PeftArguments("GLORA", {"r": first.rank, **_targets("GLORA", parts, [first.where])}, ())
 
 
-def _added_bias(edits: Sequence[AddedBias], parts: ModelParts) -> PeftArguments:
-    return PeftArguments("BEFT", _targets("BEFT", parts, [edit.where for edit in edits]), ())
-
-
 def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
     first = _only(edits)
     places = [place for place in parts.named("attention").values() if first.where.matches(place)]
@@ -205,7 +200,7 @@ def _prompt(edits: Sequence[Prompt], parts: ModelParts) -> PeftArguments:
 
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,
-    Generalized: _generalized, AddedBias: _added_bias, Prefix: _prefix, Prompt: _prompt,
+    Generalized: _generalized, Prefix: _prefix, Prompt: _prompt,
 }  # fmt: skip
 """For each kind of edit that PEFT has, the function that says it."""
 _OTHERS = {"bottleneck": "the library adapters has it", "hypercomplex": "the library adapters has it"}

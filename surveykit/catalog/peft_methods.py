@@ -160,11 +160,6 @@ def _glora(file: PeftFile, parts: ModelParts) -> Ours:
     return Ours("glora/qv-r8", values, adapted, adapted.grouped(lambda _: values))
 
 
-def _beft(file: PeftFile, parts: ModelParts) -> Ours:
-    adapted = _adapted(file, parts)
-    return Ours("bitfit/added-linear", {}, adapted, adapted.grouped(lambda _: {}))
-
-
 def _norms(file: PeftFile, parts: ModelParts) -> Ours:
     adapted = _adapted(file, parts)
     where = as_where(file, parts, adapted.names, adapted.targets, "norm")
@@ -236,7 +231,6 @@ TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[
     "IA3": (_ia3, _CHOSEN | {"feedforward_modules"}),
     "LOKR": (_lokr, _IN_LAYERS | _PATTERNS | {"r", "alpha", "decompose_factor"}),
     "GLORA": (_glora, _TARGETED | {"bias", "r", "config_A_B", "config_C", "config_D_E"}),
-    "BEFT": (_beft, _TARGETED),
     "LN_TUNING": (_norms, _CHOSEN),
     "PREFIX_TUNING": (_prefix, frozenset({
         "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
