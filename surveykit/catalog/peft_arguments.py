@@ -105,8 +105,11 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     said = _only(edits).peft
     arguments = {argument: getattr(edits[0], name) for name, (argument, _) in said.arguments.items()}
-    targets = _targets(said.type, parts, [edit.where for edit in edits]) if said.targeted else {}
-    return PeftArguments(said.type, {**said.means, **arguments, **targets}, ())
+    if said.targeted:
+        places = _targets(said.type, parts, [edit.where for edit in edits])
+    else:
+        places = _in_front(edits, parts) if edits[0].site == "input" else {}
+    return PeftArguments(said.type, {**said.means, **arguments, **places}, ())
 
 
 def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) -> PeftArguments:
@@ -189,13 +192,19 @@ def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
 
 
 def _prompt(edits: Sequence[Prompt], parts: ModelParts) -> PeftArguments:
+    if len({edit.length for edit in edits}) > 1:
+        raise _no("prompts of several lengths")
+    said = {"num_virtual_tokens": edits[0].length, **_in_front(edits, parts)}
+    return PeftArguments("PROMPT_TUNING", said, ())
+
+
+def _in_front(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """In front of how many stacks prompts stand."""
     sublayers = [edit.where.sublayers for edit in edits]
     stacks = len({name for names in sublayers for name in names or ("encoder.input", "decoder.input")})
-    if len({edit.length for edit in edits}) > 1 or (parts.both_stacks and sublayers == [("decoder.input",)]):
-        raise _no("prompts of several lengths, or in front of the decoder alone")
-    said = {"num_virtual_tokens": edits[0].length}
-    said |= {"num_transformer_submodules": stacks} if parts.both_stacks else {}
-    return PeftArguments("PROMPT_TUNING", said, ())
+    if parts.both_stacks and sublayers == [("decoder.input",)]:
+        raise _no("prompts in front of the decoder alone")
+    return {"num_transformer_submodules": stacks} if parts.both_stacks else {}
 
 
 _SAID: dict[type[Edit], Any] = {
