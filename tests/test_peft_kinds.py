@@ -60,12 +60,15 @@ def test_every_declared_kind_is_compared() -> None:
 def test_what_peft_takes_where_a_file_does_not_say_is_its_own_default(kind: str) -> None:
     declared = DECLARED[kind].peft
     fields = getattr(peft, declared.config).__dataclass_fields__
-    config = getattr(peft, declared.config)()
+    config = getattr(peft, declared.config)(**declared.means)
     for argument, default in declared.arguments.values():
         assert getattr(config, argument) == default, argument
-    assert all(argument in fields and getattr(config, argument) != value for argument, value in declared.means.items())
+    assert all(argument in fields and fields[argument].default != value for argument, value in declared.means.items())
 
 
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning"
+)  # PEFT speaks of layers without a bias, of indices that are not saved
 @pytest.mark.parametrize(("kind", "one", "model"), CASES)
 def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path: Path) -> None:
     torch.manual_seed(5)
@@ -97,13 +100,14 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
         for placed in attached.placed:
             path = f"base_model.model.{names[id(placed.slot.module)]}"
             layer = theirs.get_submodule(path) if DECLARED[kind].peft.targeted else theirs
-            for name, value in one.read(layer).items():
+            read = one.read(layer) if DECLARED[kind].peft.targeted else one.read(layer, placed.slot.place)
+            for name, value in read.items():
                 getattr(placed.part, name).copy_(value.reshape(getattr(placed.part, name).shape))
             for name, value in (one.shared(layer) if one.shared else {}).items():
                 getattr(placed.part.shared, name).copy_(value.reshape(getattr(placed.part.shared, name).shape))
     ours = outputs(instance)
     assert not torch.allclose(ours, before, atol=1e-3), "values that change nothing compare nothing"
-    torch.testing.assert_close(ours, run(theirs, instance), rtol=one.tolerance, atol=one.tolerance)
+    torch.testing.assert_close(ours, run(theirs, instance, **one.given), rtol=one.tolerance, atol=one.tolerance)
     if not one.merges:
         assert attached.merge()
         with pytest.raises((NotImplementedError, ValueError, AttributeError)):
@@ -114,9 +118,9 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
     torch.testing.assert_close(outputs(instance), merged, rtol=one.tolerance, atol=one.tolerance)
 
 
-def run(model: nn.Module, instance: Instance) -> torch.Tensor:
+def run(model: nn.Module, instance: Instance, **further: torch.Tensor) -> torch.Tensor:
     """As `small_models.outputs`, of another model."""
-    given = batch(instance)
+    given = {**batch(instance), **further}
     with torch.no_grad():
         out = model(**given, use_cache=False) if instance.blueprint.causal else model(**given)
     found: torch.Tensor = out.logits if "labels" in given else out[0]

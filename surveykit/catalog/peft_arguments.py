@@ -13,7 +13,6 @@ from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
 from surveykit.recipes import KINDS, Edit, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
-from surveykit.recipes.added_bias import AddedBias
 from surveykit.recipes.generalized import Generalized
 from surveykit.recipes.kronecker import Kronecker
 from surveykit.recipes.low_rank import LowRank
@@ -23,7 +22,7 @@ from surveykit.recipes.weight_decomposed import WeightDecomposed
 
 CLASSES = {
     "LORA": "LoraConfig", "ADALORA": "AdaLoraConfig", "IA3": "IA3Config", "LOKR": "LoKrConfig", "GLORA": "GloraConfig",
-    "BEFT": "BeftConfig", "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
+    "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
     "PROMPT_TUNING": "PromptTuningConfig", **{kind.peft.type: kind.peft.config for kind in KINDS if kind.peft is not None},
 }  # fmt: skip
 """What PEFT calls the class of a type."""
@@ -106,8 +105,11 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     said = _only(edits).peft
     arguments = {argument: getattr(edits[0], name) for name, (argument, _) in said.arguments.items()}
-    targets = _targets(said.type, parts, [edit.where for edit in edits]) if said.targeted else {}
-    return PeftArguments(said.type, {**said.means, **arguments, **targets}, ())
+    if said.targeted:
+        places = _targets(said.type, parts, [edit.where for edit in edits])
+    else:
+        places = _in_front(edits, parts) if edits[0].site == "input" else {}
+    return PeftArguments(said.type, {**said.means, **arguments, **places}, ())
 
 
 def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) -> PeftArguments:
@@ -174,10 +176,6 @@ def _generalized(edits: Sequence[Generalized], parts: ModelParts) -> PeftArgumen
     return PeftArguments("GLORA", {"r": first.rank, **_targets("GLORA", parts, [first.where])}, ())
 
 
-def _added_bias(edits: Sequence[AddedBias], parts: ModelParts) -> PeftArguments:
-    return PeftArguments("BEFT", _targets("BEFT", parts, [edit.where for edit in edits]), ())
-
-
 def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
     first = _only(edits)
     places = [place for place in parts.named("attention").values() if first.where.matches(place)]
@@ -194,18 +192,24 @@ def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
 
 
 def _prompt(edits: Sequence[Prompt], parts: ModelParts) -> PeftArguments:
+    if len({edit.length for edit in edits}) > 1:
+        raise _no("prompts of several lengths")
+    said = {"num_virtual_tokens": edits[0].length, **_in_front(edits, parts)}
+    return PeftArguments("PROMPT_TUNING", said, ())
+
+
+def _in_front(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """In front of how many stacks prompts stand."""
     sublayers = [edit.where.sublayers for edit in edits]
     stacks = len({name for names in sublayers for name in names or ("encoder.input", "decoder.input")})
-    if len({edit.length for edit in edits}) > 1 or (parts.both_stacks and sublayers == [("decoder.input",)]):
-        raise _no("prompts of several lengths, or in front of the decoder alone")
-    said = {"num_virtual_tokens": edits[0].length}
-    said |= {"num_transformer_submodules": stacks} if parts.both_stacks else {}
-    return PeftArguments("PROMPT_TUNING", said, ())
+    if parts.both_stacks and sublayers == [("decoder.input",)]:
+        raise _no("prompts in front of the decoder alone")
+    return {"num_transformer_submodules": stacks} if parts.both_stacks else {}
 
 
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,
-    Generalized: _generalized, AddedBias: _added_bias, Prefix: _prefix, Prompt: _prompt,
+    Generalized: _generalized, Prefix: _prefix, Prompt: _prompt,
 }  # fmt: skip
 """For each kind of edit that PEFT has, the function that says it."""
 _OTHERS = {"bottleneck": "the library adapters has it", "hypercomplex": "the library adapters has it"}

@@ -29,6 +29,8 @@ from surveykit.recipes.kronecker import Kronecker
 _TARGETED = frozenset({"target_modules", "modules_to_save"})
 _CHOSEN = _TARGETED | {"exclude_modules"}
 _IN_LAYERS = _CHOSEN | {"layers_to_transform", "layers_pattern"}
+_PROMPTS = frozenset({
+    "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers", "modules_to_save"})  # fmt: skip
 _PATTERNS = frozenset({"rank_pattern", "alpha_pattern"})
 WHOLE = "FULL"
 """What PEFT's benchmark calls full fine-tuning, for which PEFT itself has no type."""
@@ -160,11 +162,6 @@ def _glora(file: PeftFile, parts: ModelParts) -> Ours:
     return Ours("glora/qv-r8", values, adapted, adapted.grouped(lambda _: values))
 
 
-def _beft(file: PeftFile, parts: ModelParts) -> Ours:
-    adapted = _adapted(file, parts)
-    return Ours("bitfit/added-linear", {}, adapted, adapted.grouped(lambda _: {}))
-
-
 def _norms(file: PeftFile, parts: ModelParts) -> Ours:
     adapted = _adapted(file, parts)
     where = as_where(file, parts, adapted.names, adapted.targets, "norm")
@@ -192,13 +189,24 @@ def _prefix(file: PeftFile, parts: ModelParts) -> Ours:
 
 def _prompt(file: PeftFile, parts: ModelParts) -> Ours:
     values: dict[str, Any] = {"length": file.whole("num_virtual_tokens", 0)}
+    both = bool(_in_front(file, parts))
+    return Ours("prompt-tuning/p100-both" if both else "prompt-tuning/p100", values, edits=_with(values))
+
+
+def _in_front(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
+    """Where a prompt stands that a file puts in front of both stacks; nothing where it means one.
+
+    Raises:
+        NotOurs: the file means another model.
+    """
     stacks = file.whole("num_transformer_submodules", 2 if parts.task == "SEQ_2_SEQ_LM" else 1)
     if stacks > 1 + parts.both_stacks:
         raise NotOurs(f"num_transformer_submodules is {stacks}, and the model has fewer stacks")
     width = file.content.get("token_dim")
     if any(width not in (None, place.d_model) for place in parts.named("input").values()):
         raise NotOurs(f"token_dim is {width}, which is not this model's")
-    return Ours("prompt-tuning/p100-both" if stacks == 2 else "prompt-tuning/p100", values, edits=_with(values))
+    both = Where(roles=("input",), sublayers=("encoder.input", "decoder.input"))
+    return {"where": both} if stacks == 2 else {}
 
 
 def _everything(file: PeftFile, parts: ModelParts) -> Ours:
@@ -236,14 +244,9 @@ TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[
     "IA3": (_ia3, _CHOSEN | {"feedforward_modules"}),
     "LOKR": (_lokr, _IN_LAYERS | _PATTERNS | {"r", "alpha", "decompose_factor"}),
     "GLORA": (_glora, _TARGETED | {"bias", "r", "config_A_B", "config_C", "config_D_E"}),
-    "BEFT": (_beft, _TARGETED),
     "LN_TUNING": (_norms, _CHOSEN),
-    "PREFIX_TUNING": (_prefix, frozenset({
-        "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
-        "encoder_hidden_size", "prefix_projection", "modules_to_save"})),
-    "PROMPT_TUNING": (_prompt, frozenset({
-        "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
-        "modules_to_save"})),
+    "PREFIX_TUNING": (_prefix, _PROMPTS | {"encoder_hidden_size", "prefix_projection"}),
+    "PROMPT_TUNING": (_prompt, _PROMPTS),
     WHOLE: (_everything, frozenset()),
 }  # fmt: skip
 """By PEFT's name of a type: its function, and the keys that it reads. Kinds that say in `InPeft` what PEFT calls them need none."""
@@ -261,17 +264,18 @@ def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
             and all(file.content.get(key) == value for key, value in said.means.items())
         ):
             arguments = {argument for argument, _ in said.arguments.values()}
-            places = _IN_LAYERS | {"bias"} if said.targeted else frozenset({"modules_to_save"})
-            return _as_declared(said), places | arguments | {*said.means}
+            places = _IN_LAYERS | {"bias"} if said.targeted else _PROMPTS
+            return _as_declared(kind, said), places | arguments | {*said.means}
     return TRANSLATIONS.get(file.peft_type)
 
 
-def _as_declared(said: InPeft) -> Translate:
+def _as_declared(kind: type[Edit], said: InPeft) -> Translate:
     def translate(file: PeftFile, parts: ModelParts) -> Ours:
         read = {name: file.content.get(argument) for name, (argument, _) in said.arguments.items()}
         values = {name: said.arguments[name][1] if value is None else value for name, value in read.items()}
         if not said.targeted:
-            return Ours(said.entry, values, edits=_with(values))
+            places = _in_front(file, parts) if kind.site == "input" else {}
+            return Ours(said.entry, values, edits=_with({**values, **places}))
         adapted = _adapted(file, parts)
         return Ours(said.entry, values, adapted, adapted.grouped(lambda _: values))
 

@@ -28,6 +28,7 @@ _WITHOUT_EFFECT = frozenset({
     "init_weights", "init_ia3_weights", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "use_effective_conv2d",
     "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
+    "prompt_tuning_init_task", "mask_type", "random_seed", "cpt_mask", "opt_weighted_loss_type", "opt_loss_decay_factor",
 })  # fmt: skip
 """Keys that change no number of ours: notes, schedules, how a file was saved, and where training starts."""
 _LEFT_OUT = ("lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale")

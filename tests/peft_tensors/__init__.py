@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-Read = Callable[[nn.Module], Mapping[str, Tensor]]
-"""From the module of PEFT at one place to the tensors of our part there, by our names."""
+Read = Callable[..., Mapping[str, Tensor]]
+"""From the module of PEFT at one place to the tensors of our part there, by our names. A kind that goes on no linear layers is
+given PEFT's whole model, and our place."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class InLibrary:
     """… of the tensors that places share."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
+    given: Mapping[str, Tensor] = field(default_factory=dict)
+    """What PEFT's model is called with beside the batch."""
     models: tuple[str, ...] = ("t5", "llama", "gpt2", "bert")
     """Those that PEFT's module runs on; why one is missing stands beside it."""
     merges: bool = True

@@ -137,6 +137,8 @@ class Attached:
                 rows = slot.rows if isinstance(edit, WeightEdit) else None
                 change = self.changes.get(id(pretrained))
                 part.stand_on(slot.module, name, change, unrounded, flipped=flipped, rows=rows)
+            elif place.role == "input" and slot.reads is not None:
+                part.stand_on(slot.reads, "weight", None, None)
             self.container.append(part)
             self.placed.append(Placed(edit, slot, part))
 

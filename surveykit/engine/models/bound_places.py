@@ -26,7 +26,8 @@ class BoundPlace:
     module: nn.Module
     """What gives the place's output: a matrix, a norm, a table; of a sublayer, itself or its last matrix."""
     reads: nn.Module | None = None
-    """Of a sublayer: the module whose input is what it reads. An attention's is the one that attends."""
+    """Of a sublayer: the module whose input is what it reads. An attention's is the one that attends. Of a stack's input: the
+    table of tokens."""
     inside: tuple[nn.Module, ...] = ()
     """Of a sublayer that is no module of its own: its matrices."""
     blocks: tuple[nn.Module, ...] = ()
@@ -226,7 +227,7 @@ class _BoundStack:
         if read is None:
             unable["input"] = "a prompt stands among embedded tokens, and transformers names no table of them"
         else:
-            slot = replace(slot, place=replace(slot.place, d_model=read.embedding_dim))
+            slot = replace(slot, place=replace(slot.place, d_model=read.embedding_dim), reads=read)
         blocks = tuple(block.module for block in self.stack.blocks)
         return replace(slot, blocks=blocks, unable=unable, positions=positions)
 
