@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from surveykit.recipes.in_peft import InPeft as InPeft  # modules of kinds take it from here
 from surveykit.record import Record
 
 if TYPE_CHECKING:
@@ -221,24 +222,6 @@ class Parts(Protocol):
 
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
-
-
-@dataclass(frozen=True)
-class InPeft:
-    """How PEFT says a kind of edit: both ways between its configurations and ours follow from it."""
-
-    type: str
-    """`VERA`, as in the peft_type of a file."""
-    config: str
-    """The class of its configuration, `VeraConfig`."""
-    entry: str
-    """The configuration of the catalog that one of PEFT's is named after: `vera/qv-r256`."""
-    arguments: Mapping[str, tuple[str, Any]]
-    """By field of the kind: PEFT's argument, and what PEFT takes where a file does not say."""
-    means: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments that a file must have for it to be this kind, none of them PEFT's default."""
-    targeted: bool = True
-    """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
 
 
 class Edit(Record):

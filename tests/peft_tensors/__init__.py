@@ -29,6 +29,12 @@ class InLibrary:
     """Those that PEFT's module runs on; why one is missing stands beside it."""
     merges: bool = True
     """Whether PEFT's module merges; ours says the same."""
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters of ours that no argument of PEFT's says."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What PEFT's model is called with beside the batch of two examples."""
+    unneeded: str | None = None
+    """A part of the names of tensors in PEFT's file that only training needs: ours are not stored."""
     tolerance: float = 1e-4
     """Of outputs; larger where PEFT computes in another order with larger numbers."""
 
