@@ -5,6 +5,7 @@ and after merging; and a saved file of as many bytes."""
 from __future__ import annotations
 
 import copy
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,16 @@ CASES = [
 def said(kind: str, one: InLibrary, instance: Instance, model: str) -> PeftFile:
     """A configuration of PEFT that means the kind with these hyper-parameters."""
     declared = DECLARED[kind].peft
-    arguments = {argument: one.fields[name] for name, (argument, _) in declared.arguments.items() if name in one.fields}
+    lists = {
+        argument: TARGETS[model]
+        for name, by in declared.listed.items() for argument, value in by.items() if one.fields[name] == value
+    }  # fmt: skip
+    arguments = declared.says({name: one.fields[name] for name in declared.arguments if name in one.fields}, lists)
     targets = {"target_modules": TARGETS[model]} if declared.targeted else {}
     further = {"task_type": task_type(instance.model)}
     if model == "gpt2" and "fan_in_fan_out" in getattr(peft, declared.config).__dataclass_fields__:
         further["fan_in_fan_out"] = True
-    return PeftFile("test", declared.type, {**declared.means, **arguments, **targets, **further})
+    return PeftFile("test", declared.type, {**arguments, **targets, **further})
 
 
 def in_peft(file: PeftFile, one: InLibrary, model: nn.Module) -> Any:
@@ -60,9 +65,14 @@ def test_every_declared_kind_is_compared() -> None:
 def test_what_peft_takes_where_a_file_does_not_say_is_its_own_default(kind: str) -> None:
     declared = DECLARED[kind].peft
     fields = getattr(peft, declared.config).__dataclass_fields__
-    config = getattr(peft, declared.config)(**declared.means)
+    inside = {argument.partition(".")[0]: {} for argument, _ in declared.arguments.values() if "." in argument}
+    config = getattr(peft, declared.config)(**declared.means, **inside)
     for argument, default in declared.arguments.values():
-        assert getattr(config, argument) == default, argument
+        assert attrgetter(argument)(config) == default, argument
+    assert all(
+        argument in fields and getattr(getattr(peft, declared.config)(), argument) is None
+        for argument in declared.needs
+    )
     assert all(argument in fields and fields[argument].default != value for argument, value in declared.means.items())
 
 
@@ -89,11 +99,14 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
                 parameter.add_(torch.randn(parameter.shape) * 0.1)
     theirs.save_pretrained(tmp_path)
     with safe_open(tmp_path / "adapter_model.safetensors", framework="pt") as opened:
-        saved = sum(opened.get_tensor(name).nbytes for name in opened.keys())  # noqa: SIM118 (no mapping)
+        names = [name for name in opened.keys() if one.unneeded is None or one.unneeded not in name]  # noqa: SIM118
+        saved = sum(opened.get_tensor(name).nbytes for name in names)
 
     names = {id(module): name for name, module in instance.model.named_modules()}
     before = outputs(instance)
-    attached = Attached(instance, recipe.stages[-1])
+    stage = recipe.stages[-1]
+    own = stage.model_copy(update={"edits": tuple(edit.model_copy(update=dict(one.ours)) for edit in stage.edits)})
+    attached = Attached(instance, own)
     seeded = any(shape.kept == "seed" for shape in attached.kept_shapes())  # PEFT writes a seed beside the tensors
     assert saved == counts.stored_bytes - SEED_BYTES * seeded
     with torch.no_grad():
@@ -118,9 +131,9 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
     torch.testing.assert_close(outputs(instance), merged, rtol=one.tolerance, atol=one.tolerance)
 
 
-def run(model: nn.Module, instance: Instance, **further: torch.Tensor) -> torch.Tensor:
+def run(model: nn.Module, instance: Instance, **more: Any) -> torch.Tensor:
     """As `small_models.outputs`, of another model."""
-    given = {**batch(instance), **further}
+    given = batch(instance) | more
     with torch.no_grad():
         out = model(**given, use_cache=False) if instance.blueprint.causal else model(**given)
     found: torch.Tensor = out.logits if "labels" in given else out[0]

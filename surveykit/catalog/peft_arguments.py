@@ -103,13 +103,26 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 
 
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
-    said = _only(edits).peft
-    arguments = {argument: getattr(edits[0], name) for name, (argument, _) in said.arguments.items()}
+    said = edits[0].peft
+    assert said is not None
+    values = [{name: getattr(edit, name) for name in said.arguments} for edit in edits]
+    if any(one != values[0] for one in values):
+        raise _no("several such edits with other hyper-parameters")
+    lists = {
+        argument: [*dict.fromkeys(name.rpartition(".")[2] for name in _names(parts, wheres))]
+        for name, by in said.listed.items() for argument, value in by.items()
+        if (wheres := [edit.where for edit in edits if getattr(edit, name) == value])
+    }  # fmt: skip
+    arguments = said.says(values[0], lists)
+    for edit in edits if said.listed else ():
+        for name in _names(parts, [edit.where]):
+            if said.read_at(arguments, name) != {field: getattr(edit, field) for field in said.listed}:
+                raise _no(f"such edits of two sides where modules have the name of {name}")
     if said.targeted:
         places = _targets(said.type, parts, [edit.where for edit in edits])
     else:
         places = _in_front(edits, parts) if edits[0].site == "input" else {}
-    return PeftArguments(said.type, {**said.means, **arguments, **places}, ())
+    return PeftArguments(said.type, {**arguments, **places}, ())
 
 
 def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) -> PeftArguments:
@@ -329,6 +342,8 @@ def _number(value: float) -> float:
 
 def _literal(value: Any) -> str:
     """A value as Python writes it, with the quotes of JSON."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
     return repr(value) if value is None or isinstance(value, bool) else json.dumps(value)
 
 

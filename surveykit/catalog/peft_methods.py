@@ -258,25 +258,25 @@ def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
     """The function that translates a file, and the keys that it reads; None where we have no recipe."""
     for kind in KINDS:
         said = kind.peft
-        if (
-            said is not None
-            and said.type == file.peft_type
-            and all(file.content.get(key) == value for key, value in said.means.items())
-        ):
-            arguments = {argument for argument, _ in said.arguments.values()}
+        if said is not None and said.type == file.peft_type and said.is_meant(file.content):
             places = _IN_LAYERS | {"bias"} if said.targeted else _PROMPTS
-            return _as_declared(kind, said), places | arguments | {*said.means}
+            return _as_declared(kind, said), places | said.keys
     return TRANSLATIONS.get(file.peft_type)
 
 
 def _as_declared(kind: type[Edit], said: InPeft) -> Translate:
     def translate(file: PeftFile, parts: ModelParts) -> Ours:
-        read = {name: file.content.get(argument) for name, (argument, _) in said.arguments.items()}
-        values = {name: said.arguments[name][1] if value is None else value for name, value in read.items()}
+        values = said.read(file.content)
         if not said.targeted:
             places = _in_front(file, parts) if kind.site == "input" else {}
             return Ours(said.entry, values, edits=_with({**values, **places}))
         adapted = _adapted(file, parts)
-        return Ours(said.entry, values, adapted, adapted.grouped(lambda _: values))
+        missing = [name for name in adapted.names if {*said.read_at(file.content, name)} != {*said.listed}]
+        if missing:
+            lists = " and ".join(argument for by in said.listed.values() for argument in by)
+            raise NotOurs(f"{missing[0]} is in none of {lists}, or in several of them")
+        return Ours(
+            said.entry, values, adapted, adapted.grouped(lambda name: values | said.read_at(file.content, name))
+        )
 
     return translate

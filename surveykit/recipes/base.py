@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from surveykit.recipes.in_peft import InPeft as InPeft  # modules of kinds take it from here
 from surveykit.record import Record
 
 if TYPE_CHECKING:
@@ -241,24 +242,6 @@ Transform = Literal["inverse_fourier", "upsampled"]
 """Functions that tensors have no method for. `inverse_fourier`: the real part of the inverse transform in two dimensions.
 `upsampled`: bands (channels, height, width) and filters (channels, side, side) to the sum of the filters at strides of their
 side, each times its band's value there."""
-
-
-@dataclass(frozen=True)
-class InPeft:
-    """How PEFT says a kind of edit: both ways between its configurations and ours follow from it."""
-
-    type: str
-    """`VERA`, as in the peft_type of a file."""
-    config: str
-    """The class of its configuration, `VeraConfig`."""
-    entry: str
-    """The configuration of the catalog that one of PEFT's is named after: `vera/qv-r256`."""
-    arguments: Mapping[str, tuple[str, Any]]
-    """By field of the kind: PEFT's argument, and what PEFT takes where a file does not say."""
-    means: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments that a file must have for it to be this kind, none of them PEFT's default."""
-    targeted: bool = True
-    """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
 
 
 class Edit(Record):

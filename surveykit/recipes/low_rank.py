@@ -24,6 +24,11 @@ class ThinPair(WeightEdit):
     alpha: float = Field(gt=0)
     """The update is scaled by alpha / rank."""
 
+    @property
+    def scale(self) -> float:
+        """The factor on up · down."""
+        return self.alpha / self.rank
+
     def tensors(self, place: Place) -> dict[str, Shape]:
         return {
             "down": Shape((self.rank, place.fan_in), "kaiming"),

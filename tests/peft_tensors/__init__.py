@@ -27,11 +27,15 @@ class InLibrary:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
     given: Mapping[str, Tensor] = field(default_factory=dict)
-    """What PEFT's model is called with beside the batch."""
+    """What PEFT's model is called with beside the batch of two examples."""
     models: tuple[str, ...] = ("t5", "llama", "gpt2", "bert")
     """Those that PEFT's module runs on; why one is missing stands beside it."""
     merges: bool = True
     """Whether PEFT's module merges; ours says the same."""
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters of ours that no argument of PEFT's says."""
+    unneeded: str | None = None
+    """A part of the names of tensors in PEFT's file that only training needs: ours are not stored."""
     tolerance: float = 1e-4
     """Of outputs; larger where PEFT computes in another order with larger numbers."""
 
