@@ -92,7 +92,7 @@ def _count_stage(attached: Attached) -> Counts:
     assert pretrained.isdisjoint(added), "a parameter is both pretrained and added"
     assert {id(p) for p in everything} == pretrained | added, "a parameter of the model belongs to no part"
     stays = _mask_keeps(attached)
-    stored, shared, stored_bytes = _stored(attached, parts["trained_pretrained"])
+    stored, shared, stored_bytes = _stored(attached, sum(p.numel() for p in attached.changeable()))
     trained = parts["trained_pretrained"] + parts["trained_added"]
     return Counts(
         trainable=trained,
@@ -121,7 +121,7 @@ def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]
     """Numbers kept for each task, numbers kept for all tasks, bytes kept for each task."""
     if attached.stage.restarts:  # its edits are in the weights: what is kept is every tensor that they moved
         moved = {id(placed.part.stored): placed.part.stored.numel() for placed in attached.placed}
-        moved |= {id(p): p.numel() for p in attached.instance.pretrained if p.requires_grad}
+        moved |= {id(p): p.numel() for p in attached.changeable()}
         return sum(moved.values()), 0, VALUE_BYTES * sum(moved.values())
     shapes = attached.kept_shapes()
     own = sum(shape.numel for shape in shapes if shape.kept == "task" and not shape.is_index)
@@ -185,8 +185,8 @@ def _touched(attached: Attached) -> Touched:
             if (bias := placed.bias) is not None:
                 touch(bias, place.fan_out, 0)
     new = head_parameters(attached.instance)
-    for parameter in attached.instance.pretrained:
-        if parameter.requires_grad and id(parameter) not in new:
+    for parameter in attached.changeable():
+        if id(parameter) not in new:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)
     highest: dict[int, int] = {}
     for (identity, _), rank in ranks.items():

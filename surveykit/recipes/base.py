@@ -25,12 +25,12 @@ Role = Literal[
     "query", "key", "value", "attention_output",
     "feed_forward_in", "feed_forward_gate", "feed_forward_out",
     "attention", "feed_forward", "linear",
-    "norm", "position_bias", "embedding", "head", "input",
+    "norm", "position_bias", "embedding", "head", "input", "block",
 ]  # fmt: skip
 Sublayer = Literal[
     "encoder.self", "encoder.feed_forward", "encoder.final",
     "decoder.self", "decoder.cross", "decoder.feed_forward", "decoder.final",
-    "encoder.input", "decoder.input", "outside",
+    "encoder.input", "decoder.input", "encoder.block", "decoder.block", "outside",
 ]  # fmt: skip
 LINEAR_ROLES: frozenset[str] = frozenset(
     {"query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_gate", "feed_forward_out"}

@@ -73,8 +73,7 @@ class Attached:
             self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
             self._start()
             self._handles = hook(self.instance.model, self.placed, **self._run)
-            for parameter in self._selected():
-                parameter.requires_grad_(True)
+            self.draw(0)
             if self.stage.mask is not None:
                 self.masked = Masked(self.stage.mask, self._maskable())
                 self._handles += self.masked.hook()
@@ -185,13 +184,44 @@ class Attached:
                     else:
                         part.values()[name].copy_(value)
 
-    def _selected(self) -> Iterator[nn.Parameter]:
+    def draw(self, number: int | None) -> None:
+        """Train the pretrained parameters of one draw of layers, freeze the others; all draws are one where the stage draws
+        none.
+
+        Args:
+            number: which draw; None for all of them together, which is what training can change.
+        """
+        for parameter in self.instance.pretrained if self.stage.drawn_layers else ():
+            parameter.requires_grad_(False)
+        for parameter in self._selected(number):
+            parameter.requires_grad_(True)
+
+    @property
+    def draws(self) -> int:
+        """How many draws take every layer in turn; 1 where the stage draws none."""
+        size, deepest = self.stage.drawn_layers, max(slot.place.layers for slot in self.instance.slots)
+        return 1 if size is None else -(-deepest // size)
+
+    def changeable(self) -> list[nn.Parameter]:
+        """The pretrained parameters that training can change by itself: of all draws of layers."""
+        chosen = {id(parameter) for parameter in self._selected(None)} if self.stage.drawn_layers else ()
+        return [p for p in self.instance.pretrained if p.requires_grad or id(p) in chosen]
+
+    def _selected(self, number: int | None) -> Iterator[nn.Parameter]:
         if self.stage.train_everything:
             yield from self.instance.pretrained
         for where in self.stage.train:
             slots = self._slots(where, "training")
             self._all_found(where, slots)
-            yield from self._parameters(where, slots)
+            yield from self._parameters(where, [slot for slot in slots if self._has_its_turn(slot, number)])
+
+    def _has_its_turn(self, slot: BoundPlace, number: int | None) -> bool:
+        """Whether the layer of a place is in a draw. Draws take the layers in turn, as many as are trained at a time: which
+        ones a draw takes changes no count, and tests do not depend on chance."""
+        size, place = self.stage.drawn_layers, slot.place
+        if size is None or number is None or not place.layers:
+            return True
+        return (place.layer - number * size) % place.layers < size
 
     def _parameters(self, where: Where, slots: Sequence[BoundPlace]) -> Iterator[nn.Parameter]:
         """What of some places is trained; all biases are also those of layers between the places."""

@@ -137,7 +137,10 @@ def _run(trained: Trained, batches: Sequence[Batch], objective: Objective, steps
             trained.attached.merge()
             trained.attached.detach()
             trained.attached = Attached(instance, stage, trained.attached.changes)
-        found += _steps(trained.attached, batches, objective, steps, rate)
+        for number in range(trained.attached.draws):
+            trained.attached.draw(number)
+            found += _steps(trained.attached, batches, objective, steps, rate)
+        trained.attached.draw(None)
     with torch.no_grad():
         found.append(float(loss_of(trained.attached, batches[0], objective)))
     return found

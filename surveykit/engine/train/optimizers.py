@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
-from surveykit.recipes import Projection
+from surveykit.recipes import GradientScale, Projection
+from surveykit.recipes.optimizers import Reduced
+
+MOST_GROWTH = 1.01
+"""Times that the step of a matrix may be as long as the last one, where a rule limits it."""
+_SMALL = 1e-8
 
 
 def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float) -> torch.optim.AdamW:
@@ -23,29 +28,32 @@ def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float)
     return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
 
 
-def projected_by(rule: Projection, instance: Instance) -> set[int]:
+def projected_by(rule: Reduced, instance: Instance) -> set[int]:
     """The matrices whose gradients a rule projects, by identity."""
     slots = [slot for slot in instance.slots if rule.where.matches(slot.place)]
     return {id(p) for slot in slots for p in slot.module.parameters() if p.dim() == 2}
 
 
 class ProjectedAdamW(torch.optim.AdamW):
-    """GaLore: AdamW without weight decay, which for chosen matrices works on a proxy of few dimensions.
+    """AdamW without weight decay, which for chosen matrices works on a proxy of few dimensions.
 
-    The proxy of a matrix starts each step at zero, gets the projected gradient, and is moved by AdamW; its move is
-    projected back and added to the matrix. Between steps it holds nothing.
+    The proxy of a matrix starts each step at zero, gets the projected gradient, and is moved by AdamW; what its move is to the
+    matrix is the rule's. Between steps it holds nothing.
 
-    Source: survey 9.7; Zhao et al. 2024, section 4.1 and algorithm 2 (the projection is on the smaller side).
+    Source: survey 9.7; Zhao et al. 2024, section 4.1 and algorithm 2 (the projection is on the smaller side); for factors on
+    the gradient itself Zhu et al. 2024, algorithm 1.
     """
 
     def __init__(
-        self, rule: Projection, chosen: Sequence[nn.Parameter], others: Iterable[nn.Parameter], rate: float
+        self, rule: Reduced, chosen: Sequence[nn.Parameter], others: Iterable[nn.Parameter], rate: float
     ) -> None:
         self.rule = rule
         self.chosen = tuple(chosen)
         self.proxies = tuple(nn.Parameter(p.detach().new_empty(0)) for p in chosen)
         self.bases: dict[int, Tensor] = {}
         """By number of the matrix: the directions that are kept, (rank, smaller side)."""
+        self.lengths: dict[int, Tensor] = {}
+        """By number of the matrix: how long its last step was, where a rule limits how it grows."""
         self.steps = 0
         groups = [{"params": [*self.proxies]}, {"params": [*others]}]
         super().__init__(groups, lr=rate, weight_decay=0.0, foreach=False)
@@ -61,13 +69,13 @@ class ProjectedAdamW(torch.optim.AdamW):
         for number, (p, proxy) in enumerate(zip(self.chosen, self.proxies, strict=True)):
             if p.grad is not None:  # one by one, so that no more than one matrix is written out at a time
                 if self.steps % self.rule.every == 0:
-                    self.bases[number] = directions(p.grad, self.rule.rank)
+                    self.bases[number] = self._directions(p.grad, number)
                 proxy.grad = None  # a gradient must have the shape of its tensor at all times
                 proxy.data = torch.zeros_like(small := project(p.grad, self.bases[number]))
                 proxy.grad = small
                 self.param_groups = [{**projected, "params": [proxy]}]
                 super().step()
-                p.add_(project_back(proxy, self.bases[number], p.shape) * self.rule.scale)
+                p.add_(self._move(p.grad, small, proxy, number))
                 proxy.grad = None
                 proxy.data = p.new_empty(0)
         self.param_groups = [others]
@@ -75,6 +83,44 @@ class ProjectedAdamW(torch.optim.AdamW):
         self.param_groups = [projected, others]
         self.steps += 1
         return loss
+
+    def _directions(self, gradient: Tensor, number: int) -> Tensor:
+        if isinstance(self.rule, Projection):
+            return directions(gradient, self.rule.rank)
+        return random_directions(gradient, self.rule.rank, seed=number + self.steps * len(self.chosen))
+
+    def _move(self, gradient: Tensor, small: Tensor, move: Tensor, number: int) -> Tensor:
+        """What is added to a matrix, from the move of its proxy."""
+        if isinstance(self.rule, Projection):
+            return project_back(move, self.bases[number], gradient.shape) * self.rule.scale
+        assert isinstance(self.rule, GradientScale)
+        step = gradient * -factors(small, move, gradient.shape, self.rule.one)
+        length = step.norm()
+        if number in self.lengths:
+            shrunk = (self.lengths[number] * MOST_GROWTH / (length + _SMALL)).clamp(max=1)
+            step, length = step.mul_(shrunk), length * shrunk
+        self.lengths[number] = length
+        return step.mul_(self.rule.scale**0.5)
+
+
+def factors(small: Tensor, move: Tensor, shape: torch.Size, one: str) -> Tensor:
+    """How much longer a move is than the projected gradient that it is of: for each row or column of the whole gradient along
+    its longer side, or for all of it."""
+    along = None if one == "tensor" else 1 if shape[0] >= shape[1] else 0  # the side that was projected
+    after, before = (torch.linalg.vector_norm(t, dim=along, keepdim=True) for t in (move, small))
+    found: Tensor = after / (before + _SMALL)
+    return found
+
+
+def random_directions(gradient: Tensor, rank: int, seed: int) -> Tensor:
+    """Random directions of a gradient's smaller side from a seed, of variance 1 / rank: (rank, smaller side)."""
+    width = min(gradient.shape)
+    rank = min(rank, width)
+    found = gradient.new_empty(rank, width)
+    if found.is_meta:
+        return found
+    drawn = torch.randn(rank, width, generator=torch.Generator().manual_seed(seed)) / rank**0.5
+    return found.copy_(drawn)
 
 
 def directions(gradient: Tensor, rank: int) -> Tensor:
