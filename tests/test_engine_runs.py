@@ -39,8 +39,8 @@ def shares_a_budget(stage: Stage) -> bool:
 
 
 def machinery(recipe: Recipe) -> str:
-    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits and options of stages, not
-    numbers, nor where edits go."""
+    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits, how LoRA's factors start and
+    which are trained, and options of stages; not numbers, nor where edits go."""
 
     def options(value: Any) -> Any:
         if isinstance(value, dict):
@@ -50,7 +50,9 @@ def machinery(recipe: Recipe) -> str:
     return json.dumps(
         [
             [
-                sorted({edit.kind for edit in stage.edits}),
+                sorted(
+                    {(edit.kind, *(getattr(edit, name, "") for name in ("initial", "trains"))) for edit in stage.edits}
+                ),
                 bool(stage.train),
                 options(json.loads(stage.model_dump_json())),
             ]

@@ -10,7 +10,7 @@ from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.fused import Rows
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_parameters
-from surveykit.recipes import Recipe, Stage
+from surveykit.recipes import Projection, Recipe, Stage
 from surveykit.recipes.masks import index_bytes
 
 VALUE_BYTES = 4
@@ -158,7 +158,7 @@ def _optimizer_state(attached: Attached, trained: int) -> int:
     """Adam's two moments for each trained number, less where gradients are projected, more where edits track."""
     state = 2 * trained
     rule = attached.stage.optimizer
-    if rule is not None:
+    if isinstance(rule, Projection):
         for slot in attached.instance.slots:
             if rule.where.matches(slot.place) and any(p.requires_grad for p in slot.module.parameters()):
                 state += rule.state(slot.place.shape) - 2 * slot.place.fan_in * slot.place.fan_out
