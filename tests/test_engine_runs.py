@@ -45,8 +45,8 @@ def places_decide(stage: Stage) -> bool:
 
 
 def machinery(recipe: Recipe) -> str:
-    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits and options of stages, not
-    numbers, nor where edits go."""
+    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits, how LoRA's factors start and
+    which are trained, and options of stages; not numbers, nor where edits go."""
 
     def options(value: Any) -> Any:
         if isinstance(value, dict):
@@ -56,7 +56,9 @@ def machinery(recipe: Recipe) -> str:
     return json.dumps(
         [
             [
-                sorted({edit.kind for edit in stage.edits}),
+                sorted(
+                    {(edit.kind, *(getattr(edit, name, "") for name in ("initial", "trains"))) for edit in stage.edits}
+                ),
                 bool(stage.train),
                 options(json.loads(stage.model_dump_json())),
             ]

@@ -11,13 +11,15 @@ from typing import Any
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
-from surveykit.recipes import KINDS, Edit, Recipe, Stage, Where
+from surveykit.recipes import KINDS, Edit, FactorRates, Preconditioning, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
 from surveykit.recipes.generalized import Generalized
 from surveykit.recipes.kronecker import Kronecker
 from surveykit.recipes.low_rank import LowRank
+from surveykit.recipes.optimizers import Reduced
 from surveykit.recipes.scale import Scale
 from surveykit.recipes.soft_prompt import Prefix, Prompt
+from surveykit.recipes.starts import STABLE_GAMMA
 from surveykit.recipes.weight_decomposed import WeightDecomposed
 
 CLASSES = {
@@ -76,7 +78,8 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
     (stage,) = recipe.stages
     for what, there in {
         "a mask over what is trained": stage.mask, "several passes for each step": stage.passes > 1,
-        "edits that are merged and begun anew": stage.restarts, "projected gradients": stage.optimizer,
+        "edits that are merged and begun anew": stage.restarts,
+        "projected gradients": isinstance(stage.optimizer, Reduced),
     }.items():  # fmt: skip
         if there:
             raise _no(what)
@@ -84,8 +87,18 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
         raise SurveyError("full fine-tuning needs nothing of PEFT: train the model as it is")
     found = _of_edits(stage, parts) if stage.edits else _of_norms(stage, parts)
     bits = None if stage.base is None else f"load the model in {stage.base.bits} bits first"
-    notes = (*found.notes, *([bits] if bits else []), *_fused(stage, parts))
+    notes = (*found.notes, *([bits] if bits else []), *_optimizer(stage), *_fused(stage, parts))
     return PeftArguments(found.peft_type, {"task_type": task, **found.arguments}, notes)
+
+
+def _optimizer(stage: Stage) -> list[str]:
+    """What of `peft.optimizers` makes the optimizer of a stage."""
+    match stage.optimizer:
+        case FactorRates(up_rate=ratio):
+            return [f"train with create_loraplus_optimizer of peft.optimizers, loraplus_lr_ratio={_number(ratio)}"]
+        case Preconditioning(factors="both", damping=damping):
+            return [f"train with create_riemannian_optimizer of peft.optimizers, reg={damping}"]
+    return []
 
 
 def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
@@ -126,9 +139,10 @@ def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
 
 
 def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) -> PeftArguments:
-    if any(isinstance(edit, LowRank) and edit.gate != "none" for edit in edits):
-        raise _no("a gate on LoRA")
     first = edits[0]
+    _only([edit.model_copy(update={"rank": first.rank, "alpha": first.alpha}) for edit in edits])
+    if isinstance(first, LowRank) and first.gate != "none":
+        raise _no("a gate on LoRA")
     said: dict[str, Any] = {"r": first.rank, "lora_alpha": _number(first.alpha)}
     said |= _targets("LORA", parts, [edit.where for edit in edits])
     ranks, alphas = {}, {}
@@ -140,8 +154,21 @@ def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) ->
                 alphas[end] = _number(edit.alpha)
     said |= {"rank_pattern": ranks} if ranks else {}
     said |= {"alpha_pattern": alphas} if alphas else {}
-    said |= {"use_dora": True} if isinstance(first, WeightDecomposed) else {}
-    return PeftArguments("LORA", said, ())
+    said |= {"use_rslora": True} if first.scaling == "root_rank" else {}
+    if isinstance(first, WeightDecomposed):
+        return PeftArguments("LORA", {**said, "use_dora": True}, ())
+    if (first.initial == "mica") != (first.trains == "down"):
+        raise _no(f"LoRA that starts as {first.initial} and trains {first.trains}")
+    said |= {} if first.initial == "zeros" else {"init_lora_weights": first.initial, **_SETTINGS.get(first.initial, {})}
+    frozen = "lora_A is to be frozen, which no configuration says: create_lorafa_optimizer of peft.optimizers does it"
+    return PeftArguments("LORA", said, (frozen,) if first.trains == "up" else ())
+
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "eva": {"eva_config": {"rho": 1.0}}, "corda": {"corda_config": {"corda_method": "ipm"}},
+    "lora_ga": {"lora_ga_config": {"direction": "ArB2r", "scale": "stable", "stable_gamma": STABLE_GAMMA}},
+}  # fmt: skip
+"""What PEFT has to be told beside the name of a start that reads data."""
 
 
 def _adaptive(edits: Sequence[AdaptiveLowRank], parts: ModelParts) -> PeftArguments:

@@ -5,7 +5,6 @@ Each takes a configuration of the catalog, sets what the file sets, and puts its
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,8 @@ _PATTERNS = frozenset({"rank_pattern", "alpha_pattern"})
 WHOLE = "FULL"
 """What PEFT's benchmark calls full fine-tuning, for which PEFT itself has no type."""
 _PLAIN_STARTS = ("gaussian", "orthogonal")
+_STARTS = {start: start.replace("_", "-") for start in ("pissa", "olora", "mica", "corda", "eva", "lora_ga")}
+"""Methods of the catalog that are LoRA with another start, by PEFT's name of the start."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +84,34 @@ def _adapted(file: PeftFile, parts: ModelParts) -> Adapted:
 
 
 def _lora(file: PeftFile, parts: ModelParts) -> Ours:
-    start = file.content.get("init_lora_weights")
-    if start == "mica":
-        raise NotOurs("surveykit's LoRA trains both factors, and MiCA one of them")
     rank, alpha, adapted = file.whole("r", 8), file.number("lora_alpha", 8), _adapted(file, parts)
+    start, notes = _start(file)
+    method = "dora" if file.flag("use_dora") else _STARTS.get(start, "rslora" if file.flag("use_rslora") else "lora")
+    also = {"scaling": "root_rank"} if file.flag("use_rslora") and method != "rslora" else {}
     of = _rank_and_alpha(file, adapted, rank, alpha)
-    base = "dora/qv-r8" if file.flag("use_dora") else "lora/qv-r8"
-    usual = {"rank": rank, "alpha": _scaled(file, rank, alpha)}
-    notes: tuple[str, ...] = ()
-    if isinstance(start, str) and start not in _PLAIN_STARTS:
-        notes = (
-            f"init_lora_weights={start} is left out: it changes where training starts, and no number of parameters",
+    edits = adapted.grouped(lambda name: {**of(name), **also})
+    return Ours(f"{method}/qv-r8", {"rank": rank, "alpha": alpha, **also}, adapted, edits, notes=notes)
+
+
+def _start(file: PeftFile) -> tuple[str, tuple[str, ...]]:
+    """Where LoRA starts, by PEFT's name; and what our recipes leave out of it."""
+    said = file.content.get("init_lora_weights")
+    start, _, steps = said.lower().partition("_niter_") if isinstance(said, str) else ("", "", "")
+    if start in ("", *_PLAIN_STARTS):
+        return "", ()
+    if start not in _STARTS or file.flag("use_dora"):
+        left_out = (
+            f"init_lora_weights={said} is left out: it changes where training starts, and no number of parameters"
         )
-    return Ours(base, usual, adapted, adapted.grouped(of), notes=notes)
+        return start, (left_out,)
+    settings = file.content.get(f"{start}_config") or {}
+    rho = settings.get("rho", 2.0) if isinstance(settings, dict) else 2.0
+    if start == "eva" and rho != 1:
+        return start, (
+            f"eva_config has rho {rho}: PEFT then moves ranks between layers by the data that it is given, and the sum of all "
+            "ranks stays; what is counted has the same rank in every layer, which is rho 1",
+        )
+    return start, (f"{said} finds singular vectors by {steps} rounds of approximation, ours exactly",) if steps else ()
 
 
 def _adalora(file: PeftFile, parts: ModelParts) -> Ours:
@@ -227,14 +243,9 @@ def _rank_and_alpha(file: PeftFile, adapted: Adapted, rank: int, alpha: float) -
             raise SurveyError(
                 f"{file.name}: rank_pattern gives {name} the rank {own}; it must be a whole number from 1"
             )
-        return {"rank": int(own), "alpha": _scaled(file, int(own), alphas[name] or alpha)}
+        return {"rank": int(own), "alpha": alphas[name] or alpha}
 
     return of
-
-
-def _scaled(file: PeftFile, rank: int, alpha: float) -> float:
-    """Our alpha, by which an update is scaled as alpha / rank. rsLoRA scales by alpha / √rank."""
-    return alpha * math.sqrt(rank) if file.flag("use_rslora") else alpha
 
 
 TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[str]]] = {

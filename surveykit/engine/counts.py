@@ -12,6 +12,7 @@ from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_parameters
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
+from surveykit.recipes.optimizers import Reduced
 
 VALUE_BYTES = 4
 """Width at which stored numbers are counted: that of the published T5 checkpoints."""
@@ -158,7 +159,7 @@ def _optimizer_state(attached: Attached, trained: int) -> int:
     """Adam's two moments for each trained number, less where gradients are projected, more where edits track."""
     state = 2 * trained
     rule = attached.stage.optimizer
-    if rule is not None:
+    if isinstance(rule, Reduced):
         for slot in attached.instance.slots:
             if rule.where.matches(slot.place) and any(p.requires_grad for p in slot.module.parameters()):
                 state += rule.state(slot.place.shape) - 2 * slot.place.fan_in * slot.place.fan_out

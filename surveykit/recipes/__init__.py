@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from surveykit.recipes.base import LINEAR_ROLES, Edit, Place, Role, Shape, Sublayer, Where
 from surveykit.recipes.masks import Mask
-from surveykit.recipes.optimizers import GradientScale, Projection
+from surveykit.recipes.optimizers import FactorRates, GradientScale, Optimizer, Preconditioning, Projection
 from surveykit.recipes.quantization import Quantization
 from surveykit.recipes.sites import WeightEdit
 from surveykit.record import Record
@@ -64,7 +64,7 @@ class Stage(Record):
     """With two passes: only the first is held to the targets, and the symmetrised KL divergence of the two is added."""
     restarts: int = Field(default=0, ge=0)
     """Times that the edits are merged into the backbone and begun anew."""
-    optimizer: Annotated[Projection | GradientScale, Field(discriminator="kind")] | None = None
+    optimizer: Optimizer | None = None
     """Null for Adam with two moments for each trained number."""
     base: Quantization | None = None
     """Null when the frozen weights keep their width."""
@@ -81,6 +81,11 @@ class Stage(Record):
             raise ValueError("`consistency` compares two passes")
         if self.restarts and any(edit.merge_obstacle() for edit in self.edits):
             raise ValueError("only edits that merge can be begun anew")
+        if self.base is not None and any(
+            edit.reads is not None and edit.deployed() is not edit and _meet(self.base.where, edit.where)
+            for edit in self.edits
+        ):
+            raise ValueError("a start from data that changes the weight needs it at full width, not in few bits")
         return self
 
     def merge_obstacle(self, edit: Edit) -> str | None:
@@ -120,5 +125,5 @@ class Recipe(Record):
         return self
 
 
-__all__ = ["KINDS", "AnyEdit", "Edit", "GradientScale", "Mask", "Place", "Projection", "Quantization", "Recipe", "Role", "Shape",
-           "Stage", "Sublayer", "Where"]  # fmt: skip
+__all__ = ["KINDS", "AnyEdit", "Edit", "FactorRates", "GradientScale", "Mask", "Optimizer", "Place", "Preconditioning",
+           "Projection", "Quantization", "Recipe", "Role", "Shape", "Stage", "Sublayer", "Where"]  # fmt: skip

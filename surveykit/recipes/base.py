@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -41,6 +41,7 @@ MODULE_ROLES: frozenset[str] = frozenset({"attention", "feed_forward"})
 Site = Literal["weight", "output", "input", "kv", "parameter", "side"]
 Initial = Literal["zeros", "ones", "normal", "kaiming", "sign", "permutation", "first"]
 Kept = Literal["task", "shared", "seed", "backbone"]
+Reads = Literal["inputs", "gradient"]
 Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
 OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
@@ -208,7 +209,7 @@ class Parts(Protocol):
 
     @property
     def unrounded(self) -> Tensor:
-        """The same before the stage quantized it."""
+        """The same before the stage quantized it, or an edit's `start` changed it."""
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """A tensor of this place as the stage's few-bit base would hold it; itself where the place keeps its width."""
@@ -216,6 +217,15 @@ class Parts(Protocol):
     @property
     def change(self) -> Tensor | None:
         """How far the previous stage moved that tensor; None in the first stage."""
+
+    @property
+    def inputs(self) -> Sequence[Tensor]:
+        """In `start` of an edit that `reads` them: what the layer reads of each example, (positions, fan_in); none without
+        data."""
+
+    @property
+    def gradient(self) -> Tensor | None:
+        """Likewise the loss's gradient for the backbone's tensor, averaged over examples."""
 
     @property
     def training(self) -> bool: ...
@@ -311,11 +321,16 @@ class Edit(Record):
         """Places that return the same name share one set of `shared_tensors`."""
         return "all"
 
+    @property
+    def reads(self) -> Reads | None:
+        """What `start` reads of a few batches that the backbone is run on before training, where there are any."""
+        return None
+
     def start(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
         """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest.
 
-        `frozen` among them is what the backbone's tensor becomes in this stage, where a few-bit base is fitted together
-        with the edit. It is not kept: it must follow from the backbone alone.
+        `frozen` among them is what the backbone's tensor becomes in this stage. It is not kept: it must follow from the
+        backbone alone, or `deployed` must do without it.
         """
         return {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -53,3 +53,35 @@ class GradientScale(Reduced):
     kind: Literal["scaled_gradient"]
     one: Literal["channel", "tensor"]
     """What has one factor: each row or column along the longer side (APOLLO), or a whole matrix (APOLLO-Mini)."""
+
+
+class FactorRates(Record):
+    """LoRA+: the factor `up` of every low-rank update learns at a rate of its own, with plain Adam.
+
+    Source: Hayou et al. 2024 (λ is the ratio of the rates of B and A), as in PEFT's `create_loraplus_optimizer`.
+    """
+
+    kind: Literal["factor_rates"]
+    up_rate: float = Field(gt=0)
+    """Learning rate of `up` as a multiple of that of all else."""
+
+
+class Preconditioning(Record):
+    """Gradients of the factors are multiplied by a matrix made of the other factor, before plain Adam.
+
+    That of `up` by (down · downᵀ + damping)⁻¹, that of `down` by (upᵀ · up + damping)⁻¹, both (rank, rank). LoRA-FA, which
+    trains `up` alone, also divides by the squared scale of the update, which Adam takes out again.
+
+    Source: Zhang and Pilanci 2024 (`both`) and Zhang et al. 2023 (`up`), as in PEFT's `create_riemannian_optimizer` and
+    `create_lorafa_optimizer`.
+    """
+
+    kind: Literal["preconditioning"]
+    factors: Literal["up", "both"]
+    """Whose gradients."""
+    damping: float = Field(gt=0)
+    """Added to the diagonal before it is inverted."""
+
+
+Optimizer = Annotated[Projection | GradientScale | FactorRates | Preconditioning, Field(discriminator="kind")]
+"""What differs from Adam with two moments for each trained number."""

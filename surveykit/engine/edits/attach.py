@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from surveykit.engine.edits.gathering import Sample, gathered
 from surveykit.engine.edits.hooks import Placed, hook
 from surveykit.engine.edits.masking import Masked
 from surveykit.engine.edits.tensors import Part, as_kept
@@ -37,6 +38,7 @@ class Attached:
             the backbone is cast to its own.
         dropout: whether edits that libraries let drop a share of their input do so.
         copied: whether what edits add to a layer is copied on the way, and kept for backward.
+        sample: examples for edits that start from data; without it they start as they do without data.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Attached:
         *,
         dropout: bool = False,
         copied: bool = False,
+        sample: Sample | None = None,
     ) -> None:
         self.instance = instance
         self.stage = stage
@@ -59,19 +62,21 @@ class Attached:
         self._handles: list[RemovableHandle] = []
         self.container = nn.ModuleList()
         """Holds what the stage added."""
-        self._unrounded: list[tuple[nn.Parameter, Tensor]] = []
+        self.before: dict[int, Tensor] = {}
+        """What the pretrained tensors were, by identity, that the stage has rounded or an edit's start has changed."""
         self.merged = False
         """Whether `merge` took edits off."""
-        self._attach()
+        self._attach(sample)
 
-    def _attach(self) -> None:
+    def _attach(self, sample: Sample | None) -> None:
         try:
             self._quantize()
             for edit in self.stage.edits:
                 self._place(edit)
             self.instance.model.add_module(CONTAINER, self.container)
             self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
-            self._start()
+            with gathered(self.placed, sample):
+                self._start()
             self._handles = hook(self.instance.model, self.placed, **self._run)
             self.draw(0)
             if self.stage.mask is not None:
@@ -131,7 +136,7 @@ class Attached:
                 part.share(groups[group])
             if name:
                 pretrained = slot.module._parameters[name]
-                unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
+                unrounded = self.before.get(id(pretrained))
                 flipped = slot.transposed and isinstance(edit, WeightEdit)
                 rows = slot.rows if isinstance(edit, WeightEdit) else None
                 change = self.changes.get(id(pretrained))
@@ -157,9 +162,9 @@ class Attached:
         for slot in self.quantized():
             weight = slot.module.weight
             assert isinstance(weight, nn.Parameter)
-            if weight.is_meta or any(known is weight for known, _ in self._unrounded):
+            if weight.is_meta or id(weight) in self.before:
                 continue
-            self._unrounded.append((weight, weight.detach().clone()))
+            self.before[id(weight)] = weight.detach().clone()
             value = weight.detach()
             rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
             weight.data.copy_(rounded)
@@ -170,7 +175,7 @@ class Attached:
         return [] if base is None else [slot for slot in self.instance.slots if base.where.matches(slot.place)]
 
     def _start(self) -> None:
-        """Starting values that come from the backbone: those of an edit's `start`."""
+        """Starting values that come from the backbone and from data: those of an edit's `start`."""
         if self.instance.pretrained[0].is_meta:
             return
         base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
@@ -180,7 +185,9 @@ class Attached:
                 part.base = base if id(placed.slot.module) in quantized else None
                 for name, value in placed.edit.start(part, place).items():
                     if name == "frozen":
-                        part.stored.copy_(part.put(part.stored, value))
+                        stored = part.stored
+                        part.was(self.before.setdefault(id(stored), stored.detach().clone()))
+                        stored.copy_(part.put(stored, value.to(stored.dtype)))
                     else:
                         part.values()[name].copy_(value)
 
@@ -363,9 +370,10 @@ class Attached:
             handle.remove()
         self._handles.clear()
         if not self.merged:
-            for weight, before in self._unrounded:
-                weight.data.copy_(before)
-        self._unrounded.clear()
+            for weight in self.instance.pretrained:
+                if id(weight) in self.before:
+                    weight.data.copy_(self.before[id(weight)])
+        self.before.clear()
         self.instance.model._modules.pop(CONTAINER, None)
         for parameter in self.instance.pretrained:
             parameter.requires_grad_(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,6 +46,8 @@ class Part(nn.Module):
     group: Part | None = None
     _change: Tensor | None = None
     _unrounded: Tensor | None = None
+    inputs: Sequence[Tensor] = ()
+    gradient: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
     seed: int
@@ -100,7 +102,16 @@ class Part(nn.Module):
         object.__setattr__(self, "_flipped", flipped)
         object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "_change", None if change is None else self.seen(change))
-        object.__setattr__(self, "_unrounded", None if unrounded is None else self.seen(unrounded))
+        if unrounded is not None:
+            self.was(unrounded)
+
+    def set_aside(self, name: str, value: object) -> None:
+        """Remember something that is no tensor of the edit."""
+        object.__setattr__(self, name, value)
+
+    def was(self, before: Tensor) -> None:
+        """Remember the backbone's tensor as it was stored before the stage changed it."""
+        self.set_aside("_unrounded", self.seen(before))
 
     def seen(self, tensor: Tensor) -> Tensor:
         """A tensor that is stored like the backbone's, as edits see it."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
-from surveykit.recipes import GradientScale, Projection
+from surveykit.recipes import FactorRates, GradientScale, Preconditioning, Projection
+from surveykit.recipes.low_rank import ThinPair
 from surveykit.recipes.optimizers import Reduced
 
 MOST_GROWTH = 1.01
@@ -19,13 +20,27 @@ _SMALL = 1e-8
 
 
 def optimizer_for(attached: Attached, held: Sequence[nn.Parameter], rate: float) -> torch.optim.AdamW:
-    """Adam without weight decay over the parameters that the stage trains; projected where the stage says so."""
-    rule = attached.stage.optimizer
-    if rule is None:
-        return torch.optim.AdamW(held, lr=rate, weight_decay=0.0, foreach=False)
-    named = projected_by(rule, attached.instance)
-    chosen = [p for p in held if id(p) in named]
-    return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
+    """Adam without weight decay over the parameters that the stage trains, with what the stage says of it."""
+    match attached.stage.optimizer:
+        case Reduced() as rule:
+            named = projected_by(rule, attached.instance)
+            chosen = [p for p in held if id(p) in named]
+            return ProjectedAdamW(rule, chosen, [p for p in held if id(p) not in named], rate)
+        case Preconditioning() as rule:
+            return PreconditionedAdamW(rule, factor_pairs(attached), held, rate)
+        case FactorRates() as rule:
+            faster = {id(up) for _, up in factor_pairs(attached)}
+            groups: list[dict[str, Any]] = [
+                {"params": [p for p in held if id(p) not in faster]},
+                {"params": [p for p in held if id(p) in faster], "lr": rate * rule.up_rate},
+            ]
+            return torch.optim.AdamW(groups, lr=rate, weight_decay=0.0, foreach=False)
+    return torch.optim.AdamW(held, lr=rate, weight_decay=0.0, foreach=False)
+
+
+def factor_pairs(attached: Attached) -> list[tuple[Tensor, Tensor]]:
+    """`down` and `up` of every low-rank update of a stage, trained or not."""
+    return [(one.part.down, one.part.up) for one in attached.placed if isinstance(one.edit, ThinPair)]
 
 
 def projected_by(rule: Reduced, instance: Instance) -> set[int]:
@@ -121,6 +136,37 @@ def random_directions(gradient: Tensor, rank: int, seed: int) -> Tensor:
         return found
     drawn = torch.randn(rank, width, generator=torch.Generator().manual_seed(seed)) / rank**0.5
     return found.copy_(drawn)
+
+
+class PreconditionedAdamW(torch.optim.AdamW):
+    """AdamW without weight decay on gradients of low-rank factors that are preconditioned first, in place.
+
+    Args:
+        pairs: `down` (rank, fan_in) and `up` (fan_out, rank); what has no gradient is left out.
+    """
+
+    def __init__(
+        self, rule: Preconditioning, pairs: Sequence[tuple[Tensor, Tensor]], held: Iterable[Tensor], rate: float
+    ) -> None:
+        self.rule = rule
+        self.pairs = tuple(pairs)
+        super().__init__(held, lr=rate, weight_decay=0.0, foreach=False)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        for down, up in self.pairs:
+            if self.rule.factors == "both" and down.grad is not None:
+                down.grad.copy_(self._inverse(up.T) @ down.grad.float())
+            if up.grad is not None:
+                up.grad.copy_(up.grad.float() @ self._inverse(down))
+        return super().step(closure)
+
+    def _inverse(self, factor: Tensor) -> Tensor:
+        """(rank, rank) from a factor (rank, width)."""
+        wide = factor.float()  # there is no inverse in 16 bits
+        square = wide @ wide.T
+        inverse: Tensor = torch.linalg.pinv(square + self.rule.damping * torch.eye(len(square), device=square.device))
+        return inverse
 
 
 def directions(gradient: Tensor, rank: int) -> Tensor:

@@ -125,8 +125,8 @@ def _trial(recipe: Recipe, setting: Setting) -> Trial:
     trained, rate = _train(recipe, instance, setting)
     attached = trained.attached
     falls, loss_after = _falls(trained), _loss(instance, setting)
-    before = movement.standing(attached.stage, trained.pristine, instance, setting.fresh)
-    stray = movement.stray(attached, before)
+    stray = movement.stray(attached, trained.standing)
+    before = movement.reference(attached, trained.pristine, trained.standing)
     if setting.random_update:
         randomise(attached)
     wanted = _outputs(instance, setting)
