@@ -25,12 +25,15 @@ from surveykit.recipes import Recipe, Role, Where
 _WITHOUT_EFFECT = frozenset({
     "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
     "fan_in_fan_out", "megatron_config", "megatron_core", "runtime_config", "qalora_group_size",
-    "init_weights", "init_ia3_weights", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
+    "init_weights", "init_ia3_weights", "init_scale", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "use_effective_conv2d",
     "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
 })  # fmt: skip
 """Keys that change no number of ours: notes, schedules, how a file was saved, and where training starts."""
-_LEFT_OUT = ("lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale")
+_LEFT_OUT = (
+    "lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale", "miss_dropout", "hira_dropout",
+    "gralora_dropout", "deft_dropout",
+)  # fmt: skip
 """Keys that are left out with a word."""
 _PRETRAINED: tuple[Role, ...] = ("embedding", "head", "norm", "linear", "position_bias")
 _SHOWN = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -149,6 +149,10 @@ class Place:
     """In how many places the edit is, this one included."""
     number: int = field(default=0, compare=False)
     """Which of them this one is, from 0, in the model's order."""
+    together: int = 1
+    """Number of places that share tensors with this one (`Edit.group`), this one included."""
+    order: int = field(default=0, compare=False)
+    """Which of those this one is, from 0."""
     widest_in: int = 0
     """The largest fan_in of these places."""
     widest_out: int = 0
@@ -195,6 +199,10 @@ class Parts(Protocol):
     def shared(self) -> Parts: ...
 
     @property
+    def place(self) -> Place:
+        """Where this is; of the group, the first of its places."""
+
+    @property
     def frozen(self) -> Tensor:
         """The backbone's tensor at this place, not trained."""
 
@@ -217,6 +225,12 @@ class Parts(Protocol):
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
 
+    def orthonormal(self, matrix: Tensor) -> Tensor:
+        """Orthonormal columns that span those of a matrix: the Q of its QR decomposition."""
+
+    def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
+
     def __getattr__(self, name: str) -> Tensor: ...
 
 
@@ -237,6 +251,8 @@ class InPeft:
     """By field of the kind: PEFT's argument, and what PEFT takes where a file does not say."""
     means: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that a file must have for it to be this kind, none of them PEFT's default."""
+    idle: frozenset[str] = frozenset()
+    """Arguments that PEFT writes into a file of this kind and that have no effect on it."""
     targeted: bool = True
     """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
 

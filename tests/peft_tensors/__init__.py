@@ -23,6 +23,10 @@ class InLibrary:
     read: Read
     shared: Read | None = None
     """… of the tensors that places share."""
+    write: Callable[[nn.Module, Any], None] | None = None
+    """From that module to our part, what has no name of its own there: a piece of what places share."""
+    repeated: bool = False
+    """Whether PEFT's file holds what places share anew for each of them; ours holds it once."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
     models: tuple[str, ...] = ("t5", "llama", "gpt2", "bert")
