@@ -45,7 +45,12 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
-_FUNCTIONS: dict[str, Callable[..., int]] = {"min": min, "max": max, "near_square": near_square_factor, "root": whole_root}
+_FUNCTIONS: dict[str, Callable[..., int]] = {
+    "min": min,
+    "max": max,
+    "near_square": near_square_factor,
+    "root": whole_root,
+}
 # Enough for every count, and small enough that no formula can hang a load or outgrow a database.
 _LARGEST_EXPONENT = 8
 _LONGEST = 400

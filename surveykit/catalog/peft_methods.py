@@ -132,7 +132,7 @@ def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
     factor = file.content.get("decompose_factor") or -1
     if isinstance(factor, bool) or not isinstance(factor, int) or not (factor == -1 or factor > 0):
         raise SurveyError(f"{file.name}: decompose_factor must be -1 or a whole number from 1, not {factor}")
-    sides = {} if factor == -1 else {"factor": factor}
+    sides: dict[str, Any] = {} if factor == -1 else {"factor": factor}
     adapted, linear = _adapted(file, parts), parts.named("linear")
     rank, alpha = file.whole("r", 8), file.number("alpha", 8)
     both = _rank_and_alpha(file, adapted, rank, alpha)
@@ -141,7 +141,12 @@ def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
         r = both(name)["rank"]
         whole = Kronecker(kind="kronecker", where=Where(roles=("linear",)), scale=1.0, second_rank=None, **sides)
         longer = max(whole.tensors(linear[name])["second"].dims) if name in linear else 0
-        return {"scale": both(name)["alpha"] / r, "second_rank": r if r < longer / 2 else None, "written_out": True, **sides}
+        return {
+            "scale": both(name)["alpha"] / r,
+            "second_rank": r if r < longer / 2 else None,
+            "written_out": True,
+            **sides,
+        }
 
     usual = of(adapted.names[0])
     base = "krona/qv" if usual["second_rank"] is None else "krona/lokr-qv-r8"
