@@ -13,7 +13,7 @@ from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
 from surveykit.recipes import KINDS, Edit, FactorRates, Preconditioning, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
-from surveykit.recipes.generalized import Generalized
+from surveykit.recipes.generalized import Generalized, GeneralizedVectors
 from surveykit.recipes.kronecker import Kronecker
 from surveykit.recipes.low_rank import LowRank
 from surveykit.recipes.optimizers import Reduced
@@ -205,6 +205,7 @@ def _kronecker(edits: Sequence[Kronecker], parts: ModelParts) -> PeftArguments:
     if first.second_rank is not None and any(rank >= side / 2 for side in longer):
         raise _no("a second factor of a rank that is half its longer side or more, which PEFT trains whole")
     said = {"r": rank, "alpha": _number(rank * first.scale)}
+    said |= {} if first.factor is None else {"decompose_factor": first.factor}
     return PeftArguments("LOKR", said | _targets("LOKR", parts, [first.where]), ())
 
 
@@ -214,6 +215,13 @@ def _generalized(edits: Sequence[Generalized], parts: ModelParts) -> PeftArgumen
     if first.choice != "low_rank" or first.biases or biased:
         raise _no("GLoRA with terms for biases, or drawn by chance, as surveykit has them")
     return PeftArguments("GLORA", {"r": first.rank, **_targets("GLORA", parts, [first.where])}, ())
+
+
+def _vectors(edits: Sequence[GeneralizedVectors], parts: ModelParts) -> PeftArguments:
+    first = _only(edits)
+    if any(f"{name}.bias" in parts.biases for name in _names(parts, [first.where])):
+        raise _no("GLoRA's vectors without further terms on layers that have a bias")
+    return PeftArguments("GLORA", {"config_A_B": "vector", **_targets("GLORA", parts, [first.where])}, ())
 
 
 def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
@@ -249,7 +257,7 @@ def _in_front(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
 
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,
-    Generalized: _generalized, Prefix: _prefix, Prompt: _prompt,
+    Generalized: _generalized, GeneralizedVectors: _vectors, Prefix: _prefix, Prompt: _prompt,
 }  # fmt: skip
 """For each kind of edit that PEFT has, the function that says it."""
 _OTHERS = {"bottleneck": "the library adapters has it", "hypercomplex": "the library adapters has it"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_targets import (
@@ -147,19 +147,24 @@ def _ia3(file: PeftFile, parts: ModelParts) -> Ours:
 
 
 def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
-    if file.content.get("decompose_factor", -1) != -1:
-        raise NotOurs(
-            "surveykit's Kronecker factors are as near to square as they can be, and decompose_factor says another size"
-        )
+    factor = file.content.get("decompose_factor") or -1
+    if isinstance(factor, bool) or not isinstance(factor, int) or not (factor == -1 or factor > 0):
+        raise SurveyError(f"{file.name}: decompose_factor must be -1 or a whole number from 1, not {factor}")
+    sides: dict[str, Any] = {} if factor == -1 else {"factor": factor}
     adapted, linear = _adapted(file, parts), parts.named("linear")
     rank, alpha = file.whole("r", 8), file.number("alpha", 8)
     both = _rank_and_alpha(file, adapted, rank, alpha)
 
     def of(name: str) -> dict[str, Any]:
         r = both(name)["rank"]
-        whole = Kronecker(kind="kronecker", where=Where(roles=("linear",)), scale=1.0, second_rank=None)
+        whole = Kronecker(kind="kronecker", where=Where(roles=("linear",)), scale=1.0, second_rank=None, **sides)
         longer = max(whole.tensors(linear[name])["second"].dims) if name in linear else 0
-        return {"scale": both(name)["alpha"] / r, "second_rank": r if r < longer / 2 else None}
+        return {
+            "scale": both(name)["alpha"] / r,
+            "second_rank": r if r < longer / 2 else None,
+            "written_out": True,
+            **sides,
+        }
 
     usual = of(adapted.names[0])
     base = "krona/qv" if usual["second_rank"] is None else "krona/lokr-qv-r8"
@@ -167,13 +172,16 @@ def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
 
 
 def _glora(file: PeftFile, parts: ModelParts) -> Ours:
-    if file.content.get("config_A_B", "lora") != "lora":
-        raise NotOurs("surveykit's GLoRA has terms of low rank alone")
+    terms = file.content.get("config_A_B", "lora")
+    if terms not in ("lora", "vector"):
+        raise NotOurs(f"surveykit's GLoRA has no terms '{terms}', but those of low rank and vectors")
     adapted = _adapted(file, parts)
     if any(f"{name}.bias" in parts.biases for name in adapted.names):
         raise NotOurs(
             "PEFT's GLoRA trains further terms where a layer has a bias, of which surveykit's have another size"
         )
+    if terms == "vector":
+        return Ours("glora/qv-vectors", {}, adapted, adapted.grouped(lambda _: {}))
     values = {"rank": file.whole("r", 8)}
     return Ours("glora/qv-r8", values, adapted, adapted.grouped(lambda _: values))
 
@@ -267,8 +275,8 @@ Translate = Callable[[PeftFile, ModelParts], Ours]
 
 def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
     """The function that translates a file, and the keys that it reads; None where we have no recipe."""
-    for kind in KINDS:
-        said = kind.peft
+    for kind in sorted(KINDS, key=lambda kind: -len((*kind.peft.means, *kind.peft.needs)) if kind.peft else 0):
+        said = kind.peft  # the most particular first
         if said is not None and said.type == file.peft_type and said.is_meant(file.content):
             places = _IN_LAYERS | {"bias"} if said.targeted else _PROMPTS
             return _as_declared(kind, said), places | said.keys
@@ -278,6 +286,7 @@ def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
 def _as_declared(kind: type[Edit], said: InPeft) -> Translate:
     def translate(file: PeftFile, parts: ModelParts) -> Ours:
         values = said.read(file.content)
+        _allowed(kind, said, values)
         if not said.targeted:
             places = _in_front(file, parts) if kind.site == "input" else {}
             return Ours(said.entry, values, edits=_with({**values, **places}))
@@ -291,3 +300,11 @@ def _as_declared(kind: type[Edit], said: InPeft) -> Translate:
         )
 
     return translate
+
+
+def _allowed(kind: type[Edit], said: InPeft, values: Mapping[str, Any]) -> None:
+    """Raises NotOurs where PEFT allows a choice, a network's activation say, that our kind does not have."""
+    for name, value in values.items():
+        field = kind.model_fields[name].annotation
+        if get_origin(field) is Literal and value not in get_args(field):
+            raise NotOurs(f"surveykit's {kind.__name__} has no {said.arguments[name][0]} {value}")

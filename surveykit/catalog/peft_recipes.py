@@ -25,7 +25,7 @@ from surveykit.recipes import Recipe, Role, Where
 _WITHOUT_EFFECT = frozenset({
     "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
     "fan_in_fan_out", "megatron_config", "megatron_core", "runtime_config", "qalora_group_size",
-    "init_weights", "init_ia3_weights", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
+    "init_weights", "init_ia3_weights", "init_scale", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "use_effective_conv2d",
     "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
     "prompt_tuning_init_task", "mask_type", "random_seed", "cpt_mask", "opt_weighted_loss_type", "opt_loss_decay_factor",
@@ -34,7 +34,10 @@ _WITHOUT_EFFECT = frozenset({
 """Keys that change no number of ours: notes, schedules, how a file was saved, where training starts, and what is checked."""
 _AS_USUAL: Mapping[str, Any] = {"init_lora_weights": True}
 """Keys that change no number of ours while they have this value."""
-_LEFT_OUT = ("lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale")
+_LEFT_OUT = (
+    "lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale", "miss_dropout", "hira_dropout",
+    "gralora_dropout", "deft_dropout",
+)  # fmt: skip
 """Keys that are left out with a word."""
 _PRETRAINED: tuple[Role, ...] = ("embedding", "head", "norm", "linear", "position_bias")
 _SHOWN = 8

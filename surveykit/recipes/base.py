@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -151,6 +151,10 @@ class Place:
     """In how many places the edit is, this one included."""
     number: int = field(default=0, compare=False)
     """Which of them this one is, from 0, in the model's order."""
+    together: int = 1
+    """Number of places that share tensors with this one (`Edit.group`), this one included."""
+    order: int = field(default=0, compare=False)
+    """Which of those this one is, from 0."""
     widest_in: int = 0
     """The largest fan_in of these places."""
     widest_out: int = 0
@@ -204,6 +208,10 @@ class Parts(Protocol):
     def shared(self) -> Parts: ...
 
     @property
+    def place(self) -> Place:
+        """Where this is; of the group, the first of its places."""
+
+    @property
     def frozen(self) -> Tensor:
         """The backbone's tensor at this place, not trained."""
 
@@ -243,6 +251,12 @@ class Parts(Protocol):
 
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
+
+    def orthonormal(self, matrix: Tensor) -> Tensor:
+        """Orthonormal columns that span those of a matrix: the Q of its QR decomposition."""
+
+    def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
 
     def __getattr__(self, name: str) -> Tensor: ...
 

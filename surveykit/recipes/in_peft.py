@@ -26,6 +26,8 @@ class InPeft:
     """Arguments that a file must have, whatever they say: a configuration inside the configuration, for instance."""
     listed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By field of the kind: its value on the modules that an argument lists, by that argument."""
+    idle: frozenset[str] = frozenset()
+    """Arguments that PEFT writes into a file of this kind and that have no effect on it."""
     targeted: bool = True
     """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
 
@@ -33,7 +35,9 @@ class InPeft:
     def keys(self) -> frozenset[str]:
         """Every argument that it reads."""
         lists = (argument for by in self.listed.values() for argument in by)
-        return frozenset({*(argument for argument, _ in self.arguments.values()), *self.means, *self.needs, *lists})
+        return frozenset(
+            {*(argument for argument, _ in self.arguments.values()), *self.means, *self.needs, *lists, *self.idle}
+        )
 
     def is_meant(self, content: Mapping[str, Any]) -> bool:
         """Whether a file's content means this kind."""

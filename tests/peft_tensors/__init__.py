@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 Read = Callable[..., Mapping[str, Tensor]]
 """From the module of PEFT at one place to the tensors of our part there, by our names. A kind that goes on no linear layers is
@@ -24,6 +24,10 @@ class InLibrary:
     read: Read
     shared: Read | None = None
     """… of the tensors that places share."""
+    write: Callable[[nn.Module, Any], None] | None = None
+    """From that module to our part, what has no name of its own there: a piece of what places share."""
+    repeated: bool = False
+    """Whether PEFT's file holds what places share anew for each of them; ours holds it once."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
     given: Mapping[str, Tensor] = field(default_factory=dict)

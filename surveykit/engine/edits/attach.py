@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -111,12 +112,7 @@ class Attached:
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
-        widest = {
-            "widest_in": max((slot.place.fan_in for slot, _ in found), default=0),
-            "widest_out": max((slot.place.fan_out for slot, _ in found), default=0),
-        }
-        for number, (slot, name) in enumerate(found):
-            slot = slot.at(places=len(found), number=number, **widest)
+        for slot, name in _numbered(edit, found):
             place = slot.place
             if reason := slot.unable.get(edit.site) or self._unshared(edit, slot):
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
@@ -124,11 +120,11 @@ class Attached:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
-            part = Part(own, device, dtype, len(self.container))
+            part = Part(own, place, device, dtype, len(self.container))
             if common:
                 group = edit.group(place)
                 if group not in groups:
-                    groups[group] = Part(common, device, dtype, len(self.container))
+                    groups[group] = Part(common, place, device, dtype, len(self.container))
                     self.container.append(groups[group])
                 elif groups[group].shapes != common:
                     one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"
@@ -384,6 +380,20 @@ class Attached:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.detach()
+
+
+def _numbered(edit: Edit, found: Sequence[tuple[BoundPlace, str]]) -> Iterator[tuple[BoundPlace, str]]:
+    """The same places with what is known once all are: how many, how wide the widest, and which share tensors."""
+    widest = {
+        "widest_in": max((slot.place.fan_in for slot, _ in found), default=0),
+        "widest_out": max((slot.place.fan_out for slot, _ in found), default=0),
+    }
+    slots = [slot.at(places=len(found), number=number, **widest) for number, (slot, _) in enumerate(found)]
+    groups = [edit.group(slot.place) for slot in slots]
+    together, before = Counter(groups), Counter[str]()
+    for slot, group, (_, name) in zip(slots, groups, found, strict=True):
+        yield slot.at(together=together[group], order=before[group]), name
+        before[group] += 1
 
 
 def _tensors_at(edit: Edit, slots: Sequence[BoundPlace]) -> list[tuple[BoundPlace, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
@@ -52,6 +53,7 @@ class Part(nn.Module):
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
     seed: int
     """What it draws follows from this."""
+    place: Place
     dtype: torch.dtype
     """Of its own tensors, and of what is computed from them; the backbone's may be narrower."""
 
@@ -59,10 +61,13 @@ class Part(nn.Module):
 
         def __getattr__(self, name: str) -> Tensor: ...
 
-    def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], place: Place, device: torch.device, dtype: torch.dtype, seed: int
+    ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
         object.__setattr__(self, "seed", seed)
+        object.__setattr__(self, "place", place)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, dtype, _seed(seed, number))
@@ -169,6 +174,14 @@ class Part(nn.Module):
 
     def draw(self, below: int) -> int:
         return int(torch.randint(below, (), device="cpu"))
+
+    def orthonormal(self, matrix: Tensor) -> Tensor:
+        q: Tensor = torch.linalg.qr(matrix)[0]
+        return q
+
+    def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
+        return found
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
