@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from real_catalog import REAL
 
 from surveykit import formula
@@ -17,6 +18,8 @@ from surveykit.engine.models.tiny import tiny_batch, tiny_model
 from surveykit.site.text.snippets import Snippet, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
+# What a model needs beside a batch.
+GIVEN = {"poly": {"task_ids": torch.zeros(3, dtype=torch.long)}}
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
 NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot"}
 FROM_PEFT = sorted(
@@ -55,7 +58,7 @@ def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog,
         written = next(c.formula for n, _, c in catalog.configurations() if n == snippet.configuration)
         assert trained == formula.evaluate(oracle.trainable, formula.bind(written.let, record.symbols()))
         assert oracle.differs_because in snippet.notes
-    assert scope["model"](**tiny_batch()).loss.item() > 0
+    assert scope["model"](**tiny_batch(), **GIVEN.get(method, {})).loss.item() > 0
 
 
 def test_every_library_of_the_catalog_has_its_snippet(catalog: Catalog, of: Snippets) -> None:
