@@ -174,6 +174,8 @@ class Shape:
     kept: Kept = "task"
     """What must be kept to use it again: the values, for each task or once for all tasks; only the seed; or nothing, since
     `start` finds it anew from the backbone."""
+    narrow: bool = False
+    """Whether it has the precision of the backbone's weights where the edit's other tensors are wider."""
 
     @property
     def made_again(self) -> bool:

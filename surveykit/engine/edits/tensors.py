@@ -47,12 +47,14 @@ class Part(nn.Module):
 
         def __getattr__(self, name: str) -> Tensor: ...
 
-    def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int, backbone: torch.dtype
+    ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
-            values = _tensor(shape, device, dtype, seed * 1000 + number)
+            values = _tensor(shape, device, backbone if shape.narrow else dtype, seed * 1000 + number)
             if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:
