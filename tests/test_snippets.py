@@ -21,7 +21,8 @@ from surveykit.site.text.snippets import Snippet, generated, snippets
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
 NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt"}
-ALSO_GIVEN = {"multitask-prompt-tuning": {"task_ids": torch.zeros(3, dtype=torch.long)}}
+# What a model needs beside a batch.
+ALSO_GIVEN = {name: {"task_ids": torch.zeros(3, dtype=torch.long)} for name in ("multitask-prompt-tuning", "poly")}
 FROM_PEFT = sorted(
     m.id for m in REAL.methods.values()
     if m.id not in NEEDS_MORE and any(i.library == "peft" and (i.snippet or m.configurations) for i in m.implementations)

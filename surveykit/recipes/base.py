@@ -181,6 +181,8 @@ class Shape:
     `start` finds it anew from the backbone."""
     below: int | None = None
     """The whole numbers of an index lie below this; below the number of its entries unless it is given."""
+    narrow: bool = False
+    """Whether it has the precision of the backbone's weights where the edit's other tensors are wider."""
 
     @property
     def made_again(self) -> bool:

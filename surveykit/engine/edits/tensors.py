@@ -62,7 +62,13 @@ class Part(nn.Module):
         def __getattr__(self, name: str) -> Tensor: ...
 
     def __init__(
-        self, shapes: Mapping[str, Shape], place: Place, device: torch.device, dtype: torch.dtype, seed: int
+        self,
+        shapes: Mapping[str, Shape],
+        place: Place,
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        backbone: torch.dtype,
     ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
@@ -70,7 +76,7 @@ class Part(nn.Module):
         object.__setattr__(self, "place", place)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
-            values = _tensor(shape, device, dtype, _seed(seed, number))
+            values = _tensor(shape, device, backbone if shape.narrow else dtype, _seed(seed, number))
             if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:

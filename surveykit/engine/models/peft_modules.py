@@ -153,6 +153,9 @@ def wrapped(
         RecipeError: PEFT cannot put the configuration on this model, or not without weights.
     """
     peft = _peft()
+    if file.content.get("monteclora_config"):
+        first = f"PEFT {peft.__version__} makes the sampler of MonteCLoRA in the first pass of a model without weights"
+        raise RecipeError(f"{first}, so that its modules lack it here")
     try:
         return _wrapped(peft, blueprint, file, dtype, float32=float32, on_meta=True)
     except (NotImplementedError, RuntimeError) as error:
