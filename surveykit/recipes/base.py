@@ -244,12 +244,8 @@ class Parts(Protocol):
 
     def transform(self, name: Transform, *x: Tensor) -> Tensor: ...
 
-    def product(self, *factors: Tensor) -> Tensor:
-        """The product of factors that broadcast; backward keeps the factors, and no product of some of them."""
-
-    def mixture(self, weights: Tensor, dims: tuple[int, ...], number: int) -> Tensor:
-        """The sum of random tensors of these dimensions, one for each weight, times the weights. They are drawn uniformly
-        from ±1 / √(their number), from a seed of this place and the number, and again in backward: none is held."""
+    def drawn(self, dims: tuple[int, ...], number: int) -> Tensor:
+        """Random numbers between -1 and 1 that are not held: the same ones for the same place, dimensions and number."""
 
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
