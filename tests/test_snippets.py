@@ -13,6 +13,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
+from surveykit.engine.models.peft_modules import peft_library
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
 from surveykit.site.text.snippets import Snippet, generated, snippets
 
@@ -44,6 +45,7 @@ def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog,
     # As wide inside as outside, and stacks of one depth: PEFT's prefix tuning cannot do otherwise.
     record = tiny_model(d_model=96, d_kv=24, heads=4, decoder_layers=2)
     scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model}
+    peft_library()
     exec(snippet.code, scope)
     trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)
     oracle = next(

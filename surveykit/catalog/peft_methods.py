@@ -262,7 +262,7 @@ def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
         ):
             arguments = {argument for argument, _ in said.arguments.values()}
             places = _IN_LAYERS | {"bias"} if said.targeted else frozenset({"modules_to_save"})
-            return _as_declared(said), places | arguments | {*said.means}
+            return _as_declared(said), places | arguments | {*said.means} | said.unread
     return TRANSLATIONS.get(file.peft_type)
 
 

@@ -217,6 +217,9 @@ class Parts(Protocol):
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
 
+    def triangle(self, side: int) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the entries above the diagonal of a square matrix, row by row."""
+
     def __getattr__(self, name: str) -> Tensor: ...
 
 
@@ -237,6 +240,8 @@ class InPeft:
     """By field of the kind: PEFT's argument, and what PEFT takes where a file does not say."""
     means: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that a file must have for it to be this kind, none of them PEFT's default."""
+    unread: frozenset[str] = frozenset()
+    """Further arguments that a file may have, since they change no number of ours."""
     targeted: bool = True
     """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
 
