@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import peft
 import pytest
 import torch
 from bare_models import bare
@@ -19,8 +18,10 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
 from surveykit.catalog.records import Oracle
 from surveykit.engine import Attached, Instance, build, count
+from surveykit.engine.models.peft_modules import peft_library
 from surveykit.engine.models.tiny import tiny_model as backbone
 
+peft = peft_library()
 ORACLES = [
     (name, oracle) for name, configuration in CONFIGURATIONS.items() for oracle in configuration.oracles
     if oracle.library == "peft"

@@ -14,6 +14,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
+from surveykit.engine.models.peft_modules import peft_library
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
 from surveykit.engine.train.loop import examples
 from surveykit.site.text.snippets import Snippet, generated, snippets
@@ -50,6 +51,7 @@ def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog,
     batch = tiny_batch()
     data = {"batches": [batch], "examples": [*examples(batch)]}
     scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model, **data}
+    peft_library()
     exec(snippet.code, scope)
     trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)
     oracle = next(

@@ -256,6 +256,9 @@ class Parts(Protocol):
     def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
 
+    def triangle(self, side: int) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the entries above the diagonal of a square matrix, row by row."""
+
     def __getattr__(self, name: str) -> Tensor: ...
 
 

@@ -187,6 +187,10 @@ class Part(nn.Module):
         found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
         return found
 
+    def triangle(self, side: int) -> tuple[Tensor, Tensor]:
+        rows, columns = torch.triu_indices(side, side, 1, device=next(iter(self.values().values())).device)
+        return rows, columns
+
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
         return edit.value(self, self.cast(tensor), place).to(tensor.dtype)
