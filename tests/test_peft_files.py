@@ -98,6 +98,9 @@ def files_for(family: str) -> dict[str, dict[str, Any]]:
         "layers": {**lora, "layers_to_transform": [0, 2]},
         "DoRA": {**lora, "use_dora": True},
         "rsLoRA": {**lora, "use_rslora": True},
+        "PiSSA": {**lora, "init_lora_weights": "pissa_niter_4", "use_rslora": True},
+        "MiCA": {**lora, "init_lora_weights": "mica"},
+        "EVA": {**lora, "init_lora_weights": "eva", "eva_config": {"rho": 2.0}},
         "patterns": {**lora, "rank_pattern": {targets[0]: 2}, "alpha_pattern": {targets[-1]: 32}},
         "all biases": {**lora, "bias": "all"},
         "own biases": {**lora, "bias": "lora_only"},
@@ -161,7 +164,7 @@ def test_a_trace_through_pefts_modules_is_ours_where_the_method_is() -> None:
 
 SHOWN = {
     "llama": ["lora", "dora", "ia3", "adalora", "prompt-tuning", "prefix-tuning/flat-p30", "ln-tuning", "krona", "glora/qv-r8",
-              "qlora"],
+              "qlora", "rslora", "pissa", "mica", "eva", "lora-plus"],
     "gpt2": ["lora", "prompt-tuning", "ln-tuning"],
     "bert": ["lora", "ia3", "ln-tuning"],
     "t5": ["lora", "ia3", "prompt-tuning", "prompt-tuning/p100-both"],
