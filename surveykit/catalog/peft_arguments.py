@@ -118,6 +118,10 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     said = edits[0].peft
     assert said is not None
+    for edit in edits:
+        optional = {name: field.default for name, field in type(edit).model_fields.items() if not field.is_required()}
+        if unsaid := [n for n, usual in optional.items() if n not in said.arguments and getattr(edit, n) != usual]:
+            raise _no(f"{edit.kind.replace('_', ' ')} with {unsaid[0]}={getattr(edit, unsaid[0])}")
     values = [{name: getattr(edit, name) for name in said.arguments} for edit in edits]
     if any(one != values[0] for one in values):
         raise _no("several such edits with other hyper-parameters")
