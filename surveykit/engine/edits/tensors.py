@@ -230,9 +230,12 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         with torch.enable_grad():
-            read = [tensor.detach().requires_grad_(True) for tensor in ctx.saved_tensors]
+            wanted = ctx.needs_input_grad[1:]
+            read = [t.detach().requires_grad_(needed) for t, needed in zip(ctx.saved_tensors, wanted, strict=True)]
             found = ctx.compute(*read)
-        return (None, *torch.autograd.grad(found, read, gradients[0].to(found.dtype)))
+        trained = [tensor for tensor in read if tensor.requires_grad]
+        given = iter(torch.autograd.grad(found, trained, gradients[0].to(found.dtype)))
+        return (None, *(next(given) if needed else None for needed in wanted))
 
 
 def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -> Tensor:
