@@ -120,7 +120,22 @@ def files_for(family: str) -> dict[str, dict[str, Any]]:
         found |= {
             "LoKr": {"peft_type": "LOKR", "target_modules": targets, "r": 2, "alpha": 4},
             "LoKr whole": {"peft_type": "LOKR", "target_modules": targets, "r": 32},
+            "LoKr of a factor": {"peft_type": "LOKR", "target_modules": targets, "r": 2, "decompose_factor": 4},
+            "LoKr of a factor that divides nothing": {
+                "peft_type": "LOKR",
+                "target_modules": targets,
+                "r": 32,
+                "decompose_factor": 7,
+            },
             "GLoRA": {"peft_type": "GLORA", "target_modules": targets, "r": 2},
+            "GLoRA's vectors": {"peft_type": "GLORA", "target_modules": targets, "config_A_B": "vector"},
+            "Lily": {"peft_type": "LILY", "target_modules": targets, "r": 2, "stride_A": 2},
+            "Lily on what an expression means": {
+                "peft_type": "LILY",
+                "target_modules": rf".*({'|'.join(targets)})",
+                "r": 2,
+                "stride_A": 2,
+            },
             "BEFT": {"peft_type": "BEFT", "target_modules": targets},
             "VeRA": {"peft_type": "VERA", "target_modules": targets[:1], "r": 2},
         }

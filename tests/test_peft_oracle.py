@@ -92,12 +92,16 @@ READERS: dict[str, Read] = {
         "diagonal": m.lora_E["default"].flatten(),
         "right": m.lora_A["default"],
     },
-    "GloraConfig": lambda m: {
-        "factor_left": m.glora_A["default"].Xd,
-        "factor_right": m.glora_A["default"].Xu,
-        "addend_left": m.glora_B["default"].Xd,
-        "addend_right": m.glora_B["default"].Xu,
-    },
+    "GloraConfig": lambda m: (
+        {
+            "factor_left": m.glora_A["default"].Xd,
+            "factor_right": m.glora_A["default"].Xu,
+            "addend_left": m.glora_B["default"].Xd,
+            "addend_right": m.glora_B["default"].Xu,
+        }
+        if hasattr(m.glora_A["default"], "Xd")
+        else {"factor": m.glora_A["default"].X, "addend": m.glora_B["default"].X}
+    ),
     "IA3Config": lambda m: {"factor": m.ia3_l["default"].flatten()},
     "LoKrConfig": lambda m: (
         {"first": m.lokr_w1["default"], "second": m.lokr_w2["default"]}

@@ -254,7 +254,8 @@ class Parts(Protocol):
         """Orthonormal columns that span those of a matrix: the Q of its QR decomposition."""
 
     def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
+        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept. Gradients
+        reach the tensors that are given, and no other that it reads."""
 
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
         """Rows and columns of the entries above the diagonal of a square matrix, row by row."""

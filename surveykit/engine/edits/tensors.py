@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
@@ -184,7 +183,7 @@ class Part(nn.Module):
         return q
 
     def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-        found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
+        found: Tensor = _Recomputed.apply(compute, *tensors)  # type: ignore[no-untyped-call]
         return found
 
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
@@ -216,6 +215,27 @@ def as_kept(shape: Shape, value: Tensor) -> Tensor:
 def _shuffled(shape: Shape, generator: torch.Generator | None) -> Tensor:
     """The first of the shuffled numbers below the index's bound."""
     return torch.randperm(shape.below or shape.numel, generator=generator)[: shape.numel].reshape(shape.dims)
+
+
+class _Recomputed(torch.autograd.Function):
+    """Keeps what a function read, and computes it again in backward. Autocast is no longer on there, as with PEFT's functions of
+    this kind; torch's checkpoints would want the same precision."""
+
+    @staticmethod
+    def forward(ctx: Any, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        ctx.compute = compute
+        ctx.save_for_backward(*tensors)
+        return compute(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():
+            wanted = ctx.needs_input_grad[1:]
+            read = [t.detach().requires_grad_(needed) for t, needed in zip(ctx.saved_tensors, wanted, strict=True)]
+            found = ctx.compute(*read)
+        trained = [tensor for tensor in read if tensor.requires_grad]
+        given = iter(torch.autograd.grad(found, trained, gradients[0].to(found.dtype)))
+        return (None, *(next(given) if needed else None for needed in wanted))
 
 
 def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -> Tensor:
