@@ -19,7 +19,7 @@ from surveykit.site.text.snippets import Snippet, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
-NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt"}
+NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt", "llama-adapter"}
 ALSO_GIVEN = {"multitask-prompt-tuning": {"task_ids": torch.zeros(3, dtype=torch.long)}}
 FROM_PEFT = sorted(
     m.id for m in REAL.methods.values()

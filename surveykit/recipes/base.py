@@ -214,6 +214,9 @@ class Parts(Protocol):
 
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
 
+    def project(self, role: Role, x: Tensor) -> Tensor:
+        """What the frozen layer of this role makes of x, in the attention at this place."""
+
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
 

@@ -24,12 +24,16 @@ class InLibrary:
     read: Read
     shared: Read | None = None
     """… of the tensors that places share."""
+    places: Mapping[str, Any] = field(default_factory=dict)
+    """What a file says of where it goes, other than target modules."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
     given: Mapping[str, Tensor] = field(default_factory=dict)
     """What PEFT's model is called with beside the batch."""
     models: tuple[str, ...] = ("t5", "llama", "gpt2", "bert")
     """Those that PEFT's module runs on; why one is missing stands beside it."""
+    copies: Mapping[str, int] = field(default_factory=dict)
+    """By model, how many times PEFT's file holds each tensor, where that is more than once."""
     merges: bool = True
     """Whether PEFT's module merges; ours says the same."""
     tolerance: float = 1e-4
