@@ -49,7 +49,7 @@ class EncodedPrompt(InputEdit):
         d, h = place.d_model, self.hidden or place.d_model
         if self.encoder == "MLP":
             return {**_linear("first", d, h), **_linear("middle", h, h), **_linear("last", h, d)}
-        found = {}
+        found: dict[str, Shape] = {}
         for layer in range(self.layers):
             read = 2 * h if layer else d
             found |= {

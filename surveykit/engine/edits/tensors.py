@@ -140,7 +140,9 @@ class Part(nn.Module):
 
     def project(self, role: Role, x: Tensor) -> Tensor:
         slot = self.beside[role]
-        out: Tensor = slot.module(x.to(slot.module.weight.dtype))
+        weight = slot.module.weight
+        assert isinstance(weight, Tensor)
+        out: Tensor = slot.module(x.to(weight.dtype))
         return out if slot.rows is None else slot.rows.of(out, -1)
 
     def draw(self, below: int) -> int:
