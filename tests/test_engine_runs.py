@@ -10,6 +10,7 @@ import pytest
 import torch
 from bare_models import bare
 from real_catalog import CONFIGURATIONS
+from tiny_fit import counted
 from torch import Tensor
 
 from surveykit.catalog.load import Catalog
@@ -23,8 +24,9 @@ from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.sites import BudgetedEdit
 from surveykit.recipes.sparse_update import SparseUpdate
 
+FITTING = {name for name, one in CONFIGURATIONS.items() if counted(one.recipe, bare(tiny_model())) is not None}
 # Widths of d_model are counted only: attention cannot use such a prefix where the inner width differs.
-RUNNABLE = [name for name in CONFIGURATIONS if "model-width" not in name]
+RUNNABLE = [name for name in CONFIGURATIONS if "model-width" not in name and name in FITTING]
 # T5 has no biases: BitFit by the letter trains nothing there.
 TRAINS_NOTHING = {"bitfit/native"}
 
@@ -45,8 +47,8 @@ def places_decide(stage: Stage) -> bool:
 
 
 def machinery(recipe: Recipe) -> str:
-    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits and options of stages, not
-    numbers, nor where edits go."""
+    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits, how LoRA's factors start and
+    which are trained, and options of stages; not numbers, nor where edits go."""
 
     def options(value: Any) -> Any:
         if isinstance(value, dict):
@@ -56,7 +58,9 @@ def machinery(recipe: Recipe) -> str:
     return json.dumps(
         [
             [
-                sorted({edit.kind for edit in stage.edits}),
+                sorted(
+                    {(edit.kind, *(getattr(edit, name, "") for name in ("initial", "trains"))) for edit in stage.edits}
+                ),
                 bool(stage.train),
                 options(json.loads(stage.model_dump_json())),
             ]
@@ -81,7 +85,9 @@ def wrong(catalog: Catalog, name: str, found: Mapping[str, Any]) -> list[str]:
         "what is saved restores it": found["restored"] == "yes",
         "what is saved is what is counted": budget or found["saved_bytes"] == counts.stored_bytes,
         # A few entries may stay equal by rounding; a mask and dead units leave more in true training.
-        "what can change does": budget or 0.9999 * found["changed"] <= found["changed_random"],
+        "what can change does": budget
+        or any(edit.changes_at_most for edit in stage.edits)
+        or 0.9999 * found["changed"] <= found["changed_random"],
         "nothing else changes": max(found["changed_random"], found["changed_trained"])
         <= found["changed"]
         == counts.changed,
@@ -140,6 +146,14 @@ def test_on_a_gated_backbone_it_comes_off_without_a_trace_and_merging_keeps_the_
     if not obstacles:
         assert not attached.added()
     attached.detach()
+
+
+def test_what_does_not_fit_is_refused_with_its_widths_and_its_method_runs_otherwise(catalog: Catalog) -> None:
+    refused = {*CONFIGURATIONS} - FITTING
+    for name in refused:
+        with pytest.raises(RecipeError, match=r"does not fit tiny: .*\d"):
+            trial(catalog.recipe(name))
+    assert {name.partition("/")[0] for name in refused} <= {name.partition("/")[0] for name in RUNNABLE}
 
 
 def test_a_prefix_of_the_wrong_width_is_refused_when_run(catalog: Catalog) -> None:

@@ -14,13 +14,16 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
+from surveykit.engine.models.peft_modules import peft_library
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
+from surveykit.engine.train.loop import examples
 from surveykit.site.text.snippets import Snippet, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
 NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt", "llama-adapter"}
-ALSO_GIVEN = {"multitask-prompt-tuning": {"task_ids": torch.zeros(3, dtype=torch.long)}}
+# What a model needs beside a batch.
+ALSO_GIVEN = {name: {"task_ids": torch.zeros(3, dtype=torch.long)} for name in ("multitask-prompt-tuning", "poly")}
 FROM_PEFT = sorted(
     m.id for m in REAL.methods.values()
     if m.id not in NEEDS_MORE and any(i.library == "peft" and (i.snippet or m.configurations) for i in m.implementations)
@@ -42,17 +45,27 @@ def peft_snippet(found: list[Snippet]) -> Snippet:
 @pytest.mark.parametrize("method", FROM_PEFT)
 def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog, of: Snippets, method: str) -> None:
     snippet = peft_snippet(of[method])
-    assert snippet.configuration is not None, "only what needs more than a loaded model is written by hand"
+    name = snippet.configuration or f"{method}/{catalog.methods[method].default.id}"
     # As wide inside as outside, and stacks of one depth: PEFT's prefix tuning cannot do otherwise.
     record = tiny_model(d_model=96, d_kv=24, heads=4, decoder_layers=2)
-    scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model}
+    batch = tiny_batch()
+    data = {"batches": [batch], "examples": [*examples(batch)]}
+    scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model, **data}
+    peft_library()
     exec(snippet.code, scope)
     trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)
     oracle = next(
-        o for n, _, c in catalog.configurations() if n == snippet.configuration for o in c.oracles if o.library == "peft"
-    )  # fmt: skip
-    if oracle.trainable is None:
-        assert trained == count(catalog.recipe(snippet.configuration), build(record)).trainable
+        (
+            o
+            for n, _, c in catalog.configurations()
+            if n == snippet.configuration
+            for o in c.oracles
+            if o.library == "peft"
+        ),
+        None,
+    )
+    if oracle is None or oracle.trainable is None:
+        assert trained == count(catalog.recipe(name), build(record)).trainable
     else:
         written = next(c.formula for n, _, c in catalog.configurations() if n == snippet.configuration)
         assert trained == formula.evaluate(oracle.trainable, formula.bind(written.let, record.symbols()))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 Read = Callable[..., Mapping[str, Tensor]]
 """From the module of PEFT at one place to the tensors of our part there, by our names. A kind that goes on no linear layers is
@@ -26,16 +26,22 @@ class InLibrary:
     """… of the tensors that places share."""
     places: Mapping[str, Any] = field(default_factory=dict)
     """What a file says of where it goes, other than target modules."""
+    write: Callable[[nn.Module, Any], None] | None = None
+    """From that module to our part, what has no name of its own there: a piece of what places share."""
+    repeated: bool = False
+    """Whether PEFT's file holds what places share, or a tied table, anew for each of them; ours holds it once."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
     given: Mapping[str, Tensor] = field(default_factory=dict)
-    """What PEFT's model is called with beside the batch."""
+    """What PEFT's model is called with beside the batch of two examples."""
     models: tuple[str, ...] = ("t5", "llama", "gpt2", "bert")
     """Those that PEFT's module runs on; why one is missing stands beside it."""
-    copies: Mapping[str, int] = field(default_factory=dict)
-    """By model, how many times PEFT's file holds each tensor, where that is more than once."""
     merges: bool = True
     """Whether PEFT's module merges; ours says the same."""
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    """Hyper-parameters of ours that no argument of PEFT's says."""
+    unneeded: str | None = None
+    """A part of the names of tensors in PEFT's file that only training needs: ours are not stored."""
     tolerance: float = 1e-4
     """Of outputs; larger where PEFT computes in another order with larger numbers."""
 

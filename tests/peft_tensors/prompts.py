@@ -105,7 +105,7 @@ LLAMA_ADAPTER = [
 TOKENS = InLibrary(
     fields={"tokens": (57, 22, 20)},
     read=lambda model, place: {"rows": _at(model, place).trainable_tokens_delta["default"]},
-    copies={"t5": 4, "gpt2": 2},  # a table that is tied is saved under each of its names
+    repeated=True,  # a table that is tied is saved under each of its names
 )
 
 

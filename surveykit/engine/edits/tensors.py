@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Quantization, Role, Shape
-from surveykit.recipes.base import Activation
+from surveykit.recipes.base import Activation, Transform
 from surveykit.recipes.sites import ParameterEdit
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -24,6 +25,13 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "tanh": torch.tanh,
     "identity": lambda x: x,
+}
+
+_TRANSFORMS: dict[str, Callable[..., Tensor]] = {
+    "inverse_fourier": lambda x: torch.fft.ifft2(x).real,
+    "upsampled": lambda bands, filters: functional.conv_transpose2d(
+        bands[None], filters[:, None], stride=filters.shape[-1]
+    )[0, 0],
 }
 
 RESTORED = "surveykit_restored"
@@ -40,10 +48,15 @@ class Part(nn.Module):
     group: Part | None = None
     _change: Tensor | None = None
     _unrounded: Tensor | None = None
+    inputs: Sequence[Tensor] = ()
+    gradient: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
     beside: Mapping[Role, BoundPlace] = MappingProxyType({})
     """The matrices of the attention at this place, by role, for an edit that uses them."""
+    seed: int
+    """What it draws follows from this."""
+    place: Place
     dtype: torch.dtype
     """Of its own tensors, and of what is computed from them; the backbone's may be narrower."""
 
@@ -51,12 +64,22 @@ class Part(nn.Module):
 
         def __getattr__(self, name: str) -> Tensor: ...
 
-    def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, Shape],
+        place: Place,
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        backbone: torch.dtype,
+    ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
+        object.__setattr__(self, "seed", seed)
+        object.__setattr__(self, "place", place)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
-            values = _tensor(shape, device, dtype, seed * 1000 + number)
+            values = _tensor(shape, device, backbone if shape.narrow else dtype, _seed(seed, number))
             if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:
@@ -93,7 +116,16 @@ class Part(nn.Module):
         object.__setattr__(self, "_flipped", flipped)
         object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "_change", None if change is None else self.seen(change))
-        object.__setattr__(self, "_unrounded", None if unrounded is None else self.seen(unrounded))
+        if unrounded is not None:
+            self.was(unrounded)
+
+    def set_aside(self, name: str, value: object) -> None:
+        """Remember something that is no tensor of the edit."""
+        object.__setattr__(self, name, value)
+
+    def was(self, before: Tensor) -> None:
+        """Remember the backbone's tensor as it was stored before the stage changed it."""
+        self.set_aside("_unrounded", self.seen(before))
 
     def seen(self, tensor: Tensor) -> Tensor:
         """A tensor that is stored like the backbone's, as edits see it."""
@@ -145,8 +177,30 @@ class Part(nn.Module):
         out: Tensor = slot.module(x.to(weight.dtype))
         return out if slot.rows is None else slot.rows.of(out, -1)
 
+    def transform(self, name: Transform, *x: Tensor) -> Tensor:
+        return _TRANSFORMS[name](*x)
+
+    def drawn(self, dims: tuple[int, ...], number: int) -> Tensor:
+        like = next(self.parameters())
+        generator = None
+        if not like.is_meta:
+            generator = torch.Generator(device=like.device).manual_seed(_seed(self.seed, number))
+        return like.new_empty(dims).uniform_(-1, 1, generator=generator)
+
     def draw(self, below: int) -> int:
         return int(torch.randint(below, (), device="cpu"))
+
+    def orthonormal(self, matrix: Tensor) -> Tensor:
+        q: Tensor = torch.linalg.qr(matrix)[0]
+        return q
+
+    def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
+        return found
+
+    def triangle(self, side: int) -> tuple[Tensor, Tensor]:
+        rows, columns = torch.triu_indices(side, side, 1, device=next(iter(self.values().values())).device)
+        return rows, columns
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
@@ -158,9 +212,27 @@ class Part(nn.Module):
         return {name: getattr(self, name) for name in self.shapes}
 
 
+def _seed(part: int, number: int) -> int:
+    """What the tensor of this number of a part is drawn from."""
+    return part * 1000 + number
+
+
+_INDICES = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
+
+
+def as_kept(shape: Shape, value: Tensor) -> Tensor:
+    """A tensor in the width in which it is kept; itself where it has it."""
+    return value.to(_INDICES[shape.index_bytes]) if shape.is_index else value
+
+
+def _shuffled(shape: Shape, generator: torch.Generator | None) -> Tensor:
+    """The first of the shuffled numbers below the index's bound."""
+    return torch.randperm(shape.below or shape.numel, generator=generator)[: shape.numel].reshape(shape.dims)
+
+
 def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -> Tensor:
     if shape.is_index:
-        values = torch.empty(shape.dims, device=device, dtype=torch.int32)
+        values = torch.empty(shape.dims, device=device, dtype=_INDICES[shape.index_bytes])
     else:
         values = torch.empty(shape.dims, device=device, dtype=dtype)
     if device.type == "meta":
@@ -173,12 +245,13 @@ def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -
         case "ones":
             return values.fill_(1)
         case "normal":
-            return values.normal_(std=1.0 if shape.kept == "seed" else 0.02, generator=generator)
+            small = shape.trained and shape.kept != "seed"
+            return values.normal_(std=0.02 if small else 1.0, generator=generator)
         case "kaiming":
             return nn.init.kaiming_uniform_(values, a=5**0.5, generator=generator)
         case "sign":
             return values.bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
         case "permutation":
-            return values.copy_(torch.randperm(shape.numel, generator=generator).reshape(shape.dims))
+            return values.copy_(_shuffled(shape, generator))
         case "first":
             return values.copy_(torch.arange(shape.numel).reshape(shape.dims))

@@ -161,7 +161,7 @@ def _positions(tables: Sequence[tuple[str, nn.Embedding]], stack: Stack) -> int 
 
 def unplaced(model: PreTrainedModel, slots: Iterable[BoundPlace]) -> Iterator[nn.Module]:
     """Modules in front of the head that are no matrix, norm or table of a role, and no part of one."""
-    placed = [slot for slot in slots if slot.place.role not in MODULE_ROLES | {"input", "linear"}]
+    placed = [slot for slot in slots if slot.place.role not in MODULE_ROLES | {"input", "linear", "block"}]
     seen = {id(part) for slot in placed for held in slot.held() for part in held.modules()}
     head = head_of(model)
     seen |= {id(head)}
@@ -237,6 +237,10 @@ class _BoundStack:
                 for group in groups:
                     if group.inside == kind:
                         yield from self._group(group, layer)
+        for layer, block in enumerate(self.stack.blocks):
+            sublayer = cast(Sublayer, f"{self.side}.block")
+            slot = _slot(block.module, "block", sublayer, self.widths, layer, self.depth)
+            yield replace(slot, reads=block.module)
 
     def _group(self, group: Group, layer: int) -> Iterator[BoundPlace]:
         modules, sublayer = self.modules[layer], cast(Sublayer, f"{self.side}.{group.inside}")
