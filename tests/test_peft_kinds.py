@@ -46,7 +46,7 @@ def said(kind: str, one: InLibrary, instance: Instance, model: str) -> PeftFile:
     further = {"task_type": task_type(instance.model)}
     if model == "gpt2" and "fan_in_fan_out" in getattr(peft, declared.config).__dataclass_fields__:
         further["fan_in_fan_out"] = True
-    return PeftFile("test", declared.type, {**arguments, **targets, **further})
+    return PeftFile("test", declared.type, {**arguments, **targets, **one.places, **further})
 
 
 def in_peft(file: PeftFile, one: InLibrary, model: nn.Module) -> Any:

@@ -138,7 +138,7 @@ def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     if said.targeted:
         places = _targets(said.type, parts, [edit.where for edit in edits])
     else:
-        places = _in_front(edits, parts) if edits[0].site == "input" else {}
+        places = _PLACES[edits[0].site](edits, parts)
     return PeftArguments(said.type, {**arguments, **places}, ())
 
 
@@ -230,17 +230,25 @@ def _vectors(edits: Sequence[GeneralizedVectors], parts: ModelParts) -> PeftArgu
 
 def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
     first = _only(edits)
-    places = [place for place in parts.named("attention").values() if first.where.matches(place)]
-    if parts.both_stacks or len(places) != len(parts.named("attention")):
-        raise _no("a prefix for each attention of an encoder and a decoder, or for some layers alone")
+    if _before_keys(edits, parts):
+        raise _no("a prefix for some layers alone")
     if first.gate != "none" or first.width != "inner":
         raise _no("a gate on a prefix, or keys of another width")
     said: dict[str, Any] = {"num_virtual_tokens": first.length}
     if first.hidden is not None:
-        if any(place.keys != place.d_model for place in places):
+        if any(place.keys != place.d_model for place in parts.named("attention").values()):
             raise _no("a prefix from a network that is as wide as the model where keys are narrower")
         said |= {"prefix_projection": True, "encoder_hidden_size": first.hidden}
     return PeftArguments("PREFIX_TUNING", said, ())
+
+
+def _before_keys(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """Before the keys of how many attentions from the last: nothing where they are all."""
+    everywhere = list(parts.named("attention").values())
+    places = [place for place in everywhere if edits[0].where.matches(place)]
+    if parts.both_stacks or places != everywhere[len(everywhere) - len(places) :]:
+        raise _no("keys and values for each attention of an encoder and a decoder, or for some layers but the last")
+    return {} if places == everywhere else {"adapter_layers": len(places)}
 
 
 def _prompt(edits: Sequence[Prompt], parts: ModelParts) -> PeftArguments:
@@ -259,6 +267,13 @@ def _in_front(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
     return {"num_transformer_submodules": stacks} if parts.both_stacks else {}
 
 
+def _tables(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """The tables of embeddings that are meant."""
+    return {"target_modules": [*_ends(parts, _names(parts, [edits[0].where]))]}
+
+
+_PLACES = {"input": _in_front, "kv": _before_keys, "parameter": _tables}
+"""Where kinds that go on no linear layers go, by their site."""
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,
     Generalized: _generalized, GeneralizedVectors: _vectors, Prefix: _prefix, Prompt: _prompt,

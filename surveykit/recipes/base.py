@@ -242,6 +242,9 @@ class Parts(Protocol):
 
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
 
+    def project(self, role: Role, x: Tensor) -> Tensor:
+        """What the frozen layer of this role makes of x, in the attention at this place."""
+
     def transform(self, name: Transform, *x: Tensor) -> Tensor: ...
 
     def drawn(self, dims: tuple[int, ...], number: int) -> Tensor:

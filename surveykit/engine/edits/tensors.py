@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
-from surveykit.recipes import Place, Quantization, Shape
+from surveykit.recipes import Place, Quantization, Role, Shape
 from surveykit.recipes.base import Activation, Transform
 from surveykit.recipes.sites import ParameterEdit
 
@@ -49,6 +51,8 @@ class Part(nn.Module):
     gradient: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+    beside: Mapping[Role, BoundPlace] = MappingProxyType({})
+    """The matrices of the attention at this place, by role, for an edit that uses them."""
     seed: int
     """What it draws follows from this."""
     place: Place
@@ -165,6 +169,13 @@ class Part(nn.Module):
     def activate(self, name: Activation, x: Tensor) -> Tensor:
         return _ACTIVATIONS[name](x)
 
+    def project(self, role: Role, x: Tensor) -> Tensor:
+        slot = self.beside[role]
+        weight = slot.module.weight
+        assert isinstance(weight, Tensor)
+        out: Tensor = slot.module(x.to(weight.dtype))
+        return out if slot.rows is None else slot.rows.of(out, -1)
+
     def transform(self, name: Transform, *x: Tensor) -> Tensor:
         return _TRANSFORMS[name](*x)
 
@@ -192,7 +203,8 @@ class Part(nn.Module):
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
-        return edit.value(self, self.cast(tensor), place).to(tensor.dtype)
+        given = self.cast(tensor) if edit.casts_input else tensor
+        return edit.value(self, given, place).to(tensor.dtype)
 
     def values(self) -> dict[str, Tensor]:
         """Every tensor by name."""
