@@ -53,9 +53,16 @@ SUBLAYERS = {
     "decoder.block": "blocks of the decoder",
     "outside": "outside the stacks",
 }
+SETTINGS = {
+    "every": "steps between projections",
+    "one": "one factor for each",
+    "up_rate": "rate of the second factor as a multiple",
+}
 OPTIMIZERS = {
     "projected_gradient": "Gradients projected",
     "scaled_gradient": "Gradients scaled by a random projection of them",
+    "factor_rates": "Learning rates of the factors",
+    "preconditioning": "Gradients of the factors preconditioned",
 }
 VALUES = {
     "inner": "heads × width of a head",
@@ -109,8 +116,8 @@ def _conditions(stage: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("Trained in turn", f"{stage['drawn_layers']} layers of each stack at a time, drawn by chance"))
     optimizer, base = stage.get("optimizer"), stage.get("base")
     if optimizer:
-        kind = words(optimizer["kind"], OPTIMIZERS)
-        found.append((kind, f"rank {optimizer['rank']}, anew every {optimizer['every']} steps"))
+        values = [_value(key, value) for key, value in optimizer.items() if key not in ("kind", "where")]
+        found.append((words(optimizer["kind"], OPTIMIZERS), ", ".join(values)))
     if base:
         found.append(("Frozen weights", f"{base['bits']} bits in blocks of {base['block']}"))
     return found
@@ -148,4 +155,4 @@ def _value(key: str, value: Any) -> str:
         shown = words(value, VALUES)
     else:
         shown = str(value)
-    return f"{words(key, {})} {shown}"
+    return f"{words(key, SETTINGS)} {shown}"
