@@ -80,6 +80,7 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
         "a mask over what is trained": stage.mask, "several passes for each step": stage.passes > 1,
         "edits that are merged and begun anew": stage.restarts,
         "projected gradients": isinstance(stage.optimizer, Reduced),
+        "layers that are trained in turn": stage.drawn_layers,
     }.items():  # fmt: skip
         if there:
             raise _no(what)

@@ -53,6 +53,11 @@ SUBLAYERS = {
     "decoder.block": "blocks of the decoder",
     "outside": "outside the stacks",
 }
+SETTINGS = {
+    "every": "steps between projections",
+    "one": "one factor for each",
+    "up_rate": "rate of the second factor as a multiple",
+}
 OPTIMIZERS = {
     "projected_gradient": "Gradients projected",
     "scaled_gradient": "Gradients scaled by a random projection of them",
@@ -158,4 +163,4 @@ def _value(key: str, value: Any) -> str:
         shown = words(value, VALUES)
     else:
         shown = str(value)
-    return f"{words(key, {})} {shown}"
+    return f"{words(key, SETTINGS)} {shown}"
