@@ -17,10 +17,10 @@ STATEMENTS = "survey/statements.md"
 DATA_AUDIT = "survey/data-audit.md"
 ROWS_SHOWN = 12
 STATUSES = {
-    "contradicted": ("contradicted", "Under none of the readings that we tried do the survey's own figures bear it out."),
+    "contradicted": ("contradicted", "Under none of the readings that we tried do the figures bear it out."),
     "depends_on_reading": ("depends on the reading", "The figures bear it out under at least one fair reading, and not under another."),
-    "holds": ("holds", "Under every reading that we tried, the survey's own figures bear it out."),
-    "not_checkable": ("not checkable", "The survey's tables cannot decide it; the reason is given."),
+    "holds": ("holds", "Under every reading that we tried, the figures bear it out."),
+    "not_checkable": ("not checkable", "No figures can decide it; the reason is given."),
     "failed": ("query failed", "A query failed, so nothing is said. The checks of this catalog fail then."),
 }  # fmt: skip
 """Word and meaning of each."""
