@@ -105,6 +105,10 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     said = _only(edits).peft
+    fields = type(edits[0]).model_fields
+    for name in sorted(fields.keys() - said.arguments.keys() - Edit.model_fields.keys()):
+        if not fields[name].is_required() and getattr(edits[0], name) != fields[name].default:
+            raise _no(f"{name} of {edits[0].kind.replace('_', ' ')}")
     arguments = {argument: getattr(edits[0], name) for name, (argument, _) in said.arguments.items()}
     targets = _targets(said.type, parts, [edit.where for edit in edits]) if said.targeted else {}
     return PeftArguments(said.type, {**said.means, **arguments, **targets}, ())

@@ -220,6 +220,9 @@ class Parts(Protocol):
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
         """Rows and columns of the entries above the diagonal of a square matrix, row by row."""
 
+    def circulant(self, x: Tensor, kernels: Tensor) -> Tensor:
+        """x (…, columns · side) times a matrix of circulant blocks, whose first rows are the kernels (rows, columns, side)."""
+
     def __getattr__(self, name: str) -> Tensor: ...
 
 

@@ -24,6 +24,33 @@ def _road(variant: str, group_size: int) -> InLibrary:
     )
 
 
+def _psoft(**fields: object) -> InLibrary:
+    turn = "angles" if fields["orthogonal"] else "matrix"
+    factors = {"outer": "vector_b", "inner": "vector_a"}
+    return InLibrary(
+        fields=fields,
+        read=lambda m: {
+            turn: m.psoft_R["default"].weight,
+            **{ours: getattr(m.psoft_R["default"], name) for ours, name in factors.items() if fields[f"with_{ours}"]},
+            "down": m._psoft_A_cache["default"],
+            "up": m._psoft_B_cache["default"] * m.scaling["default"],
+        },
+        models=LINEAR_ONLY,
+    )
+
+
+def _osf(preserved: float | None) -> InLibrary:
+    sides = {"left": "U_low", "diagonal": "S_low", "right": "V_low"}
+    return InLibrary(
+        fields={"preserved": preserved},
+        read=lambda m: {
+            **{ours: m.osf_svd_params["default"][name] for ours, name in sides.items()},
+            **{f"first_{ours}": getattr(m, f"_osf_{name}_init")["default"] for ours, name in sides.items()},
+        },
+        models=LINEAR_ONLY,
+    )
+
+
 KINDS = {
     "householder": [_hra(reflections=4, orthogonal=False), _hra(reflections=3, orthogonal=True)],
     "block_rotation": [
@@ -39,6 +66,21 @@ KINDS = {
             read=lambda m: {"rotations": m.boft_R["default"], "scale": m.boft_s["default"], "order": m.boft_P},
             models=LINEAR_ONLY,
         )
+    ],
+    "block_circulant": InLibrary(
+        fields={"block_size": 4}, read=lambda m: {"kernels": m.c3a_kernel["default"]}, models=LINEAR_ONLY
+    ),
+    "minor_singular": [_osf(None), _osf(7), _osf(0.6)],
+    "principal_rotation": [
+        _psoft(
+            rank=5, values_in="psoft_init", orthogonal=True, with_outer=True, with_inner=True, neumann=False, terms=5
+        ),
+        _psoft(
+            rank=4, values_in="pissa_init", orthogonal=True, with_outer=False, with_inner=True, neumann=True, terms=5
+        ),
+        _psoft(
+            rank=3, values_in="psoft_init", orthogonal=False, with_outer=False, with_inner=False, neumann=False, terms=5
+        ),
     ],
     "pair_rotation": [_road("road_1", 4), _road("road_2", 2), _road("road_4", 4)],
 }
