@@ -35,8 +35,7 @@ def wrapped(oracle: Oracle, instance: Instance) -> Any:
     try:
         with torch.device(instance.pretrained[0].device):
             return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
-    except RuntimeError as error:  # BOFT makes lists of numbers while it is built, which have no values on meta
-        assert "meta" in str(error)
+    except RuntimeError:  # BOFT makes lists of numbers while it is built, which have no values on meta
         return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
 
 

@@ -18,7 +18,7 @@ class PrincipalRotation(WeightEdit):
     """PSOFT: W + up (diag(outer) R diag(inner) − I) down, where up · down is the part of W with its `rank` largest singular
     values.
 
-    `down` (rank, fan_in) and `up` (fan_out, rank) follow from W and are frozen; R (rank, rank) is the Cayley transform of a
+    `down`, of which the first `rank` rows count, and `up` (fan_out, rank) follow from W and are frozen; R (rank, rank) is the Cayley transform of a
     skew-symmetric matrix whose entries above the diagonal are `angles`, or with `orthogonal` false the trained `matrix`
     itself. `outer` and `inner` (rank,). All start where R is the identity: at the backbone.
 
@@ -33,6 +33,7 @@ class PrincipalRotation(WeightEdit):
         "psoft/qv-r32",
         {
             "rank": ("r", 32),
+            "svd": ("psoft_svd", "full"),
             "values_in": ("ab_svd_init", "psoft_init"),
             "orthogonal": ("psoft_orth", True),
             "with_outer": ("psoft_mag_b", True),
@@ -40,12 +41,14 @@ class PrincipalRotation(WeightEdit):
             "neumann": ("use_cayley_neumann", False),
             "terms": ("num_cayley_neumann_terms", 5),
         },
-        unread=frozenset({"psoft_alpha", "psoft_svd", "psoft_svd_lowrank_niter", "random_seed"}),
+        unread=frozenset({"psoft_alpha", "psoft_svd_lowrank_niter", "random_seed"}),
     )
 
     kind: Literal["principal_rotation"]
     rank: int = Field(ge=1)
     """Singular vectors that are rotated."""
+    svd: Literal["full", "lowrank"]
+    """Whether all singular vectors were computed: PEFT then holds all those on the input's side."""
     values_in: Literal["psoft_init", "pissa_init"]
     """Where the singular values are: in `up`, so that R keeps the angles between columns, or half of them in each factor."""
     orthogonal: bool
@@ -68,13 +71,17 @@ class PrincipalRotation(WeightEdit):
         return {
             **turn,
             **{name: Shape((r,), "ones") for name, there in factors.items() if there},
-            "down": Shape((r, place.fan_in), trained=False, kept="backbone"),
+            "down": Shape((self._held(place), place.fan_in), trained=False, kept="backbone"),
             "up": Shape((place.fan_out, r), trained=False, kept="backbone"),
         }
 
+    def _held(self, place: Place) -> int:
+        whole = self.svd == "full" and self.values_in == "psoft_init"  # with values in it, it is a tensor of its own
+        return min(place.fan_in, place.fan_out) if whole else self.rank
+
     def start(self, parts: Parts, place: Place) -> dict[str, Tensor]:
         left, values, right = parts.frozen.float().svd()
-        left, values, right = left[:, : self.rank], values[: self.rank], right[:, : self.rank]
+        left, values, right = left[:, : self.rank], values[: self.rank], right[:, : self._held(place)]
         if self.values_in == "pissa_init":
             found = {"up": left * values.sqrt(), "down": (right * values.sqrt()).T}
         else:
@@ -100,8 +107,8 @@ class PrincipalRotation(WeightEdit):
         return rotation * parts.inner if self.with_inner else rotation
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
-        low = x @ parts.down.T
+        low = x @ parts.down[: self.rank].T
         return y + (low @ self.rotation(parts).T - low) @ parts.up.T
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        return weight + (parts.up @ self.rotation(parts) - parts.up) @ parts.down
+        return weight + (parts.up @ self.rotation(parts) - parts.up) @ parts.down[: self.rank]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from torch import Tensor
+
 from peft_tensors import InLibrary
 
 LINEAR_ONLY = ("t5", "llama", "bert")
@@ -27,16 +31,17 @@ def _road(variant: str, group_size: int) -> InLibrary:
 def _psoft(**fields: object) -> InLibrary:
     turn = "angles" if fields["orthogonal"] else "matrix"
     factors = {"outer": "vector_b", "inner": "vector_a"}
-    return InLibrary(
-        fields=fields,
-        read=lambda m: {
-            turn: m.psoft_R["default"].weight,
-            **{ours: getattr(m.psoft_R["default"], name) for ours, name in factors.items() if fields[f"with_{ours}"]},
-            "down": m._psoft_A_cache["default"],
-            "up": m._psoft_B_cache["default"] * m.scaling["default"],
-        },
-        models=LINEAR_ONLY,
-    )
+
+    def read(module: Any) -> dict[str, Tensor]:
+        rotation = module.psoft_R["default"]
+        found = {ours: getattr(rotation, name) for ours, name in factors.items() if fields[f"with_{ours}"]}
+        found[turn] = rotation.weight
+        if fields["svd"] == "lowrank":  # the others follow from the weight alike
+            found["down"] = module._psoft_A_cache["default"]
+            found["up"] = module._psoft_B_cache["default"] * module.scaling["default"]
+        return found
+
+    return InLibrary(fields={"terms": 5, **fields}, read=read, models=LINEAR_ONLY)
 
 
 def _osf(preserved: float | None) -> InLibrary:
@@ -73,13 +78,19 @@ KINDS = {
     "minor_singular": [_osf(None), _osf(7), _osf(0.6)],
     "principal_rotation": [
         _psoft(
-            rank=5, values_in="psoft_init", orthogonal=True, with_outer=True, with_inner=True, neumann=False, terms=5
+            rank=5, svd="full", values_in="psoft_init", orthogonal=True, with_outer=True, with_inner=True, neumann=False
         ),
         _psoft(
-            rank=4, values_in="pissa_init", orthogonal=True, with_outer=False, with_inner=True, neumann=True, terms=5
+            rank=4, svd="full", values_in="pissa_init", orthogonal=True, with_outer=False, with_inner=True, neumann=True
         ),
         _psoft(
-            rank=3, values_in="psoft_init", orthogonal=False, with_outer=False, with_inner=False, neumann=False, terms=5
+            rank=3,
+            svd="lowrank",
+            values_in="psoft_init",
+            orthogonal=False,
+            with_outer=False,
+            with_inner=False,
+            neumann=False,
         ),
     ],
     "pair_rotation": [_road("road_1", 4), _road("road_2", 2), _road("road_4", 4)],

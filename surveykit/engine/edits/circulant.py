@@ -26,5 +26,5 @@ class Circulant(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         x, wide = ctx.saved_tensors
         gradient = fft(gradients[0].reshape(*gradients[0].shape[:-1], *wide.shape[::2]))
-        into = fft(torch.einsum("...mb,mnb->...nb", gradient, ifft(wide))).real.flatten(-2)
+        into = ifft(torch.einsum("...mb,mnb->...nb", gradient, fft(wide))).real.flatten(-2)
         return into, fft(torch.einsum("...mb,...nb->mnb", gradient, ifft(x))).real
