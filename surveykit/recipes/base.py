@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -173,6 +173,8 @@ class Shape:
     kept: Kept = "task"
     """What must be kept to use it again: the values, for each task or once for all tasks; only the seed; or nothing, since
     `start` finds it anew from the backbone."""
+    narrow: bool = False
+    """Whether it has the backbone's precision where the edit's is wider."""
 
     @property
     def made_again(self) -> bool:
@@ -317,6 +319,15 @@ class Edit(Record):
 
         `frozen` among them is what the backbone's tensor becomes in this stage, where a few-bit base is fitted together
         with the edit. It is not kept: it must follow from the backbone alone.
+        """
+        return {}
+
+    def shared_start(self, parts: Parts, weights: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        """The same for what a group of places shares, before that of each place.
+
+        Args:
+            parts: the group's.
+            weights: the backbone's tensors at its places, as edits see them.
         """
         return {}
 

@@ -102,7 +102,7 @@ class Attached:
         return found
 
     def _place(self, edit: Edit) -> None:
-        device, dtype = self.instance.pretrained[0].device, self.dtype
+        device, dtype, narrow = self.instance.pretrained[0].device, self.dtype, self.instance.pretrained[0].dtype
         groups: dict[str, Part] = {}
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
@@ -120,11 +120,11 @@ class Attached:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
-            part = Part(own, device, dtype, len(self.container))
+            part = Part(own, device, dtype, len(self.container), narrow)
             if common:
                 group = edit.group(place)
                 if group not in groups:
-                    groups[group] = Part(common, device, dtype, len(self.container))
+                    groups[group] = Part(common, device, dtype, len(self.container), narrow)
                     self.container.append(groups[group])
                 elif groups[group].shapes != common:
                     one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"
@@ -173,7 +173,15 @@ class Attached:
         if self.instance.pretrained[0].is_meta:
             return
         base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
+        groups: dict[int, list[Placed]] = {}
+        for placed in self.placed:
+            if placed.part.group is not None:
+                groups.setdefault(id(placed.part.group), []).append(placed)
         with torch.no_grad():
+            for first, *more in groups.values():
+                weights = [placed.part.frozen for placed in (first, *more)]
+                for name, value in first.edit.shared_start(first.part.shared, weights).items():
+                    first.part.shared.values()[name].copy_(value)
             for placed in self.placed:
                 part, place = placed.part, placed.slot.place
                 part.base = base if id(placed.slot.module) in quantized else None

@@ -48,12 +48,20 @@ class Part(nn.Module):
 
         def __getattr__(self, name: str) -> Tensor: ...
 
-    def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, Shape],
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        narrow: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
-            values = _tensor(shape, device, dtype, seed * 1000 + number)
+            own = narrow if shape.narrow and narrow is not None else dtype
+            values = _tensor(shape, device, own, seed * 1000 + number)
             if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:
