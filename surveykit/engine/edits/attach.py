@@ -175,7 +175,7 @@ class Attached:
         base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
         groups: dict[int, list[Placed]] = {}
         for placed in self.placed:
-            if placed.part.group is not None:
+            if type(placed.edit).shared_start is not Edit.shared_start:  # others may stand on no tensor
                 groups.setdefault(id(placed.part.group), []).append(placed)
         with torch.no_grad():
             for first, *more in groups.values():
