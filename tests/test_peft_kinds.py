@@ -138,7 +138,7 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
 def run(model: nn.Module, instance: Instance, **more: Any) -> torch.Tensor:
     """As `small_models.outputs`, of another model."""
     given = batch(instance) | more
-    with torch.no_grad():
+    with torch.no_grad(), quiet():
         out = model(**given, use_cache=False) if instance.blueprint.causal else model(**given)
     found: torch.Tensor = out.logits if "labels" in given else out[0]
     return found[:, -given.get("labels", given["input_ids"]).shape[1] :]

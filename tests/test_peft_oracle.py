@@ -34,7 +34,10 @@ def wrapped(oracle: Oracle, instance: Instance) -> Any:
     arguments = {"low_cpu_mem_usage": True} if instance.pretrained[0].is_meta else {}
     if instance.pretrained[0].is_meta and oracle.config == "ShiraConfig":
         config.mask_fn = first_entries  # PEFT's own looks for the places in a tensor of values
-    with torch.device(instance.pretrained[0].device):
+    try:
+        with torch.device(instance.pretrained[0].device):
+            return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
+    except RuntimeError:  # BOFT makes lists of numbers while it is built, which have no values on meta
         return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
 
 

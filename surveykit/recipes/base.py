@@ -263,6 +263,9 @@ class Parts(Protocol):
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
         """Rows and columns of the entries above the diagonal of a square matrix, row by row."""
 
+    def circulant(self, x: Tensor, kernels: Tensor) -> Tensor:
+        """x (…, columns · side) times a matrix of circulant blocks, whose first rows are the kernels (rows, columns, side)."""
+
     def __getattr__(self, name: str) -> Tensor: ...
 
 
@@ -350,6 +353,15 @@ class Edit(Record):
 
         `frozen` among them is what the backbone's tensor becomes in this stage. It is not kept: it must follow from the
         backbone alone, or `deployed` must do without it.
+        """
+        return {}
+
+    def shared_start(self, parts: Parts, weights: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        """The same for what a group of places shares, before that of each place.
+
+        Args:
+            parts: the group's.
+            weights: the backbone's tensors at its places, as edits see them.
         """
         return {}
 

@@ -182,7 +182,15 @@ class Attached:
         if self.instance.pretrained[0].is_meta:
             return
         base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
+        groups: dict[int, list[Placed]] = {}
+        for placed in self.placed:
+            if type(placed.edit).shared_start is not Edit.shared_start:  # others may stand on no tensor
+                groups.setdefault(id(placed.part.group), []).append(placed)
         with torch.no_grad():
+            for first, *more in groups.values():
+                weights = [placed.part.frozen for placed in (first, *more)]
+                for name, value in first.edit.shared_start(first.part.shared, weights).items():
+                    first.part.shared.values()[name].copy_(value)
             for placed in self.placed:
                 part, place = placed.part, placed.slot.place
                 part.base = base if id(placed.slot.module) in quantized else None

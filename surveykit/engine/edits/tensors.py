@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from surveykit.engine.edits.circulant import Circulant
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
@@ -200,6 +201,10 @@ class Part(nn.Module):
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
         rows, columns = torch.triu_indices(side, side, 1, device=next(iter(self.values().values())).device)
         return rows, columns
+
+    def circulant(self, x: Tensor, kernels: Tensor) -> Tensor:
+        product: Tensor = Circulant.apply(x, kernels)  # type: ignore[no-untyped-call]
+        return product
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
