@@ -41,7 +41,7 @@ class PrincipalRotation(WeightEdit):
             "neumann": ("use_cayley_neumann", False),
             "terms": ("num_cayley_neumann_terms", 5),
         },
-        unread=frozenset({"psoft_alpha", "psoft_svd_lowrank_niter", "random_seed"}),
+        idle=frozenset({"psoft_alpha", "psoft_svd_lowrank_niter", "random_seed"}),
     )
 
     kind: Literal["principal_rotation"]
