@@ -26,6 +26,7 @@ COMMANDS = {
     "count": "what methods train on any model, without its weights",
     "measure": "instantiate configurations and count their parameters",
     "trial": "train, merge and save methods for real, on a folder with weights",
+    "bench": "run a plan of the survey's kind on a device: speed, memory, scores",
     "sources": "what makes claims, and how its claims ended",
     "check": "a plain table of claims, such as a draft paper's, beside what we count",
     "new": "a commented source, method or model to fill in",

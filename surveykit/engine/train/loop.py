@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +16,39 @@ from surveykit.engine.models.model import Instance
 from surveykit.engine.train.objectives import OWN_LOSS, Batch, Objective, divergence
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
+
+Phase = Literal["forward", "backward", "optimizer"]
+
+
+class Watching:
+    """Watches training, step by step and phase by phase. This one does not."""
+
+    dropout = False
+    """Whether the model's own dropout is on."""
+    dtype: torch.dtype | None = None
+    """Of the parameters that a method adds; None for the model's."""
+    optimizer: Callable[[Attached, Sequence[torch.nn.Parameter], float], torch.optim.Optimizer] = staticmethod(
+        optimizer_for
+    )
+
+    @contextmanager
+    def step(self, number: int, steps: int, batch: Batch, live: Callable[[], Iterator[Tensor]]) -> Iterator[None]:
+        """A step, of so many.
+
+        Args:
+            live: all tensors that are there before it.
+        """
+        yield
+
+    @contextmanager
+    def phase(self, name: Phase) -> Iterator[None]:
+        yield
+
+    def loss(self, loss: Tensor) -> None:
+        """The loss of a step, before its backward pass."""
+
+
+NOBODY = Watching()
 
 
 @dataclass
@@ -36,8 +71,10 @@ def train(
     objective: Objective = OWN_LOSS,
     steps: int = 8,
     rate: float = 1e-2,
+    watching: Watching = NOBODY,
 ) -> Trained:
-    """Run every stage. Without weight decay and without dropout, so that only what has a gradient moves.
+    """Run every stage. Without weight decay and, unless whoever watches asks for it, without dropout, so that only what has a
+    gradient moves.
 
     The head of the objective, where it has one, starts anew and goes on through the stages; masks are chosen by the
     first batch.
@@ -54,12 +91,12 @@ def train(
         changes: dict[int, Tensor] = {}
         if trained is not None:
             values, changes = _hand_over(trained, stage)
-        attached = Attached(instance, stage, changes)
+        attached = Attached(instance, stage, changes, watching.dtype)
         attached.carry(values)
         choose_mask(attached, batches[0], pristine, objective)
         held = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
         trained = Trained(attached, pristine, held, losses)
-        losses.append(_run(trained, batches, objective, steps, rate))
+        losses.append(_run(trained, batches, objective, steps, rate, watching))
     assert trained is not None
     return trained
 
@@ -128,7 +165,9 @@ def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:
     return loss if penalty is None else loss + penalty
 
 
-def _run(trained: Trained, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
+def _run(
+    trained: Trained, batches: Sequence[Batch], objective: Objective, steps: int, rate: float, watching: Watching
+) -> list[float]:
     """Train one stage, beginning its edits anew as often as it says."""
     stage, instance = trained.attached.stage, trained.attached.instance
     found: list[float] = []
@@ -136,31 +175,52 @@ def _run(trained: Trained, batches: Sequence[Batch], objective: Objective, steps
         if again:
             trained.attached.merge()
             trained.attached.detach()
-            trained.attached = Attached(instance, stage, trained.attached.changes)
-        found += _steps(trained.attached, batches, objective, steps, rate)
+            trained.attached = Attached(instance, stage, trained.attached.changes, watching.dtype)
+        found += _steps(trained.attached, batches, objective, steps, rate, watching)
     with torch.no_grad():
         found.append(float(loss_of(trained.attached, batches[0], objective)))
     return found
 
 
-def _steps(attached: Attached, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
-    held = [p for p in attached.instance.model.parameters() if p.requires_grad] + list(objective.parameters())
+def _steps(
+    attached: Attached, batches: Sequence[Batch], objective: Objective, steps: int, rate: float, watching: Watching
+) -> list[float]:
+    model = attached.instance.model
+    held = [p for p in model.parameters() if p.requires_grad] + list(objective.parameters())
     if not held:
         return []
-    optimizer = optimizer_for(attached, held, rate)
+    optimizer = watching.optimizer(attached, held, rate)
     allocation = Allocation(attached, steps)
+
+    def live() -> Iterator[Tensor]:
+        for module in (model, *([objective.head] if hasattr(objective, "head") else [])):
+            yield from (*module.parameters(), *module.buffers())
+        for state in optimizer.state.values():
+            yield from (value for value in state.values() if isinstance(value, Tensor))
+        for averages in allocation.averages.values():
+            yield from averages
+        yield from attached.masked.kept if attached.masked is not None else ()
+
     found = []
-    attached.container.train()  # only what was added; the backbone stays without dropout
+    # Only what was added, unless the model's dropout is wanted.
+    (model if watching.dropout else attached.container).train()
     for step in range(steps):
-        optimizer.zero_grad(set_to_none=True)
-        loss = step_loss(attached, batches[step % len(batches)], objective)
-        if not loss.requires_grad:
-            break
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        allocation.step()
-        found.append(float(loss.detach()))
-    attached.container.eval()
-    optimizer.zero_grad(set_to_none=True)
+        batch = batches[step % len(batches)]
+        with watching.step(step, steps, batch, live):
+            optimizer.zero_grad(set_to_none=True)
+            with watching.phase("forward"):
+                loss = step_loss(attached, batch, objective)
+            if not loss.requires_grad:
+                break
+            watching.loss(loss)
+            with watching.phase("backward"):
+                loss.backward()  # type: ignore[no-untyped-call]
+            with watching.phase("optimizer"):
+                optimizer.step()
+                allocation.step()
+            found.append(float(loss.detach()))
+            del loss
+            optimizer.zero_grad(set_to_none=True)
+    model.eval()
     allocation.finish()
     return found

@@ -1,0 +1,163 @@
+"""What the results of a plan say: a row for each configuration on each model and task."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from surveykit.bench.results import BenchResult
+from surveykit.bench.statistics import Interval, Place, places, spread
+from surveykit.catalog.plans import Plan
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """One configuration on one model and task, over its seeds. What was not measured is None."""
+
+    model: str
+    weights: str
+    """`random` or `pretrained`."""
+    task: str | None
+    configuration: str
+    runs: int
+    """Finished cells."""
+    failed: int
+    trainable: int | None
+    peak_bytes: int | None
+    """The most of all seeds."""
+    reserved_bytes: int | None
+    predicted_bytes: int | None
+    error_percent: float | None
+    """Of the prediction, against the measured peak."""
+    tokens_per_second: float | None
+    """The median over steps."""
+    tokens_low: float | None
+    tokens_high: float | None
+    """Quartiles over steps."""
+    examples_per_second: float | None
+    relative_speed: float | None
+    """With the baseline's as 100."""
+    rate: float | None
+    """The learning rate that was best on the development examples; None without a task."""
+    seeds: int | None
+    """With that rate."""
+    examples: int | None
+    """That each seed is scored on."""
+    metric: str | None
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    """The interval of 95 % over seeds and examples."""
+    chance: float | None
+    above_chance: bool | None
+    """Whether the whole interval is above it."""
+    place: str | None
+    """`1` or `2–4`, as far as it can be told."""
+    not_told_apart: str | None
+    """The configurations from which its score cannot be told apart."""
+    reason: str | None
+    """Why cells failed."""
+
+
+COLUMNS = tuple(field.name for field in fields(BenchRow))
+
+
+def rows_of(plan: Plan, results: Iterable[BenchResult]) -> list[BenchRow]:
+    """The rows of the results on one device, in the plan's order."""
+    groups: dict[tuple[str, str | None], dict[str, list[BenchResult]]] = defaultdict(lambda: defaultdict(list))
+    for result in results:
+        groups[result.model, result.task][result.configuration].append(result)
+    models = [model.id for model in plan.models]
+    order = sorted(groups, key=lambda key: (models.index(key[0]) if key[0] in models else len(models), key[1] or ""))
+    return [row for key in order for row in _group(plan, *key, groups[key])]
+
+
+def _group(plan: Plan, model: str, task: str | None, found: Mapping[str, Sequence[BenchResult]]) -> Iterator[BenchRow]:
+    chosen = {name: _best_rate([r for r in results if r.score is not None]) for name, results in found.items()}
+    scored = {name: [_each(result) for result in results] for name, results in chosen.items() if results}
+    whole = max((len(values) for values in scored.values()), default=0)
+    stand = places({name: values for name, values in scored.items() if len(values) == whole})
+    speeds = {name: _speed(results) for name, results in found.items()}
+    base = speeds.get(plan.baseline) or speeds.get(_of_method(plan.baseline, found))
+    for name in sorted(found, key=lambda name: _order(plan, name)):
+        yield _row(model, task, name, found[name], chosen[name], stand.get(name), speeds[name], base)
+
+
+def _row(
+    model: str, task: str | None, name: str, results: Sequence[BenchResult], chosen: Sequence[BenchResult],
+    place: Place | None, speed: Interval | None, base: Interval | None,
+) -> BenchRow:  # fmt: skip
+    finished = [result for result in results if result.status == "finished"]
+    memory = [result.memory for result in finished if result.memory is not None]
+    peak = max((one.peak for one in memory), default=None)
+    predicted = max((one.predicted for one in memory if one.predicted is not None), default=None)
+    scores = [result.score for result in chosen if result.score is not None]
+    reasons = dict.fromkeys(result.reason for result in results if result.reason)
+    lengths = [result.speed for result in finished if result.speed is not None]
+    chance = scores[0].chance if scores else None
+    return BenchRow(
+        model=model, weights="random" if results[0].weights == "random" else "pretrained", task=task, configuration=name,
+        runs=len(finished), failed=len(results) - len(finished),
+        trainable=max((r.trainable for r in finished if r.trainable is not None), default=None),
+        peak_bytes=peak, reserved_bytes=max((one.reserved for one in memory if one.reserved is not None), default=None),
+        predicted_bytes=predicted,
+        error_percent=100 * (predicted / peak - 1) if peak and predicted else None,
+        tokens_per_second=speed.mean if speed else None, tokens_low=speed.low if speed else None,
+        tokens_high=speed.high if speed else None,
+        examples_per_second=speed.mean * lengths[0].examples / lengths[0].tokens if speed and lengths else None,
+        relative_speed=100 * speed.mean / base.mean if speed and base else None,
+        rate=chosen[0].rate if chosen else None, seeds=len(chosen) or None,
+        examples=len(scores[0].each) if scores else None, metric=scores[0].metric if scores else None,
+        score=place.score.mean if place else None, score_low=place.score.low if place else None,
+        score_high=place.score.high if place else None, chance=chance,
+        above_chance=place.score.low > chance if place and chance is not None else None,
+        place=_place(place), not_told_apart=", ".join(place.like) or None if place else None,
+        reason="; ".join(map(str, reasons)) or None,
+    )  # fmt: skip
+
+
+def _place(place: Place | None) -> str | None:
+    if place is None:
+        return None
+    return str(place.best) if place.best == place.worst else f"{place.best}–{place.worst}"
+
+
+def _best_rate(results: Sequence[BenchResult]) -> list[BenchResult]:
+    """The results of the learning rate that is best on the development examples, on average over seeds."""
+    by_rate: dict[float, list[BenchResult]] = defaultdict(list)
+    for result in results:
+        by_rate[result.rate].append(result)
+    if not by_rate:
+        return []
+    seeds = max(len(some) for some in by_rate.values())
+    whole = {rate: some for rate, some in by_rate.items() if len(some) == seeds}
+    best = max(whole, key=lambda rate: (sum(_develop(r) for r in whole[rate]) / seeds, -rate))
+    return sorted(whole[best], key=lambda result: result.seed)
+
+
+def _develop(result: BenchResult) -> float:
+    assert result.score is not None
+    return result.score.develop
+
+
+def _each(result: BenchResult) -> tuple[float, ...]:
+    assert result.score is not None
+    return result.score.each
+
+
+def _speed(results: Sequence[BenchResult]) -> Interval | None:
+    """Tokens a second over the steps of all finished cells."""
+    speeds = [
+        r.speed.tokens / seconds for r in results if r.speed is not None for seconds in r.speed.step_seconds
+    ]  # fmt: skip
+    return spread(speeds) if speeds else None
+
+
+def _of_method(name: str, found: Iterable[str]) -> str:
+    return next((other for other in found if other.partition("/")[0] == name.partition("/")[0]), name)
+
+
+def _order(plan: Plan, name: str) -> int:
+    method = name.partition("/")[0]
+    return next((i for i, said in enumerate(plan.configurations) if said in (name, method)), len(plan.configurations))
