@@ -54,7 +54,7 @@ class BenchCell:
         """All that decides what is measured: neither the plan's name nor how long it may take."""
         return {
             "configuration": self.configuration, "recipe": self.recipe.model_dump(mode="json"),
-            "model": self.model.model_dump(mode="json", exclude={"config", "batch"}),
+            "model": self.model.model_dump(mode="json", exclude={"config", "batch", "accumulation"}),
             "config": json.loads(self.config), "counts": self.counts,
             "task": None if self.task is None else self.task.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"), "batch": self.batch, "length": self.length,
@@ -121,11 +121,13 @@ def cells_of(catalog: Catalog, plan: Plan) -> tuple[BenchCell, ...]:
     names = [_full(catalog, name) for name in plan.configurations]
     return tuple(
         BenchCell(
-            plan.id, name, catalog.recipe(name), model, *_built(catalog, plan, model), task, training,
-            model.batch or plan.batch, plan.length, plan.target_length, plan.steps, plan.warm_up, seed, rate, plan.minutes,
+            plan.id, name, catalog.recipe(name), model, *_built(catalog, plan, model), task,
+            training.model_copy(update={"accumulation": model.accumulation}), model.batch or plan.batch,
+            (task and task.length) or plan.length, (task and task.target_length) or plan.target_length,
+            (task and task.steps) or plan.steps, plan.warm_up, seed, rate, plan.minutes,
         )
         for model in plan.models for task in plan.tasks or (None,) for name in names
-        for seed in plan.seeds for rate in plan.rates
+        for seed in (task and task.seeds) or plan.seeds for rate in (task and task.rates) or plan.rates
     )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ class BenchRow:
     examples_per_second: float | None
     relative_speed: float | None
     """With the baseline's as 100."""
+    relative_inference: float | None
+    """The same of forward passes after training, before merging."""
     rate: float | None
     """The learning rate that was best on the development examples; None without a task."""
     seeds: int | None
@@ -79,14 +81,25 @@ def _group(plan: Plan, model: str, task: str | None, found: Mapping[str, Sequenc
     whole = max((len(values) for values in scored.values()), default=0)
     stand = places({name: values for name, values in scored.items() if len(values) == whole})
     speeds = {name: _speed(results) for name, results in found.items()}
-    base = speeds.get(plan.baseline) or speeds.get(_of_method(plan.baseline, found))
+    forward = {name: _inference(results) for name, results in found.items()}
+    baseline = _of_method(plan.baseline, found)
     for name in sorted(found, key=lambda name: _order(plan, name)):
-        yield _row(model, task, name, found[name], chosen[name], stand.get(name), speeds[name], base)
+        yield _row(
+            model,
+            task,
+            name,
+            found[name],
+            chosen[name],
+            stand.get(name),
+            speeds[name],
+            _relative(speeds[name], speeds.get(baseline)),
+            _relative(forward[name], forward.get(baseline)),
+        )
 
 
 def _row(
     model: str, task: str | None, name: str, results: Sequence[BenchResult], chosen: Sequence[BenchResult],
-    place: Place | None, speed: Interval | None, base: Interval | None,
+    place: Place | None, speed: Interval | None, relative: float | None, relative_inference: float | None,
 ) -> BenchRow:  # fmt: skip
     finished = [result for result in results if result.status == "finished"]
     memory = [result.memory for result in finished if result.memory is not None]
@@ -106,7 +119,7 @@ def _row(
         tokens_per_second=speed.mean if speed else None, tokens_low=speed.low if speed else None,
         tokens_high=speed.high if speed else None,
         examples_per_second=speed.mean * lengths[0].examples / lengths[0].tokens if speed and lengths else None,
-        relative_speed=100 * speed.mean / base.mean if speed and base else None,
+        relative_speed=relative, relative_inference=relative_inference,
         rate=chosen[0].rate if chosen else None, seeds=len(chosen) or None,
         examples=len(scores[0].each) if scores else None, metric=scores[0].metric if scores else None,
         score=place.score.mean if place else None, score_low=place.score.low if place else None,
@@ -152,6 +165,18 @@ def _speed(results: Sequence[BenchResult]) -> Interval | None:
         r.speed.tokens / seconds for r in results if r.speed is not None for seconds in r.speed.step_seconds
     ]  # fmt: skip
     return spread(speeds) if speeds else None
+
+
+def _inference(results: Sequence[BenchResult]) -> Interval | None:
+    """Tokens a second of forward passes."""
+    speeds = [
+        r.speed.tokens / seconds for r in results if r.speed is not None for seconds in r.speed.inference_seconds
+    ]  # fmt: skip
+    return spread(speeds) if speeds else None
+
+
+def _relative(speed: Interval | None, base: Interval | None) -> float | None:
+    return None if speed is None or base is None else 100 * speed.mean / base.mean
 
 
 def _of_method(name: str, found: Iterable[str]) -> str:

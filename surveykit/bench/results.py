@@ -61,6 +61,8 @@ class Speed(Record):
     """Tokens that a step reads and is trained on, without padding, on average."""
     examples: int
     """Of a step."""
+    inference_seconds: tuple[float, ...] = ()
+    """Of forward passes over the same batch after training, with what the method adds beside the weights."""
 
 
 class Score(Record):

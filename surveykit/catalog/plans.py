@@ -49,7 +49,9 @@ class PlanModel(Record):
     tokenizer: Located | None = None
     """The folder with its tokenizer; null: that of the weights."""
     batch: Whole | None = None
-    """Examples of a step on this model; null for the plan's."""
+    """Examples at once on this model; null for the plan's."""
+    accumulation: Whole = 1
+    """Batches of a step on this model, whose gradients are added up."""
 
     @model_validator(mode="after")
     def _has_a_class(self) -> Self:
@@ -81,6 +83,16 @@ class PlanTask(Record):
     """Examples by which the learning rate is chosen, at most."""
     scored: Whole
     """Examples that the score is of, at most."""
+    steps: Whole | None = None
+    """Of each stage; null for the plan's."""
+    length: Whole | None = None
+    """Positions of a text, at most; null for the plan's."""
+    target_length: Whole | None = None
+    """Positions of a target, at most; null for the plan's."""
+    rates: tuple[float, ...] | None = None
+    """Learning rates; null for the plan's."""
+    seeds: tuple[int, ...] | None = None
+    """Null for the plan's."""
 
     @model_validator(mode="after")
     def _has_labels(self) -> Self:
@@ -110,7 +122,7 @@ class Plan(Record):
     training: Mapping[str, JsonValue] = {}
     """How steps run, beyond the preset: fields of `Training`."""
     batch: Whole
-    """Examples of a step."""
+    """Examples at once."""
     length: Whole
     """Positions of each, at most."""
     target_length: Whole = 8
@@ -136,11 +148,15 @@ class Plan(Record):
         ):  # fmt: skip
             if len({*values}) < len(values):
                 raise ValueError(f"{name}: one stands twice")
-        if any(not 0 < rate < float("inf") for rate in self.rates):
+        if any(
+            not 0 < rate < float("inf")
+            for rates in (self.rates, *(task.rates for task in self.tasks))
+            for rate in rates or ()
+        ):
             raise ValueError("rates are numbers above 0")
         if self.tasks and any(model.weights is None and model.tokenizer is None for model in self.models):
             raise ValueError("a task is read as tokens: each model needs weights with a tokenizer, or a tokenizer")
-        if any(seed < 0 for seed in self.seeds):
+        if any(seed < 0 for seeds in (self.seeds, *(task.seeds for task in self.tasks)) for seed in seeds or ()):
             raise ValueError("seeds are whole numbers from 0")
         return self
 

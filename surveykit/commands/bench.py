@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from surveykit.api.benching import Bench
 
 SHOWN = ("model", "task", "configuration", "runs", "failed", "trainable", "peak_bytes", "error_percent", "tokens_per_second",
-         "relative_speed", "rate", "score", "score_low", "score_high", "chance", "above_chance", "place", "reason")  # fmt: skip
+         "relative_speed", "relative_inference", "rate", "score", "score_low", "score_high", "chance", "above_chance", "place", "reason")  # fmt: skip
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -184,9 +184,10 @@ def _measured(cell: BenchCell, ready: Ready, texts: Texts | None, device: torch.
         trained = train(
             cell.recipe, instance, *batches, objective=objective, steps=cell.steps, rate=cell.rate, watching=watching
         )
+        inference = watching.inference(instance, batches[0], objective)
         score = None if form is None or texts is None else _score(cell, form, objective, trained, texts, device)
     return {
-        "trainable": trained.held, "memory": _memory(cell, watching, device), "speed": _speed(cell, watching),
+        "trainable": trained.held, "memory": _memory(cell, watching, device), "speed": _speed(cell, watching, inference),
         "losses": tuple(loss for losses in trained.losses for loss in losses[:-1]), "score": score,
     }  # fmt: skip
 
@@ -210,9 +211,10 @@ def _task(
     labels = None if cell.task.labels is None else sorted({*cell.task.labels.values()})
     form = form_of(instance, encoder, labels)
     order = texts.shuffled(cell.seed)
-    while len(order) < cell.batch * cell.steps:  # again from the start
+    needed = cell.batch * cell.steps * cell.training.accumulation
+    while len(order) < needed:  # again from the start
         order += texts.shuffled(cell.seed + len(order))
-    parts = [order[at : at + cell.batch] for at in range(0, cell.batch * cell.steps, cell.batch)]
+    parts = [order[at : at + cell.batch] for at in range(0, needed, cell.batch)]
     return [form.encode(part) for part in parts], form.objective, form
 
 
@@ -257,11 +259,16 @@ def _memory(cell: BenchCell, watching: Stopwatch, device: torch.device) -> Memor
     )  # fmt: skip
 
 
-def _speed(cell: BenchCell, watching: Stopwatch) -> Speed | None:
+def _speed(cell: BenchCell, watching: Stopwatch, inference: Sequence[float]) -> Speed | None:
     if not watching.seconds:
         return None
     tokens = round(sum(watching.tokens) / len(watching.tokens))
-    return Speed(step_seconds=tuple(watching.seconds), tokens=tokens, examples=cell.batch)
+    return Speed(
+        step_seconds=tuple(watching.seconds),
+        tokens=tokens,
+        examples=cell.batch * cell.training.accumulation,
+        inference_seconds=tuple(inference),
+    )
 
 
 @lru_cache(maxsize=8)

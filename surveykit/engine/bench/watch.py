@@ -14,12 +14,15 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from surveykit.catalog.training import Training
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.on_device import silent
 from surveykit.engine.train.loop import Phase, Watching
-from surveykit.engine.train.objectives import IGNORED, Batch
+from surveykit.engine.train.objectives import IGNORED, Batch, Objective
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.errors import RecipeError
 
+PASSES = 5
+"""Forward passes that are timed after training."""
 PHASES: tuple[Phase, ...] = ("forward", "backward", "optimizer")
 
 
@@ -33,6 +36,7 @@ class Stopwatch(Watching):
 
     def __init__(self, device: torch.device, training: Training, warm_up: int, minutes: float) -> None:
         self.device, self.warm_up = device, warm_up
+        self.accumulation = training.accumulation
         self.dtype = getattr(torch, training.adapters)
         self.optimizer = _optimizer(training)
         self.ends = time.monotonic() + 60 * minutes
@@ -46,11 +50,13 @@ class Stopwatch(Watching):
         self._memory_is_watched = False
 
     @contextmanager
-    def step(self, number: int, steps: int, batch: Batch, live: Callable[[], Iterator[Tensor]]) -> Iterator[None]:
+    def step(
+        self, number: int, steps: int, batches: Sequence[Batch], live: Callable[[], Iterator[Tensor]]
+    ) -> Iterator[None]:
         if time.monotonic() > self.ends:
             raise RecipeError(f"it took longer than {self.minutes:g} minutes: {self.steps_done} steps were done")
         if number == steps - 1:
-            with self._memory([*live(), *batch.values()]):
+            with self._memory([*live(), *(tensor for batch in batches for tensor in batch.values())]):
                 yield
             return
         self._wait()
@@ -60,7 +66,7 @@ class Stopwatch(Watching):
         self.steps_done += 1
         if number >= self.warm_up:
             self.seconds.append(time.perf_counter() - began)
-            self.tokens.append(_tokens(batch))
+            self.tokens.append(sum(map(_tokens, batches)))
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
@@ -78,6 +84,19 @@ class Stopwatch(Watching):
     def loss(self, loss: Tensor) -> None:
         if not math.isfinite(float(loss.detach())):
             raise RecipeError(f"the loss is not a number in step {self.steps_done + 1}")
+
+    def inference(self, instance: Instance, batch: Batch, objective: Objective) -> list[float]:
+        """Seconds of forward passes over a batch, after one that warms up."""
+        found = []
+        with torch.no_grad():
+            for number in range(1 + PASSES):
+                self._wait()
+                began = time.perf_counter()
+                objective.answer(instance.model, batch)
+                self._wait()
+                if number:
+                    found.append(time.perf_counter() - began)
+        return found
 
     def _at_least(self, phase: str, number: int) -> None:
         self.most[phase] = max(self.most.get(phase, 0), number)
@@ -150,7 +169,6 @@ def refuse_what_the_bench_lacks(training: Training) -> None:
     """
     for wanted, name, instead in (
         (training.optimizer not in ("adamw-loop", "adamw-foreach", "adamw-fused"), "optimizer", "adamw-loop"),
-        (training.accumulation > 1, "accumulation", "1"),
         (training.loss != "plain", "loss", "plain"),
         (training.kernels != "plain", "kernels", "plain"),
         (training.master_weights, "master_weights", "false"),

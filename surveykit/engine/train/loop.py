@@ -23,6 +23,8 @@ Phase = Literal["forward", "backward", "optimizer"]
 class Watching:
     """Watches training, step by step and phase by phase. This one does not."""
 
+    accumulation = 1
+    """Batches of a step, whose gradients are added up."""
     dropout = False
     """Whether the model's own dropout is on."""
     dtype: torch.dtype | None = None
@@ -32,8 +34,10 @@ class Watching:
     )
 
     @contextmanager
-    def step(self, number: int, steps: int, batch: Batch, live: Callable[[], Iterator[Tensor]]) -> Iterator[None]:
-        """A step, of so many.
+    def step(
+        self, number: int, steps: int, batches: Sequence[Batch], live: Callable[[], Iterator[Tensor]]
+    ) -> Iterator[None]:
+        """A step, of so many, over some batches.
 
         Args:
             live: all tensors that are there before it.
@@ -205,21 +209,27 @@ def _steps(
     # Only what was added, unless the model's dropout is wanted.
     (model if watching.dropout else attached.container).train()
     for step in range(steps):
-        batch = batches[step % len(batches)]
-        with watching.step(step, steps, batch, live):
+        many = watching.accumulation
+        parts = [batches[(step * many + part) % len(batches)] for part in range(many)]
+        with watching.step(step, steps, parts, live):
             optimizer.zero_grad(set_to_none=True)
-            with watching.phase("forward"):
-                loss = step_loss(attached, batch, objective)
-            if not loss.requires_grad:
+            losses = []
+            for batch in parts:
+                with watching.phase("forward"):
+                    loss = step_loss(attached, batch, objective) / many
+                if not loss.requires_grad:
+                    break
+                watching.loss(loss)
+                with watching.phase("backward"):
+                    loss.backward()  # type: ignore[no-untyped-call]
+                losses.append(float(loss.detach()))
+                del loss
+            if not losses:
                 break
-            watching.loss(loss)
-            with watching.phase("backward"):
-                loss.backward()  # type: ignore[no-untyped-call]
             with watching.phase("optimizer"):
                 optimizer.step()
                 allocation.step()
-            found.append(float(loss.detach()))
-            del loss
+            found.append(sum(losses))
             optimizer.zero_grad(set_to_none=True)
     model.eval()
     allocation.finish()
