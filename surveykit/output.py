@@ -53,6 +53,8 @@ def shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, str):
         return visible(value).expandtabs(4)
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
     if _is_number(value):
         return _significant(float(value))
     return visible(str(value))

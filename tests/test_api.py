@@ -28,6 +28,7 @@ from surveykit.site.inputs import Surroundings, found
 from surveykit.site.pages.changes import feed, releases
 from surveykit.site.pages.downloads import CHECKSUMS, data_files
 from surveykit.site.pages.llms import llms
+from surveykit.site.pages.new_methods import methods_feed
 
 API = "api/v1/"
 METHODS = sorted(path.stem for path in (CATALOG / "methods").glob("*.yaml"))
@@ -249,6 +250,24 @@ def test_the_feed_has_stable_names_and_dates(database: Path) -> None:
     for needed in ("id", "title", "updated"):
         assert root.findtext(f"{atom}{needed}")
     assert "http" not in ElementTree.fromstring(own).find(f"{atom}link").attrib["href"]  # type: ignore[union-attr]
+
+
+def test_new_methods_are_a_feed_with_the_day_on_which_each_was_added(database: Path) -> None:
+    atom = "{http://www.w3.org/2005/Atom}"
+    with reading(database) as reader:
+        added = reader.all("SELECT id, added FROM method WHERE added IS NOT NULL")
+        text = methods_feed(reader, Surroundings(address="https://example.org/site/"))
+    root = ElementTree.fromstring(text)
+    found = {e.findtext(f"{atom}id"): e for e in root.findall(f"{atom}entry")}
+    assert found.keys() == {f"https://github.com/surveykit/surveykit#method-{m.id}" for m in added}
+    assert found
+    days = [e.findtext(f"{atom}updated") for e in found.values()]
+    assert days == sorted(days, key=str, reverse=True)
+    assert root.findtext(f"{atom}updated") == days[0]
+    for m in added:
+        entry = found[f"https://github.com/surveykit/surveykit#method-{m.id}"]
+        assert entry.findtext(f"{atom}updated") == f"{m.added.isoformat()}T00:00:00Z"
+        assert entry.find(f"{atom}link").attrib["href"] == f"https://example.org/site/methods/{m.id}/"  # type: ignore[union-attr]
 
 
 def test_llms_txt_maps_the_site(database: Path) -> None:

@@ -21,6 +21,7 @@ from surveykit.engine.train.trial import outputs, randomise, trial
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.sites import BudgetedEdit
+from surveykit.recipes.sparse_update import SparseUpdate
 
 # Widths of d_model are counted only: attention cannot use such a prefix where the inner width differs.
 RUNNABLE = [name for name in CONFIGURATIONS if "model-width" not in name]
@@ -38,9 +39,14 @@ def shares_a_budget(stage: Stage) -> bool:
     return any(isinstance(edit, BudgetedEdit) for edit in stage.edits)
 
 
+def places_decide(stage: Stage) -> bool:
+    """Few single entries reach the rank that is counted only where no two of them share a row or a column."""
+    return any(isinstance(edit, SparseUpdate) for edit in stage.edits)
+
+
 def machinery(recipe: Recipe) -> str:
-    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits and options of stages, not
-    numbers, nor where edits go."""
+    """What of a recipe decides how it is trained, merged, saved and restored: kinds of edits, how LoRA's factors start and
+    which are trained, and options of stages; not numbers, nor where edits go."""
 
     def options(value: Any) -> Any:
         if isinstance(value, dict):
@@ -50,7 +56,9 @@ def machinery(recipe: Recipe) -> str:
     return json.dumps(
         [
             [
-                sorted({edit.kind for edit in stage.edits}),
+                sorted(
+                    {(edit.kind, *(getattr(edit, name, "") for name in ("initial", "trains"))) for edit in stage.edits}
+                ),
                 bool(stage.train),
                 options(json.loads(stage.model_dump_json())),
             ]
@@ -75,13 +83,15 @@ def wrong(catalog: Catalog, name: str, found: Mapping[str, Any]) -> list[str]:
         "what is saved restores it": found["restored"] == "yes",
         "what is saved is what is counted": budget or found["saved_bytes"] == counts.stored_bytes,
         # A few entries may stay equal by rounding; a mask and dead units leave more in true training.
-        "what can change does": budget or 0.9999 * found["changed"] <= found["changed_random"],
+        "what can change does": budget
+        or any(edit.changes_at_most for edit in stage.edits)
+        or 0.9999 * found["changed"] <= found["changed_random"],
         "nothing else changes": max(found["changed_random"], found["changed_trained"])
         <= found["changed"]
         == counts.changed,
         # The rank that a matrix can have at most is reached by some matrix, unless a budget leaves none of them whole.
         "the rank is what is counted": found["rank"] == found["update_rank"] == counts.update_rank
-        or (found["rank"] <= found["update_rank"] and (budget or stage.mask is not None)),
+        or (found["rank"] <= found["update_rank"] and (budget or stage.mask is not None or places_decide(stage))),
     }
     return [statement for statement, is_true in holds.items() if not is_true]
 

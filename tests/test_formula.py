@@ -43,8 +43,9 @@ def test_refuses_everything_that_is_not_arithmetic(text: str) -> None:
         ("2*rr", "unknown symbol 'rr'; did you mean 'r'"),
         ("d // 0", "divides by zero"),
         ("9**9**9", "exponents go from 0 to 8"),
+        ("root(0 - 1)", "root needs a number from 0"),
         ("near_square(0)", "needs a number from 1"),
-        ("sqrt(d)", "calls 'sqrt'; formulas have min, max, near_square"),
+        ("sqrt(d)", "calls 'sqrt'; formulas have min, max, near_square, root"),
     ],
 )
 def test_explains_what_is_wrong(text: str, message: str) -> None:

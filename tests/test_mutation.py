@@ -18,7 +18,7 @@ from surveykit.catalog.records import Configuration, Method
 from surveykit.catalog.sources import Explanation, QuotedFigures, Setup
 from surveykit.engine import measure as engine_measure
 from surveykit.engine.measure import measure
-from surveykit.recipes import KINDS, Edit, Recipe, Where
+from surveykit.recipes import KINDS, Edit, Projection, Recipe, Where
 from surveykit.verify import Finding, verify_counts
 
 REQUIRED_FORMS = ("trainable", "added", "expanded", "stored", "changed", "update_rank")
@@ -133,7 +133,7 @@ def mutants(configuration: Configuration) -> Iterator[tuple[str, Configuration]]
         if stage.mask is not None:
             fewer = stage.mask.model_copy(update={"keep_ppm": stage.mask.keep_ppm // 2})
             yield "half of the mask", replaced(configuration, s, {"mask": fewer})
-        if stage.optimizer is not None:
+        if isinstance(stage.optimizer, Projection):
             higher = stage.optimizer.model_copy(update={"rank": stage.optimizer.rank + 1})
             yield "a higher rank of gradients", replaced(configuration, s, {"optimizer": higher})
         if stage.base is not None:

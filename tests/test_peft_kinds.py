@@ -5,6 +5,7 @@ and after merging; and a saved file of as many bytes."""
 from __future__ import annotations
 
 import copy
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from surveykit.catalog.peft_arguments import peft_arguments
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_recipes import translated
 from surveykit.engine import Attached, Instance, count, instance_of
+from surveykit.engine.counts import SEED_BYTES
 from surveykit.engine.models.peft_modules import parts_of, task_type
 from surveykit.recipes import KINDS
 
@@ -35,12 +37,16 @@ CASES = [
 def said(kind: str, one: InLibrary, instance: Instance, model: str) -> PeftFile:
     """A configuration of PEFT that means the kind with these hyper-parameters."""
     declared = DECLARED[kind].peft
-    arguments = {argument: one.fields[name] for name, (argument, _) in declared.arguments.items() if name in one.fields}
+    lists = {
+        argument: TARGETS[model]
+        for name, by in declared.listed.items() for argument, value in by.items() if one.fields[name] == value
+    }  # fmt: skip
+    arguments = declared.says({name: one.fields[name] for name in declared.arguments if name in one.fields}, lists)
     targets = {"target_modules": TARGETS[model]} if declared.targeted else {}
     further = {"task_type": task_type(instance.model)}
     if model == "gpt2" and "fan_in_fan_out" in getattr(peft, declared.config).__dataclass_fields__:
         further["fan_in_fan_out"] = True
-    return PeftFile("test", declared.type, {**declared.means, **arguments, **targets, **further})
+    return PeftFile("test", declared.type, {**arguments, **targets, **further})
 
 
 def in_peft(file: PeftFile, one: InLibrary, model: nn.Module) -> Any:
@@ -59,12 +65,20 @@ def test_every_declared_kind_is_compared() -> None:
 def test_what_peft_takes_where_a_file_does_not_say_is_its_own_default(kind: str) -> None:
     declared = DECLARED[kind].peft
     fields = getattr(peft, declared.config).__dataclass_fields__
-    config = getattr(peft, declared.config)()
+    inside = {argument.partition(".")[0]: {} for argument, _ in declared.arguments.values() if "." in argument}
+    config = getattr(peft, declared.config)(**declared.means, **inside)
     for argument, default in declared.arguments.values():
-        assert getattr(config, argument) == default, argument
-    assert all(argument in fields and getattr(config, argument) != value for argument, value in declared.means.items())
+        assert attrgetter(argument)(config) == default, argument
+    assert all(
+        argument in fields and getattr(getattr(peft, declared.config)(), argument) is None
+        for argument in declared.needs
+    )
+    assert all(argument in fields and fields[argument].default != value for argument, value in declared.means.items())
 
 
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning"
+)  # PEFT speaks of layers without a bias, of indices that are not saved
 @pytest.mark.parametrize(("kind", "one", "model"), CASES)
 def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path: Path) -> None:
     torch.manual_seed(5)
@@ -85,23 +99,31 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
                 parameter.add_(torch.randn(parameter.shape) * 0.1)
     theirs.save_pretrained(tmp_path)
     with safe_open(tmp_path / "adapter_model.safetensors", framework="pt") as opened:
-        saved = sum(opened.get_tensor(name).nbytes for name in opened.keys())  # noqa: SIM118 (no mapping)
-    assert saved == counts.stored_bytes
+        named = {name: opened.get_tensor(name).numpy().tobytes() for name in opened.keys()}  # noqa: SIM118 (no mapping)
+        tensors = [value for name, value in named.items() if one.unneeded is None or one.unneeded not in name]
+    saved = sum(len(tensor) for tensor in ({*tensors} if one.repeated else tensors))
 
     names = {id(module): name for name, module in instance.model.named_modules()}
     before = outputs(instance)
-    attached = Attached(instance, recipe.stages[-1])
+    stage = recipe.stages[-1]
+    own = stage.model_copy(update={"edits": tuple(edit.model_copy(update=dict(one.ours)) for edit in stage.edits)})
+    attached = Attached(instance, own)
+    seeded = any(shape.kept == "seed" for shape in attached.kept_shapes())  # PEFT writes a seed beside the tensors
+    assert saved == counts.stored_bytes - SEED_BYTES * seeded
     with torch.no_grad():
         for placed in attached.placed:
             path = f"base_model.model.{names[id(placed.slot.module)]}"
             layer = theirs.get_submodule(path) if DECLARED[kind].peft.targeted else theirs
-            for name, value in one.read(layer).items():
+            read = one.read(layer) if DECLARED[kind].peft.targeted else one.read(layer, placed.slot.place)
+            for name, value in read.items():
                 getattr(placed.part, name).copy_(value.reshape(getattr(placed.part, name).shape))
+            if one.write:
+                one.write(layer, placed.part)
             for name, value in (one.shared(layer) if one.shared else {}).items():
                 getattr(placed.part.shared, name).copy_(value.reshape(getattr(placed.part.shared, name).shape))
     ours = outputs(instance)
     assert not torch.allclose(ours, before, atol=1e-3), "values that change nothing compare nothing"
-    torch.testing.assert_close(ours, run(theirs, instance), rtol=one.tolerance, atol=one.tolerance)
+    torch.testing.assert_close(ours, run(theirs, instance, **one.given), rtol=one.tolerance, atol=one.tolerance)
     if not one.merges:
         assert attached.merge()
         with pytest.raises((NotImplementedError, ValueError, AttributeError)):
@@ -112,9 +134,9 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
     torch.testing.assert_close(outputs(instance), merged, rtol=one.tolerance, atol=one.tolerance)
 
 
-def run(model: nn.Module, instance: Instance) -> torch.Tensor:
+def run(model: nn.Module, instance: Instance, **more: Any) -> torch.Tensor:
     """As `small_models.outputs`, of another model."""
-    given = batch(instance)
+    given = batch(instance) | more
     with torch.no_grad():
         out = model(**given, use_cache=False) if instance.blueprint.causal else model(**given)
     found: torch.Tensor = out.logits if "labels" in given else out[0]

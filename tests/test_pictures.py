@@ -177,7 +177,7 @@ def test_every_edit_is_drawn_where_it_is_and_in_the_legend(method: str) -> None:
 
 
 def test_a_hostile_name_is_only_a_name() -> None:
-    row: dict[str, Any] = {"id": "x", "name": HOSTILE, "family": "adapter", "type": "A"}
+    row: dict[str, Any] = {"id": "x", "name": HOSTILE, "family": "adapter", "type": "A", "after_survey": False}
     placed = taxonomy._drawn([SimpleNamespace(**row)])
     claimed = SimpleNamespace(
         row_label=HOSTILE, method="x", backbone_name=HOSTILE, printed=1.0, measured=2.0, outcome="unresolved"

@@ -65,7 +65,7 @@ def test_the_annotated_template_is_a_valid_method() -> None:
     assert [str(problem) for problem in problems] == []
     assert method is not None
     named = {field for field in Method.model_fields if f"\n{field}:" in text}
-    assert set(Method.model_fields) - named == {"reconstruction", "not_instantiated"}
+    assert set(Method.model_fields) - named == {"added", "reconstruction", "not_instantiated"}
 
 
 def test_every_cause_is_documented() -> None:

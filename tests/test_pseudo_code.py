@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -77,8 +78,9 @@ def brought(method: str, *, default: bool) -> tuple[tuple[str, str, Shape, int, 
             continue
         for edit in (edit for stage in configuration.recipe.stages for edit in stage.edits):
             there = [place for place in places if edit.where.matches(place)]
+            shared = Counter(edit.group(place) for place in there)
             for place in there:
-                group = replace(place, places=len(there))
+                group = replace(place, places=len(there), together=shared[edit.group(place)])
                 for name, shape in {**edit.tensors(group), **edit.shared_tensors(group)}.items():
                     found[edit.kind, name, shape, place.fan_in, place.fan_out] = None
     return tuple(found)

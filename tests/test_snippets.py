@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from real_catalog import REAL
 
 from surveykit import formula
@@ -14,11 +15,13 @@ from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
+from surveykit.engine.train.loop import examples
 from surveykit.site.text.snippets import Snippet, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
-NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot"}
+NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt"}
+ALSO_GIVEN = {"multitask-prompt-tuning": {"task_ids": torch.zeros(3, dtype=torch.long)}}
 FROM_PEFT = sorted(
     m.id for m in REAL.methods.values()
     if m.id not in NEEDS_MORE and any(i.library == "peft" and (i.snippet or m.configurations) for i in m.implementations)
@@ -40,22 +43,31 @@ def peft_snippet(found: list[Snippet]) -> Snippet:
 @pytest.mark.parametrize("method", FROM_PEFT)
 def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog, of: Snippets, method: str) -> None:
     snippet = peft_snippet(of[method])
-    assert snippet.configuration is not None, "only what needs more than a loaded model is written by hand"
+    name = snippet.configuration or f"{method}/{catalog.methods[method].default.id}"
     # As wide inside as outside, and stacks of one depth: PEFT's prefix tuning cannot do otherwise.
     record = tiny_model(d_model=96, d_kv=24, heads=4, decoder_layers=2)
-    scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model}
+    batch = tiny_batch()
+    data = {"batches": [batch], "examples": [*examples(batch)]}
+    scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model, **data}
     exec(snippet.code, scope)
     trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)
     oracle = next(
-        o for n, _, c in catalog.configurations() if n == snippet.configuration for o in c.oracles if o.library == "peft"
-    )  # fmt: skip
-    if oracle.trainable is None:
-        assert trained == count(catalog.recipe(snippet.configuration), build(record)).trainable
+        (
+            o
+            for n, _, c in catalog.configurations()
+            if n == snippet.configuration
+            for o in c.oracles
+            if o.library == "peft"
+        ),
+        None,
+    )
+    if oracle is None or oracle.trainable is None:
+        assert trained == count(catalog.recipe(name), build(record)).trainable
     else:
         written = next(c.formula for n, _, c in catalog.configurations() if n == snippet.configuration)
         assert trained == formula.evaluate(oracle.trainable, formula.bind(written.let, record.symbols()))
         assert oracle.differs_because in snippet.notes
-    assert scope["model"](**tiny_batch()).loss.item() > 0
+    assert scope["model"](**tiny_batch(), **ALSO_GIVEN.get(method, {})).loss.item() > 0
 
 
 def test_every_library_of_the_catalog_has_its_snippet(catalog: Catalog, of: Snippets) -> None:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from surveykit.database.methods import Comparison
 
 CLAIMED = (
-    "type", "disk", "ram", "bp", "overhead", "family", "section", "year", "trainable_percent_printed",
-    "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b", "evaluated_over_20b", "in_peft", "in_adapters",
+    "type", "disk", "ram", "bp", "overhead", "family", "families", "section", "after_survey", "year",
+    "trainable_percent_printed", "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b",
+    "evaluated_over_20b", "in_peft", "in_adapters",
 )  # fmt: skip
 """Properties of a method, whatever is changed in its configuration."""
 BATCH, LENGTH = 1, 256

@@ -11,19 +11,20 @@ from typing import Any
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
-from surveykit.recipes import KINDS, Edit, Recipe, Stage, Where
+from surveykit.recipes import KINDS, Edit, FactorRates, Preconditioning, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
-from surveykit.recipes.added_bias import AddedBias
-from surveykit.recipes.generalized import Generalized
+from surveykit.recipes.generalized import Generalized, GeneralizedVectors
 from surveykit.recipes.kronecker import Kronecker
 from surveykit.recipes.low_rank import LowRank
+from surveykit.recipes.optimizers import Reduced
 from surveykit.recipes.scale import Scale
 from surveykit.recipes.soft_prompt import Prefix, Prompt
+from surveykit.recipes.starts import STABLE_GAMMA
 from surveykit.recipes.weight_decomposed import WeightDecomposed
 
 CLASSES = {
     "LORA": "LoraConfig", "ADALORA": "AdaLoraConfig", "IA3": "IA3Config", "LOKR": "LoKrConfig", "GLORA": "GloraConfig",
-    "BEFT": "BeftConfig", "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
+    "LN_TUNING": "LNTuningConfig", "PREFIX_TUNING": "PrefixTuningConfig",
     "PROMPT_TUNING": "PromptTuningConfig", **{kind.peft.type: kind.peft.config for kind in KINDS if kind.peft is not None},
 }  # fmt: skip
 """What PEFT calls the class of a type."""
@@ -77,7 +78,8 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
     (stage,) = recipe.stages
     for what, there in {
         "a mask over what is trained": stage.mask, "several passes for each step": stage.passes > 1,
-        "edits that are merged and begun anew": stage.restarts, "projected gradients": stage.optimizer,
+        "edits that are merged and begun anew": stage.restarts,
+        "projected gradients": isinstance(stage.optimizer, Reduced),
     }.items():  # fmt: skip
         if there:
             raise _no(what)
@@ -85,8 +87,18 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
         raise SurveyError("full fine-tuning needs nothing of PEFT: train the model as it is")
     found = _of_edits(stage, parts) if stage.edits else _of_norms(stage, parts)
     bits = None if stage.base is None else f"load the model in {stage.base.bits} bits first"
-    notes = (*found.notes, *([bits] if bits else []), *_fused(stage, parts))
+    notes = (*found.notes, *([bits] if bits else []), *_optimizer(stage), *_fused(stage, parts))
     return PeftArguments(found.peft_type, {"task_type": task, **found.arguments}, notes)
+
+
+def _optimizer(stage: Stage) -> list[str]:
+    """What of `peft.optimizers` makes the optimizer of a stage."""
+    match stage.optimizer:
+        case FactorRates(up_rate=ratio):
+            return [f"train with create_loraplus_optimizer of peft.optimizers, loraplus_lr_ratio={_number(ratio)}"]
+        case Preconditioning(factors="both", damping=damping):
+            return [f"train with create_riemannian_optimizer of peft.optimizers, reg={damping}"]
+    return []
 
 
 def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
@@ -104,16 +116,33 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 
 
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
-    said = _only(edits).peft
-    arguments = {argument: getattr(edits[0], name) for name, (argument, _) in said.arguments.items()}
-    targets = _targets(said.type, parts, [edit.where for edit in edits]) if said.targeted else {}
-    return PeftArguments(said.type, {**said.means, **arguments, **targets}, ())
+    said = edits[0].peft
+    assert said is not None
+    values = [{name: getattr(edit, name) for name in said.arguments} for edit in edits]
+    if any(one != values[0] for one in values):
+        raise _no("several such edits with other hyper-parameters")
+    lists = {
+        argument: [*dict.fromkeys(name.rpartition(".")[2] for name in _names(parts, wheres))]
+        for name, by in said.listed.items() for argument, value in by.items()
+        if (wheres := [edit.where for edit in edits if getattr(edit, name) == value])
+    }  # fmt: skip
+    arguments = said.says(values[0], lists)
+    for edit in edits if said.listed else ():
+        for name in _names(parts, [edit.where]):
+            if said.read_at(arguments, name) != {field: getattr(edit, field) for field in said.listed}:
+                raise _no(f"such edits of two sides where modules have the name of {name}")
+    if said.targeted:
+        places = _targets(said.type, parts, [edit.where for edit in edits])
+    else:
+        places = _in_front(edits, parts) if edits[0].site == "input" else {}
+    return PeftArguments(said.type, {**arguments, **places}, ())
 
 
 def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) -> PeftArguments:
-    if any(isinstance(edit, LowRank) and edit.gate != "none" for edit in edits):
-        raise _no("a gate on LoRA")
     first = edits[0]
+    _only([edit.model_copy(update={"rank": first.rank, "alpha": first.alpha}) for edit in edits])
+    if isinstance(first, LowRank) and first.gate != "none":
+        raise _no("a gate on LoRA")
     said: dict[str, Any] = {"r": first.rank, "lora_alpha": _number(first.alpha)}
     said |= _targets("LORA", parts, [edit.where for edit in edits])
     ranks, alphas = {}, {}
@@ -125,8 +154,21 @@ def _low_rank(edits: Sequence[LowRank | WeightDecomposed], parts: ModelParts) ->
                 alphas[end] = _number(edit.alpha)
     said |= {"rank_pattern": ranks} if ranks else {}
     said |= {"alpha_pattern": alphas} if alphas else {}
-    said |= {"use_dora": True} if isinstance(first, WeightDecomposed) else {}
-    return PeftArguments("LORA", said, ())
+    said |= {"use_rslora": True} if first.scaling == "root_rank" else {}
+    if isinstance(first, WeightDecomposed):
+        return PeftArguments("LORA", {**said, "use_dora": True}, ())
+    if (first.initial == "mica") != (first.trains == "down"):
+        raise _no(f"LoRA that starts as {first.initial} and trains {first.trains}")
+    said |= {} if first.initial == "zeros" else {"init_lora_weights": first.initial, **_SETTINGS.get(first.initial, {})}
+    frozen = "lora_A is to be frozen, which no configuration says: create_lorafa_optimizer of peft.optimizers does it"
+    return PeftArguments("LORA", said, (frozen,) if first.trains == "up" else ())
+
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "eva": {"eva_config": {"rho": 1.0}}, "corda": {"corda_config": {"corda_method": "ipm"}},
+    "lora_ga": {"lora_ga_config": {"direction": "ArB2r", "scale": "stable", "stable_gamma": STABLE_GAMMA}},
+}  # fmt: skip
+"""What PEFT has to be told beside the name of a start that reads data."""
 
 
 def _adaptive(edits: Sequence[AdaptiveLowRank], parts: ModelParts) -> PeftArguments:
@@ -163,6 +205,7 @@ def _kronecker(edits: Sequence[Kronecker], parts: ModelParts) -> PeftArguments:
     if first.second_rank is not None and any(rank >= side / 2 for side in longer):
         raise _no("a second factor of a rank that is half its longer side or more, which PEFT trains whole")
     said = {"r": rank, "alpha": _number(rank * first.scale)}
+    said |= {} if first.factor is None else {"decompose_factor": first.factor}
     return PeftArguments("LOKR", said | _targets("LOKR", parts, [first.where]), ())
 
 
@@ -174,8 +217,11 @@ def _generalized(edits: Sequence[Generalized], parts: ModelParts) -> PeftArgumen
     return PeftArguments("GLORA", {"r": first.rank, **_targets("GLORA", parts, [first.where])}, ())
 
 
-def _added_bias(edits: Sequence[AddedBias], parts: ModelParts) -> PeftArguments:
-    return PeftArguments("BEFT", _targets("BEFT", parts, [edit.where for edit in edits]), ())
+def _vectors(edits: Sequence[GeneralizedVectors], parts: ModelParts) -> PeftArguments:
+    first = _only(edits)
+    if any(f"{name}.bias" in parts.biases for name in _names(parts, [first.where])):
+        raise _no("GLoRA's vectors without further terms on layers that have a bias")
+    return PeftArguments("GLORA", {"config_A_B": "vector", **_targets("GLORA", parts, [first.where])}, ())
 
 
 def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
@@ -194,18 +240,24 @@ def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
 
 
 def _prompt(edits: Sequence[Prompt], parts: ModelParts) -> PeftArguments:
+    if len({edit.length for edit in edits}) > 1:
+        raise _no("prompts of several lengths")
+    said = {"num_virtual_tokens": edits[0].length, **_in_front(edits, parts)}
+    return PeftArguments("PROMPT_TUNING", said, ())
+
+
+def _in_front(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """In front of how many stacks prompts stand."""
     sublayers = [edit.where.sublayers for edit in edits]
     stacks = len({name for names in sublayers for name in names or ("encoder.input", "decoder.input")})
-    if len({edit.length for edit in edits}) > 1 or (parts.both_stacks and sublayers == [("decoder.input",)]):
-        raise _no("prompts of several lengths, or in front of the decoder alone")
-    said = {"num_virtual_tokens": edits[0].length}
-    said |= {"num_transformer_submodules": stacks} if parts.both_stacks else {}
-    return PeftArguments("PROMPT_TUNING", said, ())
+    if parts.both_stacks and sublayers == [("decoder.input",)]:
+        raise _no("prompts in front of the decoder alone")
+    return {"num_transformer_submodules": stacks} if parts.both_stacks else {}
 
 
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,
-    Generalized: _generalized, AddedBias: _added_bias, Prefix: _prefix, Prompt: _prompt,
+    Generalized: _generalized, GeneralizedVectors: _vectors, Prefix: _prefix, Prompt: _prompt,
 }  # fmt: skip
 """For each kind of edit that PEFT has, the function that says it."""
 _OTHERS = {"bottleneck": "the library adapters has it", "hypercomplex": "the library adapters has it"}
@@ -325,6 +377,8 @@ def _number(value: float) -> float:
 
 def _literal(value: Any) -> str:
     """A value as Python writes it, with the quotes of JSON."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
     return repr(value) if value is None or isinstance(value, bool) else json.dumps(value)
 
 

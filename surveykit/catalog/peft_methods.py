@@ -5,11 +5,10 @@ Each takes a configuration of the catalog, sets what the file sets, and puts its
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_targets import (
@@ -29,10 +28,14 @@ from surveykit.recipes.kronecker import Kronecker
 _TARGETED = frozenset({"target_modules", "modules_to_save"})
 _CHOSEN = _TARGETED | {"exclude_modules"}
 _IN_LAYERS = _CHOSEN | {"layers_to_transform", "layers_pattern"}
+_PROMPTS = frozenset({
+    "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers", "modules_to_save"})  # fmt: skip
 _PATTERNS = frozenset({"rank_pattern", "alpha_pattern"})
 WHOLE = "FULL"
 """What PEFT's benchmark calls full fine-tuning, for which PEFT itself has no type."""
 _PLAIN_STARTS = ("gaussian", "orthogonal")
+_STARTS = {start: start.replace("_", "-") for start in ("pissa", "olora", "mica", "corda", "eva", "lora_ga")}
+"""Methods of the catalog that are LoRA with another start, by PEFT's name of the start."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,34 @@ def _adapted(file: PeftFile, parts: ModelParts) -> Adapted:
 
 
 def _lora(file: PeftFile, parts: ModelParts) -> Ours:
-    start = file.content.get("init_lora_weights")
-    if start == "mica":
-        raise NotOurs("surveykit's LoRA trains both factors, and MiCA one of them")
     rank, alpha, adapted = file.whole("r", 8), file.number("lora_alpha", 8), _adapted(file, parts)
+    start, notes = _start(file)
+    method = "dora" if file.flag("use_dora") else _STARTS.get(start, "rslora" if file.flag("use_rslora") else "lora")
+    also = {"scaling": "root_rank"} if file.flag("use_rslora") and method != "rslora" else {}
     of = _rank_and_alpha(file, adapted, rank, alpha)
-    base = "dora/qv-r8" if file.flag("use_dora") else "lora/qv-r8"
-    usual = {"rank": rank, "alpha": _scaled(file, rank, alpha)}
-    notes: tuple[str, ...] = ()
-    if isinstance(start, str) and start not in _PLAIN_STARTS:
-        notes = (
-            f"init_lora_weights={start} is left out: it changes where training starts, and no number of parameters",
+    edits = adapted.grouped(lambda name: {**of(name), **also})
+    return Ours(f"{method}/qv-r8", {"rank": rank, "alpha": alpha, **also}, adapted, edits, notes=notes)
+
+
+def _start(file: PeftFile) -> tuple[str, tuple[str, ...]]:
+    """Where LoRA starts, by PEFT's name; and what our recipes leave out of it."""
+    said = file.content.get("init_lora_weights")
+    start, _, steps = said.lower().partition("_niter_") if isinstance(said, str) else ("", "", "")
+    if start in ("", *_PLAIN_STARTS):
+        return "", ()
+    if start not in _STARTS or file.flag("use_dora"):
+        left_out = (
+            f"init_lora_weights={said} is left out: it changes where training starts, and no number of parameters"
         )
-    return Ours(base, usual, adapted, adapted.grouped(of), notes=notes)
+        return start, (left_out,)
+    settings = file.content.get(f"{start}_config") or {}
+    rho = settings.get("rho", 2.0) if isinstance(settings, dict) else 2.0
+    if start == "eva" and rho != 1:
+        return start, (
+            f"eva_config has rho {rho}: PEFT then moves ranks between layers by the data that it is given, and the sum of all "
+            "ranks stays; what is counted has the same rank in every layer, which is rho 1",
+        )
+    return start, (f"{said} finds singular vectors by {steps} rounds of approximation, ours exactly",) if steps else ()
 
 
 def _adalora(file: PeftFile, parts: ModelParts) -> Ours:
@@ -129,19 +147,24 @@ def _ia3(file: PeftFile, parts: ModelParts) -> Ours:
 
 
 def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
-    if file.content.get("decompose_factor", -1) != -1:
-        raise NotOurs(
-            "surveykit's Kronecker factors are as near to square as they can be, and decompose_factor says another size"
-        )
+    factor = file.content.get("decompose_factor") or -1
+    if isinstance(factor, bool) or not isinstance(factor, int) or not (factor == -1 or factor > 0):
+        raise SurveyError(f"{file.name}: decompose_factor must be -1 or a whole number from 1, not {factor}")
+    sides: dict[str, Any] = {} if factor == -1 else {"factor": factor}
     adapted, linear = _adapted(file, parts), parts.named("linear")
     rank, alpha = file.whole("r", 8), file.number("alpha", 8)
     both = _rank_and_alpha(file, adapted, rank, alpha)
 
     def of(name: str) -> dict[str, Any]:
         r = both(name)["rank"]
-        whole = Kronecker(kind="kronecker", where=Where(roles=("linear",)), scale=1.0, second_rank=None)
+        whole = Kronecker(kind="kronecker", where=Where(roles=("linear",)), scale=1.0, second_rank=None, **sides)
         longer = max(whole.tensors(linear[name])["second"].dims) if name in linear else 0
-        return {"scale": both(name)["alpha"] / r, "second_rank": r if r < longer / 2 else None}
+        return {
+            "scale": both(name)["alpha"] / r,
+            "second_rank": r if r < longer / 2 else None,
+            "written_out": True,
+            **sides,
+        }
 
     usual = of(adapted.names[0])
     base = "krona/qv" if usual["second_rank"] is None else "krona/lokr-qv-r8"
@@ -149,20 +172,18 @@ def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
 
 
 def _glora(file: PeftFile, parts: ModelParts) -> Ours:
-    if file.content.get("config_A_B", "lora") != "lora":
-        raise NotOurs("surveykit's GLoRA has terms of low rank alone")
+    terms = file.content.get("config_A_B", "lora")
+    if terms not in ("lora", "vector"):
+        raise NotOurs(f"surveykit's GLoRA has no terms '{terms}', but those of low rank and vectors")
     adapted = _adapted(file, parts)
     if any(f"{name}.bias" in parts.biases for name in adapted.names):
         raise NotOurs(
             "PEFT's GLoRA trains further terms where a layer has a bias, of which surveykit's have another size"
         )
+    if terms == "vector":
+        return Ours("glora/qv-vectors", {}, adapted, adapted.grouped(lambda _: {}))
     values = {"rank": file.whole("r", 8)}
     return Ours("glora/qv-r8", values, adapted, adapted.grouped(lambda _: values))
-
-
-def _beft(file: PeftFile, parts: ModelParts) -> Ours:
-    adapted = _adapted(file, parts)
-    return Ours("bitfit/added-linear", {}, adapted, adapted.grouped(lambda _: {}))
 
 
 def _norms(file: PeftFile, parts: ModelParts) -> Ours:
@@ -192,13 +213,24 @@ def _prefix(file: PeftFile, parts: ModelParts) -> Ours:
 
 def _prompt(file: PeftFile, parts: ModelParts) -> Ours:
     values: dict[str, Any] = {"length": file.whole("num_virtual_tokens", 0)}
+    both = bool(_in_front(file, parts))
+    return Ours("prompt-tuning/p100-both" if both else "prompt-tuning/p100", values, edits=_with(values))
+
+
+def _in_front(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
+    """Where a prompt stands that a file puts in front of both stacks; nothing where it means one.
+
+    Raises:
+        NotOurs: the file means another model.
+    """
     stacks = file.whole("num_transformer_submodules", 2 if parts.task == "SEQ_2_SEQ_LM" else 1)
     if stacks > 1 + parts.both_stacks:
         raise NotOurs(f"num_transformer_submodules is {stacks}, and the model has fewer stacks")
     width = file.content.get("token_dim")
     if any(width not in (None, place.d_model) for place in parts.named("input").values()):
         raise NotOurs(f"token_dim is {width}, which is not this model's")
-    return Ours("prompt-tuning/p100-both" if stacks == 2 else "prompt-tuning/p100", values, edits=_with(values))
+    both = Where(roles=("input",), sublayers=("encoder.input", "decoder.input"))
+    return {"where": both} if stacks == 2 else {}
 
 
 def _everything(file: PeftFile, parts: ModelParts) -> Ours:
@@ -219,14 +251,9 @@ def _rank_and_alpha(file: PeftFile, adapted: Adapted, rank: int, alpha: float) -
             raise SurveyError(
                 f"{file.name}: rank_pattern gives {name} the rank {own}; it must be a whole number from 1"
             )
-        return {"rank": int(own), "alpha": _scaled(file, int(own), alphas[name] or alpha)}
+        return {"rank": int(own), "alpha": alphas[name] or alpha}
 
     return of
-
-
-def _scaled(file: PeftFile, rank: int, alpha: float) -> float:
-    """Our alpha, by which an update is scaled as alpha / rank. rsLoRA scales by alpha / √rank."""
-    return alpha * math.sqrt(rank) if file.flag("use_rslora") else alpha
 
 
 TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[str]]] = {
@@ -236,14 +263,9 @@ TRANSLATIONS: dict[str, tuple[Callable[[PeftFile, ModelParts], Ours], frozenset[
     "IA3": (_ia3, _CHOSEN | {"feedforward_modules"}),
     "LOKR": (_lokr, _IN_LAYERS | _PATTERNS | {"r", "alpha", "decompose_factor"}),
     "GLORA": (_glora, _TARGETED | {"bias", "r", "config_A_B", "config_C", "config_D_E"}),
-    "BEFT": (_beft, _TARGETED),
     "LN_TUNING": (_norms, _CHOSEN),
-    "PREFIX_TUNING": (_prefix, frozenset({
-        "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
-        "encoder_hidden_size", "prefix_projection", "modules_to_save"})),
-    "PROMPT_TUNING": (_prompt, frozenset({
-        "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
-        "modules_to_save"})),
+    "PREFIX_TUNING": (_prefix, _PROMPTS | {"encoder_hidden_size", "prefix_projection"}),
+    "PROMPT_TUNING": (_prompt, _PROMPTS),
     WHOLE: (_everything, frozenset()),
 }  # fmt: skip
 """By PEFT's name of a type: its function, and the keys that it reads. Kinds that say in `InPeft` what PEFT calls them need none."""
@@ -253,26 +275,36 @@ Translate = Callable[[PeftFile, ModelParts], Ours]
 
 def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
     """The function that translates a file, and the keys that it reads; None where we have no recipe."""
-    for kind in KINDS:
-        said = kind.peft
-        if (
-            said is not None
-            and said.type == file.peft_type
-            and all(file.content.get(key) == value for key, value in said.means.items())
-        ):
-            arguments = {argument for argument, _ in said.arguments.values()}
-            places = _IN_LAYERS | {"bias"} if said.targeted else frozenset({"modules_to_save"})
-            return _as_declared(said), places | arguments | {*said.means}
+    for kind in sorted(KINDS, key=lambda kind: -len((*kind.peft.means, *kind.peft.needs)) if kind.peft else 0):
+        said = kind.peft  # the most particular first
+        if said is not None and said.type == file.peft_type and said.is_meant(file.content):
+            places = _IN_LAYERS | {"bias"} if said.targeted else _PROMPTS
+            return _as_declared(kind, said), places | said.keys
     return TRANSLATIONS.get(file.peft_type)
 
 
-def _as_declared(said: InPeft) -> Translate:
+def _as_declared(kind: type[Edit], said: InPeft) -> Translate:
     def translate(file: PeftFile, parts: ModelParts) -> Ours:
-        read = {name: file.content.get(argument) for name, (argument, _) in said.arguments.items()}
-        values = {name: said.arguments[name][1] if value is None else value for name, value in read.items()}
+        values = said.read(file.content)
+        _allowed(kind, said, values)
         if not said.targeted:
-            return Ours(said.entry, values, edits=_with(values))
+            places = _in_front(file, parts) if kind.site == "input" else {}
+            return Ours(said.entry, values, edits=_with({**values, **places}))
         adapted = _adapted(file, parts)
-        return Ours(said.entry, values, adapted, adapted.grouped(lambda _: values))
+        missing = [name for name in adapted.names if {*said.read_at(file.content, name)} != {*said.listed}]
+        if missing:
+            lists = " and ".join(argument for by in said.listed.values() for argument in by)
+            raise NotOurs(f"{missing[0]} is in none of {lists}, or in several of them")
+        return Ours(
+            said.entry, values, adapted, adapted.grouped(lambda name: values | said.read_at(file.content, name))
+        )
 
     return translate
+
+
+def _allowed(kind: type[Edit], said: InPeft, values: Mapping[str, Any]) -> None:
+    """Raises NotOurs where PEFT allows a choice, a network's activation say, that our kind does not have."""
+    for name, value in values.items():
+        field = kind.model_fields[name].annotation
+        if get_origin(field) is Literal and value not in get_args(field):
+            raise NotOurs(f"surveykit's {kind.__name__} has no {said.arguments[name][0]} {value}")

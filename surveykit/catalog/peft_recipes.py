@@ -7,7 +7,7 @@ then PEFT's own to count.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,19 @@ from surveykit.recipes import Recipe, Role, Where
 _WITHOUT_EFFECT = frozenset({
     "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
     "fan_in_fan_out", "megatron_config", "megatron_core", "runtime_config", "qalora_group_size",
-    "init_weights", "init_ia3_weights", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
+    "init_weights", "init_ia3_weights", "init_scale", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "use_effective_conv2d",
     "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
+    "prompt_tuning_init_task", "mask_type", "random_seed", "cpt_mask", "opt_weighted_loss_type", "opt_loss_decay_factor",
+    "use_bdlora.match_strict",
 })  # fmt: skip
-"""Keys that change no number of ours: notes, schedules, how a file was saved, and where training starts."""
-_LEFT_OUT = ("lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale")
+"""Keys that change no number of ours: notes, schedules, how a file was saved, where training starts, and what is checked."""
+_AS_USUAL: Mapping[str, Any] = {"init_lora_weights": True}
+"""Keys that change no number of ours while they have this value."""
+_LEFT_OUT = (
+    "lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale", "miss_dropout", "hira_dropout",
+    "gralora_dropout", "deft_dropout",
+)  # fmt: skip
 """Keys that are left out with a word."""
 _PRETRAINED: tuple[Role, ...] = ("embedding", "head", "norm", "linear", "position_bias")
 _SHOWN = 8
@@ -63,8 +70,8 @@ def translated(file: PeftFile, parts: ModelParts, root: Path) -> Translation:
     if translation is None:
         raise NotOurs(f"surveykit has no recipe for {file.peft_type}")
     translate, keys = translation
-    for key, value in sorted(file.content.items()):
-        if value and key not in keys | _WITHOUT_EFFECT and key not in _LEFT_OUT:
+    for key, value in sorted(_said(file, keys)):
+        if value and key not in keys | _WITHOUT_EFFECT and key not in _LEFT_OUT and value != _AS_USUAL.get(key):
             raise NotOurs(f"surveykit's recipes have no {key}")
     ours = translate(file, parts)
     also, missing = _also_trained(file, parts)
@@ -85,6 +92,16 @@ def translated(file: PeftFile, parts: ModelParts, root: Path) -> Translation:
         raise SurveyError(f"{file.name}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     name = _named(file, ours.base, ours.set, None if ours.adapted is None else ours.adapted.targets)
     return Translation(name, checked, (*ours.notes, *missing, *left_out))
+
+
+def _said(file: PeftFile, keys: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """What a file says; what a configuration inside it says has the names of both, where any of it is read."""
+    read = {key.partition(".")[0] for key in keys if "." in key}
+    for key, value in file.content.items():
+        if key in read and isinstance(value, dict):
+            yield from ((f"{key}.{inner}", one) for inner, one in value.items())
+        else:
+            yield key, value
 
 
 def name_of(file: PeftFile) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from surveykit.catalog.dimensions import Dimensions
 from surveykit.recipes import Place, Recipe, Role, Stage, Sublayer, Where
+from surveykit.recipes.base import LINEAR_ROLES
 from surveykit.recipes.sites import ParameterEdit
 
 Location = Literal[
@@ -17,9 +18,10 @@ Location = Literal[
 ]  # fmt: skip
 LOCATIONS: tuple[Location, ...] = get_args(Location)
 """In the order of a forward pass; `shared` is what places in several of them have together."""
-_INSIDE: dict[Role, frozenset[Role]] = {
+_INSIDE: dict[Role, frozenset[str]] = {
     "attention": frozenset({"query", "key", "value", "attention_output", "position_bias"}),
     "feed_forward": frozenset({"feed_forward_in", "feed_forward_gate", "feed_forward_out"}),
+    "block": LINEAR_ROLES | {"norm", "position_bias"},
 }
 _Tensor = tuple[Role, Sublayer, int]
 """Which pretrained tensor is meant: the role of its module, sublayer and layer."""
@@ -65,6 +67,8 @@ def _t5_places(model: Dimensions) -> Iterator[Place]:
         yield from attention("encoder.self", n, model.encoder_layers)
     for n in range(model.encoder_layers):
         yield from feed_forward("encoder.feed_forward", n, model.encoder_layers)
+    for n in range(model.encoder_layers):
+        yield place("block", "encoder.block", n, model.encoder_layers)
     yield place("norm", "encoder.final", 0, 0, d)
     yield place("input", "decoder.input", 0, model.decoder_layers)
     for sublayer in ("decoder.self", "decoder.cross"):
@@ -72,6 +76,8 @@ def _t5_places(model: Dimensions) -> Iterator[Place]:
             yield from attention(sublayer, n, model.decoder_layers)
     for n in range(model.decoder_layers):
         yield from feed_forward("decoder.feed_forward", n, model.decoder_layers)
+    for n in range(model.decoder_layers):
+        yield place("block", "decoder.block", n, model.decoder_layers)
     yield place("norm", "decoder.final", 0, 0, d)
 
 
@@ -84,6 +90,10 @@ def location(place: Place) -> Location:
             return "input"
         case "encoder.final" | "decoder.final":
             return "final"
+        case "encoder.block":  # what a block gives is what its feed-forward adds to
+            return "encoder.feed_forward"
+        case "decoder.block":
+            return "decoder.feed_forward"
         case sublayer:
             return sublayer
 
@@ -139,8 +149,10 @@ def _trained(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[_Tenso
         for where in stage.train:
             if where.parameters == "bias" or chosen:
                 continue
-            modules = [replace(place, role=whole) for whole, roles in _INSIDE.items() if place.role in roles]
-            chosen = any(where.matches(candidate) for candidate in (place, *modules))
+            inside = _INSIDE.items() if place.layers else ()
+            modules = [replace(place, role=whole) for whole, roles in inside if place.role in roles]
+            turn = stage.drawn_layers is None or place.layers == 0 or place.layer < stage.drawn_layers
+            chosen = turn and any(where.matches(candidate) for candidate in (place, *modules))
         if chosen:
             found.setdefault(_tensor(place, tied), place)
     return found

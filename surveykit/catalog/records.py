@@ -12,7 +12,7 @@ from surveykit.catalog.dimensions import Dimensions, Trait
 from surveykit.errors import FormulaError
 from surveykit.recipes import Recipe
 from surveykit.recipes.base import Overhead
-from surveykit.record import ID_PATTERN, Record
+from surveykit.record import ID_PATTERN, Day, Record
 
 MethodType = Literal["A", "S", "R", "AS", "AR", "ARS", "none"]
 Family = Literal["adapter", "soft_prompt", "other_additive", "selective", "reparametrization", "hybrid", "baseline"]
@@ -213,8 +213,10 @@ class Method(Record):
     """Key of the paper in papers.bib."""
     family: Family
     """Family in the survey's taxonomy."""
-    families: tuple[Idea, ...] = ()
+    families: tuple[Idea, ...] = Field(min_length=1)
     """The ideas that it uses, the main one first."""
+    added: Day | None = None
+    """Day on which the entry came into the catalog; NULL for those of its first edition."""
     idea: str = Field(min_length=40)
     """One paragraph in our words: what is trained and why."""
     tradeoff: str = Field(min_length=20)

@@ -81,6 +81,8 @@ def portrait(reader: Reader, name: str) -> Portrait:
     m = reader.one("SELECT * FROM method JOIN paper ON paper.key = method.paper WHERE method.id = ?", name)
     family = f"{f'Survey section {m.section}, ' if m.section else ''}{m.family.replace('_', ' ')}."
     words = [f"{m.name}: {m.title} ({m.year}). {family[0].upper()}{family[1:]}"]
+    ideas = reader.all("SELECT name FROM idea WHERE method = ? ORDER BY position", name)
+    words += [f"Ideas: {', '.join(idea.name.replace('_', ' ') for idea in ideas)}."]
     words += [m.idea, f"Trade-off: {m.tradeoff}"]
     words += [f"Reconstruction: {m.reconstruction}"] if m.reconstruction else []
     words += [f"Not instantiated: {m.not_instantiated}"] if m.not_instantiated else []
@@ -155,10 +157,10 @@ _RECOMPUTED = """
             UNION ALL
 """
 _COMPARED = (
-    "type", "disk", "ram", "bp", "overhead", "family", "section", "year", "trainable_percent_printed",
-    "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b", "evaluated_over_20b", "in_peft",
-    "in_adapters", "word_of", "configuration", "configuration_name", "trainable_measured",
-    "trainable_percent_measured", "configuration_matched", "trainable_matched", "added_measured",
+    "type", "disk", "ram", "bp", "overhead", "family", "families", "section", "after_survey", "year",
+    "trainable_percent_printed", "changed_percent_printed", "evaluated_under_1b", "evaluated_under_20b",
+    "evaluated_over_20b", "in_peft", "in_adapters", "word_of", "configuration", "configuration_name",
+    "trainable_measured", "trainable_percent_measured", "configuration_matched", "trainable_matched", "added_measured",
     "stored_measured", "changed_percent_measured", "update_rank_measured", "ram_ratio", "bp_measured",
     "overhead_unmerged", "overhead_merged", "inference_flops_percent", "merged_flops_percent", "merges",
     "figures_match", "figures_differ", "cells_match", "cells_found_by_search", "cells_differ",

@@ -12,6 +12,7 @@ from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_parameters
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
+from surveykit.recipes.optimizers import Reduced
 
 VALUE_BYTES = 4
 """Width at which stored numbers are counted: that of the published T5 checkpoints."""
@@ -92,7 +93,7 @@ def _count_stage(attached: Attached) -> Counts:
     assert pretrained.isdisjoint(added), "a parameter is both pretrained and added"
     assert {id(p) for p in everything} == pretrained | added, "a parameter of the model belongs to no part"
     stays = _mask_keeps(attached)
-    stored, shared, stored_bytes = _stored(attached, parts["trained_pretrained"])
+    stored, shared, stored_bytes = _stored(attached, sum(p.numel() for p in attached.changeable()))
     trained = parts["trained_pretrained"] + parts["trained_added"]
     return Counts(
         trainable=trained,
@@ -121,13 +122,13 @@ def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]
     """Numbers kept for each task, numbers kept for all tasks, bytes kept for each task."""
     if attached.stage.restarts:  # its edits are in the weights: what is kept is every tensor that they moved
         moved = {id(placed.part.stored): placed.part.stored.numel() for placed in attached.placed}
-        moved |= {id(p): p.numel() for p in attached.instance.pretrained if p.requires_grad}
+        moved |= {id(p): p.numel() for p in attached.changeable()}
         return sum(moved.values()), 0, VALUE_BYTES * sum(moved.values())
     shapes = attached.kept_shapes()
     own = sum(shape.numel for shape in shapes if shape.kept == "task" and not shape.is_index)
-    indices = sum(shape.numel for shape in shapes if shape.kept == "task" and shape.is_index)
+    indices = sum(shape.numel * shape.index_bytes for shape in shapes if shape.kept == "task" and shape.is_index)
     shared = sum(shape.numel for shape in shapes if shape.kept == "shared")
-    numbers, extra = trained_pretrained + own, VALUE_BYTES * indices
+    numbers, extra = trained_pretrained + own, indices
     if any(shape.kept == "seed" for shape in shapes):
         extra += SEED_BYTES
     stays = _mask_keeps(attached)
@@ -158,7 +159,7 @@ def _optimizer_state(attached: Attached, trained: int) -> int:
     """Adam's two moments for each trained number, less where gradients are projected, more where edits track."""
     state = 2 * trained
     rule = attached.stage.optimizer
-    if rule is not None:
+    if isinstance(rule, Reduced):
         for slot in attached.instance.slots:
             if rule.where.matches(slot.place) and any(p.requires_grad for p in slot.module.parameters()):
                 state += rule.state(slot.place.shape) - 2 * slot.place.fan_in * slot.place.fan_out
@@ -185,8 +186,8 @@ def _touched(attached: Attached) -> Touched:
             if (bias := placed.bias) is not None:
                 touch(bias, place.fan_out, 0)
     new = head_parameters(attached.instance)
-    for parameter in attached.instance.pretrained:
-        if parameter.requires_grad and id(parameter) not in new:
+    for parameter in attached.changeable():
+        if id(parameter) not in new:
             touch(parameter, parameter.numel(), min(parameter.shape) if parameter.dim() == 2 else 0)
     highest: dict[int, int] = {}
     for (identity, _), rank in ranks.items():

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from surveykit.recipes.base import LINEAR_ROLES, Edit, Place, Role, Shape, Sublayer, Where
 from surveykit.recipes.masks import Mask
-from surveykit.recipes.optimizers import Projection
+from surveykit.recipes.optimizers import FactorRates, GradientScale, Optimizer, Preconditioning, Projection
 from surveykit.recipes.quantization import Quantization
 from surveykit.recipes.sites import WeightEdit
 from surveykit.record import Record
@@ -53,6 +53,9 @@ class Stage(Record):
     """Full tuning: every pretrained parameter is trained."""
     starts_from: Literal["backbone", "previous"] = "backbone"
     """`previous`: tensors of the same name and shape, and the backbone's own, go on from the stage before."""
+    drawn_layers: int | None = Field(default=None, ge=1, exclude_if=lambda chosen: chosen is None)
+    """Layers of each stack that are trained at a time, drawn anew as training goes on, so that all of what `train` names
+    changes; what lies outside the stacks is trained all the time. Null where everything is."""
     mask: Mask | None = None
     """Which of the trained entries may move; null when all may."""
     passes: int = Field(default=1, ge=1)
@@ -61,7 +64,7 @@ class Stage(Record):
     """With two passes: only the first is held to the targets, and the symmetrised KL divergence of the two is added."""
     restarts: int = Field(default=0, ge=0)
     """Times that the edits are merged into the backbone and begun anew."""
-    optimizer: Projection | None = None
+    optimizer: Optimizer | None = None
     """Null for Adam with two moments for each trained number."""
     base: Quantization | None = None
     """Null when the frozen weights keep their width."""
@@ -70,10 +73,19 @@ class Stage(Record):
     def _consistent(self) -> Self:
         if self.train_everything and self.train:
             raise ValueError("`train` is empty where everything is trained")
+        if self.drawn_layers is not None and (self.mask or not self.train):
+            raise ValueError(
+                "`drawn_layers` says how many layers of `train` are trained at a time, all of their entries"
+            )
         if self.consistency and self.passes != 2:
             raise ValueError("`consistency` compares two passes")
         if self.restarts and any(edit.merge_obstacle() for edit in self.edits):
             raise ValueError("only edits that merge can be begun anew")
+        if self.base is not None and any(
+            edit.reads is not None and edit.deployed() is not edit and _meet(self.base.where, edit.where)
+            for edit in self.edits
+        ):
+            raise ValueError("a start from data that changes the weight needs it at full width, not in few bits")
         return self
 
     def merge_obstacle(self, edit: Edit) -> str | None:
@@ -88,7 +100,7 @@ class Stage(Record):
     def depth_uniform(self) -> bool:
         """Whether every layer of a stack is treated alike."""
         wheres = [*self.train, *(edit.where for edit in self.edits)]
-        whole = all(where.layers is None and where.span is None for where in wheres)
+        whole = self.drawn_layers is None and all(where.layers is None and where.span is None for where in wheres)
         return whole and all(edit.depth_uniform for edit in self.edits)
 
 
@@ -113,5 +125,5 @@ class Recipe(Record):
         return self
 
 
-__all__ = ["KINDS", "AnyEdit", "Edit", "Mask", "Place", "Projection", "Quantization", "Recipe", "Role", "Shape",
-           "Stage", "Sublayer", "Where"]  # fmt: skip
+__all__ = ["KINDS", "AnyEdit", "Edit", "FactorRates", "GradientScale", "Mask", "Optimizer", "Place", "Preconditioning",
+           "Projection", "Quantization", "Recipe", "Role", "Shape", "Stage", "Sublayer", "Where"]  # fmt: skip

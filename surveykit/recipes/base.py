@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from surveykit.recipes.in_peft import InPeft as InPeft  # modules of kinds take it from here
 from surveykit.record import Record
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ Role = Literal[
     "query", "key", "value", "attention_output",
     "feed_forward_in", "feed_forward_gate", "feed_forward_out",
     "attention", "feed_forward", "linear",
-    "norm", "position_bias", "embedding", "head", "input",
+    "norm", "position_bias", "embedding", "head", "input", "block",
 ]  # fmt: skip
 Sublayer = Literal[
     "encoder.self", "encoder.feed_forward", "encoder.final",
     "decoder.self", "decoder.cross", "decoder.feed_forward", "decoder.final",
-    "encoder.input", "decoder.input", "outside",
+    "encoder.input", "decoder.input", "encoder.block", "decoder.block", "outside",
 ]  # fmt: skip
 LINEAR_ROLES: frozenset[str] = frozenset(
     {"query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_gate", "feed_forward_out"}
@@ -40,6 +41,7 @@ MODULE_ROLES: frozenset[str] = frozenset({"attention", "feed_forward"})
 Site = Literal["weight", "output", "input", "kv", "parameter", "side"]
 Initial = Literal["zeros", "ones", "normal", "kaiming", "sign", "permutation", "first"]
 Kept = Literal["task", "shared", "seed", "backbone"]
+Reads = Literal["inputs", "gradient"]
 Overhead = Literal["ffn", "linear", "gating", "input", "decoder"]
 """Kinds of inference overhead, in the words of the survey's Table 1."""
 OVERHEAD_KINDS: tuple[Overhead, ...] = ("ffn", "linear", "gating", "input", "decoder")
@@ -149,6 +151,10 @@ class Place:
     """In how many places the edit is, this one included."""
     number: int = field(default=0, compare=False)
     """Which of them this one is, from 0, in the model's order."""
+    together: int = 1
+    """Number of places that share tensors with this one (`Edit.group`), this one included."""
+    order: int = field(default=0, compare=False)
+    """Which of those this one is, from 0."""
     widest_in: int = 0
     """The largest fan_in of these places."""
     widest_out: int = 0
@@ -173,6 +179,8 @@ class Shape:
     kept: Kept = "task"
     """What must be kept to use it again: the values, for each task or once for all tasks; only the seed; or nothing, since
     `start` finds it anew from the backbone."""
+    below: int | None = None
+    """The whole numbers of an index lie below this; below the number of its entries unless it is given."""
 
     @property
     def made_again(self) -> bool:
@@ -182,6 +190,11 @@ class Shape:
     @property
     def is_index(self) -> bool:
         return self.initial in ("permutation", "first")
+
+    @property
+    def index_bytes(self) -> int:
+        """Width of the whole numbers of an index: the narrowest of 1, 2 and 4 bytes where it says how large they are."""
+        return 4 if self.below is None or self.below >= 2**15 else 2 if self.below >= 2**8 else 1
 
     @property
     def numel(self) -> int:
@@ -195,12 +208,16 @@ class Parts(Protocol):
     def shared(self) -> Parts: ...
 
     @property
+    def place(self) -> Place:
+        """Where this is; of the group, the first of its places."""
+
+    @property
     def frozen(self) -> Tensor:
         """The backbone's tensor at this place, not trained."""
 
     @property
     def unrounded(self) -> Tensor:
-        """The same before the stage quantized it."""
+        """The same before the stage quantized it, or an edit's `start` changed it."""
 
     def rounded(self, tensor: Tensor) -> Tensor:
         """A tensor of this place as the stage's few-bit base would hold it; itself where the place keeps its width."""
@@ -210,35 +227,45 @@ class Parts(Protocol):
         """How far the previous stage moved that tensor; None in the first stage."""
 
     @property
+    def inputs(self) -> Sequence[Tensor]:
+        """In `start` of an edit that `reads` them: what the layer reads of each example, (positions, fan_in); none without
+        data."""
+
+    @property
+    def gradient(self) -> Tensor | None:
+        """Likewise the loss's gradient for the backbone's tensor, averaged over examples."""
+
+    @property
     def training(self) -> bool: ...
 
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
 
+    def transform(self, name: Transform, *x: Tensor) -> Tensor: ...
+
+    def product(self, *factors: Tensor) -> Tensor:
+        """The product of factors that broadcast; backward keeps the factors, and no product of some of them."""
+
+    def mixture(self, weights: Tensor, dims: tuple[int, ...], number: int) -> Tensor:
+        """The sum of random tensors of these dimensions, one for each weight, times the weights. They are drawn uniformly
+        from ±1 / √(their number), from a seed of this place and the number, and again in backward: none is held."""
+
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
+
+    def orthonormal(self, matrix: Tensor) -> Tensor:
+        """Orthonormal columns that span those of a matrix: the Q of its QR decomposition."""
+
+    def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
 
     def __getattr__(self, name: str) -> Tensor: ...
 
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
-
-
-@dataclass(frozen=True)
-class InPeft:
-    """How PEFT says a kind of edit: both ways between its configurations and ours follow from it."""
-
-    type: str
-    """`VERA`, as in the peft_type of a file."""
-    config: str
-    """The class of its configuration, `VeraConfig`."""
-    entry: str
-    """The configuration of the catalog that one of PEFT's is named after: `vera/qv-r256`."""
-    arguments: Mapping[str, tuple[str, Any]]
-    """By field of the kind: PEFT's argument, and what PEFT takes where a file does not say."""
-    means: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments that a file must have for it to be this kind, none of them PEFT's default."""
-    targeted: bool = True
-    """Whether it goes on the linear layers that `target_modules` names; else on places of its own."""
+Transform = Literal["inverse_fourier", "upsampled"]
+"""Functions that tensors have no method for. `inverse_fourier`: the real part of the inverse transform in two dimensions.
+`upsampled`: bands (channels, height, width) and filters (channels, side, side) to the sum of the filters at strides of their
+side, each times its band's value there."""
 
 
 class Edit(Record):
@@ -255,6 +282,10 @@ class Edit(Record):
     """What every edit of this kind costs at inference; see `overhead`."""
     tracked: ClassVar[int] = 0
     """Numbers that training keeps for each trained one, beyond the optimizer's own (importance scores, for instance)."""
+    changes_at_most: ClassVar[bool] = False
+    """Whether `changed` is a bound: which entries move, and so how many, depends on a draw."""
+    trained_size: ClassVar[float] = 1.0
+    """How large its trained numbers are beside those of most kinds; a trial's random moves of them are as much smaller."""
     size_name: ClassVar[str | None] = None
     """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
 
@@ -304,11 +335,16 @@ class Edit(Record):
         """Places that return the same name share one set of `shared_tensors`."""
         return "all"
 
+    @property
+    def reads(self) -> Reads | None:
+        """What `start` reads of a few batches that the backbone is run on before training, where there are any."""
+        return None
+
     def start(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
         """Starting values that depend on the backbone; those of `Shape.initial` hold for the rest.
 
-        `frozen` among them is what the backbone's tensor becomes in this stage, where a few-bit base is fitted together
-        with the edit. It is not kept: it must follow from the backbone alone.
+        `frozen` among them is what the backbone's tensor becomes in this stage. It is not kept: it must follow from the
+        backbone alone, or `deployed` must do without it.
         """
         return {}
 

@@ -85,3 +85,31 @@ class Generalized(WeightEdit):
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         return weight + self._update(parts, weight)
+
+
+class GeneralizedVectors(WeightEdit):
+    """GLoRA with a vector for each of its two terms on the weight: (W + factor ∗ W + addend) x.
+
+    `factor` and `addend` are (fan_out, 1), spread over the row of each output. Both start at zero.
+
+    Source: Chavan et al. 2023, equation 10, with vectors for the terms A and B; as in PEFT.
+    """
+
+    casts_input: ClassVar[bool] = False
+
+    kind: Literal["generalized_vectors"]
+
+    def tensors(self, place: Place) -> dict[str, Shape]:
+        return {"factor": Shape((place.fan_out, 1)), "addend": Shape((place.fan_out, 1))}
+
+    def expanded(self, place: Place) -> int:
+        return place.fan_in * place.fan_out
+
+    def _update(self, parts: Parts, weight: Tensor) -> Tensor:
+        return weight * parts.factor.type_as(weight) + parts.addend.type_as(weight)
+
+    def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+        return y + x @ self._update(parts, parts.frozen).T
+
+    def weight(self, parts: Parts, weight: Tensor) -> Tensor:
+        return weight + self._update(parts, weight)

@@ -27,7 +27,8 @@ class Kronecker(WeightEdit):
     (near_square(fan_out), near_square(fan_in)), `second` has what is left. With `second_rank`, the second factor is
     itself a product of that rank; this is no longer KronA but what the LoKr of PEFT trains by default.
 
-    Source: survey 9.3; Edalati et al. 2022, section 3 (the shapes of the factors are not given in the survey).
+    Source: survey 9.3; Edalati et al. 2022, section 3 (the shapes of the factors are not given in the survey). LoKr as in PEFT,
+    where `factor` is `decompose_factor` and the product is written out in every pass.
     """
 
     kind: Literal["kronecker"]
@@ -35,9 +36,19 @@ class Kronecker(WeightEdit):
     """Factor on the update."""
     second_rank: int | None = Field(ge=1)
     """Rank of the second factor; null when it is trained whole."""
+    factor: int | None = Field(default=None, ge=1, exclude_if=lambda factor: factor is None)
+    """Sides of `first` where it divides the weight's, else the largest divisor below it; null for near-square ones."""
+    written_out: bool = Field(default=False, exclude_if=lambda written_out: not written_out)
+    """Whether the product is computed whole in every pass, or its factors are applied one after the other."""
+
+    def _side(self, width: int) -> int:
+        """Rows or columns of `first`."""
+        if self.factor is not None and width % self.factor == 0:
+            return self.factor
+        return near_square_factor(width, self.factor)
 
     def tensors(self, place: Place) -> dict[str, Shape]:
-        rows, columns = near_square_factor(place.fan_out), near_square_factor(place.fan_in)
+        rows, columns = self._side(place.fan_out), self._side(place.fan_in)
         second_rows, second_columns = place.fan_out // rows, place.fan_in // columns
         if self.second_rank is None:
             return {
@@ -63,13 +74,19 @@ class Kronecker(WeightEdit):
     def _second(self, parts: Parts) -> Tensor:
         return parts.second if self.second_rank is None else parts.second_up @ parts.second_down
 
+    def _update(self, parts: Parts) -> Tensor:
+        """The update of the weight, (fan_out, fan_in)."""
+        first, second = parts.first, self._second(parts)
+        product = first[:, None, :, None] * second[None, :, None, :]
+        return product.flatten(2).flatten(0, 1) * self.scale
+
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
+        if self.written_out:
+            return y + x @ self._update(parts).T
         return y + multiplied(parts.first, self._second(parts), x) * self.scale
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        first, second = parts.first, self._second(parts)
-        product = first[:, None, :, None] * second[None, :, None, :]
-        return weight + product.reshape(weight.shape) * self.scale
+        return weight + self._update(parts)
 
 
 class ParallelKronecker(OutputEdit):

@@ -11,6 +11,7 @@ from pydantic import Field
 from surveykit.recipes.base import Edit, Parts, Place, Shape
 from surveykit.recipes.low_rank import LowRank, ThinPair
 from surveykit.recipes.quantization import Quantization
+from surveykit.recipes.starts import leading
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,17 +62,11 @@ class FittedLowRank(ThinPair):
         return found
 
     def _product(self, up: Tensor, down: Tensor) -> Tensor:
-        return up @ down * (self.alpha / self.rank)
+        return up @ down * self.scale
 
     def _fit(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """The best `up` and `down` for a matrix; what it has no singular values for stays zero."""
-        left, values, right = matrix.svd()
-        many = min(self.rank, len(values))
-        root = (values[:many] * self.rank / self.alpha).sqrt()
-        up, down = matrix.new_zeros(len(matrix), self.rank), matrix.new_zeros(self.rank, matrix.shape[1])
-        up[:, :many] = left[:, :many] * root
-        down[:many] = root[:, None] * right[:, :many].T
-        return up, down
+        found = leading(matrix, self.rank, self.scale)
+        return found["up"], found["down"]
 
 
 class PooledLowRank(ThinPair):
@@ -132,11 +127,11 @@ class ElasticLowRank(ThinPair):
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         low = x @ parts.down.T + parts.down_factor * _resized(x, self.rank)
         high = low @ parts.up.T + parts.up_factor * _resized(low, y.shape[-1])
-        return y + high * (self.alpha / self.rank)
+        return y + high * self.scale
 
     def update(self, parts: Parts) -> Tensor:
         plain = self._plain(parts)
-        return plain["up"] @ plain["down"] * (self.alpha / self.rank)
+        return plain["up"] @ plain["down"] * self.scale
 
     def _plain(self, parts: Parts) -> dict[str, Tensor]:
         """The thin matrices with the second paths written in."""
@@ -145,7 +140,9 @@ class ElasticLowRank(ThinPair):
         return {"down": parts.down + parts.down_factor * pooled, "up": parts.up + parts.up_factor * repeated}
 
     def deployed(self) -> Edit:
-        return LowRank(kind="low_rank", where=self.where, rank=self.rank, alpha=self.alpha, gate="none")
+        return LowRank(
+            kind="low_rank", where=self.where, rank=self.rank, alpha=self.alpha, scaling=self.scaling, gate="none"
+        )
 
     def deployed_tensors(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
         return self._plain(parts)

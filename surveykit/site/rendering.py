@@ -35,6 +35,7 @@ from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
+from surveykit.site.pages.new_methods import METHODS_FEED, methods_feed
 from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
@@ -100,7 +101,8 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
     yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
-    texts = {LETTER: letter(reader), FEED: feed(reader, around), LLMS: llms(reader, around), **dict(api_files(reader))}
+    texts = {LETTER: letter(reader), FEED: feed(reader, around), METHODS_FEED: methods_feed(reader, around),
+             LLMS: llms(reader, around), **dict(api_files(reader))}  # fmt: skip
     if around.citation is not None:
         texts[CITATION] = around.citation
     for path, text in texts.items():

@@ -114,13 +114,15 @@ WHERE source = 'lialin2023scaling';
 
 SELECT 'reading' AS part, statement, position, reading, holds, CAST(figures AS JSON) AS figures, error
 FROM statement_reading
-JOIN statement_result USING (statement, position);
+JOIN statement_result USING (statement, position)
+JOIN statement ON statement.id = statement_reading.statement AND source = 'lialin2023scaling';
 
 SELECT
     'data check' AS part, id, looks_for, result.found, c.found AS found_reviewed, CAST(result.rows AS JSON) AS rows,
     result.error, note, innocent
 FROM data_check AS c
-JOIN data_check_result AS result ON result.data_check = c.id;
+JOIN data_check_result AS result ON result.data_check = c.id
+WHERE source = 'lialin2023scaling';
 
 SELECT 'second reading' AS part, finding, date, outcome, stands FROM second_reading WHERE source = 'lialin2023scaling';
 
@@ -137,13 +139,14 @@ SELECT
 FROM memory_setting
 WHERE source = 'lialin2023scaling';
 
--- What the survey, or we where it is silent, say of each method.
+-- What the survey, or we where it is silent, say of each of its methods.
 SELECT
     'method column' AS part, method, a.name AS "column", value, a.status,
     replace(a.source, 'lialin2023scaling', 'survey_table') AS source, locator,
     replace(word_of, 'lialin2023scaling', 'survey') AS word_of
 FROM attribute AS a
-JOIN methods ON methods.id = a.method;
+JOIN methods ON methods.id = a.method
+WHERE NOT after_survey;
 
 -- The queries.
 SELECT
@@ -153,7 +156,9 @@ WHERE source = 'lialin2023scaling' AND evidence IS NOT NULL;
 
 SELECT 'query' AS part, 'statement' AS of, id, evidence AS sql FROM statement WHERE source = 'lialin2023scaling' AND evidence IS NOT NULL;
 
-SELECT 'query' AS part, 'reading' AS of, statement || ', ' || position AS id, sql FROM statement_reading;
+SELECT 'query' AS part, 'reading' AS of, statement || ', ' || r.position AS id, r.sql
+FROM statement_reading AS r
+JOIN statement ON statement.id = r.statement AND source = 'lialin2023scaling';
 
 SELECT 'query' AS part, 'data check' AS of, id, sql FROM data_check WHERE source = 'lialin2023scaling';
 

@@ -7,7 +7,7 @@ from surveykit.database.rows import Row
 from surveykit.database.tables import claims, measured, methods, predictions, settings, statements, verdicts
 
 TABLES: tuple[type[Row], ...] = (
-    methods.Paper, methods.Method, methods.Alias, methods.Relation, methods.Implementation, methods.Attribute,
+    methods.Paper, methods.Method, methods.Alias, methods.Idea, methods.Relation, methods.Implementation, methods.Attribute,
     methods.Overhead, methods.Backbone, methods.Configuration, methods.Oracle,
     settings.Setting, settings.SettingSource,
     measured.Quantity, measured.Sense, measured.Judging, measured.Run, measured.Measurement, measured.FormulaValue, measured.Cost,

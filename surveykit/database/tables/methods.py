@@ -39,7 +39,7 @@ class Method(Row, records.Method):
 
     identity = ("id",)
     shown = ("id", "name", "family", "section", "paper", "idea", "tradeoff", "pseudocode", "reconstruction",
-             "not_instantiated")  # fmt: skip
+             "not_instantiated", "added")  # fmt: skip
 
     paper: PaperKey
     section: str | None
@@ -89,6 +89,20 @@ class Relation(_OfMethod):
 class _Numbered(_OfMethod):
     position: int = Field(ge=0)
     """Order in its file, from 0."""
+
+
+class Idea(_Numbered):
+    """What methods have in common, finer than the survey's families; a method can use several ideas."""
+
+    identity = ("method", "position")
+
+    name: records.Idea
+    """The idea; the main one of a method comes first."""
+
+    @classmethod
+    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
+        for m in catalog.methods.values():
+            yield from (cls(method=m.id, position=i, name=name) for i, name in enumerate(m.families))
 
 
 class Implementation(records.Implementation, _Numbered):

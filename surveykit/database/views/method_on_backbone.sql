@@ -68,6 +68,16 @@ matched AS (  -- the smallest id, where a method has more than one
     WHERE configuration.is_matched
     GROUP BY configuration.method, measurement.backbone
 ),
+ideas AS (
+    SELECT method, list(name ORDER BY position) AS families
+    FROM idea
+    GROUP BY method
+),
+named AS (  -- methods to which the source whose word is shown gives a name
+    SELECT DISTINCT printed_name.method
+    FROM printed_name
+    JOIN judging ON judging.word_of = printed_name.source
+),
 found_in AS (
     SELECT method, bool_or(library = 'peft') AS in_peft, bool_or(library = 'adapters') AS in_adapters
     FROM implementation
@@ -87,8 +97,11 @@ SELECT
     overhead.overhead_input,
     overhead.overhead_decoder,
     method.family,
+    ideas.families,  -- Ideas that it uses, the main one first: a list, as in 'low_rank' IN families
     method.section,
+    CASE WHEN judging.word_of IS NOT NULL THEN method.section IS NULL AND named.method IS NULL END AS after_survey,  -- Whether the source whose word is shown says nothing of it: neither a section nor a name in a table; NULL where there is no such source
     paper.year,
+    method.added,
     method.paper,
     printed_for_method.trainable_percent_min,  -- Printed: trainable parameters in percent, lower end
     printed_for_method.trainable_percent_max,  -- Printed: trainable parameters in percent, upper end
@@ -152,6 +165,8 @@ LEFT JOIN configuration ON configuration.method = method.id AND configuration.is
 LEFT JOIN column_of ON column_of.method = method.id
 LEFT JOIN overhead ON overhead.method = method.id
 LEFT JOIN printed_for_method ON printed_for_method.method = method.id
+LEFT JOIN ideas ON ideas.method = method.id
+LEFT JOIN named ON named.method = method.id
 LEFT JOIN found_in ON found_in.method = method.id
 LEFT JOIN judged ON judged.method = method.id
 LEFT JOIN measurement ON measurement.configuration = configuration.id AND measurement.backbone = backbone.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from surveykit.engine.edits.gathering import Sample, gathered
 from surveykit.engine.edits.hooks import Placed, hook
 from surveykit.engine.edits.masking import Masked
-from surveykit.engine.edits.tensors import Part
+from surveykit.engine.edits.tensors import Part, as_kept
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
@@ -37,6 +39,7 @@ class Attached:
             the backbone is cast to its own.
         dropout: whether edits that libraries let drop a share of their input do so.
         copied: whether what edits add to a layer is copied on the way, and kept for backward.
+        sample: examples for edits that start from data; without it they start as they do without data.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Attached:
         *,
         dropout: bool = False,
         copied: bool = False,
+        sample: Sample | None = None,
     ) -> None:
         self.instance = instance
         self.stage = stage
@@ -59,22 +63,23 @@ class Attached:
         self._handles: list[RemovableHandle] = []
         self.container = nn.ModuleList()
         """Holds what the stage added."""
-        self._unrounded: list[tuple[nn.Parameter, Tensor]] = []
+        self.before: dict[int, Tensor] = {}
+        """What the pretrained tensors were, by identity, that the stage has rounded or an edit's start has changed."""
         self.merged = False
         """Whether `merge` took edits off."""
-        self._attach()
+        self._attach(sample)
 
-    def _attach(self) -> None:
+    def _attach(self, sample: Sample | None) -> None:
         try:
             self._quantize()
             for edit in self.stage.edits:
                 self._place(edit)
             self.instance.model.add_module(CONTAINER, self.container)
             self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
-            self._start()
+            with gathered(self.placed, sample):
+                self._start()
             self._handles = hook(self.instance.model, self.placed, **self._run)
-            for parameter in self._selected():
-                parameter.requires_grad_(True)
+            self.draw(0)
             if self.stage.mask is not None:
                 self.masked = Masked(self.stage.mask, self._maskable())
                 self._handles += self.masked.hook()
@@ -107,12 +112,7 @@ class Attached:
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
-        widest = {
-            "widest_in": max((slot.place.fan_in for slot, _ in found), default=0),
-            "widest_out": max((slot.place.fan_out for slot, _ in found), default=0),
-        }
-        for number, (slot, name) in enumerate(found):
-            slot = slot.at(places=len(found), number=number, **widest)
+        for slot, name in _numbered(edit, found):
             place = slot.place
             if reason := slot.unable.get(edit.site) or self._unshared(edit, slot):
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
@@ -120,11 +120,11 @@ class Attached:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
-            part = Part(own, device, dtype, len(self.container))
+            part = Part(own, place, device, dtype, len(self.container))
             if common:
                 group = edit.group(place)
                 if group not in groups:
-                    groups[group] = Part(common, device, dtype, len(self.container))
+                    groups[group] = Part(common, place, device, dtype, len(self.container))
                     self.container.append(groups[group])
                 elif groups[group].shapes != common:
                     one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"
@@ -132,11 +132,13 @@ class Attached:
                 part.share(groups[group])
             if name:
                 pretrained = slot.module._parameters[name]
-                unrounded = next((before for weight, before in self._unrounded if weight is pretrained), None)
+                unrounded = self.before.get(id(pretrained))
                 flipped = slot.transposed and isinstance(edit, WeightEdit)
                 rows = slot.rows if isinstance(edit, WeightEdit) else None
                 change = self.changes.get(id(pretrained))
                 part.stand_on(slot.module, name, change, unrounded, flipped=flipped, rows=rows)
+            elif place.role == "input" and slot.reads is not None:
+                part.stand_on(slot.reads, "weight", None, None)
             self.container.append(part)
             self.placed.append(Placed(edit, slot, part))
 
@@ -156,9 +158,9 @@ class Attached:
         for slot in self.quantized():
             weight = slot.module.weight
             assert isinstance(weight, nn.Parameter)
-            if weight.is_meta or any(known is weight for known, _ in self._unrounded):
+            if weight.is_meta or id(weight) in self.before:
                 continue
-            self._unrounded.append((weight, weight.detach().clone()))
+            self.before[id(weight)] = weight.detach().clone()
             value = weight.detach()
             rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
             weight.data.copy_(rounded)
@@ -169,7 +171,7 @@ class Attached:
         return [] if base is None else [slot for slot in self.instance.slots if base.where.matches(slot.place)]
 
     def _start(self) -> None:
-        """Starting values that come from the backbone: those of an edit's `start`."""
+        """Starting values that come from the backbone and from data: those of an edit's `start`."""
         if self.instance.pretrained[0].is_meta:
             return
         base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
@@ -179,17 +181,50 @@ class Attached:
                 part.base = base if id(placed.slot.module) in quantized else None
                 for name, value in placed.edit.start(part, place).items():
                     if name == "frozen":
-                        part.stored.copy_(part.put(part.stored, value))
+                        stored = part.stored
+                        part.was(self.before.setdefault(id(stored), stored.detach().clone()))
+                        stored.copy_(part.put(stored, value.to(stored.dtype)))
                     else:
                         part.values()[name].copy_(value)
 
-    def _selected(self) -> Iterator[nn.Parameter]:
+    def draw(self, number: int | None) -> None:
+        """Train the pretrained parameters of one draw of layers, freeze the others; all draws are one where the stage draws
+        none.
+
+        Args:
+            number: which draw; None for all of them together, which is what training can change.
+        """
+        for parameter in self.instance.pretrained if self.stage.drawn_layers else ():
+            parameter.requires_grad_(False)
+        for parameter in self._selected(number):
+            parameter.requires_grad_(True)
+
+    @property
+    def draws(self) -> int:
+        """How many draws take every layer in turn; 1 where the stage draws none."""
+        size, deepest = self.stage.drawn_layers, max(slot.place.layers for slot in self.instance.slots)
+        return 1 if size is None else -(-deepest // size)
+
+    def changeable(self) -> list[nn.Parameter]:
+        """The pretrained parameters that training can change by itself: of all draws of layers."""
+        chosen = {id(parameter) for parameter in self._selected(None)} if self.stage.drawn_layers else ()
+        return [p for p in self.instance.pretrained if p.requires_grad or id(p) in chosen]
+
+    def _selected(self, number: int | None) -> Iterator[nn.Parameter]:
         if self.stage.train_everything:
             yield from self.instance.pretrained
         for where in self.stage.train:
             slots = self._slots(where, "training")
             self._all_found(where, slots)
-            yield from self._parameters(where, slots)
+            yield from self._parameters(where, [slot for slot in slots if self._has_its_turn(slot, number)])
+
+    def _has_its_turn(self, slot: BoundPlace, number: int | None) -> bool:
+        """Whether the layer of a place is in a draw. Draws take the layers in turn, as many as are trained at a time: which
+        ones a draw takes changes no count, and tests do not depend on chance."""
+        size, place = self.stage.drawn_layers, slot.place
+        if size is None or number is None or not place.layers:
+            return True
+        return (place.layer - number * size) % place.layers < size
 
     def _parameters(self, where: Where, slots: Sequence[BoundPlace]) -> Iterator[nn.Parameter]:
         """What of some places is trained; all biases are also those of layers between the places."""
@@ -302,7 +337,7 @@ class Attached:
         kept: dict[tuple[int, str], Tensor] = {}
         for number, placed, own, common in self._deployed_shapes():
             values = placed.edit.deployed_tensors(placed.part, placed.slot.place) if own else {}
-            kept.update({(number, name): values[name] for name in own if not own[name].made_again})
+            kept.update({(number, name): as_kept(own[name], values[name]) for name in own if not own[name].made_again})
             if common:
                 values = placed.edit.deployed_shared_tensors(placed.part.shared, placed.slot.place)
                 kept.update(
@@ -331,9 +366,10 @@ class Attached:
             handle.remove()
         self._handles.clear()
         if not self.merged:
-            for weight, before in self._unrounded:
-                weight.data.copy_(before)
-        self._unrounded.clear()
+            for weight in self.instance.pretrained:
+                if id(weight) in self.before:
+                    weight.data.copy_(self.before[id(weight)])
+        self.before.clear()
         self.instance.model._modules.pop(CONTAINER, None)
         for parameter in self.instance.pretrained:
             parameter.requires_grad_(False)
@@ -344,6 +380,20 @@ class Attached:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.detach()
+
+
+def _numbered(edit: Edit, found: Sequence[tuple[BoundPlace, str]]) -> Iterator[tuple[BoundPlace, str]]:
+    """The same places with what is known once all are: how many, how wide the widest, and which share tensors."""
+    widest = {
+        "widest_in": max((slot.place.fan_in for slot, _ in found), default=0),
+        "widest_out": max((slot.place.fan_out for slot, _ in found), default=0),
+    }
+    slots = [slot.at(places=len(found), number=number, **widest) for number, (slot, _) in enumerate(found)]
+    groups = [edit.group(slot.place) for slot in slots]
+    together, before = Counter(groups), Counter[str]()
+    for slot, group, (_, name) in zip(slots, groups, found, strict=True):
+        yield slot.at(together=together[group], order=before[group]), name
+        before[group] += 1
 
 
 def _tensors_at(edit: Edit, slots: Sequence[BoundPlace]) -> list[tuple[BoundPlace, str]]:

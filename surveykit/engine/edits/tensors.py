@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
 from surveykit.recipes import Place, Quantization, Shape
-from surveykit.recipes.base import Activation
+from surveykit.recipes.base import Activation, Transform
 from surveykit.recipes.sites import ParameterEdit
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -22,6 +24,13 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "tanh": torch.tanh,
     "identity": lambda x: x,
+}
+
+_TRANSFORMS: dict[str, Callable[..., Tensor]] = {
+    "inverse_fourier": lambda x: torch.fft.ifft2(x).real,
+    "upsampled": lambda bands, filters: functional.conv_transpose2d(
+        bands[None], filters[:, None], stride=filters.shape[-1]
+    )[0, 0],
 }
 
 RESTORED = "surveykit_restored"
@@ -38,8 +47,13 @@ class Part(nn.Module):
     group: Part | None = None
     _change: Tensor | None = None
     _unrounded: Tensor | None = None
+    inputs: Sequence[Tensor] = ()
+    gradient: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+    seed: int
+    """What it draws follows from this."""
+    place: Place
     dtype: torch.dtype
     """Of its own tensors, and of what is computed from them; the backbone's may be narrower."""
 
@@ -47,12 +61,16 @@ class Part(nn.Module):
 
         def __getattr__(self, name: str) -> Tensor: ...
 
-    def __init__(self, shapes: Mapping[str, Shape], device: torch.device, dtype: torch.dtype, seed: int) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], place: Place, device: torch.device, dtype: torch.dtype, seed: int
+    ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
+        object.__setattr__(self, "seed", seed)
+        object.__setattr__(self, "place", place)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
-            values = _tensor(shape, device, dtype, seed * 1000 + number)
+            values = _tensor(shape, device, dtype, _seed(seed, number))
             if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:
@@ -89,7 +107,16 @@ class Part(nn.Module):
         object.__setattr__(self, "_flipped", flipped)
         object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "_change", None if change is None else self.seen(change))
-        object.__setattr__(self, "_unrounded", None if unrounded is None else self.seen(unrounded))
+        if unrounded is not None:
+            self.was(unrounded)
+
+    def set_aside(self, name: str, value: object) -> None:
+        """Remember something that is no tensor of the edit."""
+        object.__setattr__(self, name, value)
+
+    def was(self, before: Tensor) -> None:
+        """Remember the backbone's tensor as it was stored before the stage changed it."""
+        self.set_aside("_unrounded", self.seen(before))
 
     def seen(self, tensor: Tensor) -> Tensor:
         """A tensor that is stored like the backbone's, as edits see it."""
@@ -134,8 +161,27 @@ class Part(nn.Module):
     def activate(self, name: Activation, x: Tensor) -> Tensor:
         return _ACTIVATIONS[name](x)
 
+    def transform(self, name: Transform, *x: Tensor) -> Tensor:
+        return _TRANSFORMS[name](*x)
+
+    def product(self, *factors: Tensor) -> Tensor:
+        found: Tensor = _Product.apply(*factors)  # type: ignore[no-untyped-call]
+        return found
+
+    def mixture(self, weights: Tensor, dims: tuple[int, ...], number: int) -> Tensor:
+        found: Tensor = _Mixture.apply(weights, dims, _seed(self.seed, number))  # type: ignore[no-untyped-call]
+        return found
+
     def draw(self, below: int) -> int:
         return int(torch.randint(below, (), device="cpu"))
+
+    def orthonormal(self, matrix: Tensor) -> Tensor:
+        q: Tensor = torch.linalg.qr(matrix)[0]
+        return q
+
+    def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
+        return found
 
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
@@ -146,9 +192,64 @@ class Part(nn.Module):
         return {name: getattr(self, name) for name in self.shapes}
 
 
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *factors: Tensor) -> Tensor:
+        ctx.save_for_backward(*factors)
+        found: Tensor = math.prod(factors[1:], start=factors[0])
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        factors: tuple[Tensor, ...] = ctx.saved_tensors
+        found: list[Tensor | None] = []
+        for number, factor in enumerate(factors):
+            others = [*factors[:number], *factors[number + 1 :]]
+            wanted = ctx.needs_input_grad[number]
+            found.append(math.prod(others, start=gradients[0]).sum_to_size(factor.shape) if wanted else None)
+        return tuple(found)
+
+
+class _Mixture(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, dims: tuple[int, ...], seed: int) -> Tensor:
+        ctx.drawn = weights.new_empty(0), (len(weights), *dims), seed
+        found: Tensor = torch.tensordot(weights, _bases(*ctx.drawn), dims=1)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        bases = _bases(*ctx.drawn)
+        return torch.tensordot(bases, gradients[0], dims=gradients[0].dim()), None, None
+
+
+def _bases(like: Tensor, dims: tuple[int, ...], seed: int) -> Tensor:
+    bound = dims[0] ** -0.5
+    generator = None if like.is_meta else torch.Generator(device=like.device).manual_seed(seed)
+    return like.new_empty(dims).uniform_(-bound, bound, generator=generator)
+
+
+def _seed(part: int, number: int) -> int:
+    """What the tensor of this number of a part is drawn from."""
+    return part * 1000 + number
+
+
+_INDICES = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
+
+
+def as_kept(shape: Shape, value: Tensor) -> Tensor:
+    """A tensor in the width in which it is kept; itself where it has it."""
+    return value.to(_INDICES[shape.index_bytes]) if shape.is_index else value
+
+
+def _shuffled(shape: Shape, generator: torch.Generator | None) -> Tensor:
+    """The first of the shuffled numbers below the index's bound."""
+    return torch.randperm(shape.below or shape.numel, generator=generator)[: shape.numel].reshape(shape.dims)
+
+
 def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -> Tensor:
     if shape.is_index:
-        values = torch.empty(shape.dims, device=device, dtype=torch.int32)
+        values = torch.empty(shape.dims, device=device, dtype=_INDICES[shape.index_bytes])
     else:
         values = torch.empty(shape.dims, device=device, dtype=dtype)
     if device.type == "meta":
@@ -161,12 +262,13 @@ def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -
         case "ones":
             return values.fill_(1)
         case "normal":
-            return values.normal_(std=1.0 if shape.kept == "seed" else 0.02, generator=generator)
+            small = shape.trained and shape.kept != "seed"
+            return values.normal_(std=0.02 if small else 1.0, generator=generator)
         case "kaiming":
             return nn.init.kaiming_uniform_(values, a=5**0.5, generator=generator)
         case "sign":
             return values.bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
         case "permutation":
-            return values.copy_(torch.randperm(shape.numel, generator=generator).reshape(shape.dims))
+            return values.copy_(_shuffled(shape, generator))
         case "first":
             return values.copy_(torch.arange(shape.numel).reshape(shape.dims))

@@ -26,7 +26,8 @@ class BoundPlace:
     module: nn.Module
     """What gives the place's output: a matrix, a norm, a table; of a sublayer, itself or its last matrix."""
     reads: nn.Module | None = None
-    """Of a sublayer: the module whose input is what it reads. An attention's is the one that attends."""
+    """Of a sublayer: the module whose input is what it reads. An attention's is the one that attends. Of a stack's input: the
+    table of tokens."""
     inside: tuple[nn.Module, ...] = ()
     """Of a sublayer that is no module of its own: its matrices."""
     blocks: tuple[nn.Module, ...] = ()
@@ -160,7 +161,7 @@ def _positions(tables: Sequence[tuple[str, nn.Embedding]], stack: Stack) -> int 
 
 def unplaced(model: PreTrainedModel, slots: Iterable[BoundPlace]) -> Iterator[nn.Module]:
     """Modules in front of the head that are no matrix, norm or table of a role, and no part of one."""
-    placed = [slot for slot in slots if slot.place.role not in MODULE_ROLES | {"input", "linear"}]
+    placed = [slot for slot in slots if slot.place.role not in MODULE_ROLES | {"input", "linear", "block"}]
     seen = {id(part) for slot in placed for held in slot.held() for part in held.modules()}
     head = head_of(model)
     seen |= {id(head)}
@@ -226,7 +227,7 @@ class _BoundStack:
         if read is None:
             unable["input"] = "a prompt stands among embedded tokens, and transformers names no table of them"
         else:
-            slot = replace(slot, place=replace(slot.place, d_model=read.embedding_dim))
+            slot = replace(slot, place=replace(slot.place, d_model=read.embedding_dim), reads=read)
         blocks = tuple(block.module for block in self.stack.blocks)
         return replace(slot, blocks=blocks, unable=unable, positions=positions)
 
@@ -236,6 +237,10 @@ class _BoundStack:
                 for group in groups:
                     if group.inside == kind:
                         yield from self._group(group, layer)
+        for layer, block in enumerate(self.stack.blocks):
+            sublayer = cast(Sublayer, f"{self.side}.block")
+            slot = _slot(block.module, "block", sublayer, self.widths, layer, self.depth)
+            yield replace(slot, reads=block.module)
 
     def _group(self, group: Group, layer: int) -> Iterator[BoundPlace]:
         modules, sublayer = self.modules[layer], cast(Sublayer, f"{self.side}.{group.inside}")

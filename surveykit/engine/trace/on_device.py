@@ -32,7 +32,8 @@ from surveykit.engine.trace.meta_values import VALUES
 from surveykit.engine.trace.optimizer_steps import MasterWeights, Stepper, stepper
 from surveykit.engine.trace.step import summed_loss
 from surveykit.errors import RecipeError, SurveyError
-from surveykit.recipes import Stage
+from surveykit.recipes import Preconditioning, Stage
+from surveykit.recipes.optimizers import Reduced
 
 STEPS = 3
 """Steps on an accelerator: the first makes the optimizer's state, and some libraries pick their kernels in it."""
@@ -176,7 +177,7 @@ def optimizer_on_device(training: Training, attached: Attached, trained: Sequenc
         rule = partial(AdamW, lr=0.0, weight_decay=0.0, fused=True)
     elif name in _BITSANDBYTES:
         rule = partial(getattr(import_module("bitsandbytes.optim"), _BITSANDBYTES[name]), lr=0.0)
-    if rule is None or attached.stage.optimizer is not None:
+    if rule is None or isinstance(attached.stage.optimizer, Reduced | Preconditioning):
         return stepper(training, attached, trained)
     return MasterWeights(trained, rule) if training.master_weights else rule(trained)
 

@@ -16,8 +16,9 @@ from transformers.optimization import Adafactor
 
 from surveykit.catalog.training import Training
 from surveykit.engine.edits.attach import Attached
-from surveykit.engine.train.optimizers import ProjectedAdamW, projected_by
-from surveykit.recipes import Projection, Where
+from surveykit.engine.train.optimizers import PreconditionedAdamW, ProjectedAdamW, factor_pairs, projected_by
+from surveykit.recipes import Preconditioning, Projection, Where
+from surveykit.recipes.optimizers import Reduced
 
 SMALLEST_IN_8_BITS = 4096
 """Numbers in a tensor from which on bitsandbytes holds its moments in 8 bits."""
@@ -42,8 +43,8 @@ def stepper(training: Training, attached: Attached | None, parameters: Sequence[
     """The optimizer of a training step, on meta or CPU; parameters without a gradient are left out of each step.
 
     Args:
-        attached: what is trained; its stage's own rule goes before the record's. Without it, GaLore knows no places of
-            matrices, and is plain AdamW.
+        attached: what is trained; its stage's own rule goes before the record's, where it holds or makes something of
+            its own. Without it, GaLore knows no places of matrices, and is plain AdamW.
         parameters: the tensors that are trained, in the order in which the optimizer gets them.
     """
     rule = _rule(training, attached, parameters)
@@ -62,7 +63,17 @@ def _rule(
 ) -> Callable[[Sequence[nn.Parameter]], Stepper]:
     """What makes the optimizer of tensors that stand for the parameters, one for each."""
     own = attached.stage.optimizer if attached is not None else None
-    projection = own or (GALORE if training.optimizer == "galore" else None)
+    if isinstance(own, Preconditioning) and attached is not None:
+        number = {id(p): n for n, p in enumerate(parameters)}
+        pairs = factor_pairs(attached)
+
+        def preconditioned(held: Sequence[nn.Parameter]) -> Stepper:
+            stands_for = [tuple(held[number[id(p)]] if id(p) in number else p for p in pair) for pair in pairs]
+            return PreconditionedAdamW(own, stands_for, held, 0.0)  # type: ignore[arg-type]
+
+        return preconditioned
+    galore = GALORE if training.optimizer == "galore" else None
+    projection = own if isinstance(own, Reduced) else galore
     if projection is not None:
         named = set() if attached is None else projected_by(projection, attached.instance)
         chosen = [id(p) in named for p in parameters]

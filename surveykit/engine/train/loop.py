@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from surveykit.engine.edits.allocation import Allocation
 from surveykit.engine.edits.attach import Attached, Values
+from surveykit.engine.edits.gathering import Sample
 from surveykit.engine.models.model import Instance
+from surveykit.engine.train.movement import standing
 from surveykit.engine.train.objectives import OWN_LOSS, Batch, Objective, divergence
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
@@ -62,6 +65,8 @@ class Trained:
     attached: Attached
     pristine: dict[int, Tensor]
     """The pretrained values before all stages, by identity."""
+    standing: dict[int, Tensor]
+    """… once the last stage was on, before it trained anything."""
     held: int
     """Numbers of the model that the optimizer of the last stage held."""
     losses: list[list[float]] = field(default_factory=list)
@@ -81,13 +86,14 @@ def train(
     gradient moves.
 
     The head of the objective, where it has one, starts anew and goes on through the stages; masks are chosen by the
-    first batch.
+    first batch, and edits that start from data read it.
 
     Raises:
         RecipeError: a stage does not fit the backbone or cannot run on it.
     """
     objective.start()
     pristine = {id(p): p.detach().clone() for p in instance.pretrained}
+    sample = partial(example_losses, instance, batches[0], objective)
     trained: Trained | None = None
     losses: list[list[float]] = []
     for stage in recipe.stages:
@@ -95,14 +101,30 @@ def train(
         changes: dict[int, Tensor] = {}
         if trained is not None:
             values, changes = _hand_over(trained, stage)
-        attached = Attached(instance, stage, changes, watching.dtype)
+        attached = Attached(instance, stage, changes, watching.dtype, sample=sample)
         attached.carry(values)
         choose_mask(attached, batches[0], pristine, objective)
         held = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
-        trained = Trained(attached, pristine, held, losses)
-        losses.append(_run(trained, batches, objective, steps, rate, watching))
+        trained = Trained(attached, pristine, standing(attached, pristine), held, losses)
+        losses.append(_run(trained, batches, objective, sample, steps, rate, watching))
     assert trained is not None
     return trained
+
+
+def example_losses(instance: Instance, batch: Batch, objective: Objective = OWN_LOSS) -> Iterator[Tensor]:
+    """The loss of each example of a batch by itself, without its padding."""
+    for example in examples(batch):
+        shown = example["attention_mask"].bool()[0]
+        along = ("input_ids", "attention_mask", *(["labels"] if instance.blueprint.causal else []))
+        yield objective.answer(
+            instance.model, {name: t[:, shown] if name in along else t for name, t in example.items()}
+        ).loss
+
+
+def examples(batch: Batch) -> Iterator[Batch]:
+    """Each example of a batch as a batch of its own."""
+    for one in range(len(batch["input_ids"])):
+        yield {name: tensor[one : one + 1] for name, tensor in batch.items()}
 
 
 def _hand_over(done: Trained, stage: Stage) -> tuple[Values, dict[int, Tensor]]:
@@ -136,9 +158,8 @@ def choose_mask(
     masked.keep_all()
     gradients: dict[int, list[Tensor]] = {id(t): [] for t in masked.tensors}
     if masked.mask.needs_gradients:
-        for one in range(len(batch["input_ids"])):  # squares are of each example's gradient, not of the batch's
+        for example in examples(batch):  # squares are of each example's gradient, not of the batch's
             attached.instance.model.zero_grad(set_to_none=True)
-            example = {name: tensor[one : one + 1] for name, tensor in batch.items()}
             loss_of(attached, example, objective).backward()  # type: ignore[no-untyped-call]
             for t in masked.tensors:
                 gradients[id(t)].append(torch.zeros_like(t) if t.grad is None else t.grad.detach().clone())
@@ -170,7 +191,13 @@ def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:
 
 
 def _run(
-    trained: Trained, batches: Sequence[Batch], objective: Objective, steps: int, rate: float, watching: Watching
+    trained: Trained,
+    batches: Sequence[Batch],
+    objective: Objective,
+    sample: Sample,
+    steps: int,
+    rate: float,
+    watching: Watching,
 ) -> list[float]:
     """Train one stage, beginning its edits anew as often as it says."""
     stage, instance = trained.attached.stage, trained.attached.instance
@@ -179,8 +206,11 @@ def _run(
         if again:
             trained.attached.merge()
             trained.attached.detach()
-            trained.attached = Attached(instance, stage, trained.attached.changes, watching.dtype)
-        found += _steps(trained.attached, batches, objective, steps, rate, watching)
+            trained.attached = Attached(instance, stage, trained.attached.changes, watching.dtype, sample=sample)
+        for number in range(trained.attached.draws):
+            trained.attached.draw(number)
+            found += _steps(trained.attached, batches, objective, steps, rate, watching)
+        trained.attached.draw(None)
     with torch.no_grad():
         found.append(float(loss_of(trained.attached, batches[0], objective)))
     return found

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from torch import Tensor
 
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_parameters
-from surveykit.recipes import Stage
 
 
-def standing(
-    stage: Stage, pristine: dict[int, Tensor], instance: Instance, fresh: Callable[[], Instance]
-) -> dict[int, Tensor]:
-    """What the pretrained tensors are before anything moves: rounded where the stage holds them in few bits."""
-    if stage.base is None:
-        return pristine
-    with Attached(other := fresh(), stage):
-        rounded = [p.detach().clone() for p in other.pretrained]
-    return {id(own): value for own, value in zip(instance.pretrained, rounded, strict=True)}
+def standing(attached: Attached, pristine: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """What the pretrained tensors are once a stage is on, before anything moves, by identity."""
+    pretrained = attached.instance.pretrained
+    return {**pristine, **{id(p): p.detach().clone() for p in pretrained if id(p) in attached.before}}
+
+
+def reference(attached: Attached, pristine: Mapping[int, Tensor], before: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """What pretrained tensors are compared with to see what a method changed: their pretrained values, or what is left of
+    these where the stage holds them in few bits."""
+    rounded = {id(slot.module.weight) for slot in attached.quantized()}
+    return {identity: before[identity] if identity in rounded else value for identity, value in pristine.items()}
 
 
 def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:

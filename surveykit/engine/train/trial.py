@@ -125,8 +125,8 @@ def _trial(recipe: Recipe, setting: Setting) -> Trial:
     trained, rate = _train(recipe, instance, setting)
     attached = trained.attached
     falls, loss_after = _falls(trained), _loss(instance, setting)
-    before = movement.standing(attached.stage, trained.pristine, instance, setting.fresh)
-    stray = movement.stray(attached, before)
+    stray = movement.stray(attached, trained.standing)
+    before = movement.reference(attached, trained.pristine, trained.standing)
     if setting.random_update:
         randomise(attached)
     wanted = _outputs(instance, setting)
@@ -215,10 +215,11 @@ def randomise(attached: Attached, size: float = RANDOM_UPDATE) -> None:
     """Move every trained number by a random amount of this size; where a mask is on, only those that it keeps."""
     generator = torch.Generator().manual_seed(5)
     masks = attached.masks
+    sizes = {id(p): placed.edit.trained_size for placed in attached.placed for p in placed.part.parameters()}
     with torch.no_grad():
         for parameter in attached.instance.model.parameters():
             if parameter.requires_grad:
-                step = torch.randn(parameter.shape, generator=generator) * size
+                step = torch.randn(parameter.shape, generator=generator) * size * sizes.get(id(parameter), 1.0)
                 parameter.add_(step * masks.get(id(parameter), torch.ones(())))
 
 

@@ -144,15 +144,18 @@ class _Tables:
 
 
 def _field(column: Any, nullable: bool) -> Schema:
-    kind = _TYPES[column.data_type.partition("(")[0]]
-    found: Schema = {"type": [kind, "null"] if nullable else kind}
+    of_one = column.data_type.removesuffix("[]")
+    kind = _TYPES[of_one.partition("(")[0]]
+    several = {"items": {"type": kind}} if of_one != column.data_type else {}
+    kind = "array" if several else kind
+    found: Schema = {"type": [kind, "null"] if nullable else kind, **several}
     found |= {"format": "date"} if column.data_type == "DATE" else {}
     return found | ({"description": column.comment} if column.comment else {})
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it: decimals as numbers, dates as text."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | list):
         return value
     return float(value) if hasattr(value, "as_tuple") else value.isoformat()
 

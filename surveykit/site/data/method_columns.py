@@ -10,7 +10,7 @@ from markupsafe import Markup
 from surveykit.site.data.judged import YES_PARTLY_NO
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import escape, span
-from surveykit.site.text.words import FAMILIES, OVERHEADS, STATUSES, overhead_words, type_words, words, yes_no
+from surveykit.site.text.words import FAMILIES, IDEAS, OVERHEADS, STATUSES, overhead_words, type_words, words, yes_no
 
 NOT_MEASURED = "not measured"
 WORD_OF = {"lialin2023scaling": "the survey", "ours": "surveykit"}
@@ -112,6 +112,11 @@ def _type(m: Any) -> Said:
     return Said(m.type, kinds=(m.type,), shown=span(m.type, "type", title=type_words(m.type)))
 
 
+def _ideas(m: Any) -> Said:
+    ideas = tuple(words(name, IDEAS) for name in m.families)
+    return Said(", ".join(ideas), kinds=ideas)
+
+
 def _percent(value: float) -> str:
     return f"{value:.2f}"
 
@@ -162,7 +167,10 @@ COLUMNS = (
     Column("in_adapters", "In adapters", claimed=lambda m: _tick(m.in_adapters, "no"), facet=True),
     Column("family", "Family", claimed=lambda m: Said(words(m.family, FAMILIES), kinds=(words(m.family, FAMILIES),)),
            facet=True, shown=False),
-    Column("year", "Year", claimed=lambda m: Said(str(m.year), float(m.year)), numeric=True, shown=False),
+    Column("families", "Ideas", claimed=_ideas, facet=True, shown=False),
+    Column("after_survey", "In the survey", claimed=lambda m: _tick(not m.after_survey, "no"), facet=True, shown=False),
+    Column("year", "Year", claimed=lambda m: Said(str(m.year), float(m.year), (str(m.year),)), numeric=True, facet=True,
+           shown=False),
     Column("figures", "Figures of Table 5", claimed=lambda m: m.figures),
 )  # fmt: skip
 
@@ -170,6 +178,6 @@ ABSENT = (*STATUSES.values(), NOT_MEASURED)
 """Values that say that there is none."""
 FACET_ORDER = (
     "A", "S", "R", "AS", "AR", "ARS", "none", *WORD_OF.values(), "yes", "partly", "no", "differs",
-    *OVERHEADS.values(), "under 1 B", "under 20 B", "over 20 B", *FAMILIES.values(), *ABSENT,
+    *OVERHEADS.values(), "under 1 B", "under 20 B", "over 20 B", *FAMILIES.values(), *IDEAS.values(), *ABSENT,
 )  # fmt: skip
 """Values of facets in the order in which they are listed; others come before the last ones, in alphabetical order."""

@@ -59,6 +59,7 @@ class Mark(Record):
         if self.look == "trained":  # a whole module may be meant
             roles += ["attention"] if sublayer.endswith((".self", ".cross")) and role != "norm" else []
             roles += ["feed_forward"] if sublayer.endswith(".feed_forward") and role != "norm" else []
+            roles += ["block"] if sublayer.endswith((".self", ".cross", ".feed_forward")) else []
         return any(self.where.fits(Place(r, sublayer, 0, 0, 0, 0, 0, 0, 0, 0)) for r in roles)
 
 
@@ -151,6 +152,9 @@ def _stack(name: str, x: int, found: list[Mark]) -> list[str]:
     parts.append(_arrow(f"M{x + 179} 82V{top - 9}"))
     for n, (words, sublayer) in enumerate(panels):
         parts += _panel(x + 8, top + n * (_PANEL + 8), words, sublayer, found)
+    edited = [m for m in found if m.look == "after" and m.at("block", "decoder.block" if decoder else "encoder.block")]
+    if edited:
+        parts.append(_chip(x + 190, bottom + 3, 130, 13, "hidden states", edited, row=True))
     parts += [
         _arrow(f"M{x + 179} {bottom + 2}V{bottom + 15}"),
         _box(x + 110, bottom + 17, 138, 30, "final norm", found, "norm", final),

@@ -71,11 +71,12 @@ def colour(name: str) -> str:
 
 
 def text_at(
-    x: int, y: int, text: str, ink: str, size: int, anchor: str = "", *, rotate: bool = False, bold: bool = False
-) -> str:
+    x: int, y: int, text: str, ink: str, size: int, anchor: str = "", *, rotate: bool = False, bold: bool = False,
+    slanted: bool = False,
+) -> str:  # fmt: skip
     """A line of text; `anchor` says which end of it, or its middle, the place is of."""
     anchored, turned = f' text-anchor="{anchor}"' * bool(anchor), f' transform="rotate(90 {x} {y})"' * rotate
-    style = f"fill: {colour(ink)}{'; font-weight: 700' * bold}"
+    style = f"fill: {colour(ink)}{'; font-weight: 700' * bold}{'; font-style: italic' * slanted}"
     return f'<text x="{x}" y="{y}" font-size="{size}"{anchored}{turned} style="{style}">{escape(text)}</text>'
 
 

@@ -21,19 +21,23 @@ _ADDITIVE = (("adapter", "adapters"), ("soft_prompt", "soft prompts"), ("other_a
 
 def taxonomy_picture(reader: Reader) -> Picture:
     """Figure 2 of the survey, drawn from the types in the database: every method in the region of its letters."""
-    rows = reader.all("SELECT id, name, family, type FROM methods ORDER BY lower(name), id")
+    rows = reader.all("SELECT id, name, family, type, after_survey FROM methods ORDER BY lower(name), id")
     counted = {letter: sum(letter in (r.type or "") for r in rows if r.type != "none") for letter in "ASR"}
     alone = sum(r.type in (None, "none") for r in rows)
     return Picture(
         name="taxonomy",
         title="Taxonomy",
         caption="After the survey's Figure 2: the three approaches overlap, and each method stands in the region of the "
-        "letters of its type. Marks and colours are those of its family. Names are links.",
+        "letters of its type. Marks and colours are those of its family. Names are links; those in italics are of methods that "
+        "the survey does not have.",
         alt=f"Three overlapping regions. Additive: {counted['A']} methods, among them adapters and soft prompts. Selective: "
         f"{counted['S']}. Reparametrization-based: {counted['R']}. Methods of several types stand where regions overlap; "
         f"{alone} stand outside. The list by family says the same in words.",
         drawing=_drawn(rows),
-        data=as_csv(("id", "name", "family", "type"), [(r.id, r.name, r.family, r.type) for r in rows]),
+        data=as_csv(
+            ("id", "name", "family", "type", "after_survey"),
+            [(r.id, r.name, r.family, r.type, r.after_survey) for r in rows],
+        ),
     )
 
 
@@ -41,10 +45,12 @@ def taxonomy_context(reader: Reader) -> dict[str, Any]:
     """Each family with its methods: name, type and the first sentence of the idea."""
     groups: dict[str, list[Any]] = {}
     for m in reader.all(
-        "SELECT m.id, m.name, m.family, s.type, m.idea FROM method m JOIN methods s USING (id) ORDER BY lower(m.name), m.id"
+        "SELECT m.id, m.name, m.family, s.type, s.after_survey, m.idea FROM method m JOIN methods s USING (id)"
+        " ORDER BY lower(m.name), m.id"
     ):
         m.link = link(m.name, f"methods/{m.id}.md", TAXONOMY)
         m.type_words = "type not stated" if m.type is None else type_words(m.type).partition(":")[0]
+        m.type_words += ", not in the survey" if m.after_survey else ""
         m.sentence = re.split(r"(?<=[a-z)])[.:;] ", m.idea, maxsplit=1)[0].rstrip(".")
         groups.setdefault(m.family, []).append(m)
     families = [(name, words(name, FAMILIES), groups[name]) for name in FAMILIES if name in groups]
@@ -126,9 +132,10 @@ def _names(x: int, y: int, own: list[Any], columns: int, width: int) -> list[str
         size = 12 if len(r.name) * 7 <= width - 18 else 10
         longest = (width - 16) // 6
         name = r.name if len(r.name) <= longest else f"{r.name[: longest - 1]}…"
-        title = escape_xml(f"{r.name}: {words(r.family, FAMILIES)}")
+        beyond = ", not in the survey" if r.after_survey else ""
+        title = escape_xml(f"{r.name}: {words(r.family, FAMILIES)}{beyond}")
         found.append(
             f'<a href="methods/{r.id}.md" aria-label="{escape_xml(r.name)}"><title>{title}</title>'
-            f"{text_at(left, line, _GLYPHS[shape], ink, 11)}{text_at(left + 15, line, name, 'text', size)}</a>"
+            f"{text_at(left, line, _GLYPHS[shape], ink, 11)}{text_at(left + 15, line, name, 'text', size, slanted=bool(r.after_survey))}</a>"
         )
     return found

@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
-from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.record import Record
 from surveykit.site.inputs import Surroundings
+from surveykit.site.text.atom import Entry, atom, newest_measurement
 
 CHANGES = "changes.md"
 FEED = "changes.xml"
 _RELEASE = re.compile(r"^## (?P<version>\S+)(?: \((?P<date>[^)]*)\))?$", re.MULTILINE)
 _DATA = re.compile(r"^### Data\n(?P<items>.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
-_ATOM = "http://www.w3.org/2005/Atom"
 
 
 class Release(Record):
@@ -63,39 +62,15 @@ def feed(reader: Reader, around: Surroundings) -> str:
 
     An entry that is not released yet has the date of the newest measurement: the last day on which its data changed.
     """
-    measured = reader.one("SELECT max(date) AS newest FROM run").newest
-    entries = [(r, r.date or measured) for r in releases(around.changelog or "") if r.data]
-    newest = max((when for _, when in entries), default=measured)
-    root = ElementTree.Element("feed", xmlns=_ATOM)
-    _add(root, "id", f"{around.repository}#data")
-    _add(root, "title", "surveykit: changes of the data")
-    _add(root, "subtitle", "What is new in the catalog of fine-tuning methods that checks what sources claim")
-    _add(root, "updated", _moment(newest))
-    _add(_add(root, "author"), "name", "surveykit")
-    _add(root, "link", rel="alternate", type="text/html", href=_address(around, "changes/"))
-    if around.address:
-        _add(root, "link", rel="self", type="application/atom+xml", href=around.address + FEED)
-    for release, when in entries:
-        entry = _add(root, "entry")
-        _add(entry, "id", f"{around.repository}#data-{release.version}")
-        _add(entry, "title", f"Data of {release.version}{'' if release.date else ' (not released yet)'}")
-        _add(entry, "updated", _moment(when))
-        _add(entry, "link", rel="alternate", type="text/html", href=_address(around, f"changes/#{release.anchor}"))
-        _add(entry, "content", "\n\n".join(f"• {item}" for item in release.data), type="text")
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
-
-
-def _add(parent: ElementTree.Element, name: str, text: str | None = None, **attributes: str) -> ElementTree.Element:
-    element = ElementTree.SubElement(parent, name, attributes)
-    element.text = text
-    return element
-
-
-def _address(around: Surroundings, path: str) -> str:
-    """An absolute address where the site's is known; else one that readers resolve against the feed's own."""
-    return (around.address or "") + path
-
-
-def _moment(when: date | None) -> str:
-    return f"{(when or date(1970, 1, 1)).isoformat()}T00:00:00Z"  # a feed must have one, also of a catalog without runs
+    measured = newest_measurement(reader)
+    return atom(
+        around, FEED, "data", "surveykit: changes of the data",
+        "What is new in the catalog of fine-tuning methods that checks what sources claim", "changes/", measured,
+        [
+            Entry(
+                f"data-{release.version}", f"Data of {release.version}{'' if release.date else ' (not released yet)'}",
+                release.date or measured, f"changes/#{release.anchor}", "\n\n".join(f"• {item}" for item in release.data),
+            )
+            for release in releases(around.changelog or "") if release.data
+        ],
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from surveykit.database.reading import Reader
 from surveykit.site.data.api import RESOURCES, ROOT
 from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.changes import FEED
+from surveykit.site.pages.new_methods import METHODS_FEED
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import Cell, code, link, table
 
@@ -55,6 +56,7 @@ def data_context(reader: Reader, files: Files, around: Surroundings) -> dict[str
         "reads": READS,
         "checksums": CHECKSUMS,
         "feed": FEED,
+        "methods_feed": METHODS_FEED,
         "citation": CITATION if around.citation else None,
         "index": f"{ROOT}/index.json",
         "schemas": code(f"{ROOT}/schema/"),

@@ -18,6 +18,7 @@ from surveykit.site.drawing.svg import Picture
 from surveykit.site.pages.configurations import configuration_context, place
 from surveykit.site.pages.experiment import experiment_rows, score_rows
 from surveykit.site.pages.measured import cell_rows, cost_rows, trial_sentence
+from surveykit.site.pages.new_methods import METHODS_FEED
 from surveykit.site.text.corrections import Sources
 from surveykit.site.text.markdown import code, escape, external, fence, joined, link, table, target
 from surveykit.site.text.snippets import Snippet, snippets
@@ -25,6 +26,7 @@ from surveykit.site.text.verdict_tables import explanation_blocks, verdict_table
 from surveykit.site.text.words import (
     COLUMNS,
     FAMILIES,
+    IDEAS,
     LIBRARIES,
     RELATIONS,
     SOURCES,
@@ -56,6 +58,7 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
     ]
     return {
         "methods": markdown_table(rows),
+        "feed": METHODS_FEED,
         "script": Markup(target(FIRST_PAGE, INDEX)),
         "rows_on_a_page": ROWS_ON_A_PAGE,
         "judging": reader.one("SELECT * FROM judging"),
@@ -81,7 +84,9 @@ def method_contexts(
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     judging = reader.one("SELECT * FROM judging")
     written = snippets(reader)
-    for method in reader.all("SELECT * FROM method ORDER BY lower(name), id"):
+    for method in reader.all(
+        "SELECT method.*, families, after_survey, year FROM method JOIN methods USING (id) ORDER BY lower(method.name), id"
+    ):
         page = f"methods/{method.id}.md"
         configurations = reader.of(
             "method", method.id, "SELECT * FROM configuration WHERE varies IS NULL ORDER BY NOT is_default, id"
@@ -94,6 +99,7 @@ def method_contexts(
                 "not_instantiated": getattr(method, "not_instantiated", None),
                 "aliases": [a.name for a in reader.of("method", method.id, "SELECT * FROM alias ORDER BY name")],
                 "family": words(method.family, FAMILIES),
+                "ideas": ", ".join(words(name, IDEAS) for name in method.families),
                 "paper": _paper(reader, method.paper),
                 "verdicts": verdict_table(reader, page, method.id),
                 "explanations": explanation_blocks(reader, page, method.id),

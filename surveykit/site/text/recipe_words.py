@@ -23,6 +23,7 @@ KINDS = {
     "gated_difference": "Gated difference of every tensor",
     "fastfood": "Fastfood projection of one vector",
     "weight_decomposed": "Low-rank update of direction and magnitude",
+    "low_rank_representation": "Edit of hidden states in a subspace",
 }
 ROLES = {
     "attention_output": "output projection",
@@ -36,6 +37,7 @@ ROLES = {
     "embedding": "token embedding",
     "head": "output layer",
     "input": "embedded input",
+    "block": "whole blocks",
 }
 SUBLAYERS = {
     "encoder.self": "self-attention of the encoder",
@@ -47,7 +49,13 @@ SUBLAYERS = {
     "decoder.final": "end of the decoder",
     "encoder.input": "input of the encoder",
     "decoder.input": "input of the decoder",
+    "encoder.block": "blocks of the encoder",
+    "decoder.block": "blocks of the decoder",
     "outside": "outside the stacks",
+}
+OPTIMIZERS = {
+    "projected_gradient": "Gradients projected",
+    "scaled_gradient": "Gradients scaled by a random projection of them",
 }
 VALUES = {
     "inner": "heads × width of a head",
@@ -97,9 +105,12 @@ def _conditions(stage: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("Forward passes for each step", str(stage["passes"])))
     if stage.get("restarts"):
         found.append(("Merged and begun anew", f"{stage['restarts']} times"))
+    if stage.get("drawn_layers"):
+        found.append(("Trained in turn", f"{stage['drawn_layers']} layers of each stack at a time, drawn by chance"))
     optimizer, base = stage.get("optimizer"), stage.get("base")
     if optimizer:
-        found.append(("Gradients projected", f"rank {optimizer['rank']}, anew every {optimizer['every']} steps"))
+        kind = words(optimizer["kind"], OPTIMIZERS)
+        found.append((kind, f"rank {optimizer['rank']}, anew every {optimizer['every']} steps"))
     if base:
         found.append(("Frozen weights", f"{base['bits']} bits in blocks of {base['block']}"))
     return found

@@ -2,7 +2,8 @@
 
 Where the catalog names a configuration of a library whose count the tests compare with ours, the code is written from
 its class and arguments, so that it says exactly what was compared. That is the whole of a method only if it trains in
-one stage on an unquantized backbone; otherwise, and where there is nothing to compare, the catalog's own lines stand.
+one stage on an unquantized backbone, with a plain optimizer; otherwise, and where there is nothing to compare, the catalog's
+own lines stand.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def snippets(reader: Reader) -> dict[str, list[Snippet]]:
 
 def _says_all(recipe: Any) -> bool:
     stages = recipe["stages"]
-    return len(stages) == 1 and stages[0]["base"] is None
+    return len(stages) == 1 and stages[0]["base"] is None and stages[0]["optimizer"] is None
 
 
 def generated(library: str, config: str, arguments: dict[str, Any]) -> str:

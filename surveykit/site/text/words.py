@@ -50,6 +50,31 @@ FAMILIES = {
     "hybrid": "Hybrid methods",
     "baseline": "Baseline",
 }
+IDEAS = {
+    "low_rank": "low rank",
+    "low_rank_start": "another start of a low-rank update",
+    "low_rank_optimizer": "another optimizer of a low-rank update",
+    "shared_factors": "factors shared by layers",
+    "spectral": "spectra",
+    "orthogonal": "orthogonal matrices",
+    "structured": "structured matrices",
+    "full_rank": "full rank",
+    "scaling": "scaling",
+    "representation": "edited representations",
+    "adapter": "adapter",
+    "mixture": "mixture of parts",
+    "soft_prompt": "soft prompt",
+    "prefix": "prefix",
+    "side_network": "side network",
+    "bias_or_norm": "biases or norms",
+    "sparse": "sparse",
+    "layers": "whole layers",
+    "embedding": "embeddings",
+    "quantized": "quantized base model",
+    "memory_saving": "less memory in training",
+    "baseline": "baseline",
+}
+"""What methods have in common, finer than families."""
 TYPES = {"A": "additive", "S": "selective", "R": "reparametrization-based"}
 OVERHEADS = {
     "none": "none",
