@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surveykit.api.names import Folder, Names, loaded, refuse_less_than_one, several
+from surveykit.api.names import Folder, Names, refuse_less_than_one, root_of, several
 from surveykit.errors import SurveyError
 from surveykit.processes import Watch, unwatched
 
@@ -92,11 +92,12 @@ def bench(
     from surveykit.bench.report import rows_of
     from surveykit.bench.results import Results
     from surveykit.bench.running import Ran, Work, results_folder
+    from surveykit.catalog.load import load
     from surveykit.executors import name_of
 
     name_of(executor)
     refuse_less_than_one(**({} if workers is None else {"workers": workers}))
-    known = loaded(catalog)
+    known = load(root_of(catalog), measured=False)
     read = read_plan(known.root, plan)
     cells = tuple(in_order(selected(cells_of(known, read), tuple(several(only)), tuple(several(models)))))
     device = device or _usual_device()

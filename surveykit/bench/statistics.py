@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy
 
@@ -54,7 +55,7 @@ def places(scores: Mapping[str, Scores]) -> dict[str, Place]:
     generator = numpy.random.default_rng(_SEED)
     (size,) = sizes
     examples = generator.multinomial(size, numpy.full(size, 1 / size), size=DRAWS) / size
-    draws = {name: _means(array, examples, generator) for name, array in arrays.items()}
+    draws = {name: _means(array, examples, name) for name, array in arrays.items()}
     found = {}
     for name, own in draws.items():
         better, worse, like = 0, 0, []
@@ -77,9 +78,10 @@ def spread(values: Sequence[float]) -> Interval:
     return Interval(float(middle), float(low), float(high))
 
 
-def _means(array: numpy.ndarray, examples: numpy.ndarray, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Mean scores of draws: (seeds, examples), (draws, examples) → (draws,)."""
+def _means(array: numpy.ndarray, examples: numpy.ndarray, name: str) -> numpy.ndarray:
+    """Mean scores of draws: (seeds, examples), (draws, examples) → (draws,). Seeds are drawn alike whatever stands beside."""
     seeds = len(array)
+    generator = numpy.random.default_rng([_SEED, crc32(name.encode())])
     drawn = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=DRAWS) / seeds
     found: numpy.ndarray = numpy.einsum("ds,se,de->d", drawn, array, examples, optimize=True)
     return found
