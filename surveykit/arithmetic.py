@@ -28,3 +28,17 @@ def near_square_factor(number: int, at_most: int | None = None) -> int:
     while number % factor:
         factor -= 1
     return factor
+
+
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of `number` that is nearest to `wanted`; the smaller of two.
+
+    >>> nearest_divisor(768, 32), nearest_divisor(60, 32), nearest_divisor(60, 8)
+    (32, 30, 6)
+    """
+    if not 1 <= number <= 2**20 or wanted < 1:  # the search goes in steps
+        raise ValueError(f"nearest_divisor needs numbers from 1, the first up to 2^20, not {number} and {wanted}")
+    if wanted >= number:
+        return number
+    away = next(step for step in range(number) if number % (wanted - step) == 0 or number % (wanted + step) == 0)
+    return wanted - away if number % (wanted - away) == 0 else wanted + away

@@ -21,7 +21,7 @@ Symbols describe models whose blocks are all alike and whose layout is known (`s
 no formula has a value. Nor has one that takes I for the width of keys and values, on a model where heads share them.
 
 A configuration adds its own, in order, under `let`. Evaluated on plain integers only: names, `+ - * // %
-**`, parentheses, `min`, `max`, `near_square` and `root` (the square root, rounded down).
+**`, parentheses, `min`, `max`, `near_square`, `nearest_divisor` and `root` (the square root, rounded down).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from surveykit.arithmetic import near_square_factor, whole_root
+from surveykit.arithmetic import near_square_factor, nearest_divisor, whole_root
 from surveykit.errors import FormulaError, nearest
 
 MODEL_SYMBOLS = ("d", "I", "Kv", "f", "H", "Le", "Ld", "V", "U", "G", "T", "A", "Ka", "F", "L", "B", "Bn", "N")
@@ -49,6 +49,7 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {
     "min": min,
     "max": max,
     "near_square": near_square_factor,
+    "nearest_divisor": nearest_divisor,
     "root": whole_root,
 }
 # Enough for every count, and small enough that no formula can hang a load or outgrow a database.

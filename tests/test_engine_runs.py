@@ -10,6 +10,7 @@ import pytest
 import torch
 from bare_models import bare
 from real_catalog import CONFIGURATIONS
+from tiny_fit import counted
 from torch import Tensor
 
 from surveykit.catalog.load import Catalog
@@ -23,8 +24,9 @@ from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.sites import BudgetedEdit
 from surveykit.recipes.sparse_update import SparseUpdate
 
+FITTING = {name for name, one in CONFIGURATIONS.items() if counted(one.recipe, bare(tiny_model())) is not None}
 # Widths of d_model are counted only: attention cannot use such a prefix where the inner width differs.
-RUNNABLE = [name for name in CONFIGURATIONS if "model-width" not in name]
+RUNNABLE = [name for name in CONFIGURATIONS if "model-width" not in name and name in FITTING]
 # T5 has no biases: BitFit by the letter trains nothing there.
 TRAINS_NOTHING = {"bitfit/native"}
 
@@ -144,6 +146,14 @@ def test_on_a_gated_backbone_it_comes_off_without_a_trace_and_merging_keeps_the_
     if not obstacles:
         assert not attached.added()
     attached.detach()
+
+
+def test_what_does_not_fit_is_refused_with_its_widths_and_its_method_runs_otherwise(catalog: Catalog) -> None:
+    refused = {*CONFIGURATIONS} - FITTING
+    for name in refused:
+        with pytest.raises(RecipeError, match=r"does not fit tiny: .*\d"):
+            trial(catalog.recipe(name))
+    assert {name.partition("/")[0] for name in refused} <= {name.partition("/")[0] for name in RUNNABLE}
 
 
 def test_a_prefix_of_the_wrong_width_is_refused_when_run(catalog: Catalog) -> None:

@@ -45,7 +45,7 @@ def test_refuses_everything_that_is_not_arithmetic(text: str) -> None:
         ("9**9**9", "exponents go from 0 to 8"),
         ("root(0 - 1)", "root needs a number from 0"),
         ("near_square(0)", "needs a number from 1"),
-        ("sqrt(d)", "calls 'sqrt'; formulas have min, max, near_square, root"),
+        ("sqrt(d)", "calls 'sqrt'; formulas have min, max, near_square, nearest_divisor, root"),
     ],
 )
 def test_explains_what_is_wrong(text: str, message: str) -> None:

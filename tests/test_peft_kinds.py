@@ -9,7 +9,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import peft
 import pytest
 import torch
 from conftest import CATALOG
@@ -23,9 +22,10 @@ from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_recipes import translated
 from surveykit.engine import Attached, Instance, count, instance_of
 from surveykit.engine.counts import SEED_BYTES
-from surveykit.engine.models.peft_modules import parts_of, task_type
+from surveykit.engine.models.peft_modules import parts_of, peft_library, quiet, task_type
 from surveykit.recipes import KINDS
 
+peft = peft_library()
 DECLARED = {str(kind.model_fields["kind"].annotation.__args__[0]): kind for kind in KINDS if kind.peft is not None}
 TARGETS = {"t5": ["q", "v"], "llama": ["q_proj", "v_proj"], "gpt2": ["c_attn"], "bert": ["query", "value"]}
 CASES = [
@@ -51,7 +51,8 @@ def said(kind: str, one: InLibrary, instance: Instance, model: str) -> PeftFile:
 
 def in_peft(file: PeftFile, one: InLibrary, model: nn.Module) -> Any:
     config = getattr(peft, DECLARED_CONFIG[file.peft_type])(**{**file.content, **one.arguments})
-    return peft.get_peft_model(copy.deepcopy(model), config).eval()
+    with quiet():  # it warns of what it adjusts to a layer's widths
+        return peft.get_peft_model(copy.deepcopy(model), config).eval()
 
 
 DECLARED_CONFIG = {kind.peft.type: kind.peft.config for kind in DECLARED.values()}

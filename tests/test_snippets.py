@@ -14,6 +14,7 @@ from surveykit import formula
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import reading
 from surveykit.engine import build, count
+from surveykit.engine.models.peft_modules import peft_library
 from surveykit.engine.models.tiny import tiny_batch, tiny_model
 from surveykit.engine.train.loop import examples
 from surveykit.site.text.snippets import Snippet, generated, snippets
@@ -21,7 +22,8 @@ from surveykit.site.text.snippets import Snippet, generated, snippets
 Snippets = dict[str, list[Snippet]]
 # The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
 NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt"}
-ALSO_GIVEN = {"multitask-prompt-tuning": {"task_ids": torch.zeros(3, dtype=torch.long)}}
+# What a model needs beside a batch.
+ALSO_GIVEN = {name: {"task_ids": torch.zeros(3, dtype=torch.long)} for name in ("multitask-prompt-tuning", "poly")}
 FROM_PEFT = sorted(
     m.id for m in REAL.methods.values()
     if m.id not in NEEDS_MORE and any(i.library == "peft" and (i.snippet or m.configurations) for i in m.implementations)
@@ -49,6 +51,7 @@ def test_a_peft_snippet_runs_and_trains_what_the_recipe_trains(catalog: Catalog,
     batch = tiny_batch()
     data = {"batches": [batch], "examples": [*examples(batch)]}
     scope: dict[str, Any] = {"model": build(record, device="cpu", seed=3).model, **data}
+    peft_library()
     exec(snippet.code, scope)
     trained = sum(p.numel() for p in scope["model"].parameters() if p.requires_grad)
     oracle = next(

@@ -122,7 +122,7 @@ def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     if any(one != values[0] for one in values):
         raise _no("several such edits with other hyper-parameters")
     lists = {
-        argument: [*dict.fromkeys(name.rpartition(".")[2] for name in _names(parts, wheres))]
+        argument: [*dict.fromkeys(f".{name.rpartition('.')[2]}" for name in _names(parts, wheres))]
         for name, by in said.listed.items() for argument, value in by.items()
         if (wheres := [edit.where for edit in edits if getattr(edit, name) == value])
     }  # fmt: skip

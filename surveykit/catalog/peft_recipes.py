@@ -27,11 +27,13 @@ _WITHOUT_EFFECT = frozenset({
     "fan_in_fan_out", "megatron_config", "megatron_core", "runtime_config", "qalora_group_size",
     "init_weights", "init_ia3_weights", "init_scale", "tinit", "tfinal", "deltaT", "beta1", "beta2", "total_step",
     "loftq_config", "eva_config", "corda_config", "lora_ga_config", "use_effective_conv2d",
+    "random_loc_seed", "projection_prng_key", "projection_seed", "proj_seed", "generator_seed", "d_initial",
+    "init_v_bound", "init_logits_std", "init_vector_bank_bound", "init_theta_d_bound",
     "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
     "prompt_tuning_init_task", "mask_type", "random_seed", "cpt_mask", "opt_weighted_loss_type", "opt_loss_decay_factor",
     "use_bdlora.match_strict",
 })  # fmt: skip
-"""Keys that change no number of ours: notes, schedules, how a file was saved, where training starts, and what is checked."""
+"""Keys that change no number of ours: notes, schedules, how a file was saved, seeds, where training starts, and what is checked."""
 _AS_USUAL: Mapping[str, Any] = {"init_lora_weights": True}
 """Keys that change no number of ours while they have this value."""
 _LEFT_OUT = (

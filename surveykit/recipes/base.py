@@ -181,6 +181,8 @@ class Shape:
     `start` finds it anew from the backbone."""
     below: int | None = None
     """The whole numbers of an index lie below this; below the number of its entries unless it is given."""
+    narrow: bool = False
+    """Whether it has the precision of the backbone's weights where the edit's other tensors are wider."""
 
     @property
     def made_again(self) -> bool:
@@ -242,12 +244,8 @@ class Parts(Protocol):
 
     def transform(self, name: Transform, *x: Tensor) -> Tensor: ...
 
-    def product(self, *factors: Tensor) -> Tensor:
-        """The product of factors that broadcast; backward keeps the factors, and no product of some of them."""
-
-    def mixture(self, weights: Tensor, dims: tuple[int, ...], number: int) -> Tensor:
-        """The sum of random tensors of these dimensions, one for each weight, times the weights. They are drawn uniformly
-        from ±1 / √(their number), from a seed of this place and the number, and again in backward: none is held."""
+    def drawn(self, dims: tuple[int, ...], number: int) -> Tensor:
+        """Random numbers between -1 and 1 that are not held: the same ones for the same place, dimensions and number."""
 
     def draw(self, below: int) -> int:
         """A random whole number from 0, for stochastic routing."""
@@ -257,6 +255,9 @@ class Parts(Protocol):
 
     def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
+
+    def triangle(self, side: int) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the entries above the diagonal of a square matrix, row by row."""
 
     def __getattr__(self, name: str) -> Tensor: ...
 

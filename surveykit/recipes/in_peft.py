@@ -50,12 +50,11 @@ class InPeft:
         return {name: default if value is None else _alike(value, default) for name, (value, default) in said.items()}
 
     def read_at(self, content: Mapping[str, Any], module: str) -> dict[str, Any]:
-        """The fields that lists of names decide, for a module of this name: PEFT looks for them in the end of its path."""
-        end = module.rpartition(".")[2]
+        """The fields that lists of names decide, for a module: PEFT takes a name for meant anywhere in a module's path."""
         return {
             name: value
             for name, by in self.listed.items() for argument, value in by.items()
-            if any(listed in end for listed in _inside(content, argument) or ())
+            if any(listed in module for listed in _inside(content, argument) or ())
         }  # fmt: skip
 
     def says(self, values: Mapping[str, Any], lists: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class RandomBases(WeightEdit):
         products, shorter = parts.outer.shape
         narrow = parts.shared.narrow[:, :, :shorter]
         wide = parts.shared.wide[: max(fan_in, fan_out), :products].flatten(1)
-        scaled = parts.product(narrow, parts.inner[:, :, None], parts.outer[None]).flatten(0, 1)
+        scaled = parts.recomputed(_scaled, narrow, parts.inner, parts.outer).flatten(0, 1)
         return (scaled, wide) if shorter == fan_in else (wide.T, scaled.T)
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
@@ -100,3 +100,8 @@ class RandomBases(WeightEdit):
     def deployed_tensors(self, parts: Parts, place: Place) -> Mapping[str, Tensor]:
         copies = {f"{name}_again": getattr(parts.shared, name) for name in self._random(place)}
         return {"inner": parts.inner, "outer": parts.outer, **copies}
+
+
+def _scaled(narrow: Tensor, inner: Tensor, outer: Tensor) -> Tensor:
+    """(rank, 1, shorter), (rank, products), (products, shorter) → (rank, products, shorter)."""
+    return inner[:, :, None] * narrow * outer

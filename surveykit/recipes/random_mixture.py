@@ -45,10 +45,21 @@ class RandomMixture(WeightEdit):
     def expanded(self, place: Place) -> int:
         return place.fan_in * place.fan_out
 
+    def mixed(self, parts: Parts, weights: Tensor, dims: tuple[int, int], number: int) -> Tensor:
+        """The sum of random matrices of these dimensions, each times its weight."""
+
+        def mix(weights: Tensor) -> Tensor:
+            drawn = parts.drawn((self.bases, *dims), number).flatten(1)
+            found: Tensor = (weights @ drawn).reshape(dims) * self.bases**-0.5
+            return found
+
+        return parts.recomputed(mix, weights)
+
     def pair(self, parts: Parts, fan_out: int) -> tuple[Tensor, Tensor]:
         """`down` (rank, fan_in) and `up` (fan_out, rank)."""
-        down = parts.down_start + parts.mixture(parts.mix_down, tuple(parts.down_start.shape), 0)
-        return down, parts.mixture(parts.mix_up, (fan_out, self.rank), 1)
+        rank, fan_in = parts.down_start.shape
+        down = parts.down_start + self.mixed(parts, parts.mix_down, (rank, fan_in), 0)
+        return down, self.mixed(parts, parts.mix_up, (fan_out, rank), 1)
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         down, up = self.pair(parts, y.shape[-1])

@@ -59,7 +59,7 @@ class SampledLowRank(ThinPair):
             **super().tensors(place),
             "deviation": Shape((self.rank,)),
             "shares": Shape((self.samples,)),
-            "noise": Shape(noise, "normal", trained=False, kept="seed"),
+            "noise": Shape(noise, "normal", trained=False, kept="seed", narrow=True),
         }
 
     def start(self, parts: Parts, place: Place) -> dict[str, Tensor]:
@@ -78,8 +78,10 @@ class SampledLowRank(ThinPair):
     def branch(self, parts: Parts, x: Tensor) -> Tensor:
         if not parts.training:
             return super().branch(parts, x)
-        noise = parts.noise[parts.draw(self.ahead)]
-        varied = parts.down.T + noise * self._variance(parts).sqrt() * self.spread
+        noise = parts.noise[parts.draw(self.ahead)].type_as(parts.down)
+        # Both guards are PEFT's, and each keeps what it reads for backward.
+        guarded = (noise * self._variance(parts).sqrt()).nan_to_num(SMALLEST_VARIANCE) * self.spread
+        varied = parts.down.T + guarded.nan_to_num()
         down = (self._shares(parts) @ varied.flatten(1)).view(varied.shape[1:])
         return (x @ down) @ parts.up.T * self.scale
 

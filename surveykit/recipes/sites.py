@@ -26,6 +26,8 @@ class WeightEdit(Edit):
     casts_input: ClassVar[bool] = True
     """Whether the x of `after` has the precision of the edit's own tensors, for products with them; else the backbone's, as
     y has. A sum may have either, and is cast to the backbone's. All this where the edit is wider than the backbone."""
+    casts_before: ClassVar[bool] = True
+    """The same of the x of `before`."""
 
     drops_input: ClassVar[bool] = False
     """Whether libraries drop a share of the x of `after`, where a run asks for dropout in adapters."""

@@ -95,15 +95,24 @@ class WaveletSpectrum(FewCoefficients):
 
     changes_at_most: ClassVar[bool] = True
     peft: ClassVar[InPeft | None] = InPeft(
-        "WAVEFT", "WaveFTConfig", "waveft/qv-n2592", {"count": ("n_frequency", 2592), "scaling": ("scaling", 25.0)}
-    )
+        "WAVEFT", "WaveFTConfig", "waveft/qv-n2592",
+        {"count": ("n_frequency", 2592), "scaling": ("scaling", 25.0), "wavelet": ("wavelet_family", "db1"),
+         "transformed": ("use_idwt", True)},
+    )  # fmt: skip
 
     kind: Literal["wavelet_spectrum"]
+    wavelet: Literal["db1"]
+    """Haar's wavelet, by the name that libraries have for it."""
+    transformed: bool
+    """Whether there is a transform; else the coefficients are entries of the update itself."""
 
     def changed(self, place: Place) -> int:
-        return min(4 * self.count, place.fan_in * place.fan_out)  # a coefficient moves a square of four
+        entries = 4 if self.transformed else 1  # a coefficient moves a square of four
+        return min(entries * self.count, place.fan_in * place.fan_out)
 
     def update(self, parts: Parts, fan_out: int, fan_in: int) -> Tensor:
+        if not self.transformed:
+            return self.spectrum(parts, fan_out, fan_in) * self.scaling
         even = parts.coefficients.new_zeros(fan_out + fan_out % 2, fan_in + fan_in % 2)
         even[:fan_out, :fan_in] = self.spectrum(parts, fan_out, fan_in)
         high, wide = even.shape[0] // 2, even.shape[1] // 2

@@ -74,13 +74,18 @@ FOURIERFT = InLibrary(
         "places": _places(m.indices["default"], m.in_features),
     },
 )
-WAVEFT = InLibrary(
-    fields={"count": 50, "scaling": 25.0},
-    read=lambda m: {
-        "coefficients": m.waveft_spectrum["default"],
-        "places": _places(m.waveft_indices["default"], m.in_features),
-    },
-)
+
+
+def _waveft(*, transformed: bool) -> InLibrary:
+    return InLibrary(
+        fields={"count": 50, "scaling": 25.0, "wavelet": "db1", "transformed": transformed},
+        read=lambda m: {
+            "coefficients": m.waveft_spectrum["default"],
+            "places": _places(m.waveft_indices["default"], m.in_features),
+        },
+    )
+
+
 KINDS = {
     "shared_projection": VERA,
     "sampled_projection": PVERA,
@@ -89,5 +94,5 @@ KINDS = {
     "random_bases": RANDLORA,
     "tiny_vector": [_tinylora(0.0), _tinylora(0.6), _tinylora(1.0)],
     "fourier_spectrum": FOURIERFT,
-    "wavelet_spectrum": WAVEFT,
+    "wavelet_spectrum": [_waveft(transformed=True), _waveft(transformed=False)],
 }

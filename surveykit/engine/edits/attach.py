@@ -107,7 +107,7 @@ class Attached:
         return found
 
     def _place(self, edit: Edit) -> None:
-        device, dtype = self.instance.pretrained[0].device, self.dtype
+        device, dtype, backbone = self.instance.pretrained[0].device, self.dtype, self.instance.pretrained[0].dtype
         groups: dict[str, Part] = {}
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
@@ -120,11 +120,11 @@ class Attached:
                 own, common = edit.tensors(place), edit.shared_tensors(place)
             except ValueError as error:
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {error}") from None
-            part = Part(own, place, device, dtype, len(self.container))
+            part = Part(own, place, device, dtype, len(self.container), backbone)
             if common:
                 group = edit.group(place)
                 if group not in groups:
-                    groups[group] = Part(common, place, device, dtype, len(self.container))
+                    groups[group] = Part(common, place, device, dtype, len(self.container), backbone)
                     self.container.append(groups[group])
                 elif groups[group].shapes != common:
                     one = f"one {edit.kind} for all layers needs layers of one width, and {self.instance.name}'s differ"

@@ -118,7 +118,8 @@ def hook(
 
 def _before(edit: WeightEdit, part: Part) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (edit.before(part, part.cast(args[0])).to(args[0].dtype), *args[1:])
+        x = part.cast(args[0]) if edit.casts_before else args[0]
+        return (edit.before(part, x).to(args[0].dtype), *args[1:])
 
     return hook
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +61,13 @@ class Part(nn.Module):
         def __getattr__(self, name: str) -> Tensor: ...
 
     def __init__(
-        self, shapes: Mapping[str, Shape], place: Place, device: torch.device, dtype: torch.dtype, seed: int
+        self,
+        shapes: Mapping[str, Shape],
+        place: Place,
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        backbone: torch.dtype,
     ) -> None:
         super().__init__()
         object.__setattr__(self, "dtype", dtype)
@@ -70,7 +75,7 @@ class Part(nn.Module):
         object.__setattr__(self, "place", place)
         self.shapes = dict(shapes)
         for number, (name, shape) in enumerate(shapes.items()):
-            values = _tensor(shape, device, dtype, _seed(seed, number))
+            values = _tensor(shape, device, backbone if shape.narrow else dtype, _seed(seed, number))
             if shape.made_again or shape.is_index:
                 self.register_buffer(name, values)
             else:
@@ -164,13 +169,12 @@ class Part(nn.Module):
     def transform(self, name: Transform, *x: Tensor) -> Tensor:
         return _TRANSFORMS[name](*x)
 
-    def product(self, *factors: Tensor) -> Tensor:
-        found: Tensor = _Product.apply(*factors)  # type: ignore[no-untyped-call]
-        return found
-
-    def mixture(self, weights: Tensor, dims: tuple[int, ...], number: int) -> Tensor:
-        found: Tensor = _Mixture.apply(weights, dims, _seed(self.seed, number))  # type: ignore[no-untyped-call]
-        return found
+    def drawn(self, dims: tuple[int, ...], number: int) -> Tensor:
+        like = next(self.parameters())
+        generator = None
+        if not like.is_meta:
+            generator = torch.Generator(device=like.device).manual_seed(_seed(self.seed, number))
+        return like.new_empty(dims).uniform_(-1, 1, generator=generator)
 
     def draw(self, below: int) -> int:
         return int(torch.randint(below, (), device="cpu"))
@@ -183,6 +187,10 @@ class Part(nn.Module):
         found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
         return found
 
+    def triangle(self, side: int) -> tuple[Tensor, Tensor]:
+        rows, columns = torch.triu_indices(side, side, 1, device=next(iter(self.values().values())).device)
+        return rows, columns
+
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
         return edit.value(self, self.cast(tensor), place).to(tensor.dtype)
@@ -190,43 +198,6 @@ class Part(nn.Module):
     def values(self) -> dict[str, Tensor]:
         """Every tensor by name."""
         return {name: getattr(self, name) for name in self.shapes}
-
-
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, *factors: Tensor) -> Tensor:
-        ctx.save_for_backward(*factors)
-        found: Tensor = math.prod(factors[1:], start=factors[0])
-        return found
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        factors: tuple[Tensor, ...] = ctx.saved_tensors
-        found: list[Tensor | None] = []
-        for number, factor in enumerate(factors):
-            others = [*factors[:number], *factors[number + 1 :]]
-            wanted = ctx.needs_input_grad[number]
-            found.append(math.prod(others, start=gradients[0]).sum_to_size(factor.shape) if wanted else None)
-        return tuple(found)
-
-
-class _Mixture(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weights: Tensor, dims: tuple[int, ...], seed: int) -> Tensor:
-        ctx.drawn = weights.new_empty(0), (len(weights), *dims), seed
-        found: Tensor = torch.tensordot(weights, _bases(*ctx.drawn), dims=1)
-        return found
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        bases = _bases(*ctx.drawn)
-        return torch.tensordot(bases, gradients[0], dims=gradients[0].dim()), None, None
-
-
-def _bases(like: Tensor, dims: tuple[int, ...], seed: int) -> Tensor:
-    bound = dims[0] ** -0.5
-    generator = None if like.is_meta else torch.Generator(device=like.device).manual_seed(seed)
-    return like.new_empty(dims).uniform_(-bound, bound, generator=generator)
 
 
 def _seed(part: int, number: int) -> int:

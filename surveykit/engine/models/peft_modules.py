@@ -56,7 +56,7 @@ def peft_version() -> str:
     Raises:
         MissingExtra: none is.
     """
-    return str(_peft().__version__)
+    return str(peft_library().__version__)
 
 
 def peft_is_here() -> bool:
@@ -105,7 +105,7 @@ def parts_of(instance: Instance, file: PeftFile | None = None) -> ModelParts:
 
 def _default_targets(peft_type: str, model_type: str) -> dict[str, Targets]:
     """Which modules PEFT takes in models of a type where a file names none, by the key of the configuration."""
-    _peft()
+    peft_library()
     from peft.utils import constants
 
     maps = {key: f"TRANSFORMERS_MODELS_TO_{peft_type.replace('_', '')}_{word}" for key, word in _DEFAULTS.items()}
@@ -152,7 +152,10 @@ def wrapped(
         MissingExtra: PEFT is not installed.
         RecipeError: PEFT cannot put the configuration on this model, or not without weights.
     """
-    peft = _peft()
+    peft = peft_library()
+    if file.content.get("monteclora_config"):
+        first = f"PEFT {peft.__version__} makes the sampler of MonteCLoRA in the first pass of a model without weights"
+        raise RecipeError(f"{first}, so that its modules lack it here")
     try:
         return _wrapped(peft, blueprint, file, dtype, float32=float32, on_meta=True)
     except (NotImplementedError, RuntimeError) as error:
@@ -265,7 +268,7 @@ def _config(file: PeftFile, model: PreTrainedModel) -> Any:
 
 
 def _config_class(file: PeftFile) -> Any:
-    peft = _peft()
+    peft = peft_library()
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     needs = _OTHERS.get(file.peft_type)
@@ -286,15 +289,23 @@ def _config_class(file: PeftFile) -> Any:
 def _refusal(blueprint: Blueprint, file: PeftFile, error: Exception) -> SurveyError:
     if isinstance(error, ImportError):
         return RecipeError(f"{file.peft_type} of PEFT needs another package: {in_a_line(error)}")
-    version = _peft().__version__
+    version = peft_library().__version__
     return RecipeError(f"PEFT {version} does not put {file.peft_type} on {blueprint.name}: {in_a_line(error)}")
 
 
-def _peft() -> Any:
+def peft_library() -> Any:
+    """PEFT, told that there is no extension for CUDA, whose building changes the environment and writes to the user's cache
+    wherever BOFT is used. So BOFT has one factor on every machine, as PEFT has it where the extension cannot be built.
+
+    Raises:
+        MissingExtra: PEFT is not installed.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import peft
+            from peft.tuners.boft import layer
     except ImportError as error:
         raise MissingExtra(error.name or "peft", "peft") from error
+    layer.get_fbd_cuda = lambda: None
     return peft
