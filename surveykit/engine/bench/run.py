@@ -22,12 +22,11 @@ from transformers import PreTrainedTokenizerBase
 import surveykit
 from surveykit.bench.cells import BenchCell
 from surveykit.bench.results import BenchResult, Machine, Memory, Score, Speed
-from surveykit.catalog.models import Model
 from surveykit.catalog.training import Training
 from surveykit.engine.bench.scoring import chance, scores
 from surveykit.engine.bench.texts import Texts, found_at, read_texts
 from surveykit.engine.bench.watch import PHASES, Stopwatch, refuse_what_the_bench_lacks
-from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.models.catalogued import blueprint_from
 from surveykit.engine.models.model import Blueprint, Instance
 from surveykit.engine.models.objective import loss_of
 from surveykit.engine.models.weights import load_tokenizer, load_weights
@@ -90,11 +89,7 @@ def blueprint_of_cell(cell: BenchCell) -> Blueprint:
     Raises:
         SurveyError: transformers cannot build it.
     """
-    said = "the configuration in the plan"
-    return blueprint(Model(
-        id=cell.model.id, name=cell.model.id, checkpoint=None, paper=None, counts=cell.counts, parameters=None,
-        parameters_source=said, config=json.loads(cell.config),
-    ))  # fmt: skip
+    return blueprint_from(json.loads(cell.config), cell.counts, cell.model.id)
 
 
 @dataclass(frozen=True)
@@ -130,11 +125,7 @@ def _traced(
 
 @lru_cache(maxsize=4)
 def _costs(config: str, counts: str, name: str, device: str) -> Costs:
-    record = Model(
-        id=name, name=name, checkpoint=None, paper=None, counts=counts, parameters=None,
-        parameters_source="the configuration in the plan", config=json.loads(config),
-    )  # fmt: skip
-    return Costs(blueprint(record), "cpu" if device == "cpu" else "cuda")
+    return Costs(blueprint_from(json.loads(config), counts, name), "cpu" if device == "cpu" else "cuda")
 
 
 def run_cell(cell: BenchCell, data: Path | None, device: torch.device) -> BenchResult:
