@@ -20,6 +20,7 @@ from surveykit.catalog.peft_targets import NotOurs
 from surveykit.engine import Attached, Instance
 from surveykit.engine.models.model import instance_of
 from surveykit.engine.models.peft_modules import parts_of
+from surveykit.errors import SurveyError
 from surveykit.recipes import Recipe
 from surveykit.recipes.compressed import CompressedLowRank
 from surveykit.recipes.sampled import SampledLowRank
@@ -121,6 +122,14 @@ def test_a_configuration_inside_is_read_and_written(llama: Instance) -> None:
     scope: dict[str, Any] = {}
     exec(said.python(), scope)
     assert scope["config"].kasa_config.beta == 0.5
+
+
+def test_a_scale_that_its_configuration_does_not_say_is_refused(llama: Instance) -> None:
+    stage = recipe_of(llama, {"kasa_config": {}}).stages[-1]
+    edit = stage.edits[0].model_copy(update={"scaling": "root_rank"})
+    other = Recipe(stages=(stage.model_copy(update={"edits": (edit,)}),))
+    with pytest.raises(SurveyError, match="does not have truncated low rank with scaling=root_rank"):
+        peft_arguments(other, parts_of(llama), "CAUSAL_LM")
 
 
 def test_what_is_inside_and_unknown_is_not_passed_over(llama: Instance) -> None:

@@ -27,7 +27,7 @@ from surveykit.engine.train.trial import randomise
 from surveykit.recipes import Projection
 from surveykit.recipes.sites import BudgetedEdit
 
-FAMILY = ("lora/", "dora/", "glora/", "adalora/", "galore/", "relora/", "krona/")
+FAMILY = ("lora/", "dora/", "glora/", "adalora/", "galore/", "apollo/", "relora/", "krona/")
 NAMES = [name for name in CONFIGURATIONS if name.startswith(FAMILY)]
 BUDGETED = [name for name in NAMES if name.startswith("adalora/")]
 

@@ -52,7 +52,13 @@ def test_a_model_is_the_same_from_a_folder_a_file_and_a_configuration(family: st
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_parameter_of_a_block_has_a_role(family: str) -> None:
     instance = instance_of(CONFIGS[family]())
-    reached = {id(p) for s in instance.slots if s.place.role != "input" for m in s.held() for p in m.parameters()}
+    reached = {
+        id(p)
+        for s in instance.slots
+        if s.place.role not in ("input", "block")
+        for m in s.held()
+        for p in m.parameters()
+    }
     inside = {id(p): n for _, block in instance.blocks for n, p in block.named_parameters()}
     assert not {name for identity, name in inside.items() if identity not in reached}
     assert len(instance.blocks) == sum(instance.blueprint.depths.values())

@@ -46,7 +46,7 @@ def said(kind: str, one: InLibrary, instance: Instance, model: str) -> PeftFile:
     further = {"task_type": task_type(instance.model)}
     if model == "gpt2" and "fan_in_fan_out" in getattr(peft, declared.config).__dataclass_fields__:
         further["fan_in_fan_out"] = True
-    return PeftFile("test", declared.type, {**arguments, **targets, **further})
+    return PeftFile("test", declared.type, {**arguments, **targets, **one.places, **further})
 
 
 def in_peft(file: PeftFile, one: InLibrary, model: nn.Module) -> Any:
@@ -138,7 +138,7 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
 def run(model: nn.Module, instance: Instance, **more: Any) -> torch.Tensor:
     """As `small_models.outputs`, of another model."""
     given = batch(instance) | more
-    with torch.no_grad():
+    with torch.no_grad(), quiet():
         out = model(**given, use_cache=False) if instance.blueprint.causal else model(**given)
     found: torch.Tensor = out.logits if "labels" in given else out[0]
     return found[:, -given.get("labels", given["input_ids"]).shape[1] :]

@@ -34,7 +34,10 @@ def wrapped(oracle: Oracle, instance: Instance) -> Any:
     arguments = {"low_cpu_mem_usage": True} if instance.pretrained[0].is_meta else {}
     if instance.pretrained[0].is_meta and oracle.config == "ShiraConfig":
         config.mask_fn = first_entries  # PEFT's own looks for the places in a tensor of values
-    with torch.device(instance.pretrained[0].device):
+    try:
+        with torch.device(instance.pretrained[0].device):
+            return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
+    except RuntimeError:  # BOFT makes lists of numbers while it is built, which have no values on meta
         return get_peft_model(copy.deepcopy(instance.model), config, **arguments)
 
 
@@ -92,12 +95,16 @@ READERS: dict[str, Read] = {
         "diagonal": m.lora_E["default"].flatten(),
         "right": m.lora_A["default"],
     },
-    "GloraConfig": lambda m: {
-        "factor_left": m.glora_A["default"].Xd,
-        "factor_right": m.glora_A["default"].Xu,
-        "addend_left": m.glora_B["default"].Xd,
-        "addend_right": m.glora_B["default"].Xu,
-    },
+    "GloraConfig": lambda m: (
+        {
+            "factor_left": m.glora_A["default"].Xd,
+            "factor_right": m.glora_A["default"].Xu,
+            "addend_left": m.glora_B["default"].Xd,
+            "addend_right": m.glora_B["default"].Xu,
+        }
+        if hasattr(m.glora_A["default"], "Xd")
+        else {"factor": m.glora_A["default"].X, "addend": m.glora_B["default"].X}
+    ),
     "IA3Config": lambda m: {"factor": m.ia3_l["default"].flatten()},
     "LoKrConfig": lambda m: (
         {"first": m.lokr_w1["default"], "second": m.lokr_w2["default"]}

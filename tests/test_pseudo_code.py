@@ -24,7 +24,8 @@ from surveykit.recipes import Shape
 
 BACKBONE = "t5-3b"
 """Its attention is wider than its stream, so that `I` is not mistaken for `d`."""
-METHODS = REAL.methods
+METHODS = {name: method for name, method in REAL.methods.items() if method.configurations}
+"""Without a recipe there is nothing to compare with."""
 ROLES = {"query": "W_q", "key": "W_k", "value": "W_v", "attention_output": "W_o"}
 """What the backbone's own tensors are called, where not as their role is."""
 WHOLE = {"parameters", "named_parameters"}

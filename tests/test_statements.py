@@ -47,6 +47,7 @@ WITNESSES = {
     "no-sparse-methods 1": "UPDATE appendix_b SET method_id = 'fishmask'",
     "only-houlsby-and-lora-reach-full-tuning 2": "UPDATE table4_recomputed SET score_mean = 80 "
     "WHERE method = 'Adapters (Houlsby)'",
+    "peft-adamss-lora-147k 1": "UPDATE peft_docs_counts SET trainable = '371,669'",
     "pfeiffer-gap-up-to-15 1": "UPDATE table4_recomputed SET score_mean = 61 "
     "WHERE method = 'Adapters (Pfeiffer)' AND backbone = 't5-11b'",
     "pfeiffer-gap-up-to-15 2": "UPDATE appendix_b SET score = CASE method WHEN 'Adapters (Houlsby)' THEN 90 ELSE 75 END",

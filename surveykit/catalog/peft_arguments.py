@@ -80,6 +80,7 @@ def peft_arguments(recipe: Recipe, parts: ModelParts, task: str) -> PeftArgument
         "a mask over what is trained": stage.mask, "several passes for each step": stage.passes > 1,
         "edits that are merged and begun anew": stage.restarts,
         "projected gradients": isinstance(stage.optimizer, Reduced),
+        "layers that are trained in turn": stage.drawn_layers,
     }.items():  # fmt: skip
         if there:
             raise _no(what)
@@ -118,6 +119,10 @@ def _of_edits(stage: Stage, parts: ModelParts) -> PeftArguments:
 def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     said = edits[0].peft
     assert said is not None
+    for edit in edits:
+        optional = {name: field.default for name, field in type(edit).model_fields.items() if not field.is_required()}
+        if unsaid := [n for n, usual in optional.items() if n not in said.arguments and getattr(edit, n) != usual]:
+            raise _no(f"{edit.kind.replace('_', ' ')} with {unsaid[0]}={getattr(edit, unsaid[0])}")
     values = [{name: getattr(edit, name) for name in said.arguments} for edit in edits]
     if any(one != values[0] for one in values):
         raise _no("several such edits with other hyper-parameters")
@@ -134,7 +139,7 @@ def _as_declared(edits: Sequence[Edit], parts: ModelParts) -> PeftArguments:
     if said.targeted:
         places = _targets(said.type, parts, [edit.where for edit in edits])
     else:
-        places = _in_front(edits, parts) if edits[0].site == "input" else {}
+        places = _PLACES[edits[0].site](edits, parts)
     return PeftArguments(said.type, {**arguments, **places}, ())
 
 
@@ -226,17 +231,25 @@ def _vectors(edits: Sequence[GeneralizedVectors], parts: ModelParts) -> PeftArgu
 
 def _prefix(edits: Sequence[Prefix], parts: ModelParts) -> PeftArguments:
     first = _only(edits)
-    places = [place for place in parts.named("attention").values() if first.where.matches(place)]
-    if parts.both_stacks or len(places) != len(parts.named("attention")):
-        raise _no("a prefix for each attention of an encoder and a decoder, or for some layers alone")
+    if _before_keys(edits, parts):
+        raise _no("a prefix for some layers alone")
     if first.gate != "none" or first.width != "inner":
         raise _no("a gate on a prefix, or keys of another width")
     said: dict[str, Any] = {"num_virtual_tokens": first.length}
     if first.hidden is not None:
-        if any(place.keys != place.d_model for place in places):
+        if any(place.keys != place.d_model for place in parts.named("attention").values()):
             raise _no("a prefix from a network that is as wide as the model where keys are narrower")
         said |= {"prefix_projection": True, "encoder_hidden_size": first.hidden}
     return PeftArguments("PREFIX_TUNING", said, ())
+
+
+def _before_keys(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """Before the keys of how many attentions from the last: nothing where they are all."""
+    everywhere = list(parts.named("attention").values())
+    places = [place for place in everywhere if edits[0].where.matches(place)]
+    if parts.both_stacks or places != everywhere[len(everywhere) - len(places) :]:
+        raise _no("keys and values for each attention of an encoder and a decoder, or for some layers but the last")
+    return {} if places == everywhere else {"adapter_layers": len(places)}
 
 
 def _prompt(edits: Sequence[Prompt], parts: ModelParts) -> PeftArguments:
@@ -255,6 +268,13 @@ def _in_front(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
     return {"num_transformer_submodules": stacks} if parts.both_stacks else {}
 
 
+def _tables(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """The tables of embeddings that are meant."""
+    return {"target_modules": [*_ends(parts, _names(parts, [edits[0].where]))]}
+
+
+_PLACES = {"input": _in_front, "kv": _before_keys, "parameter": _tables}
+"""Where kinds that go on no linear layers go, by their site."""
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,
     Generalized: _generalized, GeneralizedVectors: _vectors, Prefix: _prefix, Prompt: _prompt,

@@ -193,7 +193,25 @@ def _norms(file: PeftFile, parts: ModelParts) -> Ours:
 
 
 def _prefix(file: PeftFile, parts: ModelParts) -> Ours:
-    length, attentions = file.whole("num_virtual_tokens", 0), parts.named("attention").values()
+    _before_keys(file, parts)
+    values: dict[str, Any] = {"length": file.whole("num_virtual_tokens", 0)}
+    if not file.flag("prefix_projection"):
+        return Ours("prefix-tuning/flat-p30", values, edits=_with(values))
+    attentions = parts.named("attention").values()
+    widths = {place.keys for place in attentions}
+    if widths != {place.d_model for place in attentions}:
+        raise NotOurs("the network of PEFT's prefix is as wide as a key, and surveykit's as the model")
+    values["hidden"] = file.whole("encoder_hidden_size", *widths)
+    return Ours("prefix-tuning/mlp-p30-h512", values, edits=_with(values))
+
+
+def _before_keys(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
+    """Where keys and values go: before those of every attention, or of the last so many, where a file says how many.
+
+    Raises:
+        NotOurs: PEFT's are others.
+    """
+    attentions = parts.named("attention").values()
     if parts.both_stacks:
         raise NotOurs("PEFT's prefix is one for the decoder, and surveykit's one for each attention of both stacks")
     widths = {place.keys for place in attentions}
@@ -202,13 +220,10 @@ def _prefix(file: PeftFile, parts: ModelParts) -> Ours:
         value not in (None, own) for value, own in zip(said.values(), (len(attentions), *widths), strict=True)
     ):
         raise NotOurs("PEFT's prefix has one width in all layers, and the model's attentions have others")
-    values: dict[str, Any] = {"length": length}
-    if not file.flag("prefix_projection"):
-        return Ours("prefix-tuning/flat-p30", values, edits=_with(values))
-    if widths != {place.d_model for place in attentions}:
-        raise NotOurs("the network of PEFT's prefix is as wide as a key, and surveykit's as the model")
-    values["hidden"] = file.whole("encoder_hidden_size", *widths)
-    return Ours("prefix-tuning/mlp-p30-h512", values, edits=_with(values))
+    last = file.whole("adapter_layers", len(attentions))
+    if last == len(attentions):
+        return {}
+    return {"where": Where(roles=("attention",), layers=tuple(range(-last, 0)))}
 
 
 def _prompt(file: PeftFile, parts: ModelParts) -> Ours:
@@ -231,6 +246,18 @@ def _in_front(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
         raise NotOurs(f"token_dim is {width}, which is not this model's")
     both = Where(roles=("input",), sublayers=("encoder.input", "decoder.input"))
     return {"where": both} if stacks == 2 else {}
+
+
+def _tables(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
+    """The tables of embeddings that a file names; nothing where it means that of tokens."""
+    if file.names("target_modules") is None:
+        return {}
+    targets = targets_of(file, parts)
+    return {"where": as_where(file, parts, selected(file, parts, targets), targets, "embedding")}
+
+
+_PLACES = {"input": _in_front, "kv": _before_keys, "parameter": _tables}
+"""Where kinds that go on no linear layers go, by their site."""
 
 
 def _everything(file: PeftFile, parts: ModelParts) -> Ours:
@@ -278,7 +305,7 @@ def translation_of(file: PeftFile) -> tuple[Translate, frozenset[str]] | None:
     for kind in sorted(KINDS, key=lambda kind: -len((*kind.peft.means, *kind.peft.needs)) if kind.peft else 0):
         said = kind.peft  # the most particular first
         if said is not None and said.type == file.peft_type and said.is_meant(file.content):
-            places = _IN_LAYERS | {"bias"} if said.targeted else _PROMPTS
+            places = _IN_LAYERS | {"bias"} if said.targeted else _PROMPTS | {"adapter_layers", "target_modules"}
             return _as_declared(kind, said), places | said.keys
     return TRANSLATIONS.get(file.peft_type)
 
@@ -288,8 +315,7 @@ def _as_declared(kind: type[Edit], said: InPeft) -> Translate:
         values = said.read(file.content)
         _allowed(kind, said, values)
         if not said.targeted:
-            places = _in_front(file, parts) if kind.site == "input" else {}
-            return Ours(said.entry, values, edits=_with({**values, **places}))
+            return Ours(said.entry, values, edits=_with({**values, **_PLACES[kind.site](file, parts)}))
         adapted = _adapted(file, parts)
         missing = [name for name in adapted.names if {*said.read_at(file.content, name)} != {*said.listed}]
         if missing:

@@ -115,7 +115,7 @@ def as_where(
     known = parts.named(role)
     for name in names:
         if name not in known:
-            kind = {"linear": "linear layer", "norm": "norm"}[role]
+            kind = {"linear": "linear layer", "norm": "norm", "embedding": "table"}[role]
             raise NotOurs(f"the recipe does not go on {name}, which is no {kind} in front of the output layer")
     short = _short(file, targets, role)
     if {name for name, place in known.items() if short.matches(place)} == {*names}:

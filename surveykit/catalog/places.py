@@ -60,7 +60,7 @@ def _t5_places(model: Dimensions) -> Iterator[Place]:
         yield place("feed_forward_in", sublayer, layer, layers, f, d, linear=True)
         yield place("feed_forward_out", sublayer, layer, layers, d, f, linear=True)
 
-    yield place("embedding", "outside", 0, 0, model.vocabulary, d)
+    yield replace(place("embedding", "outside", 0, 0, model.vocabulary, d), name="shared")
     yield place("head", "outside", 0, 0, model.vocabulary, d, linear=True)
     yield place("input", "encoder.input", 0, model.encoder_layers)
     for n in range(model.encoder_layers):

@@ -242,6 +242,9 @@ class Parts(Protocol):
 
     def activate(self, name: Activation, x: Tensor) -> Tensor: ...
 
+    def project(self, role: Role, x: Tensor) -> Tensor:
+        """What the frozen layer of this role makes of x, in the attention at this place."""
+
     def transform(self, name: Transform, *x: Tensor) -> Tensor: ...
 
     def drawn(self, dims: tuple[int, ...], number: int) -> Tensor:
@@ -254,10 +257,14 @@ class Parts(Protocol):
         """Orthonormal columns that span those of a matrix: the Q of its QR decomposition."""
 
     def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept."""
+        """compute(*tensors), with what lies between computed again in the backward pass instead of being kept. Gradients
+        reach the tensors that are given, and no other that it reads."""
 
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
         """Rows and columns of the entries above the diagonal of a square matrix, row by row."""
+
+    def circulant(self, x: Tensor, kernels: Tensor) -> Tensor:
+        """x (…, columns · side) times a matrix of circulant blocks, whose first rows are the kernels (rows, columns, side)."""
 
     def __getattr__(self, name: str) -> Tensor: ...
 
@@ -346,6 +353,15 @@ class Edit(Record):
 
         `frozen` among them is what the backbone's tensor becomes in this stage. It is not kept: it must follow from the
         backbone alone, or `deployed` must do without it.
+        """
+        return {}
+
+    def shared_start(self, parts: Parts, weights: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        """The same for what a group of places shares, before that of each place.
+
+        Args:
+            parts: the group's.
+            weights: the backbone's tensors at its places, as edits see them.
         """
         return {}
 

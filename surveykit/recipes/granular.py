@@ -25,6 +25,7 @@ class Granular(WeightEdit):
     """
 
     drops_input: ClassVar[bool] = True
+    casts_input: ClassVar[bool] = False  # PEFT casts x for the grid and again for the hybrid, and backward keeps both
     peft: ClassVar[InPeft | None] = InPeft(
         "GRALORA", "GraloraConfig", "gralora/qv-r32",
         {
@@ -72,12 +73,12 @@ class Granular(WeightEdit):
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         down, up = self._grid(parts)
-        columns = x.reshape(-1, self.blocks, down.shape[2]).movedim(1, 0)  # (column, positions, inputs)
+        columns = x.type_as(down).reshape(-1, self.blocks, down.shape[2]).movedim(1, 0)  # (column, positions, inputs)
         low = (columns @ down.mT).reshape(self.blocks, -1, self.blocks, self.rank // self.blocks)
         rows = low.permute(2, 1, 0, 3).flatten(2)  # (row, positions, rank), from all columns
         result = y + self._scale * (rows @ up.mT).movedim(0, 1).reshape(y.shape)
         if self.hybrid_rank:
-            result = result + self._scale * ((x @ parts.whole_down.T) @ parts.whole_up.T)
+            result = result + self._scale * ((x.type_as(down) @ parts.whole_down.T) @ parts.whole_up.T)
         return result
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:

@@ -48,8 +48,10 @@ class _Shard(WeightEdit):
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         shard, whole = self._shard(parts, y.shape[-1]), x.shape[-1] // self.rank * self.rank
         pieces = x[..., :whole].reshape(*x.shape[:-1], -1, self.rank)
-        result, rest = y + pieces.sum(-2) @ shard, x[..., whole:]
-        return result + rest @ shard[: rest.shape[-1]] if rest.shape[-1] else result
+        summed, rest = pieces.sum(-2), x[..., whole:]
+        if rest.shape[-1]:  # added to the sum, so that backward keeps the sum alone
+            summed[..., : rest.shape[-1]] += rest
+        return y + summed @ shard
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
         rows, columns = weight.shape

@@ -101,6 +101,8 @@ class ParameterEdit(Edit):
     site: ClassVar[Site] = "parameter"
     allowed_roles: ClassVar[frozenset[str]] = LINEAR_ROLES | {"linear", "norm", "position_bias", "embedding", "head"}
     costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
+    casts_input: ClassVar[bool] = True
+    """Whether the tensor is given in the precision of the edit's own, where that is wider; else as the backbone has it."""
 
     def value(self, parts: Parts, tensor: Tensor, place: Place) -> Tensor:
         """The edited tensor, of the same shape."""
@@ -150,13 +152,20 @@ class KeyValueEdit(Edit):
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"attention"})
     obstacle: ClassVar[str | None] = "it adds keys and values, which no weight holds"
     costs: ClassVar[frozenset[Overhead]] = frozenset({"input"})
+    apart: ClassVar[bool] = False
+    """Whether queries attend to what is added by itself, with a softmax of its own, and the result is added to that of the
+    model's keys; else to all keys together."""
+    moves_text: ClassVar[bool] = False
+    """Whether the text stands behind the added positions, and not at position 0 beside them; of no effect on a model whose
+    positions are told apart by distance alone."""
 
     def key_value(self, parts: Parts, place: Place) -> tuple[Tensor, Tensor]:
         """Keys and values, each (length, width)."""
         raise NotImplementedError
 
     def gate_value(self, parts: Parts, x: Tensor) -> Tensor | None:
-        """A factor (batch, 1 or length, 1) on the added keys and values, from the attention's input; None without."""
+        """A factor (batch, 1 or length, 1) on the added keys and values, from the attention's input; None without. Where they
+        are attended to `apart`, it is on their weights, (batch, heads, queries, length), and they need one."""
         return None
 
 

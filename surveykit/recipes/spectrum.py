@@ -94,6 +94,7 @@ class WaveletSpectrum(FewCoefficients):
     """
 
     changes_at_most: ClassVar[bool] = True
+    trained_size: ClassVar[float] = 0.1  # the update is scaled by some twenty
     peft: ClassVar[InPeft | None] = InPeft(
         "WAVEFT", "WaveFTConfig", "waveft/qv-n2592",
         {"count": ("n_frequency", 2592), "scaling": ("scaling", 25.0), "wavelet": ("wavelet_family", "db1"),

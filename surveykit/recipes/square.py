@@ -51,6 +51,11 @@ class Square(WeightEdit):
         most = min(place.fan_in, place.fan_out)
         return most if self.fold == "rotate" else min(self._side(place), most)
 
+    def changed(self, place: Place) -> int:
+        if self.fold == "sum":
+            return super().changed(place)
+        return place.fan_out * min(self._side(place), place.fan_in)  # each output reads one piece of the input
+
     def expanded(self, place: Place) -> int:
         return place.fan_in * place.fan_out
 

@@ -24,10 +24,12 @@ class InLibrary:
     read: Read
     shared: Read | None = None
     """… of the tensors that places share."""
+    places: Mapping[str, Any] = field(default_factory=dict)
+    """What a file says of where it goes, other than target modules."""
     write: Callable[[nn.Module, Any], None] | None = None
     """From that module to our part, what has no name of its own there: a piece of what places share."""
     repeated: bool = False
-    """Whether PEFT's file holds what places share anew for each of them; ours holds it once."""
+    """Whether PEFT's file holds what places share, or a tied table, anew for each of them; ours holds it once."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of PEFT's configuration, none of which changes a number of ours."""
     given: Mapping[str, Tensor] = field(default_factory=dict)

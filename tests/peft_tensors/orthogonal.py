@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from torch import Tensor
+
 from peft_tensors import InLibrary
 
 LINEAR_ONLY = ("t5", "llama", "bert")
@@ -24,6 +28,34 @@ def _road(variant: str, group_size: int) -> InLibrary:
     )
 
 
+def _psoft(**fields: object) -> InLibrary:
+    turn = "angles" if fields["orthogonal"] else "matrix"
+    factors = {"outer": "vector_b", "inner": "vector_a"}
+
+    def read(module: Any) -> dict[str, Tensor]:
+        rotation = module.psoft_R["default"]
+        found = {ours: getattr(rotation, name) for ours, name in factors.items() if fields[f"with_{ours}"]}
+        found[turn] = rotation.weight
+        if fields["svd"] == "lowrank":  # the others follow from the weight alike
+            found["down"] = module._psoft_A_cache["default"]
+            found["up"] = module._psoft_B_cache["default"] * module.scaling["default"]
+        return found
+
+    return InLibrary(fields={"terms": 5, **fields}, read=read, models=LINEAR_ONLY)
+
+
+def _osf(preserved: float | None) -> InLibrary:
+    sides = {"left": "U_low", "diagonal": "S_low", "right": "V_low"}
+    return InLibrary(
+        fields={"preserved": preserved},
+        read=lambda m: {
+            **{ours: m.osf_svd_params["default"][name] for ours, name in sides.items()},
+            **{f"first_{ours}": getattr(m, f"_osf_{name}_init")["default"] for ours, name in sides.items()},
+        },
+        models=LINEAR_ONLY,
+    )
+
+
 KINDS = {
     "householder": [_hra(reflections=4, orthogonal=False), _hra(reflections=3, orthogonal=True)],
     "block_rotation": [
@@ -39,6 +71,27 @@ KINDS = {
             read=lambda m: {"rotations": m.boft_R["default"], "scale": m.boft_s["default"], "order": m.boft_P},
             models=LINEAR_ONLY,
         )
+    ],
+    "block_circulant": InLibrary(
+        fields={"block_size": 4}, read=lambda m: {"kernels": m.c3a_kernel["default"]}, models=LINEAR_ONLY
+    ),
+    "minor_singular": [_osf(None), _osf(7), _osf(0.6)],
+    "principal_rotation": [
+        _psoft(
+            rank=5, svd="full", values_in="psoft_init", orthogonal=True, with_outer=True, with_inner=True, neumann=False
+        ),
+        _psoft(
+            rank=4, svd="full", values_in="pissa_init", orthogonal=True, with_outer=False, with_inner=True, neumann=True
+        ),
+        _psoft(
+            rank=3,
+            svd="lowrank",
+            values_in="psoft_init",
+            orthogonal=False,
+            with_outer=False,
+            with_inner=False,
+            neumann=False,
+        ),
     ],
     "pair_rotation": [_road("road_1", 4), _road("road_2", 2), _road("road_4", 4)],
 }

@@ -43,8 +43,8 @@ P_TUNING = [
         fields={"length": 4, "encoder": encoder, "hidden": 7, "layers": 2},
         read=lambda model, place: {"table": _encoder(model).embedding.weight},
         shared=network,
+        places={"num_transformer_submodules": 1},  # with two, PEFT makes a second prompt that no pass of a T5 reads
         merges=False,
-        models=("llama", "gpt2", "bert"),  # on T5, PEFT makes a second prompt that its forward pass never reads
     )
     for encoder, network in (("MLP", _mlp), ("LSTM", _lstm))
 ]
@@ -68,4 +68,56 @@ CPT = InLibrary(
     models=("llama", "gpt2"),  # PEFT has it for decoders
     merges=False,
 )
-KINDS = {"encoded_prompt": P_TUNING, "multitask_prompt": MULTITASK, "context_prompt": CPT}
+
+
+def _cartridge(model: Any, place: Place) -> dict[str, Tensor]:
+    """PEFT has the keys and values of all layers in one table: of each layer the keys, then the values."""
+    encoder, found = _encoder(model), {}
+    for start, table in (("", encoder.trainable_embedding), ("first_", encoder.frozen_embedding)):
+        if table is not None:
+            both = table.reshape(len(table), -1, 2, place.keys)[:, place.layer]
+            found |= {f"{start}key": both[:, 0], f"{start}value": both[:, 1]}
+    return found
+
+
+CARTRIDGE = [
+    InLibrary(
+        fields={"length": 5, "frozen": frozen},
+        read=_cartridge,
+        models=("llama", "gpt2"),  # PEFT's is a cache, which an encoder has not, and of a T5 the decoder's alone
+        merges=False,
+    )
+    for frozen in (0, 2)
+]
+LLAMA_ADAPTER = [
+    InLibrary(
+        fields={"length": 4, "gates": "layer"},
+        read=lambda model, place: {
+            "prompt": _at(model, place).adaption_prompt,
+            "gate": _at(model, place).adaption_gate,
+        },
+        places={"adapter_layers": layers},
+        models=("llama",),  # PEFT knows Llama, Mistral and GPT-2, on which it leaves the output matrix out
+        merges=False,
+    )
+    for layers in (2, 3)
+]
+TOKENS = InLibrary(
+    fields={"tokens": (57, 22, 20)},
+    read=lambda model, place: {"rows": _at(model, place).trainable_tokens_delta["default"]},
+    repeated=True,  # a table that is tied is saved under each of its names
+)
+
+
+def _at(model: Any, place: Place) -> Any:
+    return model.get_submodule(f"base_model.model.{place.name}")
+
+
+KINDS = {
+    "encoded_prompt": P_TUNING,
+    "multitask_prompt": MULTITASK,
+    "context_prompt": CPT,
+    "cartridge": CARTRIDGE,
+    "gated_attention": LLAMA_ADAPTER,
+    "token_rows": TOKENS,
+}

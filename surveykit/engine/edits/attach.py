@@ -18,8 +18,8 @@ from surveykit.engine.edits.tensors import Part, as_kept
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
-from surveykit.recipes import Edit, Shape, Stage, Where
-from surveykit.recipes.sites import ParameterEdit, WeightEdit
+from surveykit.recipes import Edit, Place, Role, Shape, Stage, Where
+from surveykit.recipes.sites import KeyValueEdit, ParameterEdit, WeightEdit
 
 CONTAINER = "surveykit_edits"
 """Name under which the added parameters hang on the model."""
@@ -139,8 +139,15 @@ class Attached:
                 part.stand_on(slot.module, name, change, unrounded, flipped=flipped, rows=rows)
             elif place.role == "input" and slot.reads is not None:
                 part.stand_on(slot.reads, "weight", None, None)
+            if isinstance(edit, KeyValueEdit) and edit.apart:
+                object.__setattr__(part, "beside", self._beside(place))
             self.container.append(part)
             self.placed.append(Placed(edit, slot, part))
+
+    def _beside(self, attention: Place) -> dict[Role, BoundPlace]:
+        """The matrices of one attention, by role."""
+        at = attention.sublayer, attention.layer
+        return {s.place.role: s for s in self.instance.slots if (s.place.sublayer, s.place.layer) == at}
 
     def _unshared(self, edit: Edit, slot: BoundPlace) -> str | None:
         """Why an edit cannot go on one role of a matrix that several share: it changes what all of them read, or the stage
@@ -175,7 +182,15 @@ class Attached:
         if self.instance.pretrained[0].is_meta:
             return
         base, quantized = self.stage.base, {id(slot.module) for slot in self.quantized()}
+        groups: dict[int, list[Placed]] = {}
+        for placed in self.placed:
+            if type(placed.edit).shared_start is not Edit.shared_start:  # others may stand on no tensor
+                groups.setdefault(id(placed.part.group), []).append(placed)
         with torch.no_grad():
+            for first, *more in groups.values():
+                weights = [placed.part.frozen for placed in (first, *more)]
+                for name, value in first.edit.shared_start(first.part.shared, weights).items():
+                    first.part.shared.values()[name].copy_(value)
             for placed in self.placed:
                 part, place = placed.part, placed.slot.place
                 part.base = base if id(placed.slot.module) in quantized else None

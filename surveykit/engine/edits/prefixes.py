@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,6 +43,21 @@ class _Prefix:
         if not self.seen:
             raise RecipeError(f"{type(module).__name__} attends in its own way, which has no room for a prefix")
 
+    def attend(self, query: Tensor, heads: int, scaling: float | None) -> Tensor:
+        """Gated attention to the added keys and values alone: (batch, heads, queries, width) → (batch, queries, heads, width).
+
+        The queries are copied: a library computes them a second time, and keeps both for backward.
+        """
+        self.seen = True
+        width = query.shape[-1]
+        added = (one.reshape(-1, heads, width).transpose(0, 1) for one in self.edit.key_value(self.parts, self.place))
+        key, value = (one.repeat_interleave(query.shape[1] // heads, dim=0).to(query.dtype) for one in added)
+        scores = query.clone() @ key.transpose(1, 2) * (width**-0.5 if scaling is None else scaling)
+        weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+        assert self.gate is not None
+        mixed: Tensor = ((self.gate.to(query.dtype) * weights) @ value).transpose(1, 2)
+        return mixed
+
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Put the prefix before keys and values, each (batch, heads of keys, positions, head width)."""
         self.seen = True
@@ -70,7 +86,8 @@ def _attention(
     """The model's own attention, with longer keys and values where the module has a prefix: every query sees it, without
     position bias or mask. What is computed and kept for backward is that attention's own affair."""
     prefix: _Prefix | None = getattr(module, _MARK, None)
-    if prefix is not None:
+    apart = prefix is not None and prefix.edit.apart
+    if prefix is not None and not apart:
         before = key.shape[-2]
         key, value = prefix.extend(key, value)
         length = key.shape[-2] - before
@@ -87,6 +104,8 @@ def _attention(
         return found
     own = _own_attention(type(module)) if under == "eager" else ALL_ATTENTION_FUNCTIONS[under]
     found = own(module, query, key, value, attention_mask, **further)
+    if prefix is not None and apart:
+        found = found[0] + prefix.attend(query, key.shape[1], further.get("scaling")), found[1]
     return found
 
 
@@ -145,6 +164,23 @@ class _Restore(RemovableHandle):
         self.implementations.put_back()
 
 
+def _behind(model: PreTrainedModel, length: int) -> RemovableHandle:
+    """Let the text that the model is given begin at a later position, unless the caller says where it stands."""
+    takes = "position_ids" in inspect.signature(model.forward).parameters
+
+    def hook(
+        module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        given = next(t for t in (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), *args) if t is not None)
+        if takes and kwargs.get("position_ids") is None:
+            places = torch.arange(length, length + given.shape[1], device=given.device)
+            kwargs = {**kwargs, "position_ids": places[None]}
+        return args, kwargs
+
+    handle: RemovableHandle = model.register_forward_pre_hook(hook, with_kwargs=True)
+    return handle
+
+
 def prepend_keys_and_values(
     model: PreTrainedModel, prefixes: Sequence[tuple[KeyValueEdit, BoundPlace, Part]]
 ) -> list[RemovableHandle]:
@@ -163,6 +199,8 @@ def prepend_keys_and_values(
             marked.append(module)
             handles.append(module.register_forward_pre_hook(prefix.enter, with_kwargs=True))
             handles.append(module.register_forward_hook(prefix.leave))
+        if moved := max((edit.positions_added() for edit, _, _ in prefixes if edit.moves_text), default=0):
+            handles.append(_behind(model, moved))
         restore.implementations.change(lambda part, now: with_prefixes(now))
     except BaseException:
         for handle in (*handles, restore):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from surveykit.engine.edits.circulant import Circulant
+from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
-from surveykit.recipes import Place, Quantization, Shape
+from surveykit.recipes import Place, Quantization, Role, Shape
 from surveykit.recipes.base import Activation, Transform
 from surveykit.recipes.sites import ParameterEdit
 
@@ -50,6 +52,8 @@ class Part(nn.Module):
     gradient: Tensor | None = None
     base: Quantization | None = None
     """How the stage rounds the backbone's tensor at this place; None where it keeps its width."""
+    beside: Mapping[Role, BoundPlace] = MappingProxyType({})
+    """The matrices of the attention at this place, by role, for an edit that uses them."""
     seed: int
     """What it draws follows from this."""
     place: Place
@@ -166,6 +170,13 @@ class Part(nn.Module):
     def activate(self, name: Activation, x: Tensor) -> Tensor:
         return _ACTIVATIONS[name](x)
 
+    def project(self, role: Role, x: Tensor) -> Tensor:
+        slot = self.beside[role]
+        weight = slot.module.weight
+        assert isinstance(weight, Tensor)
+        out: Tensor = slot.module(x.to(weight.dtype))
+        return out if slot.rows is None else slot.rows.of(out, -1)
+
     def transform(self, name: Transform, *x: Tensor) -> Tensor:
         return _TRANSFORMS[name](*x)
 
@@ -184,16 +195,21 @@ class Part(nn.Module):
         return q
 
     def recomputed(self, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-        found: Tensor = checkpoint(compute, *tensors, use_reentrant=False, preserve_rng_state=False)
+        found: Tensor = _Recomputed.apply(compute, *tensors)  # type: ignore[no-untyped-call]
         return found
 
     def triangle(self, side: int) -> tuple[Tensor, Tensor]:
         rows, columns = torch.triu_indices(side, side, 1, device=next(iter(self.values().values())).device)
         return rows, columns
 
+    def circulant(self, x: Tensor, kernels: Tensor) -> Tensor:
+        product: Tensor = Circulant.apply(x, kernels)  # type: ignore[no-untyped-call]
+        return product
+
     def forward(self, edit: ParameterEdit, tensor: Tensor, place: Place) -> Tensor:
         """The edited value of a pretrained tensor; a call of a module, so that it can be hooked."""
-        return edit.value(self, self.cast(tensor), place).to(tensor.dtype)
+        given = self.cast(tensor) if edit.casts_input else tensor
+        return edit.value(self, given, place).to(tensor.dtype)
 
     def values(self) -> dict[str, Tensor]:
         """Every tensor by name."""
@@ -216,6 +232,27 @@ def as_kept(shape: Shape, value: Tensor) -> Tensor:
 def _shuffled(shape: Shape, generator: torch.Generator | None) -> Tensor:
     """The first of the shuffled numbers below the index's bound."""
     return torch.randperm(shape.below or shape.numel, generator=generator)[: shape.numel].reshape(shape.dims)
+
+
+class _Recomputed(torch.autograd.Function):
+    """Keeps what a function read, and computes it again in backward. Autocast is no longer on there, as with PEFT's functions of
+    this kind; torch's checkpoints would want the same precision."""
+
+    @staticmethod
+    def forward(ctx: Any, compute: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        ctx.compute = compute
+        ctx.save_for_backward(*tensors)
+        return compute(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():
+            wanted = ctx.needs_input_grad[1:]
+            read = [t.detach().requires_grad_(needed) for t, needed in zip(ctx.saved_tensors, wanted, strict=True)]
+            found = ctx.compute(*read)
+        trained = [tensor for tensor in read if tensor.requires_grad]
+        given = iter(torch.autograd.grad(found, trained, gradients[0].to(found.dtype)))
+        return (None, *(next(given) if needed else None for needed in wanted))
 
 
 def _tensor(shape: Shape, device: torch.device, dtype: torch.dtype, seed: int) -> Tensor:

@@ -110,7 +110,9 @@ class ProjectedAdamW(torch.optim.AdamW):
             return project_back(move, self.bases[number], gradient.shape) * self.rule.scale
         assert isinstance(self.rule, GradientScale)
         step = gradient * -factors(small, move, gradient.shape, self.rule.one)
-        length = step.norm()
+        first, second = self.defaults["betas"]
+        age = self.steps + 1  # what is limited is without Adam's correction of its first steps
+        length = step.norm() * ((1 - first**age) / (1 - second**age) ** 0.5)
         if number in self.lengths:
             shrunk = (self.lengths[number] * MOST_GROWTH / (length + _SMALL)).clamp(max=1)
             step, length = step.mul_(shrunk), length * shrunk

@@ -14,13 +14,14 @@ from surveykit.recipes.sites import OutputEdit
 from surveykit.record import Record
 from surveykit.site.drawing.svg import colour, text_at
 
-Look = Literal["weight", "gating", "after", "beside", "input", "kv", "parameter", "side", "trained", "base"]
+Look = Literal["weight", "gating", "after", "beside", "states", "input", "kv", "parameter", "side", "trained", "base"]
 LOOKS: MappingProxyType[Look, tuple[str, str, str]] = MappingProxyType(
     {
         "weight": ("update of a weight", "blue", "M0 8L8 0"),
         "gating": ("scaling or shift of features", "green", "M0 4H8"),
         "after": ("adapter behind the sublayer", "orange", "M0 0L8 8"),
         "beside": ("adapter beside the sublayer", "orange", "M0 0L8 8M0 8L8 0"),
+        "states": ("edit of what a block hands on", "sky", "M0 4H8M0 0L8 8"),
         "input": ("soft prompt before the input", "purple", "M4 0V8"),
         "kv": ("prefix before keys and values", "purple", "M2 0V8M6 0V8"),
         "parameter": ("update of any pretrained tensor", "yellow", "M0 4H8M4 0V8"),
@@ -72,13 +73,14 @@ def marks(stage: Stage) -> list[Mark]:
     chosen: list[Where | None] = [None] if stage.train_everything else list(stage.train)
     for n, where in enumerate(chosen, start=1):
         masked = ", a part of their entries" if stage.mask and stage.mask.of == "pretrained" else ""
+        turns = ", some layers at a time" if stage.drawn_layers else ""
         biases = ", their biases alone" if where and where.parameters == "bias" else ""
         found.append(
             Mark(
                 sign="T" if len(chosen) == 1 else f"T{n}",
                 look="trained",
                 where=where,
-                words=LOOKS["trained"][0] + masked + biases + _only(where),
+                words=LOOKS["trained"][0] + masked + turns + biases + _only(where),
             )
         )
     if stage.base is not None:
@@ -88,6 +90,8 @@ def marks(stage: Stage) -> list[Mark]:
 
 def look(edit: Edit) -> Look:
     """How an edit is drawn."""
+    if isinstance(edit, OutputEdit) and "block" in edit.where.roles:
+        return "states"
     if isinstance(edit, OutputEdit):
         return "beside" if edit.reads_input else "after"
     if edit.site == "weight" and "linear" not in edit.overhead():
@@ -152,9 +156,9 @@ def _stack(name: str, x: int, found: list[Mark]) -> list[str]:
     parts.append(_arrow(f"M{x + 179} 82V{top - 9}"))
     for n, (words, sublayer) in enumerate(panels):
         parts += _panel(x + 8, top + n * (_PANEL + 8), words, sublayer, found)
-    edited = [m for m in found if m.look == "after" and m.at("block", "decoder.block" if decoder else "encoder.block")]
+    edited = [m for m in found if m.look == "states" and m.at("block", "decoder.block" if decoder else "encoder.block")]
     if edited:
-        parts.append(_chip(x + 190, bottom + 3, 130, 13, "hidden states", edited, row=True))
+        parts.append(_chip(x + 192, bottom - 15, 122, 16, "hidden states", edited, row=True))
     parts += [
         _arrow(f"M{x + 179} {bottom + 2}V{bottom + 15}"),
         _box(x + 110, bottom + 17, 138, 30, "final norm", found, "norm", final),

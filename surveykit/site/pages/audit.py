@@ -1,4 +1,4 @@
-"""The survey's sentences beside its own tables, and what looks odd in its raw results."""
+"""The sentences of sources beside their own tables, and what looks odd in these: the survey's have pages of their own."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STATEMENTS = "survey/statements.md"
 DATA_AUDIT = "survey/data-audit.md"
 ROWS_SHOWN = 12
 STATUSES = {
-    "contradicted": ("contradicted", "Under none of the readings that we tried do the survey's own figures bear it out."),
+    "contradicted": ("contradicted", "Under none of the readings that we tried do the figures bear it out."),
     "depends_on_reading": ("depends on the reading", "The figures bear it out under at least one fair reading, and not under another."),
-    "holds": ("holds", "Under every reading that we tried, the survey's own figures bear it out."),
-    "not_checkable": ("not checkable", "The survey's tables cannot decide it; the reason is given."),
+    "holds": ("holds", "Under every reading that we tried, the figures bear it out."),
+    "not_checkable": ("not checkable", "No figures can decide it; the reason is given."),
     "failed": ("query failed", "A query failed, so nothing is said. The checks of this catalog fail then."),
 }  # fmt: skip
 """Word and meaning of each."""
@@ -37,16 +37,22 @@ def status_badge(status: str) -> Markup:
     return span(word, f"outcome {_COLOURS.get(status, 'neutral')}", title=meaning)
 
 
+def survey_of(reader: Reader) -> str:
+    """The key of the survey, which has pages of its own; what is found in other sources stands on theirs."""
+    return str(reader.one("SELECT word_of FROM judging").word_of)
+
+
 def statement_counts(reader: Reader) -> dict[str, int]:
-    """Statements by status, and how many were checked."""
-    counts = {r.status: r.n for r in reader.all("SELECT status, count(*) AS n FROM statements GROUP BY status")}
+    """Statements of the survey by status, and how many were checked."""
+    of_survey = "SELECT status, count(*) AS n FROM statements WHERE source = ? GROUP BY status"
+    counts = {r.status: r.n for r in reader.all(of_survey, survey_of(reader))}
     found = {status: counts.get(status, 0) for status in STATUSES}
     return found | {"all": sum(counts.values()), "checked": sum(counts.values()) - found["not_checkable"]}
 
 
-def statements_context(reader: Reader) -> dict[str, Any]:
-    """What the page of statements shows."""
-    entries = reader.all("SELECT * FROM statements ORDER BY position")
+def checked_statements(reader: Reader, source: str) -> list[Any]:
+    """The statements of a source, with their readings as a table and their queries."""
+    entries = reader.all("SELECT * FROM statements WHERE source = ? ORDER BY position", source)
     for s in entries:
         own = reader.of("statement", s.id, _READINGS)
         s.anchor = f"statement-{s.id}"
@@ -56,6 +62,12 @@ def statements_context(reader: Reader) -> dict[str, Any]:
             ["Reading", "Result", "Figures"], [[r.reading, _result(r), _figures(r.figures)] for r in own], "lll"
         )
         s.sql = _collapsed("Query" if len(own) == 1 else "Queries", s.id, [r.sql for r in own]) if own else None
+    return entries
+
+
+def statements_context(reader: Reader) -> dict[str, Any]:
+    """What the page of the survey's statements shows."""
+    entries = checked_statements(reader, survey_of(reader))
     groups = [
         (status, slug(status), words(status, STATUSES).capitalize(), found)
         for status in STATUSES
@@ -95,9 +107,9 @@ def _collapsed(title: str, identifier: str, queries: list[str]) -> Markup:
     return Markup(f'??? note "{title}"\n\n' + indent("\n\n".join(parts), "    "))
 
 
-def data_audit_context(reader: Reader) -> dict[str, Any]:
-    """What the page of data checks shows."""
-    checks = reader.all("SELECT * FROM data_audit ORDER BY position")
+def data_checks(reader: Reader, source: str) -> list[Any]:
+    """The data checks of a source, with the rows that they find as a table."""
+    checks = reader.all("SELECT * FROM data_audit WHERE source = ? ORDER BY position", source)
     for c in checks:
         rows = json.loads(c.rows) if c.rows else []
         heads = list(dict.fromkeys(name for row in rows for name in row))
@@ -107,6 +119,12 @@ def data_audit_context(reader: Reader) -> dict[str, Any]:
         c.table = table([words(name, {}) for name in heads], shown, "".join(sides))
         c.more = max((c.found or 0) - len(shown), 0)
         c.query = _collapsed("Query", c.id, [c.sql])
+    return checks
+
+
+def data_audit_context(reader: Reader) -> dict[str, Any]:
+    """What the page of the survey's data checks shows."""
+    checks = data_checks(reader, survey_of(reader))
     return {
         "checks": checks,
         "finding": sum(1 for c in checks if c.found),

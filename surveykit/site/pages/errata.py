@@ -10,6 +10,7 @@ from typing import Any
 from surveykit import __version__
 from surveykit.database.reading import Reader
 from surveykit.output import shown
+from surveykit.site.pages.audit import survey_of
 from surveykit.site.text.markdown import code, folded
 from surveykit.site.text.words import COLUMNS, words
 
@@ -25,7 +26,8 @@ _WIDTH = 100
 
 
 def _entries(reader: Reader, *weights: str) -> list[Any]:
-    found = reader.all("SELECT * FROM errata WHERE list_contains(?, weight) ORDER BY number", list(weights))
+    of_survey = "SELECT * FROM errata WHERE source = ? AND list_contains(?, weight) ORDER BY number"
+    found = reader.all(of_survey, survey_of(reader), list(weights))
     for e in found:
         e.where = _where(reader, e)
         e.suggestion = e.correction or NO_CORRECTION

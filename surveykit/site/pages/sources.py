@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site.data.judged import reason_words, word_badge
+from surveykit.site.pages.audit import checked_statements, data_checks, survey_of
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, code, escape, external, folded, link, slug, table
@@ -55,7 +56,7 @@ def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
     for s in reader.all(
         "SELECT source.*, paper.url, paper.title FROM source LEFT JOIN paper ON paper.key = source.paper"
     ):
-        page = path_of(s.key)
+        page, has_pages = path_of(s.key), s.key == survey_of(reader)
         yield (
             s,
             {
@@ -66,6 +67,8 @@ def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "read": s.read,
                 "where": _where(s),
                 "missing": reader.all("SELECT * FROM missing_in_source WHERE source = ? ORDER BY locator, what", s.key),
+                "statements": [] if has_pages else checked_statements(reader, s.key),
+                "checks": [] if has_pages else data_checks(reader, s.key),
                 "tables": [_table(reader, t, page) for t in reader.of("source", s.key, tables)],
             },
         )

@@ -53,9 +53,16 @@ SUBLAYERS = {
     "decoder.block": "blocks of the decoder",
     "outside": "outside the stacks",
 }
+SETTINGS = {
+    "every": "steps between projections",
+    "one": "one factor for each",
+    "up_rate": "rate of the second factor as a multiple",
+}
 OPTIMIZERS = {
     "projected_gradient": "Gradients projected",
     "scaled_gradient": "Gradients scaled by a random projection of them",
+    "factor_rates": "Learning rates of low-rank factors",
+    "preconditioning": "Gradients of low-rank factors preconditioned",
 }
 VALUES = {
     "inner": "heads × width of a head",
@@ -109,11 +116,19 @@ def _conditions(stage: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("Trained in turn", f"{stage['drawn_layers']} layers of each stack at a time, drawn by chance"))
     optimizer, base = stage.get("optimizer"), stage.get("base")
     if optimizer:
-        kind = words(optimizer["kind"], OPTIMIZERS)
-        found.append((kind, f"rank {optimizer['rank']}, anew every {optimizer['every']} steps"))
+        found.append((words(optimizer["kind"], OPTIMIZERS), _rule(optimizer)))
     if base:
         found.append(("Frozen weights", f"{base['bits']} bits in blocks of {base['block']}"))
     return found
+
+
+def _rule(optimizer: dict[str, Any]) -> str:
+    match optimizer["kind"]:
+        case "factor_rates":
+            return f"{optimizer['up_rate']:g} times as much for up"
+        case "preconditioning":
+            return f"of {optimizer['factors']}, with a damping of {optimizer['damping']:g}"
+    return f"rank {optimizer['rank']}, anew every {optimizer['every']} steps"
 
 
 def _edit(edit: dict[str, Any]) -> Markup:
@@ -148,4 +163,4 @@ def _value(key: str, value: Any) -> str:
         shown = words(value, VALUES)
     else:
         shown = str(value)
-    return f"{words(key, {})} {shown}"
+    return f"{words(key, SETTINGS)} {shown}"
