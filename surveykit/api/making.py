@@ -69,10 +69,17 @@ def validate(*, catalog: Folder | None = None) -> Catalog:
         CatalogError: with every problem of every file.
         SurveyError: there is no catalog.
     """
+    from surveykit.bench.catalogued import benched
     from surveykit.database.build import check_that_it_builds
+    from surveykit.errors import CatalogError, Problem
 
     whole = loaded(catalog)
     check_that_it_builds(whole)
+    problems: list[Problem] = []
+    for _ in benched(whole, problems):
+        pass
+    if problems:  # all else does without these files
+        raise CatalogError(problems)
     return whole
 
 

@@ -4,65 +4,80 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
 from surveykit.bench.results import BenchResult
 from surveykit.bench.statistics import Interval, Place, places, spread
 from surveykit.catalog.plans import Plan
+from surveykit.record import InDatabase, Record
+
+Count = Annotated[int, InDatabase(type="BIGINT")]
 
 
-@dataclass(frozen=True)
-class BenchRow:
+class BenchRow(Record):
     """One configuration on one model and task, over its seeds. What was not measured is None."""
 
     model: str
-    weights: str
-    """`random` or `pretrained`."""
+    """Id of the model: one of the catalog, or one whose configuration stands in the plan."""
+    weights: Literal["random", "pretrained"]
+    """What the model began with; neither memory nor speed depends on it."""
     task: str | None
+    """Id of the task in the plan; None where random tokens were read."""
     configuration: str
+    """The method and how it was made, method/configuration."""
     runs: int
-    """Finished cells."""
+    """Finished cells: one for each seed and learning rate."""
     failed: int
-    trainable: int | None
-    peak_bytes: int | None
-    """The most of all seeds."""
-    reserved_bytes: int | None
-    predicted_bytes: int | None
+    """Cells that ended otherwise: out of memory, no number for the loss, too slow."""
+    trainable: Count | None
+    """Parameters that the optimizer updated."""
+    peak_bytes: Count | None
+    """Bytes that the allocator gave out at most, in the worst of all cells."""
+    reserved_bytes: Count | None
+    """Bytes that the allocator took from the device at most; None on a CPU."""
+    predicted_bytes: Count | None
+    """Bytes at the peak as they were predicted for this device."""
     error_percent: float | None
-    """Of the prediction, against the measured peak."""
+    """How far the prediction lies above the measured peak, in percent of it."""
     tokens_per_second: float | None
-    """The median over steps."""
+    """Tokens that were trained on in a second: the median over steps after those that warm up."""
     tokens_low: float | None
+    """Tokens a second: the lower quartile over steps."""
     tokens_high: float | None
-    """Quartiles over steps."""
+    """Tokens a second: the upper quartile over steps."""
     examples_per_second: float | None
+    """Examples that were trained on in a second, in the median."""
     relative_speed: float | None
-    """With the baseline's as 100."""
+    """Tokens trained on in a second, with those of the plan's baseline as 100."""
     relative_inference: float | None
-    """The same of forward passes after training, before merging."""
+    """Tokens a second of forward passes after training, before merging, with those of the plan's baseline as 100."""
     rate: float | None
     """The learning rate that was best on the development examples; None without a task."""
     seeds: int | None
-    """With that rate."""
+    """Seeds that were run with that learning rate, over which the score is a mean."""
     examples: int | None
-    """That each seed is scored on."""
+    """How many examples each seed is scored on."""
     metric: str | None
+    """What the score is: accuracy, or rouge-l (its F)."""
     score: float | None
+    """Mean over seeds and scored examples, from 0 to 1."""
     score_low: float | None
+    """Lower end of the interval of 95 % over seeds and examples."""
     score_high: float | None
-    """The interval of 95 % over seeds and examples."""
+    """Upper end of the interval of 95 % over seeds and examples."""
     chance: float | None
+    """What always saying the commonest label scores; None for texts that are written."""
     above_chance: bool | None
-    """Whether the whole interval is above it."""
+    """Whether the whole interval of the score lies above chance."""
     place: str | None
-    """`1` or `2–4`, as far as it can be told."""
+    """Rank among the configurations of its group by score, such as 1 or 2–4: as far as it can be told."""
     not_told_apart: str | None
     """The configurations from which its score cannot be told apart."""
     reason: str | None
     """Why cells failed."""
 
 
-COLUMNS = tuple(field.name for field in fields(BenchRow))
+COLUMNS = tuple(BenchRow.model_fields)
 
 
 def rows_of(plan: Plan, results: Iterable[BenchResult]) -> list[BenchRow]:

@@ -13,8 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from surveykit.bench.cells import BenchCell
 from surveykit.beside import new_file
-from surveykit.catalog.layers import layers
-from surveykit.errors import SurveyError
+from surveykit.catalog.layers import layers, name_of
+from surveykit.errors import Problem, SurveyError
 from surveykit.files import read_bounded
 from surveykit.record import Record
 
@@ -166,15 +166,32 @@ def read_result(path: Path) -> BenchResult | None:
         return None
 
 
-def results_of(root: Path, plan: str) -> Iterator[BenchResult]:
-    """All whole results of a plan in a catalog, on every device, each once."""
+def results_of(root: Path, plan: str, problems: list[Problem] | None = None) -> Iterator[BenchResult]:
+    """All whole results of a plan in a catalog, on every device, each once.
+
+    Args:
+        problems: where it is given, why files are left out is added here.
+    """
     seen: set[tuple[str, str]] = set()
     for layer in layers(root):
-        for path in sorted((layer / FOLDER / plan).glob("*/*.json")):
+        for path in sorted((layer / FOLDER / plan).glob("[!.]*/[!.]*.json")):
             result = read_result(path)
-            if result is not None and (key := (path.parent.name, result.id)) not in seen:
-                seen.add(key)
-                yield result
+            if (fault := _fault(path, plan, result)) is not None and problems is not None:
+                problems.append(
+                    Problem(name_of(root, path), 0, 0, f"{fault}; remove it, or run surveykit bench {plan}")
+                )
+            if result is None or fault is not None or (path.parent.name, result.id) in seen:
+                continue
+            seen.add((path.parent.name, result.id))
+            yield result
+
+
+def _fault(path: Path, plan: str, result: BenchResult | None) -> str | None:
+    """Why a file is no result of its place; None where it is one."""
+    if result is None:
+        return "this is no whole result of the bench"
+    place = f"{result.plan}/{slug(result.machine.device)}/{result.id}.json"
+    return None if place == f"{plan}/{path.parent.name}/{path.name}" else f"this result belongs in {place}"
 
 
 def devices(results: Iterable[BenchResult]) -> list[str]:

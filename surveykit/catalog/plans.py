@@ -13,6 +13,8 @@ from surveykit.catalog.training import Training
 from surveykit.record import ID_PATTERN, MODEL_ID_PATTERN, Record
 
 Metric = Literal["accuracy", "rouge-l"]
+Figure = Literal["peak_bytes", "reserved_bytes", "relative_speed", "relative_inference", "score"]
+"""What the bench measures and sources print: a column of its rows."""
 
 
 class Located(Record):
@@ -103,6 +105,31 @@ class PlanTask(Record):
         return self
 
 
+class Beside(Record):
+    """The table of a source that a plan repeats; what is measured stands beside its figures, and judges none of them."""
+
+    source: str
+    """Key of the source."""
+    table: str
+    columns: Mapping[str, Figure] = Field(min_length=1)
+    """What is measured for each of its columns. A score is shown in percent."""
+    tasks: Mapping[str, Mapping[str, str]] = {}
+    """By the column with the data set, the plan's task for each as it is printed; without it figures are of no task."""
+    seed: str | None = None
+    """The column with the random seed; null where figures are of all seeds."""
+
+    @model_validator(mode="after")
+    def _has_one_column_of_tasks(self) -> Self:
+        if len(self.tasks) > 1:
+            raise ValueError("one column alone can name the task")
+        return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns of the table that it speaks of."""
+        return (*self.columns, *self.tasks, *((self.seed,) if self.seed else ()))
+
+
 class Plan(Record):
     """What is run: every configuration on every model, on every task, with every seed and learning rate."""
 
@@ -110,6 +137,8 @@ class Plan(Record):
     """The name of its file."""
     says: str = Field(min_length=20)
     """What it is for, in a sentence or two."""
+    beside: Beside | None = None
+    """The table of a source that it repeats; null where it repeats none."""
     models: tuple[PlanModel, ...] = Field(min_length=1)
     configurations: tuple[str, ...] = Field(min_length=1)
     """Methods (their default) or method/configuration."""
