@@ -11,6 +11,7 @@ from typing import Any
 import bench_plans
 import duckdb
 import pytest
+import site_config
 import small_catalog
 import yaml
 from conftest import SURVEY
@@ -18,11 +19,17 @@ from conftest import SURVEY
 import surveykit
 from surveykit.bench.cells import cells_of, read_plan
 from surveykit.bench.results import BenchResult, Results, read_result
+from surveykit.bench.results import files as result_files
 from surveykit.catalog.load import load
 from surveykit.catalog.plans import Plan
 from surveykit.cli import main
 from surveykit.database.build import build
+from surveykit.database.reading import reading
 from surveykit.errors import CatalogError
+from surveykit.site.build import build as build_site
+from surveykit.site.inputs import Surroundings
+from surveykit.site.pages.bench import plan_contexts
+from surveykit.site.rendering import Page, render
 
 METHODS = ["full-tuning", "lora"]
 DEVICES = ("NVIDIA H200", "Another: device")
@@ -111,7 +118,7 @@ def test_what_a_plan_measured_before_it_changed_is_stale_and_sums_up_to_nothing(
         (lambda path: path.rename(path.with_stem("0" * 16)), "this result belongs in tiny/cpu/"),
         (lambda path: path.write_text(path.read_text().replace('"cpu"', '"gpu"')), "this result belongs in tiny/gpu/"),
         (lambda path: path.write_text(path.read_text().replace('"full-tuning/all"', '"lora/none"').replace(
-            '"lora/qv-r8"', '"lora/none"')), "measures 'lora/none', which is not in the catalog"),
+            '"lora/qv-r8"', '"lora/none"')), "this measures 'lora/none', which is not in the catalog"),
     ],
 )  # fmt: skip
 def test_a_file_at_fault_is_left_out_and_named(copy: Path, damage: Any, said: str) -> None:
@@ -158,7 +165,7 @@ def repeat(root: Path, name: str, content: dict[str, Any], devices: tuple[str, .
     for number, cell in enumerate(cells_of(catalog, read_plan(root, name)), start=1):
         for device in devices:
             tiny = like[cell.task is not None]
-            scored = tiny.score and tiny.score.model_copy(update={"each": (1.0, *[0.0] * number)})
+            scored = tiny.score and tiny.score.model_copy(update={"each": (*[1.0] * number, *[0.0] * (4 - number))})
             result = tiny.model_copy(
                 update={
                     "id": cell.id, "plan": name, "configuration": cell.configuration, "model": cell.model.id,
@@ -240,7 +247,7 @@ def test_scores_stand_beside_their_task_and_seed(copy: Path) -> None:
     claims = [claim for claim in catalog.claims if claim.table == "appendix_b"]
     nothing = Found("not_comparable", None, None, "")
     shown = with_figures(catalog, [Verdict(claim, nothing, None) for claim in claims])
-    seeds = [50.0, pytest.approx(100 * (1 / 2 + 1 / 3) / 2), None, None]
+    seeds = [25.0, pytest.approx((25 + 50) / 2), None, None]
     assert [verdict.here[0].value if verdict.here else None for verdict in shown] == seeds
 
 
@@ -256,3 +263,55 @@ def test_the_survey_s_plans_say_whose_tables_they_repeat(catalog: Any) -> None:
         cells = {(cell.configuration, cell.model.id) for cell in cells_of(catalog, plan)}
         assert printed <= cells
         assert {name for name, _ in printed} == {name for name, _ in cells}
+
+
+@pytest.fixture(scope="module")
+def pages(ran: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Page]:
+    """The pages of that catalog."""
+    database = tmp_path_factory.mktemp("pages") / "site.duckdb"
+    build(load(ran[0]), database)
+    return {page.path: page for page in render(database, around=Surroundings(bench=result_files(ran[0])))}
+
+
+def test_every_plan_has_a_page_with_what_was_measured(pages: dict[str, Page], ran: tuple[Path, dict[str, Any]]) -> None:
+    for plan, bench in ran[1].items():
+        page = str(pages[f"bench/{plan}.md"].content)
+        assert f"]({plan}.md)" in str(pages["bench/index.md"].content)
+        assert f"surveykit bench {plan}" in page
+        for row in bench.rows:
+            line = next(line for line in page.splitlines() if f"[{row.configuration}]" in line)
+            assert f"{row.trainable:,}" in line
+            if row.score is not None:
+                assert f"{100 * row.score:.1f} ({100 * row.score_low:.1f} to {100 * row.score_high:.1f})" in line
+                assert f"| {100 * row.chance:.1f} |" in line
+        drawing = pages[f"figures/bench-{plan}-cpu-light.svg"].content
+        assert isinstance(drawing, bytes)
+        assert all(row.configuration in drawing.decode() for row in bench.rows)
+
+
+def test_raw_files_are_on_the_site(pages: dict[str, Page], ran: tuple[Path, dict[str, Any]]) -> None:
+    for plan in ran[1]:
+        text = str(pages[f"bench/{plan}.md"].content)
+        for path in files(ran[0], plan):
+            assert f"[{path.stem}](results/{plan}/cpu/{path.name})" in text
+            assert pages[f"bench/results/{plan}/cpu/{path.name}"].content == path
+
+
+def test_a_plan_that_nobody_ran_says_so(pages: dict[str, Page], catalog: Any, database: Path) -> None:
+    assert "Nobody has run this plan" not in str(pages["bench/tiny.md"].content)
+    with reading(database) as reader:
+        contexts = {plan.id: context for plan, context in plan_contexts(reader, {}, Surroundings())}
+    assert contexts.keys() == {path.stem for path in (catalog.root / "plans").glob("*.yaml")}
+    assert "scattertext==0.2.2" in contexts["smoke"]["steps"]
+    assert "--data FOLDER" in contexts["survey-scores"]["steps"]
+    assert "--data" not in contexts["survey-table5"]["steps"]
+    for context in contexts.values():
+        assert len(context["steps"].splitlines()) <= 10
+        assert "peft-metamathqa" in context["elsewhere"]
+
+
+def test_the_whole_site_is_built_with_them(ran: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    site = build_site(site_config.write(tmp_path, ran[0]), strict=True)  # a broken link is an error
+    for plan in ran[1]:
+        for path in files(ran[0], plan):
+            assert (site / "bench" / "results" / plan / "cpu" / path.name).read_bytes() == path.read_bytes()

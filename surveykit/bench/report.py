@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -91,7 +91,8 @@ def rows_of(plan: Plan, results: Iterable[BenchResult]) -> list[BenchRow]:
 
 
 def _group(plan: Plan, model: str, task: str | None, found: Mapping[str, Sequence[BenchResult]]) -> Iterator[BenchRow]:
-    chosen = {name: _best_rate([r for r in results if r.score is not None]) for name, results in found.items()}
+    same = _same_examples(result for results in found.values() for result in results)
+    chosen = {name: _best_rate([r for r in results if _examples(r) == same]) for name, results in found.items()}
     scored = {name: [_each(result) for result in results] for name, results in chosen.items() if results}
     whole = max((len(values) for values in scored.values()), default=0)
     stand = places({name: values for name, values in scored.items() if len(values) == whole})
@@ -149,6 +150,17 @@ def _place(place: Place | None) -> str | None:
     if place is None:
         return None
     return str(place.best) if place.best == place.worst else f"{place.best}–{place.worst}"
+
+
+def _examples(result: BenchResult) -> tuple[str | None, int] | None:
+    """Which texts a result is scored on, and on how many of them; None where it has no score."""
+    return None if result.score is None else (result.data, len(result.score.each))
+
+
+def _same_examples(results: Iterable[BenchResult]) -> tuple[str | None, int]:
+    """The texts that most results are scored on: scores on others cannot be put beside them."""
+    found = Counter(examples for result in results if (examples := _examples(result)) is not None)
+    return max(found, key=lambda examples: (found[examples], str(examples)), default=(None, 0))
 
 
 def _best_rate(results: Sequence[BenchResult]) -> list[BenchResult]:

@@ -194,6 +194,15 @@ def _fault(path: Path, plan: str, result: BenchResult | None) -> str | None:
     return None if place == f"{plan}/{path.parent.name}/{path.name}" else f"this result belongs in {place}"
 
 
+def files(root: Path) -> dict[str, Path]:
+    """Every file of a catalog's results, by plan/device/name: those of earlier layers before those of later ones."""
+    found: dict[str, Path] = {}
+    for layer in layers(root):
+        for path in sorted((layer / FOLDER).glob("[!.]*/[!.]*/[!.]*.json")):
+            found.setdefault(path.relative_to(layer / FOLDER).as_posix(), path)
+    return found
+
+
 def devices(results: Iterable[BenchResult]) -> list[str]:
     """The devices of results, each once."""
     return [*dict.fromkeys(result.machine.device for result in results)]

@@ -189,6 +189,12 @@ class Plan(Record):
             raise ValueError("seeds are whole numbers from 0")
         return self
 
+    def located(self) -> tuple[Located, ...]:
+        """The files and folders that it needs."""
+        places = [place for model in self.models for place in (model.weights, model.tokenizer)]
+        places += [place for task in self.tasks for place in (task.data, task.test)]
+        return tuple(place for place in places if place is not None)
+
     def trained_as(self, preset: Training) -> Training:
         """How steps run. Raises pydantic's ValidationError."""
         given: dict[str, Any] = {**preset.model_dump(), **self.training}

