@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bench_plans
-import duckdb
 import pytest
 import site_config
 import small_catalog
@@ -20,11 +20,12 @@ import surveykit
 from surveykit.bench.cells import cells_of, read_plan
 from surveykit.bench.results import BenchResult, Results, read_result
 from surveykit.bench.results import files as result_files
+from surveykit.beside import temporary
 from surveykit.catalog.load import load
 from surveykit.catalog.plans import Plan
 from surveykit.cli import main
 from surveykit.database.build import build
-from surveykit.database.reading import reading
+from surveykit.database.reading import AnswerRow, reading
 from surveykit.errors import CatalogError
 from surveykit.site.build import build as build_site
 from surveykit.site.inputs import Surroundings
@@ -35,14 +36,16 @@ METHODS = ["full-tuning", "lora"]
 DEVICES = ("NVIDIA H200", "Another: device")
 
 
-def rows(root: Path, sql: str) -> list[SimpleNamespace]:
-    """Of the database of a catalog."""
-    path = root.parent / "asked.duckdb"
-    build(load(root), path)
-    with duckdb.connect(str(path), read_only=True) as connection:
-        cursor = connection.execute(sql)
-        names = [column[0] for column in cursor.description]
-        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+Ask = Callable[[str], list[AnswerRow]]
+
+
+@contextmanager
+def asking(root: Path) -> Iterator[Ask]:
+    """Ask the database of a catalog, which is built once."""
+    with temporary("asked") as folder:
+        build(load(root), folder / "asked.duckdb")
+        with reading(folder / "asked.duckdb") as reader:
+            yield reader.all
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]
     return root, found
 
 
+@pytest.fixture(scope="module")
+def ask(ran: tuple[Path, dict[str, Any]]) -> Iterator[Ask]:
+    with asking(ran[0]) as ask:
+        yield ask
+
+
 @pytest.fixture
 def copy(ran: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
     """That catalog, to be changed."""
@@ -71,21 +80,22 @@ def files(root: Path, plan: str = "tiny") -> list[Path]:
     return sorted((root / "measured" / "bench" / plan / "cpu").glob("*.json"))
 
 
-def test_the_database_has_what_the_bench_says(ran: tuple[Path, dict[str, Any]]) -> None:
-    root, found = ran
-    for plan in rows(root, "FROM plan"):
+def test_the_database_has_what_the_bench_says(ran: tuple[Path, dict[str, Any]], ask: Ask) -> None:
+    found = ran[1]
+    for plan in ask("FROM plan"):
         assert (plan.cells, plan.says) == (found[plan.id].cells, found[plan.id].says)
-        shown = rows(root, f"FROM bench WHERE plan = '{plan.id}' ORDER BY position")
+        shown = ask(f"FROM bench WHERE plan = '{plan.id}' ORDER BY position")
         assert [(row.device, row.tier) for row in shown] == [("cpu", "measured here")] * len(METHODS)
         for row, said in zip(shown, found[plan.id].rows, strict=True):
             assert {name: getattr(row, name) for name in type(said).model_fields} == said.model_dump()
-    assert {row.task for row in rows(root, "FROM bench")} == {None, "praised"}
-    assert all(row.score is not None for row in rows(root, "FROM bench WHERE task IS NOT NULL"))
+    assert {row.task for row in ask("FROM bench")} == {None, "praised"}
+    assert all(row.score is not None for row in ask("FROM bench WHERE task IS NOT NULL"))
 
 
-def test_every_file_is_a_row(ran: tuple[Path, dict[str, Any]]) -> None:
+def test_every_file_is_a_row(ran: tuple[Path, dict[str, Any]], ask: Ask) -> None:
     root, found = ran
-    runs = {(row.plan, row.id): row for row in rows(root, "FROM bench_run")}
+    runs = {(row.plan, row.id): row for row in ask("FROM bench_run")}
+    surveykit.validate(catalog=root)
     assert len(runs) == sum(bench.done for bench in found.values())
     for plan in found:
         for path in files(root, plan):
@@ -99,15 +109,16 @@ def test_every_file_is_a_row(ran: tuple[Path, dict[str, Any]]) -> None:
 
 
 def test_a_catalog_without_plans_has_empty_tables(tmp_path: Path) -> None:
-    root = small_catalog.write(tmp_path / "catalog")
-    assert [rows(root, f"FROM {table}") for table in ("plan", "bench", "bench_run")] == [[], [], []]
+    with asking(small_catalog.write(tmp_path / "catalog")) as ask:
+        assert [ask(f"FROM {table}") for table in ("plan", "bench", "bench_run")] == [[], [], []]
 
 
 def test_what_a_plan_measured_before_it_changed_is_stale_and_sums_up_to_nothing(copy: Path) -> None:
     bench_plans.plan(copy / "plans", configurations=METHODS, seeds=[0, 1], batch=3)
-    assert {row.is_stale for row in rows(copy, "FROM bench_run WHERE plan = 'tiny'")} == {True}
-    assert rows(copy, "FROM bench WHERE plan = 'tiny'") == []
-    assert rows(copy, "FROM bench WHERE plan = 'worded'")
+    with asking(copy) as ask:
+        assert {row.is_stale for row in ask("FROM bench_run WHERE plan = 'tiny'")} == {True}
+        assert ask("FROM bench WHERE plan = 'tiny'") == []
+        assert ask("FROM bench WHERE plan = 'worded'")
 
 
 @pytest.mark.parametrize(
@@ -122,10 +133,10 @@ def test_what_a_plan_measured_before_it_changed_is_stale_and_sums_up_to_nothing(
     ],
 )  # fmt: skip
 def test_a_file_at_fault_is_left_out_and_named(copy: Path, damage: Any, said: str) -> None:
-    surveykit.validate(catalog=copy)
     whole = len(files(copy))
     damage(files(copy)[0])
-    assert len(rows(copy, "FROM bench_run WHERE plan = 'tiny'")) == whole - 1
+    with asking(copy) as ask:
+        assert len(ask("FROM bench_run WHERE plan = 'tiny'")) == whole - 1
     with pytest.raises(CatalogError) as error:
         surveykit.validate(catalog=copy)
     (problem,) = error.value.problems
