@@ -11,7 +11,7 @@ from small_text_model import save_tokenizer
 
 TINY_T5: dict[str, Any] = {
     "model_type": "t5", "d_model": 16, "d_ff": 24, "d_kv": 4, "num_heads": 2, "num_layers": 1, "num_decoder_layers": 1,
-    "vocab_size": 300, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 2, "is_encoder_decoder": True,
+    "vocab_size": 450, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 2, "is_encoder_decoder": True,
     "relative_attention_num_buckets": 32,
 }  # fmt: skip
 
