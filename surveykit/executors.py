@@ -104,7 +104,8 @@ def _on_ray(
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise SurveyError(f"there is no Ray cluster at {cluster.address or 'this machine'}: {error}") from None
     try:
-        work = ray.remote(num_cpus=1, num_gpus=cluster.gpus, max_retries=2)(do)
+        work = ray.remote(num_cpus=1, num_gpus=cluster.gpus, max_retries=2)(_told)
+        told = ray.put((make, tuple(arguments)))  # once: a catalog may be among it
         there = ray.cluster_resources()
         most = int(there.get("GPU", 0) / cluster.gpus) if cluster.gpus else int(there.get("CPU", 1))
         if most < 1:
@@ -113,7 +114,7 @@ def _on_ray(
         while True:
             while waiting and len(running) < min(most, cluster.workers or most) and not stop():
                 task = waiting.popleft()
-                running[work.remote(make, tuple(arguments), task)] = task
+                running[work.remote(told, task)] = task
             if not running:
                 return
             (done,), _ = ray.wait([*running], num_returns=1)
@@ -126,6 +127,11 @@ def _on_ray(
                 raise error.cause or error from None
     finally:
         ray.shutdown()
+
+
+def _told(told: tuple[Callable[..., Callable[[Any], Any]], tuple[object, ...]], task: object) -> Any:
+    """What a worker of Ray does with a task."""
+    return do(*told, task)
 
 
 def _ray() -> Any:

@@ -31,6 +31,7 @@ class Lost:
 
 
 LOST: Final = Lost()
+ENDED = "a worker process was ended from outside; perhaps this machine has too little memory"
 Stop = Callable[[], bool]
 """Whether no further task is to be begun."""
 
@@ -60,8 +61,7 @@ def in_processes(
     """
     for task, result in _shared_out(make, tuple(arguments), deque(tasks), workers, never):
         if isinstance(result, Lost):
-            reason = "a worker process was ended from outside; perhaps this machine has too little memory"
-            raise SurveyError(reason)
+            raise SurveyError(ENDED)
         yield task, result
 
 
