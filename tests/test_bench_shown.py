@@ -50,12 +50,13 @@ def asking(root: Path) -> Iterator[Ask]:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A catalog with two plans that were run, and what the bench says of them."""
+    """A catalog with two plans that were run, and one that was not, and what the bench says of them."""
     folder = tmp_path_factory.mktemp("shown")
     root = small_catalog.write(folder / "catalog")
     (root / "plans").mkdir()
     bench_plans.plan(root / "plans", configurations=METHODS, seeds=[0, 1])
     bench_plans.with_texts(root / "plans", configurations=METHODS)
+    bench_plans.plan(root / "plans", "nobody-s", configurations=METHODS, beside=BESIDE)
     data = bench_plans.texts(folder / "data")
     found = {
         name: surveykit.bench(name, catalog=root, data=data, device="cpu", executor="here")
@@ -82,7 +83,8 @@ def files(root: Path, plan: str = "tiny") -> list[Path]:
 
 def test_the_database_has_what_the_bench_says(ran: tuple[Path, dict[str, Any]], ask: Ask) -> None:
     found = ran[1]
-    for plan in ask("FROM plan"):
+    assert found.keys() < {plan.id for plan in ask("FROM plan")}
+    for plan in ask("FROM plan WHERE id <> 'nobody-s'"):
         assert (plan.cells, plan.says) == (found[plan.id].cells, found[plan.id].says)
         shown = ask(f"FROM bench WHERE plan = '{plan.id}' ORDER BY position")
         assert [(row.device, row.tier) for row in shown] == [("cpu", "measured here")] * len(METHODS)
@@ -310,6 +312,7 @@ def test_raw_files_are_on_the_site(pages: dict[str, Page], ran: tuple[Path, dict
 
 def test_a_plan_that_nobody_ran_says_so(pages: dict[str, Page], catalog: Any, database: Path) -> None:
     assert "Nobody has run this plan" not in str(pages["bench/tiny.md"].content)
+    assert "Nobody has run this plan yet: Table 5 of [" in str(pages["bench/nobody-s.md"].content)
     with reading(database) as reader:
         contexts = {plan.id: context for plan, context in plan_contexts(reader, {}, Surroundings())}
     assert contexts.keys() == {path.stem for path in (catalog.root / "plans").glob("*.yaml")}
