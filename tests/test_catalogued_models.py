@@ -119,7 +119,12 @@ def test_a_formula_that_ignores_shared_heads_has_no_value_where_heads_share() ->
 
 def test_a_formula_has_no_value_where_a_model_is_not_as_it_assumes() -> None:
     forms = dict.fromkeys(("trainable", "added", "expanded", "stored", "changed", "update_rank"), "L*d")
-    for trait, other in (("encoder_and_decoder", "llama"), ("no_biases", "bart"), ("separate_matrices", "gpt2")):
+    for trait, other in (
+        ("encoder_and_decoder", "llama"),
+        ("no_biases", "bart"),
+        ("separate_matrices", "gpt2"),
+        ("tokens_alone_embedded", "gpt2"),
+    ):
         written = Formula.model_validate_json(json.dumps({"assumes": [trait], "let": {}, **forms}))
         assert written.values_on(small("t5").dimensions) is not None
         assert written.values_on(small(other).dimensions) is None

@@ -31,6 +31,7 @@ LEFT_OUT: Mapping[str, Iterable[str]] = {
     ),
     "it builds another, deeper base model, and trains LoRA on that": ("layer_replication",),
     "how the first matrix of LoRA is drawn": ("init_lora_weights", "init_lora_weights=gaussian", "init_lora_weights=orthogonal"),
+    "create_arrow_model sets it, which Arrow's entry has": ("arrow_config",),
     "belongs to init_lora_weights, whose values are looked for": ("loftq_config", "eva_config", "corda_config"),
 }  # fmt: skip
 """By reason: arguments of LoraConfig and their values that are no method of their own; types by PEFT's names of them."""

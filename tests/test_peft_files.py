@@ -254,12 +254,16 @@ def test_what_peft_does_not_have_is_told(
 
 
 LORA = {"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"], "base_model_name_or_path": "Meta-Llama/Llama-3.2-3B"}
-VERA = {"peft_type": "VERA", "r": 4, "target_modules": ["q_proj"], "base_model_name_or_path": "llama-3.2-1b"}
+OTHER = {
+    "peft_type": "GLORA", "config_A_B": "constant", "r": 4, "target_modules": ["q_proj"],
+    "base_model_name_or_path": "llama-3.2-1b",
+}  # fmt: skip
+"""What PEFT has and our recipes cannot say."""
 
 
 @pytest.fixture
 def adapters(tmp_path: Path) -> Path:
-    for name, content in {"lora": LORA, "vera": VERA}.items():
+    for name, content in {"lora": LORA, "other": OTHER}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "adapter_config.json").write_text(json.dumps(content))
     return tmp_path
@@ -268,14 +272,14 @@ def adapters(tmp_path: Path) -> Path:
 def test_every_command_takes_a_file_or_a_folder(
     adapters: Path, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = ["--peft", str(adapters / "lora"), "--peft", str(adapters / "vera" / "adapter_config.json")]
+    files = ["--peft", str(adapters / "lora"), "--peft", str(adapters / "other" / "adapter_config.json")]
     model = ["--model", str(models / "llama"), "--format", "json"]
     assert main(["count", "ia3", *files, *model]) == 0
     out, err = capsys.readouterr()
     counted = {row["configuration"]: row for row in json.loads(out)}
-    assert [name.partition(" ")[0] for name in counted] == ["ia3/kv-ff", "lora/qv-r8", "peft/VERA"]
+    assert [name.partition(" ")[0] for name in counted] == ["ia3/kv-ff", "lora/qv-r8", "peft/GLORA"]
     assert [row["trainable_by_peft"] == row["trainable"] for row in counted.values()] == [False, True, True]
-    assert "surveykit has no recipe for VERA" in err
+    assert "surveykit's GLoRA has no terms 'constant'" in err
     assert main(["measure", *files, *model, "--length", "8"]) == 0
     out, err = capsys.readouterr()
     assert [row["configuration"] for row in json.loads(out)] == [*counted][1:]
@@ -290,8 +294,8 @@ def test_every_command_takes_a_file_or_a_folder(
     trained = [row["trainable"] for row in counted.values()]
     table.write_text(
         "method,peft,column,printed\n"
-        f"ia3,,trainable,{trained[0]}\n,{adapters / 'vera'},trainable,{trained[2]}\n"
-        f",{adapters / 'vera'},changed,1\n,,trainable,{trained[1]}\n"
+        f"ia3,,trainable,{trained[0]}\n,{adapters / 'other'},trainable,{trained[2]}\n"
+        f",{adapters / 'other'},changed,1\n,,trainable,{trained[1]}\n"
     )
     assert main(["check", str(table), "--peft", str(adapters / "lora"), *model]) == 0
     out, err = capsys.readouterr()
@@ -301,7 +305,7 @@ def test_every_command_takes_a_file_or_a_folder(
 
 
 def test_the_model_is_the_one_that_the_adapter_was_trained_on(adapters: Path) -> None:
-    row = surveykit.count(peft=adapters / "vera", catalog=CATALOG)
+    row = surveykit.count(peft=adapters / "other", catalog=CATALOG)
     assert (row.model.name, row.trainable) == ("llama-3.2-1b", 16 * (4 + 2048))
     (found,) = surveykit.count(
         peft=[adapters / "lora"], catalog=CATALOG
@@ -347,7 +351,7 @@ def test_what_is_wrong_with_a_file_is_told(
         (["count"], "name a method, such as lora, or a configuration of PEFT with --peft"),
         (["count", "--peft", "{}/lora", "--set", "rank=3"], "is changed in its own file"),
         (["count", "--peft", "{}/lora", "--trainable-budget", "1%"], "--trainable-budget"),
-        (["count", "--peft", "{}/lora", "--peft", "{}/vera"], "name one for all with --model"),
+        (["count", "--peft", "{}/lora", "--peft", "{}/other"], "name one for all with --model"),
         (["count", "--peft", "{}"], "has no adapter_config.json, which a folder of an adapter has"),
         (["count", "--peft", "{}/nowhere/adapter_config.json", "--model", "gpt2"], "there is no file or folder"),
         (["count", "--peft", "owner/adapter", "--model", "gpt2"], "the hub cannot be reached"),
@@ -378,17 +382,17 @@ def test_without_peft_our_recipes_count(adapters: Path, models: Path, monkeypatc
     row = surveykit.count(peft=adapters / "lora", model=models / "llama", catalog=CATALOG)
     assert (row.trainable, row.trainable_by_peft) == (3 * 4 * (60 + 60), None)
     with pytest.raises(
-        MissingExtra, match=r"no recipe for VERA, and counting it with PEFT's own modules needs .* peft"
+        MissingExtra, match=r"no terms 'constant', .*and counting it with PEFT's own modules needs .* peft"
     ):
-        surveykit.count(peft=adapters / "vera", model=models / "llama", catalog=CATALOG)
+        surveykit.count(peft=adapters / "other", model=models / "llama", catalog=CATALOG)
 
 
 def test_what_libraries_say_does_not_reach_the_user(
     adapters: Path, models: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    content = {**VERA, "some_key_of_tomorrow": True, "target_modules": ["c_attn"]}
-    (adapters / "vera" / "adapter_config.json").write_text(json.dumps(content))
-    assert main(["count", "--peft", str(adapters / "vera"), "--model", str(models / "gpt2")]) in (0, 1)
+    content = {**OTHER, "some_key_of_tomorrow": True, "target_modules": ["c_attn"]}
+    (adapters / "other" / "adapter_config.json").write_text(json.dumps(content))
+    assert main(["count", "--peft", str(adapters / "other"), "--model", str(models / "gpt2")]) in (0, 1)
     out, err = capfd.readouterr()
     assert err == ""
     assert "does not know some_key_of_tomorrow and drops it" in out

@@ -9,9 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -21,6 +19,7 @@ from surveykit import formula
 from surveykit.catalog.places import t5_places
 from surveykit.catalog.records import Configuration, Method
 from surveykit.recipes import Shape
+from surveykit.recipes.numbering import numbered
 
 BACKBONE = "t5-3b"
 """Its attention is wider than its stream, so that `I` is not mistaken for `d`."""
@@ -78,11 +77,8 @@ def brought(method: str, *, default: bool) -> tuple[tuple[str, str, Shape, int, 
         if default and not configuration.default:
             continue
         for edit in (edit for stage in configuration.recipe.stages for edit in stage.edits):
-            there = [place for place in places if edit.where.matches(place)]
-            shared = Counter(edit.group(place) for place in there)
-            for place in there:
-                group = replace(place, places=len(there), together=shared[edit.group(place)])
-                for name, shape in {**edit.tensors(group), **edit.shared_tensors(group)}.items():
+            for place in numbered(edit, [place for place in places if edit.where.matches(place)]):
+                for name, shape in {**edit.tensors(place), **edit.shared_tensors(place)}.items():
                     found[edit.kind, name, shape, place.fan_in, place.fan_out] = None
     return tuple(found)
 

@@ -20,8 +20,8 @@ from surveykit.engine.train.loop import examples
 from surveykit.site.text.snippets import Snippet, generated, snippets
 
 Snippets = dict[str, list[Snippet]]
-# The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint.
-NEEDS_MORE = {"loftq", "qlora", "qa-lora", "spot", "cpt", "llama-adapter"}
+# The catalog's own lines that need what a test has not: a trained source, a quantized model, a checkpoint, scikit-learn.
+NEEDS_MORE = {"adamss", "loftq", "qlora", "qa-lora", "spot", "cpt", "llama-adapter"}
 # What a model needs beside a batch.
 ALSO_GIVEN = {name: {"task_ids": torch.zeros(3, dtype=torch.long)} for name in ("multitask-prompt-tuning", "poly")}
 FROM_PEFT = sorted(

@@ -25,7 +25,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "decoder_heads": ("decoder_attention_heads",),
 }
 """What transformers' configurations call each dimension. Of several keys the first that is there is meant."""
-Trait = Literal["encoder_and_decoder", "no_biases", "separate_matrices", "keys_as_queries"]
+Trait = Literal["encoder_and_decoder", "no_biases", "separate_matrices", "keys_as_queries", "tokens_alone_embedded"]
 """What a formula can rely on: both stacks; no biases in the blocks; query, key and value in a matrix each; and as many
 heads of keys and values as of queries."""
 MOST_LAYERS = 1_000
@@ -124,6 +124,7 @@ class Dimensions:
             "no_biases": not layout.biases,
             "separate_matrices": not layout.fused,
             "keys_as_queries": self.kv_heads == self.heads,
+            "tokens_alone_embedded": not self.positions and not self.token_types,
         }
         return frozenset(trait for trait, has in having.items() if has)
 

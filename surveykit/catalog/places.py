@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from surveykit.catalog.dimensions import Dimensions
 from surveykit.recipes import Place, Recipe, Role, Stage, Sublayer, Where
 from surveykit.recipes.base import LINEAR_ROLES
+from surveykit.recipes.numbering import numbered
 from surveykit.recipes.sites import ParameterEdit
 
 Location = Literal[
@@ -119,7 +120,7 @@ def _stage(stage: Stage, model: Dimensions) -> dict[Location, int]:
         add(location(chosen), _entries(chosen))
     for edit in stage.edits:
         groups: dict[str, list[Place]] = {}
-        for there in _places_of(edit.where, model, isinstance(edit, ParameterEdit)):
+        for there in numbered(edit, _places_of(edit.where, model, isinstance(edit, ParameterEdit))):
             add(location(there), sum(s.numel for s in edit.tensors(there).values() if s.trained))
             groups.setdefault(edit.group(there), []).append(there)
         for members in groups.values():
@@ -136,7 +137,7 @@ def _places_of(where: Where, model: Dimensions, parameters: bool) -> tuple[Place
     if parameters:
         by_tensor = {_tensor(place, model.tied): place for place in reversed(found) if place.shape}
         found = [*by_tensor.values()][::-1]
-    return tuple(replace(place, places=len(found)) for place in found)
+    return tuple(found)
 
 
 def _trained(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[_Tensor, Place]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,7 @@ from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Place, Role, Shape, Stage, Where
+from surveykit.recipes.numbering import numbered
 from surveykit.recipes.sites import KeyValueEdit, ParameterEdit, WeightEdit
 
 CONTAINER = "surveykit_edits"
@@ -112,8 +113,8 @@ class Attached:
         slots = self._slots(edit.where, edit.kind, whole=not isinstance(edit, WeightEdit))
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
-        for slot, name in _numbered(edit, found):
-            place = slot.place
+        for (bare, name), place in zip(found, numbered(edit, [slot.place for slot, _ in found]), strict=True):
+            slot = replace(bare, place=place)
             if reason := slot.unable.get(edit.site) or self._unshared(edit, slot):
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
             try:
@@ -395,20 +396,6 @@ class Attached:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.detach()
-
-
-def _numbered(edit: Edit, found: Sequence[tuple[BoundPlace, str]]) -> Iterator[tuple[BoundPlace, str]]:
-    """The same places with what is known once all are: how many, how wide the widest, and which share tensors."""
-    widest = {
-        "widest_in": max((slot.place.fan_in for slot, _ in found), default=0),
-        "widest_out": max((slot.place.fan_out for slot, _ in found), default=0),
-    }
-    slots = [slot.at(places=len(found), number=number, **widest) for number, (slot, _) in enumerate(found)]
-    groups = [edit.group(slot.place) for slot in slots]
-    together, before = Counter(groups), Counter[str]()
-    for slot, group, (_, name) in zip(slots, groups, found, strict=True):
-        yield slot.at(together=together[group], order=before[group]), name
-        before[group] += 1
 
 
 def _tensors_at(edit: Edit, slots: Sequence[BoundPlace]) -> list[tuple[BoundPlace, str]]:
