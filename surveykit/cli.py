@@ -29,7 +29,7 @@ COMMANDS = {
     "bench": "run a plan of the survey's kind on a device: speed, memory, scores",
     "sources": "what makes claims, and how its claims ended",
     "check": "a plain table of claims, such as a draft paper's, beside what we count",
-    "new": "a commented source, method or model to fill in",
+    "new": "a commented source, method, model or plan to fill in",
     "verify": "judge every claim of every source; fail on an unexplained difference",
     "verify-params": "measure again; fail on drift or an unexplained difference",
     "verify-backbones": "check published checkpoints against the catalog, reading only file headers",

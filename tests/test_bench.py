@@ -340,3 +340,12 @@ def test_results_of_a_plan_are_json(done: tuple[Path, Path, Bench]) -> None:
         assert (
             BenchResult.model_validate_json(path.read_text(encoding="utf-8")).id == json.loads(path.read_bytes())["id"]
         )
+
+
+def test_a_new_plan_runs_as_it_stands(tmp_path: Path) -> None:
+    (path,) = surveykit.new("plan", "my-plan", catalog=tmp_path / "catalog")
+    found = surveykit.bench(
+        "my-plan", catalog=tmp_path / "catalog", results=tmp_path / "results", device="cpu", dry_run=True
+    )
+    assert (found.plan, found.cells, found.done) == (path.stem, 3, 0)
+    assert found.estimate.largest_bytes > 0

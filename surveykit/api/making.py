@@ -240,10 +240,10 @@ def reproduce(
 
 
 def new(kind: Kind, name: str, *, config: Folder | None = None, catalog: Folder | None = None) -> list[Path]:
-    """Write a commented source, method or model that loads as it stands, to be filled in.
+    """Write a commented source, method, model or plan that loads as it stands, to be filled in.
 
     Args:
-        kind: `source`, `method` or `model`.
+        kind: `source`, `method`, `model` or `plan`.
         name: its id: lower-case words and numbers joined by hyphens; that of a model may have dots.
         config: of a model, its config.json; without it, an example to replace.
 
