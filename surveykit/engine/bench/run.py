@@ -7,7 +7,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,8 +26,8 @@ from surveykit.catalog.training import Training
 from surveykit.engine.bench.scoring import chance, scores
 from surveykit.engine.bench.texts import Texts, found_at, read_texts
 from surveykit.engine.bench.watch import PHASES, Stopwatch, refuse_what_the_bench_lacks
-from surveykit.engine.models.catalogued import blueprint_from
-from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.models.configs import config_of
+from surveykit.engine.models.model import Blueprint, Instance, blueprint_of
 from surveykit.engine.models.objective import loss_of
 from surveykit.engine.models.weights import load_tokenizer, load_weights
 from surveykit.engine.trace.checkpointing import checkpointed
@@ -90,6 +90,24 @@ def blueprint_of_cell(cell: BenchCell) -> Blueprint:
         SurveyError: transformers cannot build it.
     """
     return blueprint_from(json.loads(cell.config), cell.counts, cell.model.id)
+
+
+def blueprint_from(content: Mapping[str, Any], counts: str, name: str) -> Blueprint:
+    """What transformers builds from the content of a config.json.
+
+    Args:
+        counts: the class of transformers that is built.
+        name: of the model, for messages.
+
+    Raises:
+        SurveyError: transformers has no such class for it, or its architecture is not supported.
+    """
+    config = config_of(content, name)
+    config.architectures = [counts]
+    plan = blueprint_of(config, name=name)
+    if plan.model_class.__name__ != counts:
+        raise SurveyError(f"{name}: transformers has no {counts} for '{config.model_type}' configurations")
+    return plan
 
 
 @dataclass(frozen=True)
