@@ -83,7 +83,8 @@ class SharedBasis(WeightEdit):
         return edited
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        merged: Tensor = parts.left @ (self._sparse(parts) + parts.diagonal.diag()) @ parts.shared.basis.T
+        left, basis = parts.left.to(weight.dtype), parts.shared.basis.to(weight.dtype)
+        merged: Tensor = left @ (self._sparse(parts) + parts.diagonal.diag()) @ basis.T
         return merged
 
     def _sparse(self, parts: Parts) -> Tensor:
