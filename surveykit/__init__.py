@@ -15,11 +15,12 @@ import sys
 from types import ModuleType
 
 __version__ = "0.1.0"
-__all__ = ["Survey", "SurveyError", "__version__", "audit", "build", "check", "cite", "compare", "count", "export", "fields",
+__all__ = ["Survey", "SurveyError", "__version__", "audit", "bench", "build", "check", "cite", "compare", "count", "export", "fields",
            "fit", "load", "measure", "new", "query", "reproduce", "schema", "show", "site", "sources", "trial", "validate", "verify",
            "verify_backbones", "verify_params", "where"]  # fmt: skip
 _MODULES = {
     "surveykit.api.asking": ("audit", "cite", "fields", "query", "sources"),
+    "surveykit.api.benching": ("bench",),
     "surveykit.api.checking": ("check",),
     "surveykit.api.comparing": ("compare",),
     "surveykit.api.making": ("build", "export", "new", "reproduce", "schema", "site", "validate", "where"),
@@ -36,6 +37,7 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from surveykit.api.asking import audit, cite, fields, query, sources
+    from surveykit.api.benching import bench
     from surveykit.api.checking import check
     from surveykit.api.comparing import compare
     from surveykit.api.fitting import fit
@@ -60,7 +62,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps the functions `fit`, `site` and `verify` in their place: importing the packages of these names would put the
+    """Keeps the functions `bench`, `fit`, `site` and `verify` in their place: importing the packages of these names would put the
     packages there. `from surveykit.fit import …` finds them all the same."""
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-FORMATS = ("table", "json", "csv", "markdown")
+FORMATS = ("table", "json", "csv", "markdown", "latex")
 _NARROWEST = 12
 """Characters that a wrapped column keeps at least."""
 _LONGEST_WORD = 24
@@ -19,8 +19,8 @@ _LONGEST_WORD = 24
 def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, width: int | None = None) -> str:
     """Write rows in one of the formats.
 
-    `json` is a list of objects and `csv` follows RFC 4180; both keep every digit. `table` and `markdown` are for
-    reading: they round to four significant digits and group the digits of counts.
+    `json` is a list of objects and `csv` follows RFC 4180; both keep every digit. `table`, `markdown` and `latex` (a tabular
+    with the rules of booktabs) are for reading: they round to four significant digits and group the digits of counts.
 
     Args:
         width: characters that a line of a table may have, None for any number. A table that cannot be so narrow is
@@ -32,6 +32,8 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, w
         return _csv(columns, rows)
     if format == "markdown":
         return _markdown(columns, rows)
+    if format == "latex":
+        return _latex(columns, rows)
     return _table(columns, rows, width)
 
 
@@ -171,6 +173,21 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
     rule = ["---:" if side == "right" else "---" for side in _alignment(columns, rows)]
     return "\n".join([line(columns), line(rule), *map(line, _cells(columns, rows))])
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "–": "--",
+}  # fmt: skip
+
+
+def _latex(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    def line(texts: Sequence[str]) -> str:
+        return " & ".join("".join(_LATEX.get(c, c) for c in " ".join(text.split())) for text in texts) + r" \\"
+
+    sides = "".join("r" if side == "right" else "l" for side in _alignment(columns, rows))
+    head = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", line(columns), r"\midrule"]
+    return "\n".join([*head, *map(line, _cells(columns, rows)), r"\bottomrule", r"\end{tabular}"])
 
 
 def _json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

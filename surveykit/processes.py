@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from surveykit.errors import SurveyError
 
@@ -23,6 +24,21 @@ Watch = Callable[[int, int], None]
 
 def unwatched(done: int, total: int) -> None:
     """Nobody watches."""
+
+
+class Lost:
+    """What comes of a task whose process was ended from outside."""
+
+
+LOST: Final = Lost()
+ENDED = "a worker process was ended from outside; perhaps this machine has too little memory"
+Stop = Callable[[], bool]
+"""Whether no further task is to be begun."""
+
+
+def never() -> bool:
+    """All tasks are begun."""
+    return False
 
 
 _work: Callable[[Any], Any] | None = None
@@ -43,17 +59,65 @@ def in_processes(
     Raises:
         SurveyError: a worker was ended from outside. Besides, whatever the work raises.
     """
+    for task, result in _shared_out(make, tuple(arguments), deque(tasks), workers, never):
+        if isinstance(result, Lost):
+            raise SurveyError(ENDED)
+        yield task, result
+
+
+def in_lasting_processes(
+    make: Callable[..., Callable[[Task], Result]],
+    arguments: Sequence[object],
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    stop: Stop = never,
+) -> Iterator[tuple[Task, Result | Lost]]:
+    """The same, where the loss of a worker costs no more than the tasks that were running: LOST comes of them, and new
+    workers do the rest. Raises whatever the work raises.
+
+    Args:
+        stop: asked before each task.
+    """
+    waiting = deque(tasks)
+    while waiting and not stop():
+        yield from _shared_out(make, tuple(arguments), waiting, workers, stop)
+
+
+def _shared_out(
+    make: Callable[..., Callable[[Task], Result]],
+    arguments: tuple[object, ...],
+    waiting: deque[Task],
+    workers: int,
+    stop: Stop,
+) -> Iterator[tuple[Task, Result | Lost]]:
+    """Tasks from the front of `waiting`, until there are none, it is time to stop, or a worker is lost."""
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     others = set(multiprocessing.active_children())
+    running: dict[Future[Result], Task] = {}
+    broken = False
     with ProcessPoolExecutor(workers, context, _watch_parent) as pool:
         try:
-            with _interrupts_held():  # a worker inherits this: Ctrl-C is for the process that shares out the work
-                running = {pool.submit(_do, make, tuple(arguments), task): task for task in tasks}
-            for done in as_completed(running):
-                yield running[done], done.result()
-        except BrokenProcessPool:
-            reason = "a worker process was ended from outside; perhaps this machine has too little memory"
-            raise SurveyError(reason) from None
+            while True:
+                while waiting and len(running) < workers and not broken and not stop():
+                    with (
+                        _interrupts_held()
+                    ):  # a worker inherits this: Ctrl-C is for the process that shares out the work
+                        try:
+                            running[pool.submit(do, make, arguments, waiting[0])] = waiting[0]
+                        except BrokenProcessPool:
+                            broken = True
+                            break
+                    waiting.popleft()
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(done)
+                    try:
+                        yield task, done.result()
+                    except BrokenProcessPool:
+                        broken = True
+                        yield task, LOST
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in set(multiprocessing.active_children()) - others:
@@ -61,7 +125,7 @@ def in_processes(
             raise
 
 
-def _do(make: Callable[..., Callable[[Any], Any]], arguments: tuple[object, ...], task: object) -> Any:
+def do(make: Callable[..., Callable[[Any], Any]], arguments: tuple[object, ...], task: object) -> Any:
     global _work
     if _work is None:
         _work = make(*arguments)

@@ -37,6 +37,11 @@ KINDS = sorted({
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_computes_in_mixed_precision(catalog: Catalog, name: str) -> None:
     stage = catalog.recipe(name).stages[-1].model_copy(update={"base": None})
+    # An update starts at random there, and on so small a matrix it would be larger than the weight.
+    edits = tuple(
+        e.model_copy(update={"scaling": e.scaling / 100}) if e.kind == "fourier_spectrum" else e for e in stage.edits
+    )
+    stage = stage.model_copy(update={"edits": edits})
     wide, narrow = tiny_instance(seed=3), tiny_instance(seed=3)
     for instance in (wide, narrow):
         instance.model.to(torch.bfloat16).eval()  # type: ignore[arg-type]
@@ -44,10 +49,11 @@ def test_every_kind_computes_in_mixed_precision(catalog: Catalog, name: str) -> 
     batch = tiny_batch()
     generator = torch.Generator().manual_seed(5)
     with Attached(wide, stage) as reference, Attached(narrow, stage, dtype=torch.float32) as attached, torch.no_grad():
-        assert {p.dtype for p in attached.added()} == {torch.float32}
-        for ours, theirs in zip(attached.added(), reference.added(), strict=True):
-            theirs.add_(torch.randn(theirs.shape, generator=generator) * 0.02)
-            ours.copy_(theirs)
+        assert {p.dtype for p in attached.added() if p.requires_grad} == {torch.float32}
+        sizes = {id(p): placed.edit.trained_size for placed in reference.placed for p in placed.part.parameters()}
+        for theirs in reference.added():
+            theirs.add_(torch.randn(theirs.shape, generator=generator) * 0.02 * sizes.get(id(theirs), 1.0))
+        attached.carry(reference.values())  # with the places that were drawn by chance
         expected, found = (instance.model(**batch).logits for instance in (wide, narrow))
         assert found.dtype == torch.bfloat16
         assert (found.float() - expected).norm() < 0.02 * expected.norm()

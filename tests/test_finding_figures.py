@@ -27,6 +27,13 @@ NUMBERED = re.compile(
 )
 
 OUTSIDE = {
+    "apollo tradeoff": {"256": "the authors' package, README", "128": "the same"},
+    "c3a tradeoff": {"256": "PEFT's default block_size"},
+    "monteclora tradeoff": {"150": "PEFT's default buffer_size"},
+    "osf tradeoff": {
+        "128": "the name of PEFT's experiment, and its rank_pattern", "2944": "3072 less 128", "3072": "Llama-3.2-3B's width",
+    },
+    "psoft tradeoff": {"1.2": "22,001,221,632 less 20,776,484,864 bytes, the two runs in PEFT's benchmark"},
     "ipt tradeoff": {"100": "tokens of the prompt, section 6.4"},
     "attention-fusion tradeoff": {"0.0009": "the paper's abstract"},
     "lets tradeoff": {"49.5": "the paper's abstract", "1.4": "the same", "0.2": "the same"},

@@ -69,10 +69,17 @@ def validate(*, catalog: Folder | None = None) -> Catalog:
         CatalogError: with every problem of every file.
         SurveyError: there is no catalog.
     """
+    from surveykit.bench.catalogued import benched
     from surveykit.database.build import check_that_it_builds
+    from surveykit.errors import CatalogError, Problem
 
     whole = loaded(catalog)
     check_that_it_builds(whole)
+    problems: list[Problem] = []
+    for _ in benched(whole, problems):
+        pass
+    if problems:  # all else does without these files
+        raise CatalogError(problems)
     return whole
 
 
@@ -233,10 +240,10 @@ def reproduce(
 
 
 def new(kind: Kind, name: str, *, config: Folder | None = None, catalog: Folder | None = None) -> list[Path]:
-    """Write a commented source, method or model that loads as it stands, to be filled in.
+    """Write a commented source, method, model or plan that loads as it stands, to be filled in.
 
     Args:
-        kind: `source`, `method` or `model`.
+        kind: `source`, `method`, `model` or `plan`.
         name: its id: lower-case words and numbers joined by hyphens; that of a model may have dots.
         config: of a model, its config.json; without it, an example to replace.
 

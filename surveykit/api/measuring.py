@@ -113,6 +113,7 @@ def count(
 def measure(
     method: Names, *, model: Folder, device: str, peft: Pefts | None = ..., backbone: Names = ..., all: bool = ...,
     only: Measure | Sequence[Measure] = ..., batch: int | None = ..., length: int | None = ..., setting: str | None = ...,
+    executor: str | None = ..., address: str | None = ...,
     trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
     roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
     also_train: Names | None = ..., head: int | None = ...,
@@ -127,6 +128,7 @@ def measure(
 def measure(
     method: Names, *, model: Folder, device: None = ..., peft: Pefts | None = ..., backbone: Names = ..., all: bool = ...,
     only: Measure | Sequence[Measure] = ..., batch: int | None = ..., length: int | None = ..., setting: str | None = ...,
+    executor: str | None = ..., address: str | None = ...,
     trainable_budget: str | int | None = ..., set: Mapping[str, JsonValue] | None = ..., targets: Names | None = ...,
     roles: Names | None = ..., layers: Layers | None = ..., top_layers: int | None = ...,
     also_train: Names | None = ..., head: int | None = ...,
@@ -135,12 +137,12 @@ def measure(
 @overload
 def measure(
     method: Names = ..., *, backbone: Names = ..., all: bool = ..., only: Measure | Sequence[Measure] = ...,
-    catalog: Folder | None = ..., watch: Watch = ...,
+    executor: str | None = ..., address: str | None = ..., catalog: Folder | None = ..., watch: Watch = ...,
 ) -> Recording: ...  # fmt: skip
 def measure(
     method: Names = (), *, model: Folder | None = None, peft: Pefts | None = None, backbone: Names = (), all: bool = False,
     only: Measure | Sequence[Measure] = (), batch: int | None = None, length: int | None = None, device: str | None = None,
-    setting: str | None = None,
+    setting: str | None = None, executor: str | None = None, address: str | None = None,
     trainable_budget: str | int | None = None, set: Mapping[str, JsonValue] | None = None, targets: Names | None = None,
     roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
     also_train: Names | None = None, head: int | None = None,
@@ -153,6 +155,7 @@ def measure(
         model, peft: as of `count`. Nothing is recorded then.
         backbone: only on these models of the catalog.
         all: also measure again what is recorded and not stale.
+        executor, address: as of `bench`, for what is recorded; without them processes of this machine.
         only: `counts` (parameters), `costs` (memory, backward, inference), `predictions` (memory of the steps
             that sources state), `trials` (runs on a tiny T5); without it all.
         batch, length: on a model of your own, sequences of a training step, and positions of each; without them, what the
@@ -192,12 +195,16 @@ def measure(
             raise SurveyError(
                 "what is recorded is the catalog's own, in its own setting: for anything else, name a model with --model"
             )
-        return _measure_catalog(root_of(catalog), several(method), several(backbone), all, several(only), watch)
+        return _measure_catalog(
+            root_of(catalog), several(method), several(backbone), all, several(only), watch, executor, address
+        )
     methods, files = several(method), opened_pefts(peft)
     if not methods and not files:
         raise SurveyError("with --model, name the methods to measure, or `all`, or a configuration of PEFT with --peft")
-    if backbone or all or only:
-        raise SurveyError("--backbone, --all and --only are for the catalog's own records; leave them out with --model")
+    if backbone or all or only or executor or address:
+        raise SurveyError(
+            "--backbone, --all, --only and --executor are for the catalog's own records; leave them out with --model"
+        )
     if device is not None and files:
         raise SurveyError("--device runs methods of the catalog; with --peft, leave it out")
     known, name = loaded(catalog), setting or "survey"
@@ -226,14 +233,18 @@ def measure(
 
 
 def _measure_catalog(
-    root: Path, methods: list[str], backbones: list[str], all: bool, only: list[str], watch: Watch
-) -> Recording:
+    root: Path, methods: list[str], backbones: list[str], all: bool, only: list[str], watch: Watch,
+    executor: str | None, address: str | None,
+) -> Recording:  # fmt: skip
     from surveykit.catalog.load import load
     from surveykit.catalog.measured import Recording, cells, stale, tidy
     from surveykit.catalog.selection import select
+    from surveykit.executors import executor as made
+    from surveykit.executors import name_of
 
     for kind in only:
         refuse_others("only", kind, get_args(Measure))
+    on = None if executor is None else made(name_of(executor), address=address)
     faults: list[Problem] = []
     catalog = load(root, left_out=faults)  # what is at fault in catalog/measured is to be measured again
     wanted: dict[Measure, list[Cell]] = {}
@@ -246,7 +257,7 @@ def _measure_catalog(
         return Recording(cells={}, failed=(), refused=(), files=tuple(tidy(catalog)), faults=tuple(faults))
     from surveykit.engine.run import measure_and_record
 
-    return measure_and_record(catalog, wanted, faults, watch)
+    return measure_and_record(catalog, wanted, faults, watch, on)
 
 
 def trial(

@@ -44,7 +44,7 @@ def selected_recipes(
     found: dict[str, Recipe] = {}
     for name in names:
         if name == EVERY:
-            wanted = [(method, configuration) for method in _ids(root)]
+            wanted = [(method, configuration) for method in _ids(root) if _read(root, method).configurations]
         else:
             method, _, own = name.partition("/")
             wanted = [(method, own or configuration)]
@@ -129,6 +129,8 @@ def _recipe(root: Path, name: str, configuration: str | None, biases: bool) -> t
     if name not in known:
         raise SurveyError(f"there is no method '{name}'{nearest(name, known)}")
     method = _read(root, name)
+    if not method.configurations:
+        raise SurveyError(f"{name} has no recipe: {method.not_instantiated}")
     default = method.default_on(biases=biases)
     for one in method.configurations:
         if one.id == configuration or (configuration is None and one is default):

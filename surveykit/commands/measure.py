@@ -47,6 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only numbers of parameters; memory, backward and inference; memory of steps that sources state; runs on a "
         "tiny T5; may be repeated",
     )  # fmt: skip
+    parser.add_argument("--executor", metavar="here|processes|ray", help="where it is measured (default: processes)")
+    parser.add_argument("--address", metavar="HOST:PORT|auto", help="of a Ray cluster (default: one is started here)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     own = parser.add_argument_group("on a model of your own: costs are printed, nothing is recorded")
     add_model(own)
@@ -82,7 +84,7 @@ def _run_on_model(arguments: Namespace) -> int:
     a = arguments
     found: Any = measure(
         a.method, model=a.model, peft=a.peft, backbone=a.backbone or (), all=a.all, only=a.only or (), batch=a.batch, length=a.length,
-        device=a.device, catalog=a.catalog, trainable_budget=a.trainable_budget, **training(a), **changes(a),
+        executor=a.executor, address=a.address, device=a.device, catalog=a.catalog, trainable_budget=a.trainable_budget, **training(a), **changes(a),
     )  # fmt: skip
     first, readable = found[0], a.format in ("table", "markdown")
     described = f"{first.model.name}: a step of {first.batch} × {first.length} positions"
@@ -114,7 +116,7 @@ def _run_on_catalog(arguments: Namespace) -> int:
     with Progress(quiet=arguments.quiet) as watch:
         found = measure(
             arguments.method, backbone=arguments.backbone or (), all=arguments.all, only=arguments.only or (),
-            catalog=arguments.catalog, watch=watch,
+            executor=arguments.executor, address=arguments.address, catalog=arguments.catalog, watch=watch,
         )  # fmt: skip
     for fault in found.faults[:MOST_FAULTS]:
         print(f"surveykit: not used: {fault}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`surveykit new`: a commented source, method or model to fill in."""
+"""`surveykit new`: a commented source, method, model or plan to fill in."""
 
 from __future__ import annotations
 
@@ -25,5 +25,6 @@ def run(arguments: Namespace) -> int:
 
     for path in new(arguments.kind, arguments.name, config=arguments.config, catalog=arguments.catalog):
         print(path)
-    print("next: fill it in, then surveykit validate")
+    then = f"surveykit bench {arguments.name} --dry-run" if arguments.kind == "plan" else "surveykit validate"
+    print(f"next: fill it in, then {then}")
     return 0

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from surveykit.verify import Report, Verdict
 
 COLUMNS = (
-    "source", "table", "row", "column", "printed", "measured", "verdict", "cause", "configuration", "backbone", "reason"
+    "source", "table", "row", "column", "printed", "measured", "verdict", "cause", "configuration", "backbone", "reason",
+    "measured_here", "device", "tier",
 )  # fmt: skip
+HERE = ("measured_here", "device")
+"""What is shown of the bench, where it has measured something."""
 SHOWN = ("table", "row", "column", "printed", "measured", "verdict", "cause")
 
 
@@ -67,23 +70,27 @@ def _show(report: Report, arguments: Namespace) -> None:
         print(finding, file=sys.stderr)
     readable = arguments.format in ("table", "markdown")
     if not arguments.summary:
-        columns = SHOWN if readable else COLUMNS
         rows = [
-            [row[name] for name in columns]
-            for row in map(_row, report.verdicts)
+            row
+            for verdict in report.verdicts
+            for row in _rows(verdict)
             if (not arguments.table or row["table"] in arguments.table)
             and (not arguments.verdict or row["verdict"] in arguments.verdict)
         ]
-        print(output.render(columns, rows, arguments.format, terminal_width()))
+        measured_here = any(row["device"] is not None for row in rows)
+        columns = (*SHOWN, *(HERE if measured_here else ())) if readable else COLUMNS
+        cells = [[row[name] for name in columns] for row in rows]
+        print(output.render(columns, cells, arguments.format, terminal_width()))
     for sentence in report.sentences():
         print(sentence, file=sys.stdout if readable or arguments.summary else sys.stderr)
     if report.findings:
         print(f"{len(report.findings)} findings", file=sys.stderr)
 
 
-def _row(v: Verdict) -> dict[str, Any]:
+def _rows(v: Verdict) -> list[dict[str, Any]]:
+    """One row, or one for each device on which the bench has measured it."""
     claim = v.claim
-    return {
+    row = {
         "source": claim.source, "table": claim.table,
         "row": f"{claim.row} on {claim.model}" if claim.model and claim.row else claim.row or claim.model_label,
         "column": claim.column, "printed": claim.printed,
@@ -91,3 +98,7 @@ def _row(v: Verdict) -> dict[str, Any]:
         "verdict": v.word, "cause": v.cause, "configuration": v.found.configuration, "backbone": v.found.model,
         "reason": v.explanation.text if v.explanation else v.found.reason,
     }  # fmt: skip
+    return [
+        {**row, "measured_here": here and here.value, "device": here and here.device, "tier": here and here.tier}
+        for here in v.here or (None,)
+    ]

@@ -36,6 +36,7 @@ _SOURCES = (
     "formula.py",
     "ranks.py",
     "record.py",
+    "bench",
     "catalog",
     "database",
     "engine",

@@ -12,8 +12,9 @@ from surveykit.catalog.measured import Cell, Recording, cell_of, record, tidy
 from surveykit.catalog.measurements import Measurement, Recorded
 from surveykit.catalog.staleness import Measure
 from surveykit.engine.measure import R, counted, measure, this_run, together
-from surveykit.errors import Problem
-from surveykit.processes import Watch, in_processes, unwatched
+from surveykit.errors import Problem, SurveyError
+from surveykit.executors import Executor, executor, in_this_process
+from surveykit.processes import ENDED, Lost, Watch, unwatched
 
 COUNTED_AT_ONCE = 70
 """Cells of a backbone that a process counts in one go: many, since it builds the backbone for them."""
@@ -23,13 +24,19 @@ CONFIGURATIONS_WORTH_WORKERS = 8
 """Likewise of configurations to trace and to train: a worker imports torch for as long as five or so of them take."""
 
 
-def counts(catalog: Catalog, cells: Sequence[Cell], watch: Watch = unwatched) -> Iterator[Measurement]:
-    """Count cells, in several processes where they are many."""
-    if len(cells) >= COUNTS_WORTH_WORKERS:
+def counts(
+    catalog: Catalog, cells: Sequence[Cell], watch: Watch = unwatched, on: Executor | None = None
+) -> Iterator[Measurement]:
+    """Count cells, in several processes where they are many.
+
+    Args:
+        on: where they are counted; None for processes of this machine, or this one where they are few.
+    """
+    if on is not None or len(cells) >= COUNTS_WORTH_WORKERS:
         few = COUNTED_AT_ONCE
         apart = _apart(cells, lambda cell: cell.backbone)
         groups = [group[i : i + few] for group in apart for i in range(0, len(group), few)]
-        for rows in _measured(counted, catalog, groups, watch, os.cpu_count()):
+        for rows in _measured(counted, catalog, groups, watch, on or processes(groups)):
             yield from rows
         return
     watch(0, len(cells))
@@ -38,30 +45,40 @@ def counts(catalog: Catalog, cells: Sequence[Cell], watch: Watch = unwatched) ->
         yield measurement
 
 
-def traces_and_trials(catalog: Catalog, cells: Iterable[Cell], watch: Watch = unwatched) -> Iterator[list[Recorded]]:
+def traces_and_trials(
+    catalog: Catalog, cells: Iterable[Cell], watch: Watch = unwatched, on: Executor | None = None
+) -> Iterator[list[Recorded]]:
     """Costs, predictions and trials, the cells of one configuration after another, in several processes where these are
     many."""
     groups = _apart(cells, lambda cell: cell.configuration)
     if groups:
         apart = len(groups) >= CONFIGURATIONS_WORTH_WORKERS
-        yield from _measured(together, catalog, groups, watch, os.cpu_count() if apart else 1)
+        yield from _measured(together, catalog, groups, watch, on or (processes(groups) if apart else in_this_process))
 
 
 def measure_and_record(
-    catalog: Catalog, wanted: Mapping[Measure, Sequence[Cell]], faults: Iterable[Problem], watch: Watch = unwatched
+    catalog: Catalog,
+    wanted: Mapping[Measure, Sequence[Cell]],
+    faults: Iterable[Problem],
+    watch: Watch = unwatched,
+    on: Executor | None = None,
 ) -> Recording:
-    """Measure, and write what was found after each configuration, so that an interrupted run loses nothing and resumes."""
+    """Measure, and write what was found after each configuration, so that an interrupted run loses nothing and resumes.
+
+    Args:
+        on: where it is measured; None for this machine.
+    """
     run = this_run()
     counted_now: list[Measurement] = []
     others: list[Recorded] = []
     changed: set[Path] = set()
     try:
-        for measurement in counts(catalog, wanted.get("counts", ()), watch):
+        for measurement in counts(catalog, wanted.get("counts", ()), watch, on):
             counted_now.append(measurement)
     finally:
         changed.update(record(catalog, counted_now, run))
     for rows in traces_and_trials(
-        catalog, [cell for m, cells in wanted.items() if m != "counts" for cell in cells], watch
+        catalog, [cell for m, cells in wanted.items() if m != "counts" for cell in cells], watch, on
     ):
         changed.update(record(catalog, rows, run))
         others += rows
@@ -84,24 +101,29 @@ def _apart(cells: Iterable[Cell], by: Callable[[Cell], str]) -> list[list[Cell]]
     return list(groups.values())
 
 
+def processes(groups: Sequence[object]) -> Executor:
+    """Processes of this machine, one a processor."""
+    return executor("processes", workers=max(1, min(os.cpu_count() or 1, len(groups))))
+
+
 def _measured(
     measure_group: Callable[[Catalog, Sequence[Cell]], list[R]],
     catalog: Catalog,
     groups: Sequence[list[Cell]],
     watch: Watch,
-    processors: int | None,
+    on: Executor,
 ) -> Iterator[list[R]]:
-    """What is found for each group of cells, in the order in which it comes."""
+    """What is found for each group of cells, in the order in which it comes.
+
+    Raises:
+        SurveyError: the process of a group was ended from outside.
+    """
     total, done = sum(map(len, groups)), 0
     watch(done, total)
-    workers = min(processors or 1, len(groups))
     ordered = sorted(groups, key=len, reverse=True)  # the largest first, so that no long one is left for the end
-    finished: Iterator[tuple[list[Cell], list[R]]]
-    if workers == 1:
-        finished = ((cells, measure_group(catalog, cells)) for cells in ordered)
-    else:
-        finished = in_processes(partial, (measure_group, catalog), ordered, workers)
-    for cells, rows in finished:
+    for cells, rows in on(partial, (measure_group, catalog), ordered):
+        if isinstance(rows, Lost):
+            raise SurveyError(ENDED)
         done += len(cells)
         watch(done, total)
         yield rows

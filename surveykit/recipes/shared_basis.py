@@ -83,7 +83,8 @@ class SharedBasis(WeightEdit):
         return edited
 
     def weight(self, parts: Parts, weight: Tensor) -> Tensor:
-        merged: Tensor = parts.left @ (self._sparse(parts) + parts.diagonal.diag()) @ parts.shared.basis.T
+        left, basis = parts.left.to(weight.dtype), parts.shared.basis.to(weight.dtype)
+        merged: Tensor = left @ (self._sparse(parts) + parts.diagonal.diag()) @ basis.T
         return merged
 
     def _sparse(self, parts: Parts) -> Tensor:
@@ -97,7 +98,7 @@ class SharedBasis(WeightEdit):
 def _basis(weights: Sequence[Tensor]) -> Tensor:
     """A basis of the inputs of several weights, (fan_in, fan_in), that is as near as it can be to one for each of them."""
     rows, wide = sum(weight.shape[0] for weight in weights), weights[0].shape[1]
-    stacked = weights[0].new_empty((rows, wide))
+    stacked = weights[0].new_empty((rows, wide)).double()  # narrow types have no decomposition
     ends = [sum(weight.shape[0] for weight in weights[:number]) for number in range(len(weights))]
     for end, weight in zip(ends, weights, strict=True):
         stacked[end : end + weight.shape[0]] = weight

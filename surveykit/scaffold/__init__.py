@@ -11,13 +11,14 @@ from surveykit.catalog.sources import KEY_PATTERN
 from surveykit.errors import SurveyError
 from surveykit.record import ID_PATTERN, MODEL_ID_PATTERN
 
-Kind = Literal["source", "method", "model"]
+Kind = Literal["source", "method", "model", "plan"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _HERE = Path(__file__).parent
+_ONE_FILE = ("method", "plan")
 
 
 def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> list[Path]:
-    """Write a commented source, method or model that loads.
+    """Write a commented source, method, model or plan that loads.
 
     Args:
         kind: what to write.
@@ -31,7 +32,7 @@ def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> l
     Raises:
         SurveyError: the name is not allowed, something of this name is there, or the folder cannot be written.
     """
-    pattern = {"model": MODEL_ID_PATTERN, "method": ID_PATTERN, "source": KEY_PATTERN}[kind]
+    pattern = {"model": MODEL_ID_PATTERN, "source": KEY_PATTERN}.get(kind, ID_PATTERN)
     if not re.fullmatch(pattern, name):
         dots = ", dots" if kind == "model" else ""
         raise SurveyError(
@@ -39,7 +40,7 @@ def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> l
         )
     if config is not None and kind != "model":
         raise SurveyError(f"a {kind} has no config.json; --config belongs to `surveykit new model`")
-    target = catalog / f"{kind}s" / (f"{name}.yaml" if kind == "method" else name)
+    target = catalog / f"{kind}s" / (f"{name}.yaml" if kind in _ONE_FILE else name)
     if target.exists() or target.is_symlink():
         raise SurveyError(f"{target} is there already; choose another name, or edit it")
     texts = _texts(kind, name)
@@ -47,9 +48,9 @@ def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> l
         if config is not None:
             texts["config.json"] = config.read_text(encoding="utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "method":
+        if kind in _ONE_FILE:
             with new_file(target) as path:
-                path.write_text(texts["method.yaml"], encoding="utf-8")
+                path.write_text(texts[f"{kind}.yaml"], encoding="utf-8")
             return [target]
         with new_folder(target) as folder:
             for file, text in texts.items():
@@ -65,9 +66,9 @@ def _texts(kind: Kind, name: str) -> dict[str, str]:
     """The files of a kind by their place in its folder, with the name filled in."""
     words = re.sub(r"[-]", " ", name).title()
     folder = _HERE / kind
-    paths = [_HERE / "method.yaml"] if kind == "method" else sorted(p for p in folder.rglob("*") if p.is_file())
+    paths = [_HERE / f"{kind}.yaml"] if kind in _ONE_FILE else sorted(p for p in folder.rglob("*") if p.is_file())
     return {
-        (path.name if kind == "method" else path.relative_to(folder).as_posix()): path.read_text(encoding="utf-8")
+        (path.name if kind in _ONE_FILE else path.relative_to(folder).as_posix()): path.read_text(encoding="utf-8")
         .replace(f"example-{kind}", name)
         .replace(f"Example {kind.title()}", words)
         for path in paths

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from surveykit.bench.results import files as bench_files
 from surveykit.fit.accuracy import Accuracy
 from surveykit.record import Record
 from surveykit.site.data.breadth import Breadth
@@ -57,6 +59,8 @@ class Surroundings(Record):
     address: str | None = None
     """Where the site will lie, ending in `/`; pages work without, as they link to each other relatively."""
     repository: str = REPOSITORY
+    bench: Mapping[str, Path] = {}
+    """Result files of the bench, by plan/device/name; pages name them without a link where they are not here."""
     sources: Sources = Sources()
     """Where corrections go; pages have no links for them without."""
 
@@ -67,6 +71,7 @@ def found(
     address: str | None = None,
     repository: str | None = None,
     catalog: str | None = None,
+    root: Path | None = None,
     offline: bool = False,
     checked: Checked | None = None,
 ) -> Surroundings:
@@ -74,6 +79,7 @@ def found(
 
     Args:
         catalog: the catalog's folder in the repository; None where it lies elsewhere.
+        root: the catalog's folder, for the result files of the bench.
         offline: whether the site is opened as files.
         checked: what was measured again for this build.
     """
@@ -88,6 +94,7 @@ def found(
         offline=offline,
         address=f"{address.rstrip('/')}/" if address else None,
         repository=repository or REPOSITORY,
+        bench={} if root is None else bench_files(root),
         sources=Sources(repository=repository, catalog=catalog),
     )
 

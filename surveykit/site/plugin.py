@@ -89,6 +89,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                     address=config.site_url,
                     repository=self.repository,
                     catalog=_below(self.root, base),
+                    root=self.root,
                     offline=self.config.offline,
                     checked=self.checked,
                 )

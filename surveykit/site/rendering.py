@@ -18,11 +18,13 @@ from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
 from surveykit.site.data.method_table import DATA, method_rows, table_data
 from surveykit.site.drawing.blocks import block_pictures
-from surveykit.site.drawing.pictures import PICTURES, figure, pictures, pictures_context
+from surveykit.site.drawing.pictures import PICTURES, bench_pictures, figure, pictures, pictures_context
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
 from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.audit import statement_counts
+from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_contexts
+from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.differences import discrepancies_context
@@ -80,7 +82,9 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
-        for picture in (*drawn.values(), *blocks.values()):
+        benches = bench_pictures(reader)
+        yield from _bench(reader, benches, around)
+        for picture in (*drawn.values(), *blocks.values(), *benches.values()):
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
         yield from _data(reader, database, around)
@@ -92,6 +96,15 @@ def _refuse_without_survey(reader: Reader) -> None:
             "the site's pages show the survey, and this catalog has no sources/lialin2023scaling; leave quantities.yaml out"
             " of the folder, and it lies over the bundled catalog, which has it"
         )
+
+
+def _bench(reader: Reader, drawn: dict[str, Picture], around: Surroundings) -> Iterator[Page]:
+    """Plans of the bench, and the files of their results."""
+    yield _page(BENCH, "bench", bench_context(reader), "Bench")
+    for plan, context in plan_contexts(reader, drawn, around):
+        yield _page(plan_page(plan.id), "plan", context, plan.id, f"plans/{plan.id}.yaml")
+    for path, file in bench_files(around).items():
+        yield Page(path=path, content=file)
 
 
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:

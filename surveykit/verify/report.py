@@ -14,6 +14,7 @@ from surveykit.verify.checks import check_counts, check_recorded
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.explanations import check_explanations
 from surveykit.verify.findings import Finding
+from surveykit.verify.here import with_figures
 from surveykit.verify.judge import judge
 from surveykit.verify.memory import Memory, Setting, sentences
 from surveykit.verify.verdicts import Summary, Verdict, summaries
@@ -85,7 +86,8 @@ def verify_all(
         *differences(catalog, again, run),
     ]
     return Report(
-        verdicts, tuple(sorted(findings)), tuple(summaries(verdicts, catalog)), Memory(evidence).settings
+        with_figures(catalog, verdicts), tuple(sorted(findings)), tuple(summaries(verdicts, catalog)),
+        Memory(evidence).settings,
     )  # fmt: skip
 
 

@@ -56,12 +56,25 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Here:
+    """What the bench measured where a source prints a figure; nothing is judged by it."""
+
+    value: float
+    """In the unit of the claim; a score in percent, throughput with the baseline's as 100."""
+    device: str
+    plan: str
+    tier: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What was found of a claim, with the reviewed explanation where it differs."""
 
     claim: Claim
     found: Found
     explanation: Explanation | None
+    here: tuple[Here, ...] = ()
+    """What the bench measured for it, device after device."""
 
     @property
     def word(self) -> Word:

@@ -4,7 +4,7 @@ Everything that joins them is a view or a macro in surveykit/database/views.
 """
 
 from surveykit.database.rows import Row
-from surveykit.database.tables import claims, measured, methods, predictions, settings, statements, verdicts
+from surveykit.database.tables import bench, claims, measured, methods, predictions, settings, statements, verdicts
 
 TABLES: tuple[type[Row], ...] = (
     methods.Paper, methods.Method, methods.Alias, methods.Idea, methods.Relation, methods.Implementation, methods.Attribute,
@@ -15,6 +15,7 @@ TABLES: tuple[type[Row], ...] = (
     claims.Source, claims.SourceTable, claims.DescribedIn, claims.PrintedName, claims.PrintedModel, claims.Claim,
     claims.Explanation, claims.ExplanationFigure, claims.ExplanationTried,
     verdicts.Verdict, verdicts.MemoryTried, verdicts.MemorySetting, predictions.MemoryPrediction, predictions.MemoryError,
+    bench.Plan, bench.BenchRun, bench.Bench,
     statements.Citation, statements.MissingInSource, statements.Said, statements.Statement, statements.StatementReading,
     statements.StatementResult, statements.SecondReading, statements.DataCheck, statements.DataCheckResult,
 )  # fmt: skip

@@ -74,7 +74,7 @@ class OnDevice:
         adapters = getattr(torch, training.adapters)
         with (
             enough_memory(self._device),
-            _attention(instance, training),
+            attention_on_device(instance, training),
             Attached(
                 instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
             ) as attached,
@@ -193,7 +193,7 @@ def _made(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 @contextmanager
-def _attention(instance: Instance, training: Training) -> Iterator[None]:
+def attention_on_device(instance: Instance, training: Training) -> Iterator[None]:
     """Let the model attend as the setting says, with torch's own kernels or those of the package flash_attn."""
     if training.attention != "flash":
         with attention_as_on_cuda(instance, training):  # which is about models without weights alone
@@ -261,7 +261,7 @@ def _peak_on_cpu(step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
     """By the profiler's record of what is allocated and freed."""
     held = sum({s.data_ptr(): s.nbytes() for s in (tensor.untyped_storage() for tensor in live)}.values())
     gc.collect()  # what was left behind is not freed while this is watched
-    with _silent(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+    with silent(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         step()
         gc.collect()
         with record_function(_SECOND):
@@ -279,7 +279,7 @@ def _peak_on_cpu(step: Callable[[], None], live: Sequence[Tensor]) -> Peak:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keep torch's profiler from saying on standard error that it starts and stops, which it does below Python."""
     try:
         kept = os.dup(_STDERR)

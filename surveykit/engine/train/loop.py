@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +19,43 @@ from surveykit.engine.train.movement import standing
 from surveykit.engine.train.objectives import OWN_LOSS, Batch, Objective, divergence
 from surveykit.engine.train.optimizers import optimizer_for
 from surveykit.recipes import Recipe, Stage
+
+Phase = Literal["forward", "backward", "optimizer"]
+
+
+class Watching:
+    """Watches training, step by step and phase by phase. This one does not."""
+
+    accumulation = 1
+    """Batches of a step, whose gradients are added up."""
+    dropout = False
+    """Whether the model's own dropout is on."""
+    dtype: torch.dtype | None = None
+    """Of the parameters that a method adds; None for the model's."""
+    optimizer: Callable[[Attached, Sequence[torch.nn.Parameter], float], torch.optim.Optimizer] = staticmethod(
+        optimizer_for
+    )
+
+    @contextmanager
+    def step(
+        self, number: int, steps: int, batches: Sequence[Batch], live: Callable[[], Iterator[Tensor]]
+    ) -> Iterator[None]:
+        """A step, of so many, over some batches.
+
+        Args:
+            live: all tensors that are there before it.
+        """
+        yield
+
+    @contextmanager
+    def phase(self, name: Phase) -> Iterator[None]:
+        yield
+
+    def loss(self, loss: Tensor) -> None:
+        """The loss of a step, before its backward pass."""
+
+
+NOBODY = Watching()
 
 
 @dataclass
@@ -41,8 +80,10 @@ def train(
     objective: Objective = OWN_LOSS,
     steps: int = 8,
     rate: float = 1e-2,
+    watching: Watching = NOBODY,
 ) -> Trained:
-    """Run every stage. Without weight decay and without dropout, so that only what has a gradient moves.
+    """Run every stage. Without weight decay and, unless whoever watches asks for it, without dropout, so that only what has a
+    gradient moves.
 
     The head of the objective, where it has one, starts anew and goes on through the stages; masks are chosen by the
     first batch, and edits that start from data read it.
@@ -60,12 +101,12 @@ def train(
         changes: dict[int, Tensor] = {}
         if trained is not None:
             values, changes = _hand_over(trained, stage)
-        attached = Attached(instance, stage, changes, sample=sample)
+        attached = Attached(instance, stage, changes, watching.dtype, sample=sample)
         attached.carry(values)
         choose_mask(attached, batches[0], pristine, objective)
         held = sum(p.numel() for p in instance.model.parameters() if p.requires_grad)
         trained = Trained(attached, pristine, standing(attached, pristine), held, losses)
-        losses.append(_run(trained, batches, objective, sample, steps, rate))
+        losses.append(_run(trained, batches, objective, sample, steps, rate, watching))
     assert trained is not None
     return trained
 
@@ -150,7 +191,13 @@ def _with_penalty(attached: Attached, loss: Tensor) -> Tensor:
 
 
 def _run(
-    trained: Trained, batches: Sequence[Batch], objective: Objective, sample: Sample, steps: int, rate: float
+    trained: Trained,
+    batches: Sequence[Batch],
+    objective: Objective,
+    sample: Sample,
+    steps: int,
+    rate: float,
+    watching: Watching,
 ) -> list[float]:
     """Train one stage, beginning its edits anew as often as it says."""
     stage, instance = trained.attached.stage, trained.attached.instance
@@ -159,34 +206,61 @@ def _run(
         if again:
             trained.attached.merge()
             trained.attached.detach()
-            trained.attached = Attached(instance, stage, trained.attached.changes, sample=sample)
+            trained.attached = Attached(instance, stage, trained.attached.changes, watching.dtype, sample=sample)
         for number in range(trained.attached.draws):
             trained.attached.draw(number)
-            found += _steps(trained.attached, batches, objective, steps, rate)
+            found += _steps(trained.attached, batches, objective, steps, rate, watching)
         trained.attached.draw(None)
     with torch.no_grad():
         found.append(float(loss_of(trained.attached, batches[0], objective)))
     return found
 
 
-def _steps(attached: Attached, batches: Sequence[Batch], objective: Objective, steps: int, rate: float) -> list[float]:
-    held = [p for p in attached.instance.model.parameters() if p.requires_grad] + list(objective.parameters())
+def _steps(
+    attached: Attached, batches: Sequence[Batch], objective: Objective, steps: int, rate: float, watching: Watching
+) -> list[float]:
+    model = attached.instance.model
+    held = [p for p in model.parameters() if p.requires_grad] + list(objective.parameters())
     if not held:
         return []
-    optimizer = optimizer_for(attached, held, rate)
+    optimizer = watching.optimizer(attached, held, rate)
     allocation = Allocation(attached, steps)
+
+    def live() -> Iterator[Tensor]:
+        for module in (model, *([objective.head] if hasattr(objective, "head") else [])):
+            yield from (*module.parameters(), *module.buffers())
+        for state in optimizer.state.values():
+            yield from (value for value in state.values() if isinstance(value, Tensor))
+        for averages in allocation.averages.values():
+            yield from averages
+        yield from attached.masked.kept if attached.masked is not None else ()
+
     found = []
-    attached.container.train()  # only what was added; the backbone stays without dropout
+    # Only what was added, unless the model's dropout is wanted.
+    (model if watching.dropout else attached.container).train()
     for step in range(steps):
-        optimizer.zero_grad(set_to_none=True)
-        loss = step_loss(attached, batches[step % len(batches)], objective)
-        if not loss.requires_grad:
-            break
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        allocation.step()
-        found.append(float(loss.detach()))
-    attached.container.eval()
-    optimizer.zero_grad(set_to_none=True)
+        many = watching.accumulation
+        parts = [batches[(step * many + part) % len(batches)] for part in range(many)]
+        with watching.step(step, steps, parts, live):
+            optimizer.zero_grad(set_to_none=True)
+            losses = []
+            for batch in parts:
+                with watching.phase("forward"):
+                    loss = step_loss(attached, batch, objective) / many
+                if not loss.requires_grad:
+                    break
+                watching.loss(loss)
+                with watching.phase("backward"):
+                    loss.backward()  # type: ignore[no-untyped-call]
+                losses.append(float(loss.detach()))
+                del loss
+            if not losses:
+                break
+            with watching.phase("optimizer"):
+                optimizer.step()
+                allocation.step()
+            found.append(sum(losses))
+            optimizer.zero_grad(set_to_none=True)
+    model.eval()
     allocation.finish()
     return found

@@ -50,7 +50,7 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, labels: Sequence[str] =
         SurveyError: there is no such file or column, a row has no label, or fewer than two labels are left.
     """
     try:
-        with _open(path) as file:
+        with open_table(path) as file:
             examples = tuple(_rows(path, file, columns))
     except FileNotFoundError:
         raise SurveyError(f"there is no file {path}") from None
@@ -68,7 +68,8 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, labels: Sequence[str] =
     return tuple(example for example in examples if example.label in wanted)
 
 
-def _open(path: Path) -> TextIO:
+def open_table(path: Path) -> TextIO:
+    """A text file, also one packed by gzip or bzip2, of which no more than `MOST_BYTES` are read. Raises as `open_regular`."""
     file = open_regular(path)
     unpacked = _UNPACKERS[path.suffix](file) if path.suffix in _UNPACKERS else file
     return TextIOWrapper(BufferedReader(_Bounded(unpacked, file)), encoding="utf-8-sig", newline="")

@@ -61,7 +61,8 @@ class Mark(Record):
             roles += ["attention"] if sublayer.endswith((".self", ".cross")) and role != "norm" else []
             roles += ["feed_forward"] if sublayer.endswith(".feed_forward") and role != "norm" else []
             roles += ["block"] if sublayer.endswith((".self", ".cross", ".feed_forward")) else []
-        return any(self.where.fits(Place(r, sublayer, 0, 0, 0, 0, 0, 0, 0, 0)) for r in roles)
+        where = self.where.model_copy(update={"modules": None, "pattern": None})  # a drawing's modules have no names
+        return any(where.fits(Place(r, sublayer, 0, 0, 0, 0, 0, 0, 0, 0)) for r in roles)
 
 
 def marks(stage: Stage) -> list[Mark]:
@@ -146,7 +147,7 @@ def _stack(name: str, x: int, found: list[Mark]) -> list[str]:
     panels += [("cross-attention", "decoder.cross")] if decoder else []
     panels += [("feed-forward", feed)]
     prompts = [m for m in found if m.look == "input" and m.at("input", inputs)]
-    parts = [_plain(x + 110, 54, 138, 28, f"{name} input")]
+    parts = [_box(x + 110, 54, 138, 28, f"{name} input", found, "embedding", "outside")]
     if prompts:
         parts.append(_chip(x + 6, 54, 98, 28, "prompt", prompts))
     top, bottom = 108, 108 + len(panels) * (_PANEL + 8) + 8

@@ -161,6 +161,30 @@ def score_against_share(rows: Sequence[Any]) -> str:
     return canvas.svg("score")
 
 
+def bench_against_memory(rows: Sequence[Any], name: str) -> str:
+    """What the bench measured against peak memory, with intervals, one panel a model and task: scores, or tokens a second
+    where there are none. Rows, at least one: group, label, method, family, megabytes, value, low, high, chance, unit."""
+    panels = by_group(rows)
+    canvas = Canvas(len(panels), 1, (6.2, 3.6 * len(panels)))
+    for axes, (group, own) in zip(canvas.panels, panels, strict=True):
+        for r in own:
+            axes.plot([r.megabytes] * 2, [r.low, r.high], color=colour("grey"), linewidth=1, zorder=2)
+            text = f"{r.label} on {group}: {r.value:.4g} ({r.low:.4g} to {r.high:.4g}) {r.unit}; {r.megabytes:,.4g} MB"
+            canvas.mark(axes, r.megabytes, r.value, FAMILY_MARKS[r.family], (f"methods/{r.method}.md", text))
+        for chance in {r.chance for r in own if r.chance is not None}:
+            axes.axhline(chance, color=colour("red"), linewidth=1, linestyle="--", zorder=1)
+        axes.margins(x=0.12, y=0.12)
+        axes.set_title(group, loc="left", fontsize=12, color=colour("text"))
+        axes.set_ylabel(own[0].unit)
+    canvas.panels[-1].set_xlabel("peak memory of training, MB, measured here")
+    canvas.legend(_families(rows), 2)
+    canvas.settle()
+    for axes, (_, own) in zip(canvas.panels, panels, strict=True):
+        marks = [(r.megabytes, r.value) for r in own]
+        canvas.names(axes, [(r.megabytes, r.value, r.label) for r in sorted(own, key=lambda r: -r.value)], marks)
+    return canvas.svg(name)
+
+
 def changed_against_trainable(rows: Sequence[Any]) -> str:
     """What differs from the backbone against what is trained, both measured on one backbone, on logarithmic axes."""
     canvas = Canvas(1, 1, (6.4, 6.2))
@@ -216,6 +240,11 @@ def by_backbone(rows: Sequence[Any]) -> list[tuple[str, list[Any]]]:
     return [(name, list(own)) for name, own in groupby(rows, key=lambda r: r.backbone_name)] or [
         ("nothing printed", [])
     ]
+
+
+def by_group(rows: Sequence[Any]) -> list[tuple[str, list[Any]]]:
+    """Rows by model and task, as they come."""
+    return [(group, list(own)) for group, own in groupby(rows, key=lambda r: r.group)]
 
 
 def _families(rows: Sequence[Any]) -> list[tuple[str, str, bool, str]]:

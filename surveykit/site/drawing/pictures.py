@@ -39,6 +39,52 @@ def pictures_context(found: dict[str, Picture]) -> dict[str, Any]:
     return {"shown": [(p.title, p.name, figure(p, PICTURES)) for p in found.values()]}
 
 
+def bench_pictures(reader: Reader) -> dict[str, Picture]:
+    """What the bench measured against memory: a picture for each plan and device, by its name."""
+    found = {}
+    for drawn in reader.all("SELECT DISTINCT plan, device FROM bench WHERE peak_bytes > 0 ORDER BY ALL"):
+        rows = reader.all(_BENCH, drawn.plan, drawn.device)
+        name = bench_picture(drawn.plan, drawn.device)
+
+        def draw(rows: Sequence[Any], name: str = name) -> str:
+            return charts.bench_against_memory(rows, name)
+
+        units = listed(dict.fromkeys(r.unit for r in rows))
+        found[name] = _picture(
+            name, f"{drawn.plan} on {drawn.device}: {units} against memory",
+            "One mark for each configuration. Lines are intervals of 95 % over seeds and examples for scores, quartiles over "
+            "steps for speed; a dashed line is chance.",
+            f"{units} against peak memory: {len(rows)} configurations, a panel for each model and task." + _least(rows),
+            draw, rows, "group label method family megabytes value low high chance unit",
+        )  # fmt: skip
+    return found
+
+
+def bench_picture(plan: str, device: str) -> str:
+    """The name of the picture of a plan on a device."""
+    return f"bench-{slug(plan)}-{slug(device)}"
+
+
+def _least(rows: list[Any]) -> str:
+    """What needs least memory in each panel, in a sentence."""
+    least = [min(own, key=lambda r: r.megabytes) for _, own in charts.by_group(rows)]
+    return f" Least memory: {listed(f'{r.label} on {r.group}' for r in least)}."
+
+
+_BENCH = """
+SELECT b.model || coalesce(', ' || b.task, '') AS "group", b.configuration AS label, m.id AS method, m.family,
+    b.peak_bytes / 1e6 AS megabytes, b.chance * 100 AS chance,
+    coalesce(b.score * 100, b.tokens_per_second) AS value,
+    if(b.score IS NULL, b.tokens_low, b.score_low * 100) AS low, if(b.score IS NULL, b.tokens_high, b.score_high * 100) AS high,
+    CASE b.metric WHEN 'accuracy' THEN 'accuracy, %' WHEN 'rouge-l' THEN 'ROUGE-L, %' ELSE 'tokens a second' END AS unit
+FROM bench b JOIN method m ON m.id = split_part(b.configuration, '/', 1)
+WHERE b.plan = ? AND b.device = ? AND b.peak_bytes > 0 AND coalesce(b.score, b.tokens_per_second) IS NOT NULL
+    AND (b.score IS NULL) = (SELECT bool_and(o.score IS NULL) FROM bench o
+        WHERE o.plan = b.plan AND o.device = b.device AND o.model = b.model AND o.task IS NOT DISTINCT FROM b.task)
+ORDER BY b.position
+"""
+
+
 def figure(picture: Picture, page: str) -> Markup:
     """A picture within a page: itself, its caption, and its files."""
     files = [("SVG, light", f"{picture.name}-light.svg"), ("SVG, dark", f"{picture.name}-dark.svg")]

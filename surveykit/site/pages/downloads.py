@@ -101,7 +101,7 @@ def _api(reader: Reader) -> Any:
 
 def size(count: int) -> str:
     """Bytes as people read them, in powers of ten."""
-    for unit, amount in (("MB", 1_000_000), ("kB", 1_000)):
+    for unit, amount in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
         if count >= amount:
             return f"{count / amount:.1f} {unit}"
     return f"{count} B"
