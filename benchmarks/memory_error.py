@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.peft_file import peft_file
+from surveykit.catalog.peft_methods import WHOLE
 from surveykit.catalog.steps import step_of
 from surveykit.database.tables.verdicts import evidence
 from surveykit.engine.models.catalogued import blueprint
@@ -37,14 +38,12 @@ SOURCE, TABLE, MODEL = "peft-metamathqa", "results", "llama-3.2-3b"
 
 
 def module_runs(catalog: Catalog) -> Iterator[ModuleRun]:
-    """Experiments of PEFT's benchmark without a recipe here, through PEFT's own modules in the setting of their row."""
+    """Experiments of PEFT's benchmark through PEFT's own modules, in the setting of their row."""
     table = catalog.sources[SOURCE].tables[TABLE]
-    ours = {c.position for c in catalog.claims if (c.source, c.table) == (SOURCE, TABLE) and c.configuration}
     stated = table.meaning.runs
     assert stated is not None, "the table says how its runs were made"
     model = blueprint(catalog.models[MODEL])
-    others = [row for position, row in enumerate(table.rows, start=1) if position not in ours]
-    for row in tqdm(others, unit="experiment"):
+    for row in tqdm([row for row in table.rows if row["peft_type"] != WHOLE], unit="experiment"):
         name, printed = row["experiment"], int(row["mem_reserved_max"])
         file = peft_file({"peft_type": row["peft_type"], **json.loads(row["config"])}, name)
         step = step_of(stated, catalog.settings[stated.preset], row)
