@@ -204,7 +204,11 @@ def quiet() -> Iterator[None]:
 def peft_counts(blueprint: Blueprint, file: PeftFile) -> PeftCounts:
     """Count a configuration with PEFT's own modules. Raises as `wrapped`."""
     found = wrapped(blueprint, file)
-    kept = _state(found)
+    try:
+        kept = _state(found)
+    except (NotImplementedError, RuntimeError) as error:
+        looks = f"PEFT {peft_version()} looks at values where it saves {file.peft_type}"
+        raise RecipeError(f"{looks}, and there are none here, so that it cannot be counted") from error
     return PeftCounts(
         trainable=sum(p.numel() for p in found.peft.parameters() if p.requires_grad),
         added=found.added(),
