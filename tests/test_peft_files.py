@@ -78,6 +78,13 @@ def test_what_peft_cannot_build_without_weights_says_why(llama: Instance, name: 
         peft_counts(llama.blueprint, file)
 
 
+def test_what_peft_cannot_save_without_weights_is_counted_by_our_recipe(llama: Instance) -> None:
+    content = {"peft_type": "CPT", "cpt_token_ids": [1, 2, 3], "cpt_mask": [1, 1, 1], "cpt_tokens_type_mask": [1, 2, 3]}
+    row = count_peft(llama, peft_file(content, "cpt"), CATALOG)
+    assert row.trainable == 3 * llama.model.config.hidden_size
+    assert any("not counted by PEFT: PEFT" in note and "where it saves CPT" in note for note in row.model.notes)
+
+
 TARGETS = {
     "llama": ["q_proj", "v_proj"], "llama-tied": ["k_proj", "down_proj"], "gpt2": ["c_attn"], "phi": ["q_proj", "dense"],
     "gpt_neox": ["query_key_value"], "bert": ["query", "value"], "roberta": ["query", "dense"], "t5": ["q", "v"],
