@@ -23,7 +23,7 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u206
 _SPELLED = str.maketrans(
     {"–": "-", "—": "-", "×": "x", "✓": "yes", "✗": "no", "…": "...", "≤": "<=", "≥": ">=", "’": "'"}
 )
-_FOR_READING = (None, "table", "markdown")
+_FOR_READING = (None, "table", "markdown", "latex")
 
 
 def visible(text: str) -> str:
@@ -58,7 +58,7 @@ class Output:
 
     Args:
         stream: where to write.
-        format: what is written: `table`, `markdown` and None are for reading, all others for programs.
+        format: what is written: `table`, `markdown`, `latex` and None are for reading, all others for programs.
         width: characters in a line of the terminal, None where lines may have any length.
     """
 

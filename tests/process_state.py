@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 # What importing a library changes is the library's own; only what our commands change is asked for here.
+import bench_plans
 import matplotlib
 import numpy
 import site_config
@@ -63,6 +64,20 @@ def words_of(folder: Path) -> dict[str, tuple[list[list[str]], list[list[str]]]]
                 ["lora", "--model", t5, *step],
             ],
             [["nothing"], ["lora", "--model", none, *step]],
+        ),
+        "bench": (
+            [
+                [
+                    str(folder / "tiny.yaml"),
+                    "--results",
+                    str(folder / "results"),
+                    "--device",
+                    "cpu",
+                    "--executor",
+                    "here",
+                ]
+            ],
+            [["nothing"]],
         ),
         "trial": ([["lora", "--model", model, "--steps", "1", *step, "--quiet"]], [["lora", "--model", none]]),
         "sources": ([[]], [["--catalog", none]]),
@@ -155,6 +170,7 @@ def run_all(folder: Path) -> list[dict[str, Any]]:
     save_bert(folder / "model")
     small_models.CONFIGS["t5"]().save_pretrained(folder / "t5")
     (folder / "claims.csv").write_text("method,column,printed\nlora,trainable,1\n", encoding="utf-8")
+    bench_plans.plan(folder, configurations=["lora", "full-tuning"])
     (folder / "temporary").mkdir()
     tempfile.tempdir = str(folder / "temporary")
     os.environ[cache.ENVIRONMENT] = str(folder / "cache")

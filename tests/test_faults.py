@@ -17,6 +17,7 @@ from surveykit.errors import CatalogError, Problem
 
 # What each command needs to be told, at least.
 WORDS = {
+    "bench": ["none"],
     "count": ["lora", "--model", "none"],
     "fit": ["--model", "none", "--gpu-memory", "1GB", "--batch", "1", "--length", "8"],
     "trial": ["lora", "--model", "none"],

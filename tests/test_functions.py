@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bench_plans
 import pytest
 import site_config
 import small_catalog
@@ -265,8 +266,19 @@ def lists_sources(folder: Path) -> None:
     assert survey.claims >= survey.match > 0
 
 
+def runs_a_plan(folder: Path) -> None:
+    found = surveykit.bench(
+        str(bench_plans.plan(folder, configurations=["lora", "full-tuning"])),
+        results=folder / "results",
+        device="cpu",
+        executor="here",
+        catalog=folder / "catalog",
+    )
+    assert (found.plan, found.done, found.passed) == ("tiny", 2, True)
+
+
 CALLS: dict[str, Callable[[Path], None]] = {
-    "audit": audits, "build": builds, "check": checks_a_table, "cite": cites, "compare": compares, "count": counts_on_a_model, "export": exports,
+    "audit": audits, "bench": runs_a_plan, "build": builds, "check": checks_a_table, "cite": cites, "compare": compares, "count": counts_on_a_model, "export": exports,
     "fields": names_fields, "fit": fits, "measure": measures, "new": writes_a_model, "query": queries, "reproduce": reproduces,
     "schema": writes_schemas, "show": shows, "site": writes_a_site, "sources": lists_sources, "trial": tries, "validate": validates,
     "verify": verifies, "verify_backbones": verifies_backbones, "verify_params": verifies_parameters,

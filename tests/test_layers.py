@@ -14,6 +14,7 @@ import small_catalog
 from conftest import CATALOG
 
 import surveykit
+from surveykit.bench.cells import plans
 from surveykit.catalog.layers import entries, first, layers, name_of
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.locate import ENVIRONMENT, HOLDS, locate
@@ -21,7 +22,7 @@ from surveykit.cli import main
 from surveykit.errors import CatalogError, SurveyError
 from surveykit.scaffold import KINDS, Kind, write
 
-OWN = {"source": "my-draft", "method": "my-method", "model": "my-model"}
+OWN = {"source": "my-draft", "method": "my-method", "model": "my-model", "plan": "my-plan"}
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,10 @@ def test_one_thing_alone_is_a_catalog(
     assert run(root, "sources", "--format", "json") == 0
     listed = {row["source"] for row in json.loads(capsys.readouterr().out)}
     assert listed == {*catalog.sources, *([name] if kind == "source" else [])}
-    table, column = {"source": ("source", "key"), "method": ("method", "id"), "model": ("backbone", "id")}[kind]
+    table, column = {"source": ("source", "key"), "model": ("backbone", "id")}.get(kind, (kind, "id"))
     rows = answer(root, f"SELECT {column} AS id FROM {table}", capsys)
-    assert {row["id"] for row in rows} == {*getattr(catalog, f"{kind}s"), name}
+    bundled = plans(CATALOG) if kind == "plan" else getattr(catalog, f"{kind}s")
+    assert {row["id"] for row in rows} == {*bundled, name}
     counted = answer(root, "SELECT count(*) AS rows FROM measurement", capsys)
     assert counted == [{"rows": str(len(catalog.measurements))}]
 
@@ -222,7 +224,7 @@ def test_what_makes_a_folder_a_catalog(holds: str, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "catalog").mkdir()
     with pytest.raises(
-        SurveyError, match=r"is no catalog, since it has none of methods, models, sources, quantities\.yaml"
+        SurveyError, match=r"is no catalog, since it has none of methods, models, sources, plans, quantities\.yaml"
     ):
         locate()
     if holds == "quantities.yaml":

@@ -15,11 +15,12 @@ from surveykit.cli import main
 from surveykit.errors import SurveyError
 from surveykit.scaffold import KINDS, Kind
 
-NAMES: dict[Kind, str] = {"source": "my-draft", "method": "my-method", "model": "my-model-3.2"}
+NAMES: dict[Kind, str] = {"source": "my-draft", "method": "my-method", "model": "my-model-3.2", "plan": "my-plan"}
 FILES = {
     "source": ["names.yaml", "source.yaml", "tables/results.csv", "tables/results.yaml"],
     "method": ["my-method.yaml"],
     "model": ["config.json", "model.yaml"],
+    "plan": ["my-plan.yaml"],
 }
 
 
@@ -37,9 +38,10 @@ def test_what_is_written_in_an_empty_folder_validates_at_once(
 ) -> None:
     assert main(["new", kind, NAMES[kind]]) == 0
     *written, told = capsys.readouterr().out.splitlines()
-    assert told == "next: fill it in, then surveykit validate"
+    then = "surveykit bench my-plan --dry-run" if kind == "plan" else "surveykit validate"
+    assert told == f"next: fill it in, then {then}"
     assert sorted(written) == sorted(str(path.relative_to(empty)) for path in empty.rglob("*") if path.is_file())
-    folder = Path("catalog", f"{kind}s") if kind == "method" else Path("catalog", f"{kind}s", NAMES[kind])
+    folder = Path("catalog", f"{kind}s") if kind in ("method", "plan") else Path("catalog", f"{kind}s", NAMES[kind])
     assert [Path(name).relative_to(folder).as_posix() for name in sorted(written)] == FILES[kind]
     own = surveykit.validate()
     for field in ("methods", "models", "sources"):

@@ -11,12 +11,11 @@ import typing
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+import peft
 import pytest
 from conftest import ROOT
 
 from surveykit.catalog.load import Catalog
-
-peft = pytest.importorskip("peft")
 
 LEFT_OUT: Mapping[str, Iterable[str]] = {
     "a hyper-parameter of LoRA, or of a method that has its own argument": (

@@ -79,7 +79,13 @@ def test_what_peft_cannot_build_without_weights_says_why(llama: Instance, name: 
 
 
 def test_what_peft_cannot_save_without_weights_is_counted_by_our_recipe(llama: Instance) -> None:
-    content = {"peft_type": "CPT", "cpt_token_ids": [1, 2, 3], "cpt_mask": [1, 1, 1], "cpt_tokens_type_mask": [1, 2, 3]}
+    content = {
+        "peft_type": "CPT",
+        "task_type": "CAUSAL_LM",
+        "cpt_token_ids": [1, 2, 3],
+        "cpt_mask": [1, 1, 1],
+        "cpt_tokens_type_mask": [1, 2, 3],
+    }
     row = count_peft(llama, peft_file(content, "cpt"), CATALOG)
     assert row.trainable == 3 * llama.model.config.hidden_size
     assert any("not counted by PEFT: PEFT" in note and "where it saves CPT" in note for note in row.model.notes)

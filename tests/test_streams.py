@@ -97,7 +97,7 @@ def test_ascii_terminals(root: str, format: str) -> None:
     if format == "json":
         assert json.loads(done.stdout) == [{"é": "LoRA – 2 × ✓ ³ 😀", "nothing": None}]
     elif format != "csv":
-        assert "LoRA - 2 x yes" in done.stdout
+        assert f"LoRA {'--' if format == 'latex' else '-'} 2 x yes" in done.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason=needs.NO_ROOT)
@@ -145,7 +145,8 @@ def test_what_a_terminal_obeys_is_shown(format: str, monkeypatch: pytest.MonkeyP
     if format == "json":
         assert json.loads(written.getvalue()) == [{"name": HOSTILE}]
     else:
-        assert SHOWN.replace("\\", "\\\\" if format == "markdown" else "\\") in written.getvalue()
+        escaped = {"markdown": "\\\\", "latex": "\\textbackslash{}"}.get(format, "\\")
+        assert SHOWN.replace("\\", escaped) in written.getvalue()
 
 
 def test_what_a_terminal_obeys_in_messages(root: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ class Location:
         return Path(self.folder)
 
 
-HOLDS = ("methods", "models", "sources", "quantities.yaml")
+HOLDS = ("methods", "models", "sources", "plans", "quantities.yaml")
 """A catalog has one of these; what it lacks is taken from the bundled one."""
 
 
