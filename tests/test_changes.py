@@ -125,7 +125,7 @@ def test_all_faults_are_told_at_once() -> None:
 NOT_THERE: list[tuple[dict[str, Any], str]] = [
     (
         {"rnak": 3},
-        "lora/qv-r8: no edit has a hyper-parameter 'rnak'; did you mean 'rank'.*there are alpha, gate, layers",
+        "lora/qv-r8: no edit has a hyper-parameter 'rnak'; did you mean 'rank'.*there are alpha, gate, initial, layers",
     ),
     ({"rank": "big"}, "lora/qv-r8: rank is big; it must be a whole number from 1"),
     ({"rank": 2.0}, "rank is 2.0; it must be a whole number"),
@@ -259,8 +259,10 @@ def test_show_lists_what_can_be_set(catalog: Catalog, capsys: pytest.CaptureFixt
     rank = next(one for one in portrait.hyper_parameters if one.name == "rank")
     assert (rank.values, rank.allowed) == ((8,), "a whole number from 1")
     assert main(["show", "lora"]) == 0
-    assert "rank=8 " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "rank=8 " in shown
     recipe = catalog.recipe("lora/qv-r8")
+    assert "scaling=rank " in shown  # a default that is not dumped is shown all the same
     for one in portrait.hyper_parameters:  # whatever is listed can be set
         Changes(set={one.name: one.values[0]}).apply(recipe)
 

@@ -91,14 +91,22 @@ def of_each_kind(catalog: Catalog) -> dict[str, tuple[str, Stage]]:
     return found
 
 
+COPIED_ON_A_CPU = {"block_circulant": 0.05}
+"""Of kinds whose products are of complex matrices, how much of the peak no trace has: a CPU copies each of a batch first."""
+
+
 def test_traced_peak_is_the_allocators_for_every_kind_of_edit(catalog: Catalog) -> None:
     # Without dropout: what it draws would come between the draws of edits that choose by chance, on the CPU alone.
     plan, chosen = blueprint(with_config(tiny_model(), dropout_rate=0.0)), of_each_kind(catalog)
-    assert set(chosen) == {kind.model_fields["kind"].annotation.__args__[0] for kind in KINDS}  # type: ignore[union-attr]
+    # What is kept of an edit, where that is another kind, is not trained.
+    kept = {
+        edit.deployed().kind for _, _, one in catalog.configurations() for s in one.recipe.stages for edit in s.edits
+    }
+    assert {*chosen} | kept == {kind.model_fields["kind"].annotation.__args__[0] for kind in KINDS}  # type: ignore[union-attr]
     costs, device, apart = Costs(plan, "cpu"), OnDevice(plan, CPU, PLAIN), {}
     for kind, (name, stage) in chosen.items():
         traced, real = costs.training(stage, 4, 64, training=PLAIN).memory.peak, device.peak(stage, 4, 64).allocated
-        if abs(traced / real - 1) > 1e-3:
+        if not -COPIED_ON_A_CPU.get(kind, 1e-3) < traced / real - 1 < 1e-3:
             apart[kind] = f"{name}: {traced:,} traced, {real:,} allocated"
     assert not apart
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from bare_models import bare
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from real_catalog import REAL
 
 from surveykit.catalog.load import Catalog
@@ -173,9 +173,9 @@ def alternatives(value: object, annotation: object) -> list[object]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value + 1, value * 2]
+        return [value + 1, value * 2] if value else [1]
     if isinstance(value, float):
-        return [value * 2, value / 2]
+        return [value * 2, value / 2] if value else [0.5]
     return words or ([2, 64, 1.0] if value is None else [])
 
 
@@ -257,8 +257,7 @@ def test_an_explanation_of_a_figure_that_matches_fails() -> None:
 
 
 def test_the_mutations_reach_every_kind_of_edit() -> None:
-    def kinds(model: BaseModel) -> set[str]:
-        return {edit.kind for stage in model.recipe.stages for edit in stage.edits}  # type: ignore[attr-defined]
-
-    used = set().union(*(kinds(configuration) for _, configuration in CONFIGURATIONS.values()))
+    edits = [edit for _, one in CONFIGURATIONS.values() for stage in one.recipe.stages for edit in stage.edits]
+    # Of some kinds another is kept, which no recipe trains: its counts are those of what is stored.
+    used = {kind for edit in edits for kind in (edit.kind, edit.deployed().kind)}
     assert used == {kind.model_fields["kind"].annotation.__args__[0] for kind in KINDS}  # type: ignore[union-attr]

@@ -34,6 +34,11 @@ class Holder:
             return WHERE
         return tuple(name for name in type(self.record).model_fields if name not in _NOT_SET)
 
+    def value(self, name: str) -> JsonValue:
+        """What a hyper-parameter is; some are not dumped while they have their default."""
+        found: JsonValue = self.data[name] if name in self.data else getattr(self.record, name)
+        return found
+
     def allowed(self, name: str) -> str:
         """In words, the values that a hyper-parameter can have."""
         if name == "roles" and self.roles:
@@ -79,7 +84,7 @@ def hyper_parameters(recipe: Recipe) -> list[HyperParameter]:
     found: dict[str, list[tuple[JsonValue, str]]] = {}
     for holder in holders(recipe, recipe.model_dump(mode="json")):
         for name in holder.names:
-            found.setdefault(name, []).append((holder.data.get(name), holder.allowed(name)))
+            found.setdefault(name, []).append((holder.value(name), holder.allowed(name)))
     return [
         HyperParameter(name, tuple(_once(value for value, _ in seen)), "; or ".join(_once(words for _, words in seen)))
         for name, seen in found.items()
