@@ -180,7 +180,7 @@ REFUSED = [
     ({"sql": "SELECT * FROM information_schema.tables"}, "surveykit fields lists the tables"),
     ({"sql": "FROM duckdb_tables()"}, "surveykit fields lists tables"),
     ({"sql": "SELECT bibtex FROM papers"}, "no column 'bibtex' in the tables of this query; paper has it"),
-    ({"sql": "SELECT score::double FROM claim"}, "appendix_b and lialin2023scaling_appendix_b and"),
+    ({"sql": "SELECT score::double FROM claim"}, "appendix_b and bench and"),
     ({"sql": "SELECT * FROM method WHERE type = 'R'"}, "no column 'type' in the tables of this query; "),
     ({"sql": "SELECT * FROM 'data.csv'"}, "no table or view 'data.csv'; surveykit fields lists the tables"),
     ({"sql": "SELECT * FROM read_csv('data.csv')"}, "'read_csv' is not allowed: it reads or writes files"),

@@ -206,7 +206,7 @@ def test_what_sources_count_is_exact_or_explained(judged: tuple[Verdict, ...]) -
             exact.setdefault((verdict.claim.source, verdict.claim.table), []).append(verdict.word == "match")
     assert all(exact["peft-metamathqa", "results"])
     assert len(exact["peft-metamathqa", "results"]) >= 19
-    assert all(exact["peft-metamathqa", "history"])
+    assert exact["peft-metamathqa", "history"].count(False) == 1, "OFT of June 2025, which trained whole blocks"
     assert all(exact["litgpt-resources", "finetuning"])
     assert {v.claim.printed for v in judged if v.claim.source == "litgpt-resources"} == {
         "2,097,152", "4,194,304", "6,553,600",
