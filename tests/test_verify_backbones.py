@@ -228,7 +228,10 @@ def test_dimensions_of_no_backbone_are_put_to_the_nearest(small: Path, capsys: p
         (None, "there is no config.json that says what it is; name the model that it should be"),
         ("{}", "config.json has no model_type; name the model"),
         ('{"model_type": "falcon"}', "config.json is of a falcon, and the catalog has none"),
-        ('{"model_type": "t5"}', "config.json fits flan-t5-xl, t5-11b, t5-3b, t5-base, t5-large, t5-small; name the model"),
+        (
+            '{"model_type": "t5"}',
+            "config.json fits flan-t5-xl, t5-11b, t5-3b, t5-base, t5-large, t5-small; name the model",
+        ),
     ],
 )
 def test_what_no_config_tells_must_be_named(
