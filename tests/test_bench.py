@@ -349,3 +349,24 @@ def test_a_new_plan_runs_as_it_stands(tmp_path: Path) -> None:
     )
     assert (found.plan, found.cells, found.done) == (path.stem, 3, 0)
     assert found.estimate.largest_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "names"),
+    [("", 2, ["0", "1"]), ("3", 1, ["3"]), ("1,GPU-ab", 2, ["1", "GPU-ab"]), ("5", 2, ["0", "1"])],
+)
+def test_a_device_is_taken_by_the_name_that_the_machine_gives_it(
+    monkeypatch: pytest.MonkeyPatch, said: str, seen: int, names: list[str]
+) -> None:
+    """On a cluster every process sees its own device as the first: by that number all would wait for one another."""
+    from surveykit.engine.bench.work import _visible
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    assert _visible(seen) == names
+
+
+def test_time_is_judged_by_cells_that_take_as_long(tmp_path: Path) -> None:
+    from surveykit.engine.bench.estimate import _kind
+
+    short, long = (cells(bench_plans.plan(tmp_path, steps=steps))[0] for steps in (3, 300))
+    assert _kind(short) != _kind(long)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
@@ -201,12 +200,3 @@ def files(root: Path) -> dict[str, Path]:
         for path in sorted((layer / FOLDER).glob("[!.]*/[!.]*/[!.]*.json")):
             found.setdefault(path.relative_to(layer / FOLDER).as_posix(), path)
     return found
-
-
-def devices(results: Iterable[BenchResult]) -> list[str]:
-    """The devices of results, each once."""
-    return [*dict.fromkeys(result.machine.device for result in results)]
-
-
-def as_json(result: BenchResult) -> str:
-    return json.dumps(result.model_dump(mode="json"), ensure_ascii=False)

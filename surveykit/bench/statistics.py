@@ -13,6 +13,8 @@ from zlib import crc32
 import numpy
 
 DRAWS = 4000
+AT_ONCE = 250
+"""Draws whose examples are in memory together: a test set has thousands."""
 LEVEL = 0.95
 _SEED = 0
 
@@ -54,20 +56,25 @@ def places(scores: Mapping[str, Scores]) -> dict[str, Place]:
         raise ValueError(f"methods are scored on different numbers of examples: {sorted(sizes)}")
     generator = numpy.random.default_rng(_SEED)
     (size,) = sizes
-    examples = generator.multinomial(size, numpy.full(size, 1 / size), size=DRAWS) / size
-    draws = {name: _means(array, examples, name) for name, array in arrays.items()}
+    own = {name: numpy.random.default_rng([_SEED, crc32(name.encode())]) for name in arrays}
+    parts: dict[str, list[numpy.ndarray]] = {name: [] for name in arrays}
+    for _ in range(DRAWS // AT_ONCE):
+        examples = generator.multinomial(size, numpy.full(size, 1 / size), size=AT_ONCE) / size
+        for name, array in arrays.items():
+            parts[name].append(_means(array, examples, own[name]))
+    draws = {name: numpy.concatenate(some) for name, some in parts.items()}
     found = {}
-    for name, own in draws.items():
+    for name, mine in draws.items():
         better, worse, like = 0, 0, []
         for other, theirs in draws.items():
             if other == name:
                 continue
-            low, high = _percentiles(own - theirs)
+            low, high = _percentiles(mine - theirs)
             better += high < 0
             worse += low > 0
             if low <= 0 <= high:
                 like.append(other)
-        score = Interval(float(arrays[name].mean()), *_percentiles(own))
+        score = Interval(float(arrays[name].mean()), *_percentiles(mine))
         found[name] = Place(score, 1 + better, len(draws) - worse, tuple(like))
     return found
 
@@ -78,11 +85,14 @@ def spread(values: Sequence[float]) -> Interval:
     return Interval(float(middle), float(low), float(high))
 
 
-def _means(array: numpy.ndarray, examples: numpy.ndarray, name: str) -> numpy.ndarray:
-    """Mean scores of draws: (seeds, examples), (draws, examples) → (draws,). Seeds are drawn alike whatever stands beside."""
+def _means(array: numpy.ndarray, examples: numpy.ndarray, generator: numpy.random.Generator) -> numpy.ndarray:
+    """Mean scores of draws: (seeds, examples), (draws, examples) → (draws,).
+
+    Args:
+        generator: of seeds, one for each method: they are drawn alike whatever stands beside it.
+    """
     seeds = len(array)
-    generator = numpy.random.default_rng([_SEED, crc32(name.encode())])
-    drawn = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=DRAWS) / seeds
+    drawn = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=len(examples)) / seeds
     found: numpy.ndarray = numpy.einsum("ds,se,de->d", drawn, array, examples, optimize=True)
     return found
 

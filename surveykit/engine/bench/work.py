@@ -63,11 +63,17 @@ def _taken(name: str) -> torch.device:
         return device
     folder = Path(tempfile.gettempdir()) / f"surveykit-devices-{os.getuid() if hasattr(os, 'getuid') else 0}"
     while True:
-        for number in range(torch.accelerator.device_count()):
-            taken = _TAKEN.enter_context(alone_in(folder, f"{device.type}-{number}", wait=False))
+        for number, name in enumerate(_visible(torch.accelerator.device_count())):
+            taken = _TAKEN.enter_context(alone_in(folder, f"{device.type}-{name}", wait=False))
             if taken:
                 return torch.device(device.type, number)
         time.sleep(1)
+
+
+def _visible(devices: int) -> list[str]:
+    """What the machine calls the devices that this process sees: a cluster shows each process its own as the first one."""
+    said = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return said if len(said) == devices else [str(number) for number in range(devices)]
 
 
 def _too_large(cell: BenchCell, device: torch.device) -> str | None:
