@@ -71,3 +71,8 @@ def data(browser: Browser) -> Any:
     return browser.script(
         "return fetch(new URL('../assets/data/methods-table.json', location.href.split('?')[0])).then(r => r.json())"
     )
+
+
+def in_order(browser: Browser, found: list[str]) -> list[str]:
+    """Names in the order of the reader's language, in which signs such as - and + have places of their own."""
+    return list(browser.script("return arguments[0].sort((a, b) => a.localeCompare(b))", found))
