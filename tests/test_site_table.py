@@ -139,14 +139,11 @@ def test_links_of_the_methods_page_are_in_the_order_of_the_data(pages: dict[str,
     assert re.findall(r"\(methods/([a-z0-9-]+)\.md\)", text) == [m["id"] for m in index["methods"]]
 
 
-@pytest.mark.parametrize("existing", [{"compare.md", "methods/index.md"}, {"compare.md", "methods/index.md", "fit.md"}])
-def test_cards_lead_only_to_pages_that_exist(database: Path, existing: set[str]) -> None:
+@pytest.mark.parametrize("existing", [{"methods/index.md"}, {"methods/index.md", "fit.md", "findings/index.md"}])
+def test_the_ways_in_lead_only_to_pages_that_exist(database: Path, existing: set[str]) -> None:
     with reading(database) as reader:
-        cards = home_context(reader, existing)["cards"]
-    links = [str(link) for _, _, found in cards for link in found]
-    assert any("fit.md" in link for link in links) == ("fit.md" in existing)
-    assert any("compare.md" in link for link in links)
-    assert not any("discrepancies.md" in link for link in links)
+        ways = home_context(reader, existing)["ways"]
+    assert {str(link).partition("](")[2].rstrip(")") for link, _ in ways} == existing
 
 
 def test_the_numbers_of_the_first_page_are_live(database: Path, pages: dict[str, Page]) -> None:
@@ -159,8 +156,12 @@ def test_the_numbers_of_the_first_page_are_live(database: Path, pages: dict[str,
             reader, "SELECT count(*) AS n FROM cell_verdict WHERE verdict NOT IN ('not_comparable', 'not_measured')"
         )
         methods = one(reader, "SELECT count(*) AS n FROM method")
-        figures = one(reader, "SELECT count(*) AS n FROM table5_verdict")
-    for number, page in ((methods, "methods/index.md"), (figures, "table5.md"), (judged, "survey/tables-1-2.md")):
+        claims = one(reader, "SELECT count(*) AS n FROM claim WHERE status = 'printed'")
+    for number, page in (
+        (methods, "methods/index.md"),
+        (f"{claims:,}", "sources/index.md"),
+        (judged, "survey/tables-1-2.md"),
+    ):
         assert re.search(rf"\[\*\*{number}\*\* [^\]]+\]\({re.escape(page)}\)", text), page
 
 

@@ -23,7 +23,6 @@ _NAMES = re.compile(r"(?<!\w)(?:(?:Tables?|Sections?|Figures?) \d[\d.]*(?: and \
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 Reported = Literal["not_reported", "reported", "confirmed", "corrected", "rejected"]
-Number = int | float | Decimal
 
 
 class Chosen(Record):
@@ -156,10 +155,11 @@ def factor(value: object) -> str:
     ratio = float(value) if isinstance(value, int | float | Decimal) else 1.0
     if ratio < 10:
         return f"{ratio:.2g}"
-    return f"{round(ratio, 1 - len(str(int(ratio))) + 1):,.0f}"
+    return f"{round(ratio, 2 - len(str(int(ratio)))):,.0f}"
 
 
 def in_words(value: object) -> str:
     """A whole number up to twelve as a word."""
-    whole = value if isinstance(value, int) and not isinstance(value, bool) else None
-    return _WORDS[whole] if whole is not None and 0 <= whole < len(_WORDS) else number(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(_WORDS):
+        return _WORDS[value]
+    return number(value)

@@ -26,7 +26,8 @@ WHERE c.source = ? AND c.printed IS NOT NULL AND (e.position IS NOT NULL OR v.ou
 ORDER BY explanation, c.table_name, c.position, c.column_name
 """
 _WHOLE = {"million": 1_000_000, "thousand": 1000, "billion": 1_000_000_000}
-_LETTERS = {"percent": " %"}
+UNITS = {"percent": " %"}
+"""How units are shown that are not shown by their names."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _beside(cell: Cell) -> Pair:
     assert cell.value is not None
     assert cell.value_min is not None
     unit = cell.unit or ""
-    named = _LETTERS.get(unit, f" {unit}")
+    named = UNITS.get(unit, f" {unit}")
     shown = cell.printed if cell.printed[-1:].isalpha() else f"{_grouped(cell.printed)}{named}"
     absolute = cell.value * _WHOLE.get(unit, 1)
     if unit in _WHOLE:

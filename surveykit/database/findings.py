@@ -13,7 +13,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.source_folder import SourceFolder
 from surveykit.catalog.sources import Explanation
 from surveykit.catalog.statements import DataCheck, Statement
-from surveykit.database.finding_numbers import Cell, Pair, cells_of, pair_of, told_pair
+from surveykit.database.finding_numbers import UNITS, Cell, Pair, cells_of, pair_of, told_pair
 from surveykit.database.reading import Reader
 from surveykit.database.rows import Row
 from surveykit.database.tables.findings import Finding, FindingPart
@@ -175,7 +175,7 @@ def _finding(
         "is_open": is_open,
         "remark": minor,
         "locator": (told and told.locator) or _locator(parts, tables, folder.source.name),
-        "printed": _joined(_printed(part) for part in parts),
+        "printed": _printed(parts),
         **{column.name: getattr(pair, column.name, None) for column in fields(Pair)},
         "found": " ".join(dict.fromkeys(texts)),
         "innocent": (told and told.innocent) or " ".join(dict.fromkeys(filter(None, map(_innocent, parts)))) or None,
@@ -224,10 +224,6 @@ def _innocent(part: Part) -> str | None:
     return None if part.record is None else part.record.innocent
 
 
-def _joined(texts: Iterator[str]) -> str:
-    return "; ".join(dict.fromkeys(texts))
-
-
 def _locator(parts: Sequence[Part], tables: Mapping[str, str], source: str) -> str:
     """Where the parts stand, each table with its rows."""
     rows: dict[str, dict[str, None]] = {}
@@ -247,17 +243,20 @@ def _rows(labels: Sequence[str] | Mapping[str, None]) -> str:
     return f", row{'' if len(labels) == 1 else 's'} {', '.join(labels)}"
 
 
-def _printed(part: Part) -> str:
-    """What stands there: figures by unit, a sentence in our words, or what a data check looks for."""
-    if isinstance(part.record, Statement):
-        return part.record.says
-    if isinstance(part.record, DataCheck):
-        return part.record.looks_for
+def _printed(parts: Sequence[Part]) -> str:
+    """What stands there: figures by unit, sentences in our words, or what data checks look for."""
+    said: list[str] = []
     by_unit: dict[str, dict[str, None]] = {}
-    for cell in part.cells:
-        unit = "" if cell.printed[-1:].isalpha() or not cell.unit else {"percent": " %"}.get(cell.unit, f" {cell.unit}")
-        by_unit.setdefault(unit, {})[cell.printed] = None
-    return "; ".join(f"{', '.join(figures)}{unit}" for unit, figures in by_unit.items())
+    for part in parts:
+        if isinstance(part.record, Statement):
+            said.append(part.record.says)
+        elif isinstance(part.record, DataCheck) and not parts[0].cells:
+            said.append(part.record.looks_for)
+        for cell in part.cells:
+            unit = "" if cell.printed[-1:].isalpha() or not cell.unit else UNITS.get(cell.unit, f" {cell.unit}")
+            by_unit.setdefault(unit, {})[cell.printed] = None
+    figures = [f"{', '.join(found)}{unit}" for unit, found in by_unit.items()]
+    return "; ".join([*said, *figures])
 
 
 def _headline(part: Part, pair: Pair | None) -> str:

@@ -7,6 +7,6 @@ METHODS = ("methods/lora/", "methods/prefix-tuning/", "methods/qlora/")
 PAGE_TYPES = (
     "", "methods/", *METHODS, "compare/", "taxonomy/", "pictures/", "fit/", "table5/", "survey/tables-1-2/",
     "survey/table-3-and-6/", "survey/table-4/", "survey/memory/", "survey/appendix-b/", "survey/statements/",
-    "survey/data-audit/", "survey/coverage/", "survey/papers/", "discrepancies/", "errata/", "data/", "sql/",
+    "survey/data-audit/", "survey/coverage/", "survey/papers/", "findings/", "findings/lialin2023scaling/", "data/", "sql/",
     "how-we-measure/", "about/", "changes/", "404.html",
 )  # fmt: skip

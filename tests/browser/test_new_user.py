@@ -26,7 +26,7 @@ def row(browser: Browser) -> Any:
 def test_a_gpu_of_24_gb_a_t5_of_3b_and_no_inference_overhead(browser: Browser) -> None:
     """What do I use, and why? One click to the answer, and one from each of its figures to the evidence."""
     browser.open("")
-    (way,) = [link for link in browser.shown(".way a") if link.text == "What fits my GPU?"]
+    (way,) = [link for link in browser.shown(".way a") if link.text == "Choose"]
     click(browser, way)
     assert browser.one("#fit-form [name=model]").get_attribute("value") == "t5-3b"
     assert browser.one("#fit-form [name=memory]").get_attribute("value") == "24"

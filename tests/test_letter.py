@@ -1,4 +1,4 @@
-"""Errata: every place where the survey contradicts itself, and no other; the page, and the letter."""
+"""Errata: every place where the survey contradicts itself, and no other; their entries among the findings, and the letter."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from surveykit.catalog.statements import Statement
 from surveykit.cli import main
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
-from surveykit.site.pages.errata import NO_CORRECTION, letter
+from surveykit.site.pages.letter import NO_CORRECTION, letter
 from surveykit.site.rendering import Page
 
 
 @pytest.fixture(scope="module")
 def page(pages: dict[str, Page]) -> Page:
-    return pages["errata.md"]
+    return pages[f"findings/{SURVEY}.md"]
 
 
 def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog: Catalog) -> None:
@@ -90,8 +90,8 @@ def test_the_page_has_every_entry_with_an_anchor(page: Page, database: Path) -> 
     assert entries
     for entry in entries:
         assert f"{{ #{entry.id} }}" in text
-    assert text.count("Suggestion: ") == text.count("How it can have come about: ") == len(entries)
-    assert text.count('??? note "') == len(entries)  # the queries, folded
+    errata = [entry for entry in entries if entry.weight == "erratum"]
+    assert text.count("Suggestion: ") == text.count("Run it again: ") == len(errata)
 
 
 def test_the_letter_is_plain_and_complete(database: Path) -> None:
@@ -102,7 +102,9 @@ def test_the_letter_is_plain_and_complete(database: Path) -> None:
     assert entries
     assert len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) == len(entries)
     unfolded = " ".join(text.split())
+        titles = {f.id: f.headline for f in reader.all("SELECT id, headline FROM finding WHERE source = ?", SURVEY)}
     for entry in entries:
+        assert f"## {entry.number}. {titles[entry.id]}\n" in text
         for said in (entry.finding, entry.innocent, entry.correction or NO_CORRECTION, entry.printed or entry.says):
             assert " ".join(said.split()) in unfolded
         assert f"- to run it again: `{entry.rerun}`\n" in text
