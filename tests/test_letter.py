@@ -73,13 +73,13 @@ def test_what_is_contradicted_no_longer_leaves_the_errata(tmp_path: Path) -> Non
     copy = Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
     path = copy / "sources" / SURVEY / "statements.yaml"
     known = yaml.safe_load(path.read_text(encoding="utf-8"))
-    entry = next(s for s in known["statements"] if s["id"] == "table-2-methods")
+    entry = next(s for s in known["statements"] if s["id"] == "rte-three-outcomes")
     entry["readings"] = [{"reading": "always", "sql": "SELECT count(*) > 0 AS holds FROM table2"}]
     path.write_text(yaml.safe_dump(known, allow_unicode=True), encoding="utf-8")
     build_database(load(copy), tmp_path / "x.duckdb")
     with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as connection:
         ids = [i for (i,) in connection.execute("SELECT id FROM errata").fetchall()]
-    assert "table-2-methods" not in ids
+    assert "rte-three-outcomes" not in ids
     assert "all-use-28-gb" in ids
 
 
@@ -99,10 +99,10 @@ def test_the_letter_is_plain_and_complete(database: Path) -> None:
         text = letter(reader)
         entries = reader.all("SELECT * FROM errata WHERE weight = 'erratum' AND source = ? ORDER BY number", SURVEY)
         remarks = reader.all("SELECT * FROM errata WHERE weight = 'remark' OR source <> ?", SURVEY)
+        titles = {f.id: f.headline for f in reader.all("SELECT id, headline FROM finding WHERE source = ?", SURVEY)}
     assert entries
     assert len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) == len(entries)
     unfolded = " ".join(text.split())
-        titles = {f.id: f.headline for f in reader.all("SELECT id, headline FROM finding WHERE source = ?", SURVEY)}
     for entry in entries:
         assert f"## {entry.number}. {titles[entry.id]}\n" in text
         for said in (entry.finding, entry.innocent, entry.correction or NO_CORRECTION, entry.printed or entry.says):
