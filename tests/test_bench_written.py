@@ -20,26 +20,28 @@ from surveykit.engine.train.tasks import BatchEncoder, form_of
 from surveykit.engine.train.texts import Example
 
 LONGEST = 9
+MODELS = 8
 needs_rouge = pytest.mark.skipif(find_spec("rouge_score") is None, reason=needs.ROUGE)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_text_is_written_as_transformers_writes_it(seed: int, tmp_path: Path) -> None:
+def test_a_text_is_written_as_transformers_writes_it(tmp_path: Path) -> None:
     save_tokenizer(tmp_path)
     blueprint = blueprint_from(bench_plans.TINY_T5, "T5ForConditionalGeneration", "t5-tiny")
     instance = blueprint.build(device="cpu")
-    torch.manual_seed(seed)
-    for parameter in instance.model.parameters():
-        torch.nn.init.normal_(parameter)  # else every text is one token again and again
     tokenizer = load_tokenizer(tmp_path, instance)
     form = form_of(instance, BatchEncoder(tokenizer, 12), labels=None)
     texts = ["a film of praise", "the plot is a complaint and the actors are worse", "praise"]
     examples = [Example(text, "") for text in texts]
     batch = form.encoder.texts(examples)
-    ids = instance.model.generate(**batch, max_new_tokens=LONGEST, do_sample=False, num_beams=1)
-    expected = tokenizer.batch_decode(ids[:, 1:], skip_special_tokens=True)
-    assert written(instance, form, examples, torch.device("cpu"), LONGEST) == expected
-    assert len({*expected}) > 1
+    said = set()
+    for _ in range(MODELS):
+        for parameter in instance.model.parameters():
+            torch.nn.init.normal_(parameter)  # else every text is one token again and again
+        ids = instance.model.generate(**batch, max_new_tokens=LONGEST, do_sample=False, num_beams=1)
+        expected = tokenizer.batch_decode(ids[:, 1:], skip_special_tokens=True)
+        assert written(instance, form, examples, torch.device("cpu"), LONGEST) == expected
+        said |= {*expected}
+    assert len(said) > MODELS, "texts differ, not only models"
 
 
 @needs_rouge
