@@ -37,6 +37,7 @@ from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
+from surveykit.site.pages.moved import moved_pages
 from surveykit.site.pages.new_methods import METHODS_FEED, methods_feed
 from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
@@ -73,7 +74,16 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
     Raises:
         SurveyError: the catalog does not hold the survey, whose tables the pages show.
     """
-    around = around or Surroundings()
+    around, existing = around or Surroundings(), set(by_hand)
+    for page in _pages(database, by_hand, around):
+        existing.add(page.path)
+        yield page
+    for path, text in moved_pages(existing, around):
+        yield Page(path=path, content=text.encode())
+
+
+def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> Iterator[Page]:
+    """All pages that have content of their own."""
     with reading(database) as reader:
         _refuse_without_survey(reader)
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
