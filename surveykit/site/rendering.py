@@ -32,17 +32,20 @@ from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, da
 from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
+from surveykit.site.pages.glossary import glossary_context
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
+from surveykit.site.pages.moved import moved_pages
 from surveykit.site.pages.new_methods import METHODS_FEED, methods_feed
 from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
 from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
 from surveykit.site.text import markdown
+from surveykit.site.text.terms import GLOSSARY, term
 
 SURVEY = "sources/lialin2023scaling"
 """The folder of the catalog whose tables the pages show."""
@@ -73,7 +76,16 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
     Raises:
         SurveyError: the catalog does not hold the survey, whose tables the pages show.
     """
-    around = around or Surroundings()
+    around, existing = around or Surroundings(), set(by_hand)
+    for page in _pages(database, by_hand, around):
+        existing.add(page.path)
+        yield page
+    for path, text in moved_pages(existing, around):
+        yield Page(path=path, content=text.encode())
+
+
+def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> Iterator[Page]:
+    """All pages that have content of their own."""
     with reading(database) as reader:
         _refuse_without_survey(reader)
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
@@ -82,6 +94,7 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
+        yield _page(GLOSSARY, "glossary", glossary_context(existing), "Glossary")
         benches = bench_pictures(reader)
         yield from _bench(reader, benches, around)
         for picture in (*drawn.values(), *blocks.values(), *benches.values()):
@@ -207,5 +220,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence, "figure": figure}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure, "term": term}  # fmt: skip
     return environment
