@@ -168,7 +168,7 @@ def _explorer(reader: Reader) -> Iterator[Page]:
     picture = first_picture(views)
     yield _page(EXPLORER, "explorer", explorer_context(views, picture), "Explorer")
     yield Page(path=EXPLORER_DATA, content=explorer_file(views))
-    for path, content in picture.files().items():
+    for path, content in picture.files().items() if picture else ():
         yield Page(path=path, content=content)
 
 

@@ -35,6 +35,7 @@ class Quantity(NamedTuple):
     name: str
     """As within a sentence: `peak memory`."""
     unit: str
+    """As it follows a value; empty where the value is a pure number."""
     kind: Literal["number", "count", "percent", "bytes", "year"]
     """How values are written."""
     better: Literal["less", "more"] | None
@@ -46,6 +47,14 @@ class Quantity(NamedTuple):
     """The same as the end of a title: `as the survey prints them`; empty where a title need not say it."""
     interval: str = ""
     """What the bars of an interval are, where there are any."""
+    scale: str = ""
+    """What the head of an axis says in the place of the unit: `full tuning = 100`."""
+
+    @property
+    def head(self) -> str:
+        """As the head of an axis or a column."""
+        beside = self.scale or self.unit
+        return self.name[0].upper() + self.name[1:] + (f", {beside}" if beside else "")
 
 
 class Point(NamedTuple):
@@ -125,13 +134,16 @@ def frontier(points: Sequence[tuple[float, float]], x: Quantity, y: Quantity) ->
     return sorted(found, key=lambda i: points[i])
 
 
-def default_view(views: Sequence[View]) -> View:
-    """The view that the page begins with: of the first source, the model with most memory and scores that nothing speaks against."""
+def default_view(views: Sequence[View]) -> View | None:
+    """The view that the page begins with: of the first source, the model with most memory and scores that nothing speaks against.
+
+    None where there is no view.
+    """
 
     def sound(view: View) -> int:
         return sum("score" not in p.doubts for p in view.drawn("memory", "score"))
 
-    return max((view for view in views if view.source == views[0].source), key=sound)
+    return max((view for view in views if view.source == views[0].source), key=sound, default=None)
 
 
 def explorer_json(views: Sequence[View], looks: Mapping[str, object]) -> bytes:
@@ -144,7 +156,7 @@ def explorer_json(views: Sequence[View], looks: Mapping[str, object]) -> bytes:
     data = {
         "tiers": {key: word for key, (word, _) in TIERS.items()},
         "looks": looks,
-        "first": {"source": first.source, "model": first.model},
+        "first": None if first is None else {"source": first.source, "model": first.model},
         "views": [_view(view) for view in views],
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()

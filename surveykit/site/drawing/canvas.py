@@ -37,6 +37,11 @@ FAMILY_MARKS = MappingProxyType(
 """Shape and colour of each family's marks."""
 
 
+def family_word(family: str) -> str:
+    """A family's name as a legend has it, where what it is a family of goes without saying."""
+    return FAMILIES[family].removesuffix(" methods").removesuffix("-based")
+
+
 class Canvas:
     """A figure with panels, and the links of its marks."""
 
@@ -85,8 +90,7 @@ class Canvas:
     def families(self, families: Iterable[str]) -> None:
         """The legend of these families."""
         there = set(families)
-        self.legend([(*look, True, FAMILIES[name].removesuffix(" methods").removesuffix("-based"))
-                     for name, look in FAMILY_MARKS.items() if name in there], 2)  # fmt: skip
+        self.legend([(*look, True, family_word(name)) for name, look in FAMILY_MARKS.items() if name in there], 2)
 
     def names(
         self, axes: Axes, named: Sequence[tuple[float, float, str]], marks: Sequence[tuple[float, float]]

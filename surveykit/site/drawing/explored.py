@@ -18,7 +18,7 @@ NAME = "explorer"
 def explored_picture(view: View) -> Picture:
     """The first picture of a view, with its words and the data that it shows."""
     x, y = view.quantity(view.first["x"]), view.quantity(view.first["y"])
-    points = view.drawn(x.key, y.key)
+    points, baseline = _apart(view.drawn(x.key, y.key), x, y)
     best = [points[i] for i in frontier([(p.values[x.key], p.values[y.key]) for p in points], x, y)]
     rows = [
         (p.label, p.method, p.configuration, p.values[x.key], p.values[y.key], *p.ranges.get(y.key, ("", "")),
@@ -30,11 +30,12 @@ def explored_picture(view: View) -> Picture:
         f" Hollow marks: {y.name} in doubt, mostly at the level of guessing." if any(p.doubts for p in points) else ""
     )
     bars = f" Bars: {y.interval}." if y.interval else ""
+    far = f" Far to the right, and left out: {_told(baseline, x, y)}." if baseline else ""
     return Picture(
         name=NAME,
         title=title(view, x.key, y.key),
-        caption=f"One mark for each configuration; the line joins those that none is better than in both.{hollow}{bars}",
-        alt=f"{title(view, x.key, y.key)}: {len(points)} marks.{told}",
+        caption=f"One mark for each configuration; the line joins those that none is better than in both.{hollow}{bars}{far}",
+        alt=f"{title(view, x.key, y.key)}: {len(points)} marks.{told}{far}",
         data=as_csv(columns, rows),
         drawing=in_our_style(lambda: _draw(points, best, x, y)),
     )  # fmt: skip
@@ -51,8 +52,7 @@ def _draw(points: list[Point], best: list[Point], x: Quantity, y: Quantity) -> s
         across, up = p.values[x.key], p.values[y.key]
         if y.key in p.ranges:
             axes.plot([across] * 2, p.ranges[y.key], color=colour("grey"), linewidth=1, zorder=2)
-        text = f"{p.label}: {y.name} {written(y, up)}, {x.name} {written(x, across)}"
-        text += f"; {p.doubts[y.key]}" if y.key in p.doubts else ""
+        text = _told(p, x, y) + (f"; {p.doubts[y.key]}" if y.key in p.doubts else "")
         place = (f"methods/{p.method}.md", text)
         canvas.mark(axes, across, up, FAMILY_MARKS[p.family], place, filled=y.key not in p.doubts)
     for axis, quantity in (("x", x), ("y", y)):
@@ -60,8 +60,8 @@ def _draw(points: list[Point], best: list[Point], x: Quantity, y: Quantity) -> s
         if values and min(values) > 0 and max(values) > MANY_TIMES * min(values):
             logarithmic(axes, axis, (min(values) / 2, max(values) * 2))
     axes.margins(x=0.08, y=0.1)
-    axes.set_xlabel(f"{x.name}, {x.unit}".removesuffix(", "))
-    axes.set_ylabel(f"{y.name}, {y.unit}".removesuffix(", "))
+    axes.set_xlabel(x.head)
+    axes.set_ylabel(y.head)
     canvas.families(p.family for p in points)
     canvas.settle()
     first = sorted(points, key=lambda p: p not in best)
@@ -70,8 +70,20 @@ def _draw(points: list[Point], best: list[Point], x: Quantity, y: Quantity) -> s
     return canvas.svg(NAME)
 
 
+def _apart(points: list[Point], x: Quantity, y: Quantity) -> tuple[list[Point], Point | None]:
+    """The points without full tuning, and it, where it alone lies twice as far to the right as all others."""
+    others = [p for p in points if p.family != "baseline"]
+    far = [p for p in points if p.family == "baseline" and others
+           and p.values[x.key] > 2 * max(o.values[x.key] for o in others)]  # fmt: skip
+    return (others, far[0]) if far else (points, None)
+
+
+def _told(point: Point, x: Quantity, y: Quantity) -> str:
+    return f"{point.label}: {y.name} {written(y, point.values[y.key])}, {x.name} {written(x, point.values[x.key])} {x.unit}".rstrip()
+
+
 def written(quantity: Quantity, value: float | None) -> str:
-    """A value with its unit where the name of the quantity does not say it."""
+    """A value in full, without its unit."""
     if value is None:
         return numbers.ABSENT
     if quantity.kind == "year":

@@ -1,19 +1,20 @@
 // What shapes, colours and sizes mean, in lines above the picture that wrap where it is narrow.
 
 import { radius, rampInk, valueAt } from "./model.js";
-import { withUnit } from "./scales.js";
-import { capital } from "./state.js";
+import { headOf, written } from "./scales.js";
 import { colour, outline, svg, text, widthOf } from "./svg.js";
 
 const LINE = 20;
+const LINE_OF_SIZES = 28;
 
 /** The drawing and its height. */
 export function legend(model, data, state, width) {
   const drawing = svg("g", { class: "legend", "aria-hidden": "true" });
-  let [x, y] = [6, 14];
+  const tall = model.size ? LINE_OF_SIZES : LINE;
+  let [x, y] = [6, model.size ? 20 : 14];
   for (const { sign, room, word } of entries(model, data, state)) {
     const wide = room + 6 + widthOf(word) + 16;
-    if (x > 6 && x + wide > width) [x, y] = [6, y + LINE];
+    if (x > 6 && x + wide > width) [x, y] = [6, y + tall];
     sign.setAttribute("transform", `translate(${x + room / 2} ${y - 4})`);
     drawing.append(sign, text(word, x + room + 6, y));
     x += wide;
@@ -33,7 +34,7 @@ function entries(model, data, state) {
   }
   if (model.shade && model.marks.length) found.push(...scaleOf(model.shade, model.shades, (part) => mark("s", rampInk(part))));
   if (model.size && model.marks.length) {
-    found.push(...scaleOf(model.size, model.sizes, (part) => mark("o", "grey", radius(model.sizes, valueAt(model.sizes, part)), true)));
+    found.push(...scaleOf(model.size, model.sizes, (part) => mark("o", "grey", radius(model.sizes, valueAt(model.sizes, part), model.marks.length), true)));
   }
   if (model.marks.some((m) => m.hollow)) found.push({ sign: mark("o", "grey", 6, true), room: 12, word: "hollow: score in doubt" });
   if (model.marks.some((m) => m.best)) {
@@ -46,8 +47,8 @@ function entries(model, data, state) {
 /** A quantity's least, middle and greatest value, each with its sign. */
 function scaleOf(quantity, between, sign) {
   return [0, 0.5, 1].map((part, i) => {
-    const value = withUnit(valueAt(between, part), quantity);
-    return { sign: sign(part), room: 26, word: i ? value : `${capital(quantity.name)}: ${value}` };
+    const value = written(valueAt(between, part), quantity.kind);
+    return { sign: sign(part), room: 26, word: i ? value : `${headOf(quantity)}: ${value}` };
   });
 }
 

@@ -4,6 +4,7 @@ import { data as load, download, element } from "../dom.js";
 import { pointing } from "./pointing.js";
 import { model } from "./model.js";
 import { draw } from "./picture.js";
+import { withUnit } from "./scales.js";
 import { savePicture } from "./save.js";
 import { capital, moved, read, title, viewOf, write } from "./state.js";
 import { csv, table } from "./table.js";
@@ -24,8 +25,9 @@ export async function start(place) {
   const show = tools(document.getElementById("explorer-tools"), data, {
     source: (source) => change(moved(state, viewOf(data, source, state.model, "source"))),
     model: (chosen) => change(moved(state, viewOf(data, state.source, chosen, "model"))),
-    axis: (axis, key) => change({ [axis]: key, ...(axis in { x: 0, y: 0 } ? { [`log${axis}`]: null } : {}) }),
+    axis: (axis, key) => change({ [axis]: key, [`log${axis}`]: null, baseline: null }),
     log: (axis, on) => change({ [`log${axis}`]: on }),
+    baseline: (on) => change({ baseline: on }),
     save,
   });
 
@@ -80,10 +82,12 @@ export async function start(place) {
   apply();
 }
 
-function counted({ marks, missing, x, y }) {
+function counted({ marks, missing, x, y, baseline }) {
   const left = missing ? ` ${missing} more have no figure for both axes and stand in the table alone.` : "";
   const none = x.better && y.better ? "" : " No frontier: neither end of an axis is better.";
-  return `${marks.length} configurations.${left}${none}`;
+  const far = baseline && !baseline.shown
+    ? ` ${baseline.label} is left out: ${[y, x].map((q) => `${q.name} ${withUnit(baseline[q === x ? "x" : "y"], q)}`).join(", ")}.` : "";
+  return `${marks.length} configurations.${far}${left}${none}`;
 }
 
 function note(quantity, data) {

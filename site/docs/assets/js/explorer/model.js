@@ -5,6 +5,8 @@ import { suitsLog, withUnit } from "./scales.js";
 import { GROUPS, viewOf } from "./state.js";
 
 const RAMP = 5;
+const MANY = 30;
+const BASELINE = "baseline";
 
 /** Everything that picture, table and notes show of a state. */
 export function model(data, state) {
@@ -16,7 +18,10 @@ export function model(data, state) {
   const shade = GROUPS.includes(state.colour) ? null : quantity(state.colour);
   const value = (point, q) => point.values[index.get(q.key)];
 
-  const known = view.points.filter((point) => value(point, x) !== null && value(point, y) !== null);
+  const both = view.points.filter((point) => value(point, x) !== null && value(point, y) !== null);
+  const baseline = both.find((point) => point.family === BASELINE) ?? null;
+  const apart = baseline && (state.baseline ?? !farAway(both, baseline, [x, y], value)) === false;
+  const known = apart ? both.filter((point) => point !== baseline) : both;
   const logs = { x: logOf(known.map((p) => value(p, x)), state.logx, x), y: logOf(known.map((p) => value(p, y)), state.logy, y) };
   const shown = known.filter((p) => !(logs.x && value(p, x) <= 0) && !(logs.y && value(p, y) <= 0));
   const best = new Set(frontier(shown.map((p) => [value(p, x), value(p, y)]), x.better, y.better));
@@ -32,13 +37,22 @@ export function model(data, state) {
     rangeY: range(point, y, logs.y),
     best: best.has(i),
     hollow: used.some((q) => point.doubts?.[q.key] && (q === x || q === y)),
-    radius: size ? radius(sizes, value(point, size)) : 6,
+    radius: size ? radius(sizes, value(point, size), shown.length) : 6,
     shape: data.looks.families[point.family].shape,
     ink: ink(data, state, point, shade && value(point, shade), shades),
     lines: used.map((q) => line(point, q, value(point, q))),
     text: `${point.label}: ${used.map((q) => line(point, q, value(point, q))).join("; ")}`,
   }));
-  return { view, x, y, size, shade, sizes, shades, logs, marks, used, missing: view.points.length - shown.length };
+  return { view, x, y, size, shade, sizes, shades, logs, marks, used, missing: view.points.length - shown.length - (apart ? 1 : 0),
+    baseline: baseline && { shown: !apart, label: baseline.label, x: value(baseline, x), y: value(baseline, y) } };
+}
+
+/** Whether one point alone would stretch an axis: twice as far as all others, and not so far that a logarithm is due. */
+function farAway(points, one, axes, value) {
+  return axes.some((q) => {
+    const others = points.filter((point) => point !== one).map((point) => value(point, q));
+    return others.length > 1 && !suitsLog([...others, value(one, q)]) && value(one, q) > 2 * Math.max(...others);
+  });
 }
 
 function logOf(values, chosen, { kind }) {
@@ -75,8 +89,9 @@ export function valueAt({ low, high, log }, part) {
   return log ? low * (high / low) ** part : low + (high - low) * part;
 }
 
-export function radius(sizes, value) {
-  return value === null ? 4 : 4.5 + 9 * share(sizes, value);
+/** Smaller where there are many marks. */
+export function radius(sizes, value, marks) {
+  return value === null ? 4 : 4 + (marks > MANY ? 5 : 9) * share(sizes, value);
 }
 
 function ink(data, state, point, value, shades) {

@@ -3,8 +3,7 @@
 import { steps } from "./frontier.js";
 import { place } from "./labels.js";
 import { legend } from "./legend.js";
-import { scale, ticks, written } from "./scales.js";
-import { capital } from "./state.js";
+import { headOf, scale, ticks, written } from "./scales.js";
 import { FONT, colour, outline, svg, text, widthOf } from "./svg.js";
 
 const MARGIN = { left: 58, right: 18, bottom: 46 };
@@ -26,6 +25,7 @@ export function draw(model, data, state, width, href) {
     return { root, links: [] };
   }
 
+  if (model.baseline && !model.baseline.shown) root.append(...reference(model.baseline, up, box));
   const placed = model.marks.map((mark) => ({ ...mark, px: across.at(mark.x), py: up.at(mark.y) }));
   root.append(line(placed, model.x.better), ...placed.flatMap((mark) => bars(mark, across, up)));
   const links = placed.map((mark) => link(mark, href));
@@ -60,9 +60,9 @@ function axes(model, across, up, box) {
 }
 
 /** `Score, % (↑ is better)` */
-function named({ name, unit, better }, more, less) {
-  const head = capital(name) + (unit && `, ${unit}`);
-  return better ? `${head} (${better === "more" ? more : less} is better)` : head;
+function named(quantity, more, less) {
+  const { better } = quantity;
+  return better ? `${headOf(quantity)} (${better === "more" ? more : less} is better)` : headOf(quantity);
 }
 
 function line(placed, betterX) {
@@ -70,6 +70,15 @@ function line(placed, betterX) {
   const corners = steps(best.map((mark) => [mark.px, mark.py]), betterX);
   return svg("polyline", { points: corners.map((c) => c.map((n) => n.toFixed(1)).join()).join(" "), class: "frontier",
     style: { fill: "none", stroke: colour("grey"), "stroke-width": 1.5, "stroke-dasharray": "5 4" } });
+}
+
+/** The height of full tuning where its mark would lie far outside. */
+function reference({ label, y: value }, up, box) {
+  const y = up.at(value);
+  if (!(y > box.top && y < box.bottom)) return [];
+  const style = { stroke: colour("grey"), "stroke-width": 1, "stroke-dasharray": "1 3" };
+  return [svg("line", { x1: box.left, x2: box.right, y1: y, y2: y, style }),
+    text(`${label} →`, box.right, y - 5, { anchor: "end", ink: "quiet" })];
 }
 
 function bars(mark, across, up) {

@@ -63,5 +63,11 @@ export function written(value, kind) {
 
 /** A value with its unit: `9.6 GB`, `0.138 %`. */
 export function withUnit(value, { kind, unit }) {
-  return `${written(value, kind)}${unit && value !== null ? ` ${unit.split(",")[0]}` : ""}`;
+  return `${written(value, kind)}${unit && value !== null ? ` ${unit}` : ""}`;
+}
+
+/** A quantity as the head of an axis or a column: `Training speed, full tuning = 100`. */
+export function headOf({ name, unit, scale }) {
+  const beside = scale || unit;
+  return name[0].toUpperCase() + name.slice(1) + (beside && `, ${beside}`);
 }

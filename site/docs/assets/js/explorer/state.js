@@ -3,6 +3,8 @@
 
 export const GROUPS = ["family", "type"];
 const AXES = ["x", "y", "size", "colour"];
+const FLAGS = ["logx", "logy", "baseline"];
+/* What a flag says where it is left out follows from the figures. */
 
 const has = (view, key) => view.quantities.some((quantity) => quantity.key === key);
 
@@ -29,14 +31,14 @@ export function read(query, data) {
     const key = asked.get(axis);
     return [axis, key !== null && fits(view, axis, key) ? key : view.first[axis]];
   }));
-  const log = (name) => ({ yes: true, no: false })[asked.get(name)] ?? null;
-  return { source: view.source, model: view.model, ...chosen, logx: log("logx"), logy: log("logy") };
+  const [logx, logy, baseline] = FLAGS.map((name) => ({ yes: true, no: false })[asked.get(name)] ?? null);
+  return { source: view.source, model: view.model, ...chosen, logx, logy, baseline };
 }
 
 /** The same choice in another view: axes that it has too stay. */
 export function moved(state, view) {
   const chosen = Object.fromEntries(AXES.map((axis) => [axis, fits(view, axis, state[axis]) ? state[axis] : view.first[axis]]));
-  return { ...state, source: view.source, model: view.model, ...chosen, logx: null, logy: null };
+  return { ...state, source: view.source, model: view.model, ...chosen, logx: null, logy: null, baseline: null };
 }
 
 /** The query of an address that describes a state, with its question mark; empty for the first state. */
@@ -48,7 +50,7 @@ export function write(state, data) {
     asked.set("model", state.model);
   }
   for (const axis of AXES) if (state[axis] !== view.first[axis]) asked.set(axis, state[axis]);
-  for (const name of ["logx", "logy"]) if (state[name] !== null) asked.set(name, state[name] ? "yes" : "no");
+  for (const name of FLAGS) if (state[name] !== null) asked.set(name, state[name] ? "yes" : "no");
   const query = asked.toString();
   return query && `?${query}`;
 }

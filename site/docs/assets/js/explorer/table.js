@@ -1,10 +1,7 @@
 // All points of a view with all of their figures, as a table of the page and as CSV. What is not drawn is there too.
 
 import { element } from "../dom.js";
-import { written } from "./scales.js";
-import { capital } from "./state.js";
-
-const headOf = ({ name, unit }) => capital(name) + (unit && `, ${unit}`);
+import { headOf, written } from "./scales.js";
 
 /** The points with the highest value of an axis first. */
 function ordered(view, key) {

@@ -14,16 +14,16 @@ export function tools(place, data, act) {
   const axes = ["y", "x", "size", "colour"].map((axis) =>
     [axis, picker({ x: "Across", y: "Up", size: "Size", colour: "Colour" }[axis], (key) => act.axis(axis, key))]);
   const logs = ["y", "x"].map((axis) => [axis, checkbox(`Logarithmic ${axis === "x" ? "across" : "up"}`, (on) => act.log(axis, on))]);
+  const baseline = checkbox("Full tuning", act.baseline);
   const saves = ["SVG", "PNG", "CSV"].map((format) => button(format, () => act.save(format)));
   const status = element("p", { className: "status", role: "status" });
   place.replaceChildren(
-    element("div", { className: "bar" }, source.label, model.label),
-    element("div", { className: "bar" }, ...axes.map(([, one]) => one.label), ...logs.map(([, one]) => one.label),
+    element("div", { className: "bar" }, source.label, model.label, ...axes.map(([, one]) => one.label), ...logs.map(([, one]) => one.label), baseline.label,
       dropdown("Download", element("fieldset", {}, element("legend", {}, "Download as"), ...saves))),
     status,
   );
 
-  return function show(state, { logs: drawn }, said) {
+  return function show(state, { logs: drawn, baseline: full }, said) {
     const view = viewOf(data, state.source, state.model);
     source.select.value = state.source;
     model.select.value = state.model;
@@ -36,6 +36,8 @@ export function tools(place, data, act) {
       select.value = state[axis];
     }
     for (const [axis, { input }] of logs) input.checked = drawn[axis];
+    baseline.label.hidden = !full;
+    baseline.input.checked = Boolean(full?.shown);
     status.textContent = said;
   };
 }
