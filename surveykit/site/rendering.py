@@ -16,9 +16,11 @@ from surveykit.errors import SurveyError, nearest
 from surveykit.record import Record
 from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
+from surveykit.site.data.explorer import DATA as EXPLORER_DATA
+from surveykit.site.data.explorer_views import explorer_views
 from surveykit.site.data.method_table import DATA, method_rows, table_data
 from surveykit.site.drawing.blocks import block_pictures
-from surveykit.site.drawing.pictures import PICTURES, bench_pictures, figure, pictures, pictures_context
+from surveykit.site.drawing.pictures import bench_pictures, figure, pictures
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
 from surveykit.site.inputs import Surroundings
@@ -30,6 +32,7 @@ from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.differences import discrepancies_context
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
 from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
+from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.glossary import glossary_context
@@ -168,8 +171,18 @@ def _prose(
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
         yield _page(page.path, page.template, context, page.title, page.source and f"{SURVEY}/{page.source}")
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
-    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
+    yield from _explorer(reader)
     yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
+
+
+def _explorer(reader: Reader) -> Iterator[Page]:
+    """The explorer, its data, and its first picture."""
+    views = explorer_views(reader)
+    picture = first_picture(views)
+    yield _page(EXPLORER, "explorer", explorer_context(views, picture), "Explorer")
+    yield Page(path=EXPLORER_DATA, content=explorer_file(views))
+    for path, content in picture.files().items() if picture else ():
+        yield Page(path=path, content=content)
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -220,5 +233,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence, "figure": figure, "term": term}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure, "term": term, "explorer": explorer_link}  # fmt: skip
     return environment
