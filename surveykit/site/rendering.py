@@ -29,15 +29,17 @@ from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_c
 from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
-from surveykit.site.pages.differences import discrepancies_context
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
-from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
 from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
+from surveykit.site.pages.findings import FINDINGS, findings_context
+from surveykit.site.pages.findings import path_of as findings_page
+from surveykit.site.pages.findings import source_contexts as findings_contexts
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.glossary import glossary_context
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
+from surveykit.site.pages.letter import LETTER, letter
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
@@ -126,7 +128,6 @@ def _bench(reader: Reader, drawn: dict[str, Picture], around: Surroundings) -> I
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
     """Pages about the data, and the data itself for programs."""
     files = data_files(database)
-    yield _page(ERRATA, "errata", errata_context(reader), "Errata", f"{SURVEY}/statements.yaml")
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
     yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
@@ -145,6 +146,9 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
 def _prose(
     reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], around: Surroundings
 ) -> Iterator[Page]:
+    yield _page(FINDINGS, "findings", findings_context(reader), "Findings")
+    for key, name, context in findings_contexts(reader):
+        yield _page(findings_page(key), "source_findings", context, f"Findings: {name}", f"sources/{key}/findings.yaml")
     rows = method_rows(reader)
     yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
     yield Page(path=DATA, content=table_data(rows))
@@ -172,7 +176,6 @@ def _prose(
         yield _page(page.path, page.template, context, page.title, page.source and f"{SURVEY}/{page.source}")
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
     yield from _explorer(reader)
-    yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
 
 
 def _explorer(reader: Reader) -> Iterator[Page]:
