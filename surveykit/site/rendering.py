@@ -16,9 +16,11 @@ from surveykit.errors import SurveyError, nearest
 from surveykit.record import Record
 from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
+from surveykit.site.data.explorer import DATA as EXPLORER_DATA
+from surveykit.site.data.explorer_views import explorer_views
 from surveykit.site.data.method_table import DATA, method_rows, table_data
 from surveykit.site.drawing.blocks import block_pictures
-from surveykit.site.drawing.pictures import PICTURES, bench_pictures, figure, pictures, pictures_context
+from surveykit.site.drawing.pictures import bench_pictures, figure, pictures
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
 from surveykit.site.inputs import Surroundings
@@ -28,23 +30,27 @@ from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
+from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
 from surveykit.site.pages.findings import FINDINGS, findings_context
 from surveykit.site.pages.findings import path_of as findings_page
 from surveykit.site.pages.findings import source_contexts as findings_contexts
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
+from surveykit.site.pages.glossary import glossary_context
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
 from surveykit.site.pages.letter import LETTER, letter
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
+from surveykit.site.pages.moved import moved_pages
 from surveykit.site.pages.new_methods import METHODS_FEED, methods_feed
 from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
 from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
 from surveykit.site.text import markdown
+from surveykit.site.text.terms import GLOSSARY, term
 
 SURVEY = "sources/lialin2023scaling"
 """The folder of the catalog whose tables the pages show."""
@@ -75,7 +81,16 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
     Raises:
         SurveyError: the catalog does not hold the survey, whose tables the pages show.
     """
-    around = around or Surroundings()
+    around, existing = around or Surroundings(), set(by_hand)
+    for page in _pages(database, by_hand, around):
+        existing.add(page.path)
+        yield page
+    for path, text in moved_pages(existing, around):
+        yield Page(path=path, content=text.encode())
+
+
+def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> Iterator[Page]:
+    """All pages that have content of their own."""
     with reading(database) as reader:
         _refuse_without_survey(reader)
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
@@ -84,6 +99,7 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
+        yield _page(GLOSSARY, "glossary", glossary_context(existing), "Glossary")
         benches = bench_pictures(reader)
         yield from _bench(reader, benches, around)
         for picture in (*drawn.values(), *blocks.values(), *benches.values()):
@@ -159,7 +175,17 @@ def _prose(
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
         yield _page(page.path, page.template, context, page.title, page.source and f"{SURVEY}/{page.source}")
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
-    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
+    yield from _explorer(reader)
+
+
+def _explorer(reader: Reader) -> Iterator[Page]:
+    """The explorer, its data, and its first picture."""
+    views = explorer_views(reader)
+    picture = first_picture(views)
+    yield _page(EXPLORER, "explorer", explorer_context(views, picture), "Explorer")
+    yield Page(path=EXPLORER_DATA, content=explorer_file(views))
+    for path, content in picture.files().items() if picture else ():
+        yield Page(path=path, content=content)
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -210,5 +236,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence, "figure": figure}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure, "term": term, "explorer": explorer_link}  # fmt: skip
     return environment
