@@ -9,8 +9,8 @@ from surveykit.site.inputs import Surroundings
 from surveykit.site.text.markdown import target
 
 MOVED: Mapping[str, str] = {
-    "discrepancies.md": "findings/index.md",
-    "errata.md": "findings/index.md",
+    "discrepancies.md": "findings/lialin2023scaling.md",
+    "errata.md": "findings/lialin2023scaling.md",
     "fit.md": "choose.md",
     "pictures.md": "explorer.md",
 }
