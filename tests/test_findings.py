@@ -67,7 +67,7 @@ def test_the_two_numbers_are_a_printed_figure_and_ours(database: Path, catalog: 
         SELECT count(*) AS n FROM finding_part AS p
         JOIN explanation_figure AS f ON f.source = p.source AND f.explanation = p.explanation
         JOIN claim AS c ON c.source = f.source AND c.printed = f.printed AND c.column_name = f.column_name
-        JOIN verdict AS v USING (source, table_name, position, column_name)
+        JOIN verdict AS v ON (v.source, v.table_name, v.position, v.column_name) = (c.source, c.table_name, c.position, c.column_name)
         WHERE p.source = ? AND p.finding = ? AND abs(c.value_min / ? - 1) < 1e-9 AND abs(v.value / ? - 1) < 1e-9
     """
     seen = 0

@@ -147,7 +147,7 @@ def number(value: object) -> str:
         return str(value)
     if value == int(value):
         return f"{int(value):,}"
-    return f"{float(value):,.0f}" if abs(value) >= 1000 else f"{float(value):.3g}"
+    return f"{float(value):,.0f}" if abs(float(value)) >= 1000 else f"{float(value):.3g}"
 
 
 def factor(value: object) -> str:
