@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
 from surveykit.beside import temporary
-from surveykit.catalog.load import load
+from surveykit.catalog.load_once import load_once
 from surveykit.catalog.locate import ENVIRONMENT, Location, locate
 from surveykit.database.build import build as build_database
 from surveykit.errors import SurveyError
@@ -81,7 +81,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             self.root = self.location(config).root
             with temporary("site") as folder:
                 database = folder / "site.duckdb"
-                build_database(load(self.root), database)
+                build_database(load_once(self.root), database)
                 docs = Path(config.docs_dir)
                 by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
                 around = found(
