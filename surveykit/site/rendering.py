@@ -156,7 +156,7 @@ def _prose(
     yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
     for path, content in compare_files(reader, rows, compared):
         yield Page(path=path, content=content)
-    for method, context in method_contexts(reader, blocks, around.sources):
+    for method, context in method_contexts(reader, blocks, around):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source)
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
