@@ -165,7 +165,7 @@ def test_serving_watches_the_catalog(tmp_path: Path) -> None:
     config.plugins["surveykit"].config["catalog"] = str(root)
     config.plugins.on_config(config)
     config.plugins["surveykit"].on_serve(Server(), config=config, builder=None)
-    assert Server.watched == [str(root)]
+    assert Server.watched[0] == str(root)
 
 
 def test_without_mkdocs_yml_the_user_learns_what_to_do(tmp_path: Path) -> None:
@@ -198,11 +198,13 @@ def test_percentages(value: float | None, shown: str) -> None:
 @pytest.mark.parametrize("more", [0, 1])
 def test_navigation_names_the_pages_of_a_folder_unless_they_are_very_many(more: int) -> None:
     index = Page(path="methods/index.md", content="", title="All methods")
-    methods = [Page(path=f"methods/m{i}.md", content="", title=f"M{i}") for i in range(MOST_IN_NAVIGATION - 1 + more)]
-    nav, apart = _navigation([{"Methods": index.path}, {"About": "about.md"}], [index, *methods])
+    methods = [Page(path=f"methods/m{i}.md", content="", title=f"M{i}") for i in range(MOST_IN_NAVIGATION + more)]
+    given = [{"Methods": [{"All": index.path}, {"Compare": "compare.md"}]}, {"About": "about.md"}]
+    nav, apart = _navigation(given, [index, *methods])
     if more:
-        assert nav == [{"Methods": index.path}, {"About": "about.md"}]
+        assert nav == given
         assert apart == {page.path for page in methods}
     else:
-        assert nav[0]["Methods"] == [index.path, *({page.title: page.path} for page in methods)]
+        among = [{page.title: page.path} for page in methods]
+        assert nav == [{"Methods": [{"All": index.path}, *among, {"Compare": "compare.md"}]}, {"About": "about.md"}]
         assert not apart

@@ -24,13 +24,16 @@ from surveykit.database.build import build as build_database
 from surveykit.errors import SurveyError
 from surveykit.site.inputs import found
 from surveykit.site.rendering import Page, fill, live_texts, render
+from surveykit.site.search import postpone_index, without_long_tables
 from surveykit.verify import Checked
 
 SITEMAP = "sitemap.xml"
 SMALL_ICONS = "svg { max-width: 2rem; max-height: 2rem }"
 OFFLINE_STYLES = "assets/offline.css"
-MOST_IN_NAVIGATION = 100
-"""Every page of a folder lists the others at its side, so a site of more would grow with the square of their number."""
+THEME = Path(__file__).parent / "theme"
+"""Templates that come before those of the theme."""
+MOST_IN_NAVIGATION = 20
+"""Pages of a folder that each page names; more would help nobody, and a site grow with the square of their number."""
 
 
 class SurveykitConfig(Config):  # type: ignore[misc]
@@ -97,6 +100,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 self.live = live_texts(database, self.repository)
         except SurveyError as error:
             raise PluginError(str(error)) from error
+        config.theme.dirs.insert(0, str(THEME))
         if self.config.offline:
             _without_server(config)
         if not config.site_url:
@@ -126,6 +130,15 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             files.append(file)
         return files
 
+    def on_nav(self, nav: Any, *, config: MkDocsConfig, files: Files) -> Any:
+        """Pages that are reached by links alone belong to the section of their folder's index."""
+        for path in self.apart:
+            index = files.get_file_from_path(f"{posixpath.dirname(path)}/index.md")
+            file = files.get_file_from_path(path)
+            if index is not None and index.page is not None and file is not None and file.page is not None:
+                file.page.parent = index.page.parent
+        return nav
+
     def on_page_markdown(self, markdown: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
         if page.file.generated_by is not None:
             return markdown
@@ -145,7 +158,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 raise PluginError(f"{page.file.src_uri}: there is no page '{path}'")
             return f'href="{file.url_relative_to(page.file)}{mark}{anchor}"'
 
-        return re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
+        html = re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
+        return without_long_tables(html)
 
     def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
         if page.title and page.file.generated_by is not None and not page.is_homepage:
@@ -158,8 +172,13 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             return output_content.replace("</head>", f"<style>{SMALL_ICONS}</style></head>", 1)
         return output_content
 
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        if not self.config.offline:
+            postpone_index(Path(config.site_dir))
+
     def on_serve(self, server: Any, *, config: MkDocsConfig, builder: Any) -> Any:
         server.watch(str(self.root))
+        server.watch(str(THEME))
         return server
 
 
@@ -177,7 +196,7 @@ def _below(path: Path, base: Path) -> str | None:
 
 
 def _navigation(nav: list[Any], pages: list[Page]) -> tuple[list[Any], set[str]]:
-    """Give names to generated pages, and put those of a folder below the entry that is its index, if they are not too many.
+    """Put the pages of a folder after the entry that is its index, if they are not too many.
 
     Returns:
         The navigation, and the paths of the pages that are left out.
@@ -186,15 +205,20 @@ def _navigation(nav: list[Any], pages: list[Page]) -> tuple[list[Any], set[str]]
     apart: set[str] = set()
     for entry in nav:
         title, path = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
-        folder = str(path).removesuffix("index.md") if isinstance(path, str) else ""
-        below = [p for p in pages if folder and p.title and p.path.startswith(folder)]
+        if isinstance(path, list):
+            inner, left = _navigation(path, pages)
+            entries.append({title: inner})
+            apart |= left
+            continue
+        entries.append(entry)
+        if not path.endswith("/index.md"):
+            continue
+        folder = path.removesuffix("index.md")
+        below = [p for p in pages if p.title and p.path.startswith(folder) and p.path != path]
         if len(below) > MOST_IN_NAVIGATION:
-            apart |= {p.path for p in below if p.path != path}
-            entries.append(entry)
-        elif title is not None and str(path).endswith("/index.md") and below:
-            entries.append({title: [path if p.path == path else {_name(p): p.path} for p in below]})
+            apart |= {p.path for p in below}
         else:
-            entries.append(entry)
+            entries += [{_name(p): p.path} for p in below]
     return entries, apart
 
 

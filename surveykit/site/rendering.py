@@ -30,6 +30,7 @@ from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.differences import discrepancies_context
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
 from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
+from surveykit.site.pages.first_choice import FIRST_CHOICE, first_choice_context
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.glossary import glossary_context
@@ -94,6 +95,7 @@ def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> It
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
+        yield _page(FIRST_CHOICE, "first_choice", first_choice_context(reader, existing), "Which should I use?")
         yield _page(GLOSSARY, "glossary", glossary_context(existing), "Glossary")
         benches = bench_pictures(reader)
         yield from _bench(reader, benches, around)
