@@ -14,20 +14,26 @@ from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
-from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.files import Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
 from surveykit.beside import temporary
 from surveykit.catalog.load import load
 from surveykit.catalog.locate import ENVIRONMENT, Location, locate
 from surveykit.database.build import build as build_database
+from surveykit.database.reading import reading
 from surveykit.errors import SurveyError
-from surveykit.site.inputs import found
-from surveykit.site.rendering import Page, fill, live_texts, render
+from surveykit.site.data.provenance import Provenance, provenance
+from surveykit.site.drawing.cards import cards
+from surveykit.site.inputs import Surroundings, found
+from surveykit.site.pages.moved import address_of
+from surveykit.site.rendering import Page, live_texts, render
 from surveykit.site.search import postpone_index, without_long_tables
+from surveykit.site.writing import write, write_twins
 from surveykit.verify import Checked
 
 SITEMAP = "sitemap.xml"
+HOW_WE_MEASURE = "how-we-measure.md"
 SMALL_ICONS = "svg { max-width: 2rem; max-height: 2rem }"
 OFFLINE_STYLES = "assets/offline.css"
 THEME = Path(__file__).parent / "theme"
@@ -45,6 +51,8 @@ class SurveykitConfig(Config):  # type: ignore[misc]
     """Folder with CHANGELOG.md, CITATION.cff and site/sql/dist, from the place of mkdocs.yml. Each may be missing."""
     repository = config_options.Optional(config_options.Type(str))
     """Address of the repository, for links that edit a page."""
+    pages = config_options.Type(str, default="build/docs")
+    """Folder that all pages are written to as Markdown, from the place of mkdocs.yml; the site is built from it."""
     offline = config_options.Type(bool, default=False)
     """Whether pages are opened as files. Browsers load no modules and fetch nothing there, so pages do without."""
 
@@ -60,7 +68,9 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         """What whoever builds the site measured again."""
         self.root = Path()
         self.pages: list[Page] = []
-        self.live: dict[str, str] = {}
+        self.by_hand = Path()
+        """Folder of the pages that are written by hand."""
+        self.provenance: Provenance | None = None
         self.apart: set[str] = set()
         """Pages that are reached by links alone."""
 
@@ -85,8 +95,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             with temporary("site") as folder:
                 database = folder / "site.duckdb"
                 build_database(load(self.root), database)
-                docs = Path(config.docs_dir)
-                by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+                self.by_hand = Path(config.docs_dir)
+                by_hand = [path.relative_to(self.by_hand).as_posix() for path in self.by_hand.rglob("*.md")]
                 around = found(
                     base / self.config.project,
                     address=config.site_url,
@@ -97,7 +107,10 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                     checked=self.checked,
                 )
                 self.pages = list(render(database, by_hand, around))
-                self.live = live_texts(database, self.repository)
+                folder = base / (self.config.pages + ("-offline" if self.config.offline else ""))
+                write(self.pages, self.by_hand, live_texts(database, self.repository), folder)
+                config.docs_dir = str(folder)
+                self._sign(config, database, around)
         except SurveyError as error:
             raise PluginError(str(error)) from error
         config.theme.dirs.insert(0, str(THEME))
@@ -111,23 +124,26 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             config.nav, self.apart = _navigation(config.nav, self.pages)
         return config
 
+    def _sign(self, config: MkDocsConfig, database: Path, around: Surroundings) -> None:
+        """What templates say under every page, and beside a link that is shared."""
+        with reading(database) as reader:
+            self.provenance = provenance(reader, around)
+            config.extra["cards"] = {card.name: html.escape(card.alt) for card in cards(reader)}
+        config.extra["provenance"] = self.provenance.sentence
+        config.extra["how_we_measure"] = address_of(HOW_WE_MEASURE, offline=around.offline).removesuffix("index.html")
+
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         base = Path(config.config_file_path or ".").resolve().parent
         template = files.get_file_from_path(SITEMAP)
         if template is not None and not config.site_url:  # a sitemap has absolute addresses or is none
             files.remove(template)
+        generated = {page.path: page.source for page in self.pages}
         for file in files.documentation_pages():
-            file.edit_uri = _below(Path(config.docs_dir) / file.src_uri, base)
-        for page in self.pages:
-            if isinstance(page.content, Path):
-                file = File.generated(config, page.path, abs_src_path=str(page.content))
-            else:
-                file = File.generated(config, page.path, content=page.content)
-            if page.source is not None:
-                file.edit_uri = _below(self.root / page.source, base)
-            if page.path in self.apart:
+            source = generated.get(file.src_uri, "")
+            made_from = self.by_hand / file.src_uri if source == "" else source and self.root / source
+            file.edit_uri = _below(made_from, base) if made_from else None
+            if file.src_uri in self.apart:
                 file.inclusion = InclusionLevel.NOT_IN_NAV
-            files.append(file)
         return files
 
     def on_nav(self, nav: Any, *, config: MkDocsConfig, files: Files) -> Any:
@@ -138,14 +154,6 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             if index is not None and index.page is not None and file is not None and file.page is not None:
                 file.page.parent = index.page.parent
         return nav
-
-    def on_page_markdown(self, markdown: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
-        if page.file.generated_by is not None:
-            return markdown
-        try:
-            return fill(markdown, self.live, page.file.src_uri)
-        except SurveyError as error:
-            raise PluginError(str(error)) from error
 
     def on_page_content(self, html: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
         """Addresses of pages inside raw HTML, such as a picture's links, which MkDocs leaves as they are."""
@@ -162,8 +170,12 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         return without_long_tables(html)
 
     def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
-        if page.title and page.file.generated_by is not None and not page.is_homepage:
+        generated = any(made.path == page.file.src_uri for made in self.pages)
+        if page.title and generated and not page.is_homepage:
             page.meta.setdefault("title", page.title)  # the theme would undo the escapes of the other title
+        page.meta["description"] = html.escape(str(page.meta.get("description", "")))
+        if self.provenance is not None:
+            page.meta["citation"] = self.provenance.bibtex(page.url, html.unescape(page.title or config.site_name))
         return context
 
     def on_post_template(self, output_content: str, *, template_name: str, config: MkDocsConfig) -> str:
@@ -175,10 +187,13 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         if not self.config.offline:
             postpone_index(Path(config.site_dir))
+            write_twins(Path(config.docs_dir), Path(config.site_dir))
 
     def on_serve(self, server: Any, *, config: MkDocsConfig, builder: Any) -> Any:
-        server.watch(str(self.root))
-        server.watch(str(THEME))
+        """Whoever edits the catalog, a page or a template sees it; the folder that is written meanwhile is no edit."""
+        server.unwatch(config.docs_dir)
+        for folder in (self.root, self.by_hand, THEME):
+            server.watch(str(folder))
         return server
 
 

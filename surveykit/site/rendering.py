@@ -18,6 +18,7 @@ from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
 from surveykit.site.data.method_table import DATA, method_rows, table_data
 from surveykit.site.drawing.blocks import block_pictures
+from surveykit.site.drawing.cards import cards, png
 from surveykit.site.drawing.pictures import PICTURES, bench_pictures, figure, pictures, pictures_context
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
@@ -65,6 +66,8 @@ class Page(Record):
     """The name in the navigation; None for what does not belong there."""
     source: str | None = None
     """The file of the catalog that a correction goes to, below the catalog's folder."""
+    says: str | None = None
+    """What search engines and previews show of it; None for its first sentences."""
 
 
 def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
@@ -102,6 +105,8 @@ def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> It
         for picture in (*drawn.values(), *blocks.values(), *benches.values()):
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
+        for card in cards(reader):
+            yield Page(path=f"assets/cards/{card.name}.png", content=png(card))
         yield from _data(reader, database, around)
 
 
@@ -153,7 +158,7 @@ def _prose(
         yield Page(path=path, content=content)
     for method, context in method_contexts(reader, blocks, around.sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
-        yield _page(path, "method", context, method.name, source)
+        yield _page(path, "method", context, method.name, source, says=context["method"].idea)
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
@@ -199,10 +204,12 @@ def fill(text: str, live: Mapping[str, str], name: str) -> str:
     return _LIVE.sub(piece, text)
 
 
-def _page(path: str, template: str, context: dict[str, Any], title: str, source: str | None = None) -> Page:
+def _page(
+    path: str, template: str, context: dict[str, Any], title: str, source: str | None = None, says: str | None = None
+) -> Page:
     text = _environment().get_template(f"{template}.md.j2").render(page=path, **context)
     tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-    return Page(path=path, content=tidy, title=title, source=source)
+    return Page(path=path, content=tidy, title=title, source=source, says=says)
 
 
 @cache

@@ -23,4 +23,4 @@ def glossary_context(existing: Collection[str]) -> dict[str, Any]:
             return None
         return link(f"More about {term.term}", term.see, GLOSSARY)
 
-    return {"groups": [(g.group, [(term, more(term)) for term in g.terms]) for g in glossary()]}
+    return {"groups": [(g.group, [(term, ", ".join(term.also), more(term)) for term in g.terms]) for g in glossary()]}
