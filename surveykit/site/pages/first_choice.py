@@ -56,7 +56,7 @@ def first_choice_context(reader: Reader, existing: Collection[str]) -> dict[str,
     cells: list[list[Cell]] = [
         [
             link(m.name, pages[m.id], FIRST_CHOICE), numbers.percent(m.trainable_percent_measured),
-            numbers.megabytes(m.stored_bytes_measured), numbers.gigabytes(m.ram_gb_predicted),
+            numbers.millions(m.stored_bytes_measured), numbers.score(m.ram_gb_predicted),
             overhead_words(m.overhead_merged), yes_no(m.in_peft),
         ]
         for m in shown

@@ -62,21 +62,3 @@ def figure(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(figure(part) for part in value)
     return f"{value:,}" if isinstance(value, int) and abs(value) >= 100_000 else str(value)
-
-
-def megabytes(value: int | None) -> str:
-    """Bytes in millions, to three significant digits."""
-    return ABSENT if value is None else significant(value / 1e6)
-
-
-def gigabytes(value: float | None) -> str:
-    """A number of gigabytes, to three significant digits."""
-    return ABSENT if value is None else significant(value)
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits, with the digits before its point in groups."""
-    if value == 0:
-        return "0"
-    leading = int(f"{value:.{digits - 1}e}".partition("e")[2])
-    return f"{round(value, digits - 1 - leading):,.{max(0, digits - 1 - leading)}f}"
