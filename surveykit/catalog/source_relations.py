@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 from surveykit.catalog import layers
 from surveykit.catalog.claims import DASH, Name, names_of
 from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.findings import AUTOMATIC
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import signable
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
 from surveykit.catalog.sources import Column, Explanation
+from surveykit.catalog.statements import DataCheck, Statement
 from surveykit.catalog.steps import NoStepError, Runs, UnreadableRowError, step_of
 from surveykit.catalog.variations import varied_recipe
 from surveykit.errors import Problem, SurveyError, nearest
@@ -65,6 +68,7 @@ class _Checking:
         for i, explanation in enumerate(self.folder.explanations):
             self._explanation(i, explanation)
         self._lists()
+        self._findings()
 
     def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, names: Collection[str]) -> bool:
         return self.loading.known(self.path(file), at, f"no {what}", name, names)
@@ -238,6 +242,50 @@ class _Checking:
         for reading in self.folder.second_readings:
             if reading.finding not in findings:
                 self.loading.on(reading, f"there is no finding '{reading.finding}'{nearest(reading.finding, findings)}")
+
+    def _findings(self) -> None:
+        """What findings.yaml names is there, belongs to one finding only, and has the numbers that its headline needs."""
+        taken: dict[int, str] = {}
+        ids: set[str] = set()
+        path = self.path("findings.yaml")
+        statements = {s.id: s for s in self.folder.statements}
+        checks = {c.id: c for c in self.folder.data_checks}
+        for i, told in enumerate(self.folder.tellings):
+            at = ("findings", i)
+            if told.id in ids:
+                self.loading.problem(path, f"the id '{told.id}' stands twice", (*at, "id"))
+            ids.add(told.id)
+            parts: list[Explanation | Statement | DataCheck] = []
+            for j, chosen in enumerate(told.explanations):
+                fitting = [e for e in self.folder.explanations if chosen.fits(e)]
+                if not fitting:
+                    self.loading.problem(path, "no explanation of this source fits", (*at, "explanations", j))
+                parts += fitting
+            for kind, listed, known in (
+                ("statement", told.statements, statements),
+                ("data check", told.data_checks, checks),
+            ):
+                for j, name in enumerate(listed):
+                    where = (*at, f"{kind.replace(' ', '_')}s", j)
+                    if self._known("findings.yaml", where, kind, name, known):
+                        parts.append(known[name])  # type: ignore[index]
+            for part in parts:
+                if taken.setdefault(id(part), told.id) != told.id:
+                    message = f"what '{told.id}' is made of belongs to '{taken[id(part)]}' already"
+                    self.loading.problem(path, message, at)
+            sql = " ".join([told.figures or "", *(text for part in parts for text in _queries(part))])
+            for name in sorted(told.names):
+                if not re.search(rf"\b{re.escape(name)}\b", sql):
+                    columns = ", ".join(sorted({*re.findall(r"(?i)\bAS (\w+)", sql), *AUTOMATIC}))
+                    self.loading.problem(path, f"no query has a column '{name}'; there are {columns}", at)
+
+
+def _queries(part: Explanation | Statement | DataCheck) -> list[str]:
+    """The queries whose columns are numbers of a finding."""
+    own = [part.evidence or ""]
+    if isinstance(part, Statement):
+        return own + [reading.sql for reading in part.readings]
+    return [*own, part.sql] if isinstance(part, DataCheck) else own
 
 
 def _misread(what: str, cells: Cells, column: str | None, names: Sequence[Name]) -> str | None:

@@ -16,10 +16,12 @@ from surveykit.errors import SurveyError, nearest
 from surveykit.record import Record
 from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
+from surveykit.site.data.explorer import DATA as EXPLORER_DATA
+from surveykit.site.data.explorer_views import explorer_views
 from surveykit.site.data.method_table import DATA, method_rows, table_data
 from surveykit.site.drawing.blocks import block_pictures
 from surveykit.site.drawing.cards import cards, png
-from surveykit.site.drawing.pictures import PICTURES, bench_pictures, figure, pictures, pictures_context
+from surveykit.site.drawing.pictures import bench_pictures, figure, pictures
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
 from surveykit.site.inputs import Surroundings
@@ -28,15 +30,18 @@ from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_c
 from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
-from surveykit.site.pages.differences import discrepancies_context
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
-from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
+from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
+from surveykit.site.pages.findings import FINDINGS, findings_context
+from surveykit.site.pages.findings import path_of as findings_page
+from surveykit.site.pages.findings import source_contexts as findings_contexts
 from surveykit.site.pages.first_choice import FIRST_CHOICE, first_choice_context
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.glossary import glossary_context
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
+from surveykit.site.pages.letter import LETTER, letter
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
@@ -130,7 +135,6 @@ def _bench(reader: Reader, drawn: dict[str, Picture], around: Surroundings) -> I
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
     """Pages about the data, and the data itself for programs."""
     files = data_files(database)
-    yield _page(ERRATA, "errata", errata_context(reader), "Errata", f"{SURVEY}/statements.yaml")
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
     yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
@@ -149,6 +153,9 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
 def _prose(
     reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], around: Surroundings
 ) -> Iterator[Page]:
+    yield _page(FINDINGS, "findings", findings_context(reader), "Findings")
+    for key, name, context in findings_contexts(reader):
+        yield _page(findings_page(key), "source_findings", context, f"Findings: {name}", f"sources/{key}/findings.yaml")
     rows = method_rows(reader)
     yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
     yield Page(path=DATA, content=table_data(rows))
@@ -175,8 +182,17 @@ def _prose(
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
         yield _page(page.path, page.template, context, page.title, page.source and f"{SURVEY}/{page.source}")
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
-    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
-    yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
+    yield from _explorer(reader)
+
+
+def _explorer(reader: Reader) -> Iterator[Page]:
+    """The explorer, its data, and its first picture."""
+    views = explorer_views(reader)
+    picture = first_picture(views)
+    yield _page(EXPLORER, "explorer", explorer_context(views, picture), "Explorer")
+    yield Page(path=EXPLORER_DATA, content=explorer_file(views))
+    for path, content in picture.files().items() if picture else ():
+        yield Page(path=path, content=content)
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -229,5 +245,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence, "figure": figure, "term": term}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure, "term": term, "explorer": explorer_link}  # fmt: skip
     return environment

@@ -9,8 +9,8 @@ from surveykit.site.inputs import Surroundings
 from surveykit.site.text.markdown import target
 
 MOVED: Mapping[str, str] = {
-    "discrepancies.md": "findings.md",
-    "errata.md": "findings.md",
+    "discrepancies.md": "findings/index.md",
+    "errata.md": "findings/index.md",
     "fit.md": "choose.md",
     "pictures.md": "explorer.md",
 }

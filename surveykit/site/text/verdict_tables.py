@@ -29,7 +29,7 @@ def verdict_place(v: Any) -> str:
 
 
 def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
-    """The anchor of an explanation on the page of discrepancies, or of a row that has none."""
+    """The anchor of an explanation on the page of the survey's findings, or of a row that has none."""
     return f"{slug(row_label)}-open" if position is None else f"{method}-{position}"
 
 
