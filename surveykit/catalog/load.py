@@ -19,6 +19,7 @@ from surveykit.catalog.models import Model
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Configuration, Method, Paper
 from surveykit.catalog.relations import check_relations
+from surveykit.catalog.saved_files import Held, SavedFile, printed_files
 from surveykit.catalog.settings import Setting, Settings
 from surveykit.catalog.shelves import Reading, measured_fields
 from surveykit.catalog.source_folder import SourceFolder, read_source
@@ -44,6 +45,7 @@ class Catalog:
     costs: tuple[Cost, ...]
     memory: tuple[MemoryUse, ...]
     predictions: tuple[Prediction, ...]
+    files: tuple[SavedFile, ...]
     trials: tuple[TrialRow, ...]
     runs: Mapping[str, Run]
 
@@ -103,6 +105,11 @@ class Catalog:
             if c.step and c.printed and c.quantity in predicted and c.configuration and c.model:
                 found.setdefault((c.configuration, c.model), {})[c.step.key] = c.step
         return {place: tuple(steps.values()) for place, steps in sorted(found.items())}
+
+    @cached_property
+    def printed_files(self) -> Mapping[tuple[str, str], frozenset[Held]]:
+        """The precisions in which sources print sizes of saved files, by configuration and model."""
+        return printed_files(self.claims, self.quantities)
 
     def models_of(self, full_name: str) -> tuple[str, ...]:
         """Where a configuration is counted: on every T5, on the models that it names, and on those that sources name with it."""
@@ -164,7 +171,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     catalog = Catalog(
         root=root, methods=methods, models=models, papers=papers, sources=dict(sorted(sources.items())),
         quantities=quantities, settings={s.id: s for s in settings.settings},
-        measurements=(), costs=(), memory=(), predictions=(), trials=(), runs={},
+        measurements=(), costs=(), memory=(), predictions=(), files=(), trials=(), runs={},
     )  # fmt: skip
     if not loading.problems:  # relations between files make sense only once each file does
         check_relations(catalog, loading)

@@ -63,11 +63,14 @@ def cell_of(row: Any) -> Cell:
 
 def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
     """Everything there is to measure, model by model: each configuration on every T5, and counts also on the models that
-    it or a source names with it; predictions where a source prints memory of steps that it states."""
+    it or a source names with it; predictions where a source prints memory of steps that it states, and files where it prints
+    sizes of files of such runs."""
     if measure == "trials":
         return sorted(Cell("", name, measure) for name, _, _ in catalog.configurations())
     if measure == "predictions":
         return sorted(Cell(model, name, measure) for name, model in catalog.printed_steps)
+    if measure == "files":
+        return sorted(Cell(model, name, measure) for name, model in catalog.printed_files)
     names = [*(name for name, _, _ in catalog.configurations()), *catalog.variations]
     return sorted(
         Cell(model, name, measure)
@@ -88,7 +91,7 @@ def _settings(catalog: Catalog, cell: Cell) -> object:
     """All that is chosen before a cell is measured; None where nothing is."""
     if cell.measure == "costs":
         return astuple(traced_settings(catalog, cell.configuration, cell.backbone))
-    return sorted(_rows_wanted(catalog, cell)) if cell.measure == "predictions" else None
+    return sorted(_rows_wanted(catalog, cell), key=str) if cell.measure in ("predictions", "files") else None
 
 
 def stale(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
@@ -110,6 +113,8 @@ def stale(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
 def _row_in(row: Any, shelf: Shelf) -> object:
     if shelf.folder == "memory":
         return row.batch, row.length, row.target_length, row.dtype
+    if shelf.folder == "files":
+        return row.held
     return row.step if shelf.folder == "predictions" else shelf.folder
 
 
@@ -117,6 +122,8 @@ def _rows_wanted(catalog: Catalog, cell: Cell) -> set[Any]:
     """What the rows of a cell are of, on all its shelves."""
     if cell.measure == "predictions":
         return {step.key for step in catalog.printed_steps.get((cell.configuration, cell.backbone), ())}
+    if cell.measure == "files":
+        return {*catalog.printed_files.get((cell.configuration, cell.backbone), ())}
     costs = cell.measure == "costs"
     return {
         cell.measure,

@@ -13,6 +13,7 @@ from surveykit.catalog.peft_targets import ALL_LINEAR, ModelParts, selected
 from surveykit.errors import SurveyError
 from surveykit.recipes import KINDS, Edit, FactorRates, Preconditioning, Recipe, Stage, Where
 from surveykit.recipes.adaptive import AdaptiveLowRank
+from surveykit.recipes.gated_attention import GatedAttention
 from surveykit.recipes.generalized import Generalized, GeneralizedVectors
 from surveykit.recipes.kronecker import Kronecker
 from surveykit.recipes.low_rank import LowRank
@@ -273,7 +274,14 @@ def _tables(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
     return {"target_modules": [*_ends(parts, _names(parts, [edits[0].where]))]}
 
 
-_PLACES = {"input": _in_front, "kv": _before_keys, "parameter": _tables}
+def _attentions(edits: Sequence[Edit], parts: ModelParts) -> dict[str, Any]:
+    """Before which attentions, for a kind of edit: an adaption prompt wants to be told their number where they are all."""
+    said = _before_keys(edits, parts)
+    whole = {"adapter_layers": len(parts.named("attention"))} if isinstance(edits[0], GatedAttention) else {}
+    return whole | said
+
+
+_PLACES = {"input": _in_front, "kv": _attentions, "parameter": _tables}
 """Where kinds that go on no linear layers go, by their site."""
 _SAID: dict[type[Edit], Any] = {
     LowRank: _low_rank, WeightDecomposed: _low_rank, AdaptiveLowRank: _adaptive, Scale: _scale, Kronecker: _kronecker,

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from surveykit.catalog.measurements import COUNTS
+from surveykit.catalog.saved_files import FILE
 from surveykit.record import Record
 
 Comparison = Literal["rounding", "tick", "set", "predicted", "shown"]
@@ -46,15 +47,16 @@ class Sense(Record):
     id: str
     """Short name, unique in its quantity."""
     counts: tuple[str, ...] = Field(min_length=1)
-    """Counts of a measurement that are added up; `model` stands for the parameters of the base model."""
+    """Counts of a measurement that are added up; `model` stands for the parameters of the base model, `file` for the size of the
+    file that a run saves."""
     says: str
     """What the figure counts, in words."""
 
     @model_validator(mode="after")
     def _counts_are_known(self) -> Self:
         for name in self.counts:
-            if name not in ("model", *COUNTS):
-                raise ValueError(f"'{name}' is no count; there are model, {', '.join(COUNTS)}")
+            if name not in ("model", FILE, *COUNTS):
+                raise ValueError(f"'{name}' is no count; there are model, {FILE}, {', '.join(COUNTS)}")
         return self
 
 

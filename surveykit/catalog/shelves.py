@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from surveykit.catalog import layers
 from surveykit.catalog.loading import Loading, R
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, Run, TrialRow
+from surveykit.catalog.saved_files import SavedFile
 from surveykit.catalog.staleness import Measure
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ SHELVES = (
     Shelf("costs", "costs", Cost, "costs"),
     Shelf("memory", "costs", MemoryUse, "memory"),
     Shelf("predictions", "predictions", Prediction, "predictions"),
+    Shelf("files", "files", SavedFile, "files"),
     Shelf("trials", "trials", TrialRow, "trials"),
 )
 RUNS = "runs.csv"

@@ -13,14 +13,15 @@ from surveykit.catalog.models import Model
 from surveykit.catalog.package_code import PackageCode
 from surveykit.recipes import Recipe
 
-Measure = Literal["counts", "costs", "predictions", "trials"]
-"""What is measured: numbers of parameters; memory, backward and inference; memory of the steps whose memory sources print; a
-run on a tiny T5."""
+Measure = Literal["counts", "costs", "predictions", "files", "trials"]
+"""What is measured: numbers of parameters; memory, backward and inference; memory of the steps whose memory sources print; sizes
+of the files whose sizes they print; a run on a tiny T5."""
 
 ENTRIES: Mapping[Measure, tuple[str, ...]] = {
     "counts": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_counts"),
     "costs": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_costs"),
     "predictions": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_predictions"),
+    "files": ("surveykit.engine.models.catalogued", "surveykit.engine.measure_files"),
     "trials": ("surveykit.engine.measure_trials",),
 }
 """Where each measure begins: a change of any module that is reached from there may change what it finds."""
@@ -37,7 +38,7 @@ def key(recipe: Recipe, model: Model | None, measure: Measure, settings: object 
     """Sixteen hex digits over all that decides over what is found: recipe, model, settings, and the code.
 
     Prose is not in it, and of the kinds of edits only the modules that the recipe uses. A trial makes a model of its
-    own, and only costs and predictions have settings, which are told apart as they are written.
+    own, and only trials and counts have no settings, which are told apart as they are written.
 
     Raises:
         SurveyError: a module of the engine names one that does not exist.

@@ -18,10 +18,12 @@ from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import Cell, current_key, run_name
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, Run, TrialRow
 from surveykit.catalog.models import Model
+from surveykit.catalog.saved_files import SavedFile
 from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.staleness import Measure
 from surveykit.engine.measure_costs import cost_values
 from surveykit.engine.measure_counts import count_values
+from surveykit.engine.measure_files import file_values
 from surveykit.engine.measure_predictions import step_values
 from surveykit.engine.measure_trials import trial_values
 from surveykit.engine.models.catalogued import blueprint, build
@@ -80,6 +82,16 @@ def predict(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]
             yield [_row(Prediction, cell, step_values(recipe, costs, step), origin) for step in steps]
 
 
+def files(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[SavedFile]:
+    """Sizes of the files whose sizes sources print of each cell, in the precisions of their runs."""
+    run = this_run().run
+    for cell in cells:
+        model, recipe = blueprint(catalog.models[cell.backbone]), catalog.recipe(cell.configuration)
+        origin = {"key": current_key(catalog, cell), "run": run}
+        for held in sorted(catalog.printed_files[cell.configuration, cell.backbone], key=str):
+            yield _row(SavedFile, cell, file_values(recipe, model, held), origin)
+
+
 @lru_cache(maxsize=16)  # a worker process gets configuration after configuration, each on the same few models
 def _costs_on(model: str) -> Costs:
     return Costs(blueprint(Model.model_validate_json(model)))
@@ -100,14 +112,15 @@ def _row(record: type[R], cell: Cell, found: Mapping[str, Any], origin: Mapping[
 
 
 def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Recorded]:
-    """All that can be found in one process for cells of one configuration: costs and memory, predictions, trials. For
-    worker processes."""
+    """All that can be found in one process for cells of one configuration: costs and memory, predictions, sizes of
+    files, trials. For worker processes."""
     of: dict[Measure, list[Cell]] = {}
     for cell in cells:
         of.setdefault(cell.measure, []).append(cell)
     with _one_thread():
         traced = [*trace(catalog, of.get("costs", ())), *predict(catalog, of.get("predictions", ()))]
-        return [*(row for rows in traced for row in rows), *trials(catalog, of.get("trials", ()))]
+        apart = (*files(catalog, of.get("files", ())), *trials(catalog, of.get("trials", ())))
+        return [*(row for rows in traced for row in rows), *apart]
 
 
 def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:

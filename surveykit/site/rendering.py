@@ -20,6 +20,7 @@ from surveykit.site.data.explorer import DATA as EXPLORER_DATA
 from surveykit.site.data.explorer_views import explorer_views
 from surveykit.site.data.method_table import DATA, method_rows, table_data
 from surveykit.site.drawing.blocks import block_pictures
+from surveykit.site.drawing.cards import cards, png
 from surveykit.site.drawing.pictures import bench_pictures, figure, pictures
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
@@ -34,6 +35,7 @@ from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_f
 from surveykit.site.pages.findings import FINDINGS, findings_context
 from surveykit.site.pages.findings import path_of as findings_page
 from surveykit.site.pages.findings import source_contexts as findings_contexts
+from surveykit.site.pages.first_choice import FIRST_CHOICE, first_choice_context
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.glossary import glossary_context
@@ -69,6 +71,8 @@ class Page(Record):
     """The name in the navigation; None for what does not belong there."""
     source: str | None = None
     """The file of the catalog that a correction goes to, below the catalog's folder."""
+    says: str | None = None
+    """What search engines and previews show of it; None for its first sentences."""
 
 
 def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
@@ -99,12 +103,15 @@ def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> It
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
+        yield _page(FIRST_CHOICE, "first_choice", first_choice_context(reader, existing), "Which should I use?")
         yield _page(GLOSSARY, "glossary", glossary_context(existing), "Glossary")
         benches = bench_pictures(reader)
         yield from _bench(reader, benches, around)
         for picture in (*drawn.values(), *blocks.values(), *benches.values()):
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
+        for card in cards(reader):
+            yield Page(path=f"assets/cards/{card.name}.png", content=png(card))
         yield from _data(reader, database, around)
 
 
@@ -156,9 +163,9 @@ def _prose(
     yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
     for path, content in compare_files(reader, rows, compared):
         yield Page(path=path, content=content)
-    for method, context in method_contexts(reader, blocks, around.sources):
+    for method, context in method_contexts(reader, blocks, around):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
-        yield _page(path, "method", context, method.name, source)
+        yield _page(path, "method", context, method.name, source, says=context["method"].idea)
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
@@ -213,10 +220,12 @@ def fill(text: str, live: Mapping[str, str], name: str) -> str:
     return _LIVE.sub(piece, text)
 
 
-def _page(path: str, template: str, context: dict[str, Any], title: str, source: str | None = None) -> Page:
+def _page(
+    path: str, template: str, context: dict[str, Any], title: str, source: str | None = None, says: str | None = None
+) -> Page:
     text = _environment().get_template(f"{template}.md.j2").render(page=path, **context)
     tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-    return Page(path=path, content=tidy, title=title, source=source)
+    return Page(path=path, content=tidy, title=title, source=source, says=says)
 
 
 @cache

@@ -12,7 +12,7 @@ from surveykit.errors import FormulaError
 from surveykit.verify.again import shown
 from surveykit.verify.findings import Finding
 
-_RECORDED: tuple[Measure, ...] = ("costs", "predictions", "trials")
+_RECORDED: tuple[Measure, ...] = ("costs", "predictions", "files", "trials")
 
 
 def check_counts(catalog: Catalog, fresh: Iterable[Measurement], *, recorded: bool = True) -> Iterator[Finding]:

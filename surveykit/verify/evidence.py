@@ -8,6 +8,7 @@ from decimal import Decimal
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction
 from surveykit.catalog.quantities import Sense
+from surveykit.catalog.saved_files import FILE, Held, SavedFile
 from surveykit.catalog.sources import Unit
 from surveykit.catalog.steps import Step
 
@@ -29,6 +30,7 @@ class Evidence:
         memory: Iterable[MemoryUse],
         predictions: Iterable[Prediction] = (),
         sizes: Mapping[str, int] | None = None,
+        files: Iterable[SavedFile] = (),
     ) -> None:
         """
         Args:
@@ -44,24 +46,33 @@ class Evidence:
             if m.status == "traced":
                 self._memory.setdefault((m.configuration, m.backbone), []).append(m)
 
+        self._files = {(f.configuration, f.backbone, f.held): f.size for f in files}
         self._steps = {(p.configuration, p.backbone, p.step): p for p in predictions if p.status == "traced"}
 
     def step(self, configuration: str, model: str, step: Step) -> Prediction | None:
         """Memory of a step as a source states it; None where it was not traced."""
         return self._steps.get((configuration, model, step.key))
 
-    def count(self, configuration: str, model: str, sense: Sense) -> int | None:
-        """A count in one sense; None where the configuration was not counted on the model, or not all of it."""
+    def count(self, configuration: str, model: str, sense: Sense, held: Held | None = None) -> int | None:
+        """A count in one sense; None where the configuration was not counted on the model, or not all of it.
+
+        Args:
+            held: the precisions of a run, for the size of the file that it saves.
+        """
         counted = self.counts.get((configuration, model))
         if counted is None:
             return None
-        parts = [self.parameters(model) if name == "model" else getattr(counted, name) for name in sense.counts]
+        other = {"model": self.parameters(model), FILE: self._files.get((configuration, model, held)) if held else None}
+        parts = [other[name] if name in other else getattr(counted, name) for name in sense.counts]
         known = [part for part in parts if part is not None]
         return sum(known) if len(known) == len(parts) else None
 
-    def figure(self, configuration: str, model: str, sense: Sense, unit: Unit | None) -> Decimal | None:
-        """A count in one sense and in a unit, unrounded; None where it was not counted, or the unit has no whole."""
-        count = self.count(configuration, model, sense)
+    def figure(
+        self, configuration: str, model: str, sense: Sense, unit: Unit | None, held: Held | None = None
+    ) -> Decimal | None:
+        """A count in one sense and in a unit, unrounded; None where it was not counted, or the unit has no whole. Argument as
+        of `count`."""
+        count = self.count(configuration, model, sense, held)
         return None if count is None else self.in_unit(count, model, unit)
 
     def in_unit(self, count: int, model: str, unit: Unit | None) -> Decimal | None:

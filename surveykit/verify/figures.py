@@ -18,6 +18,7 @@ from surveykit.catalog.claims import Claim
 from surveykit.catalog.figures import Figure, parse_figure
 from surveykit.catalog.quantities import Quantity, Sense
 from surveykit.catalog.records import Configuration, Method
+from surveykit.catalog.saved_files import FILE, held_in
 from surveykit.catalog.sources import Unit
 from surveykit.verify.evidence import Evidence
 from surveykit.verify.verdicts import Found, Word
@@ -52,9 +53,11 @@ def look(claim: Claim, evidence: Evidence, method: Method, quantity: Quantity) -
 def gives(claim: Claim, evidence: Evidence, quantity: Quantity, configuration: str, model: str) -> bool | None:
     """Whether a configuration on a model gives the printed figure, where the claim names its own in the first sense, else
     in any; None where it was not counted."""
-    senses = quantity.senses[:1] if claim.configuration else quantity.senses
-    figures = [evidence.figure(configuration, model, sense, claim.unit) for sense in senses]
-    known = [figure for figure in figures if figure is not None]
+    if claim.configuration:
+        known = [figure for _, figure in _own(claim, evidence, quantity, configuration, model)[:1]]
+    else:
+        figures = [evidence.figure(configuration, model, sense, claim.unit) for sense in quantity.senses]
+        known = [figure for figure in figures if figure is not None]
     return any(covers(claim, quantity, figure) for figure in known) if known else None
 
 
@@ -64,16 +67,29 @@ def covers(claim: Claim, quantity: Quantity, figure: Decimal) -> bool:
 
 
 def named(claim: Claim, evidence: Evidence, quantity: Quantity, configuration: str, model: str) -> Found:
-    sense = quantity.senses[0]
-    value = evidence.figure(configuration, model, sense, claim.unit)
-    if value is None:
+    known = _own(claim, evidence, quantity, configuration, model)
+    if not known:
         reason = f"no count of {configuration} on {model} is recorded"
         return Found("not_measured", None, None, reason, configuration, model)
+    sense, value = known[0]
     figure = parse_figure(claim.printed or "")
     fits = covers(claim, quantity, value)
     shown = f"{value.normalize():f}" if value == value.to_integral() else f"{value:.6g}"
     reason = f"{configuration} on {model} gives {shown}{_SHOWN_UNITS.get(claim.unit, '')} ({sense.says})."
     return Found(_word(figure, fits), shown, sense.id, reason, configuration, model, "named", 1, int(fits), value)
+
+
+def _own(
+    claim: Claim, evidence: Evidence, quantity: Quantity, configuration: str, model: str
+) -> list[tuple[Sense, Decimal]]:
+    """What the claim's own configuration gives, the sense that speaks most for the claim first: the file that its run saves,
+    where it says how it ran, else what the quantity's name says."""
+    of_file = [sense for sense in quantity.senses if FILE in sense.counts]
+    found = [
+        (sense, evidence.figure(configuration, model, sense, claim.unit, held_in(claim)))
+        for sense in (*of_file, *quantity.senses[:1])
+    ]
+    return [(sense, figure) for sense, figure in found if figure is not None]
 
 
 def _searched(claim: Claim, evidence: Evidence, method: Method, quantity: Quantity) -> Found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measurements import Measurement, Recorded, Run
+from surveykit.catalog.saved_files import FILE
 from surveykit.catalog.staleness import Measure
 from surveykit.verify import predictions
 from surveykit.verify.again import differences
@@ -53,7 +54,7 @@ def verify_counts(catalog: Catalog, fresh: Iterable[Measurement]) -> Report:
     So a selection of methods or models can be verified alone.
     """
     fresh = tuple(fresh)
-    evidence = Evidence(catalog, fresh, (), ())
+    evidence = Evidence(catalog, fresh, (), (), files=catalog.files)
     measured = {(m.configuration, m.backbone) for m in fresh}
     compared = {q.id for q in catalog.quantities.quantities if q.compare == "rounding"}
     claims = [c for c in catalog.claims if c.quantity in compared and (c.configuration, c.model) in measured]
@@ -76,7 +77,7 @@ def verify_all(
         run: the environment that measured them.
     """
     fresh = tuple(fresh)
-    evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory, catalog.predictions)
+    evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory, catalog.predictions, files=catalog.files)
     verdicts = judge([claim for claim in catalog.claims if source in (None, claim.source)], evidence)
     findings = [
         *check_counts(catalog, fresh, recorded=source is None),
@@ -92,12 +93,15 @@ def verify_all(
 
 
 def _needed(catalog: Catalog, verdicts: Iterable[Verdict]) -> dict[Measure, set[str]]:
-    """The configurations that were judged by recorded costs, and those by recorded predictions."""
+    """The configurations that were judged by recorded costs, those by recorded predictions, and those by recorded files."""
     of_costs = {q.id for q in catalog.quantities.quantities if q.compare in ("tick", "set", "predicted")}
+    of_files = {s.id for q in catalog.quantities.quantities for s in q.senses if FILE in s.counts}
+    verdicts = tuple(verdicts)
     judged = [v for v in verdicts if v.claim.quantity in of_costs and v.found.configuration]
     return {
         "costs": {v.found.configuration or "" for v in judged if not v.claim.stated},
         "predictions": {v.found.configuration or "" for v in judged if v.claim.stated},
+        "files": {v.found.configuration or "" for v in verdicts if v.found.sense in of_files},
     }
 
 

@@ -43,8 +43,9 @@ def values(view: Any, key: str) -> list[float | None]:
 def choose(browser: Browser, label: str, value: str) -> None:
     from selenium.webdriver.support.ui import Select
 
-    (found,) = [one for one in browser.all(f"{TOOLS} label:has(select)") if one.text.startswith(f"{label} ")]
-    Select(found.find_element("css selector", "select")).select_by_value(value)
+    labels = browser.script("return [...document.querySelectorAll(arguments[0])].map((one) => one.firstChild.textContent.trim())",
+                            f"{TOOLS} label:has(select)")  # fmt: skip
+    Select(browser.all(f"{TOOLS} label select")[labels.index(label)]).select_by_value(value)
 
 
 def heading(browser: Browser) -> str:
@@ -127,11 +128,11 @@ return [within("#explorer .labels text"), within("#explorer .mark path")];
 """
 
 
-@pytest.mark.parametrize("address", STATES)
+@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("width", [1400, 390])
-def test_labels_cover_neither_each_other_nor_marks(browser: Browser, address: str, width: int) -> None:
+def test_labels_cover_neither_each_other_nor_marks(browser: Browser, state: str, width: int) -> None:
     browser.size(width)
-    explore(browser, address)
+    explore(browser, state)
     labels, marks = browser.script(BOXES)
     assert labels
     edge = browser.script("return document.documentElement.clientWidth")
@@ -149,7 +150,7 @@ def test_labels_cover_neither_each_other_nor_marks(browser: Browser, address: st
 
 def test_every_mark_is_a_link_to_its_method(browser: Browser, data: Any, site: Path) -> None:
     explore(browser, "?source=ours&model=t5-3b")
-    found = [mark.get_attribute("href") for mark in browser.all(MARKS)]
+    found = [mark.get_dom_attribute("href") for mark in browser.all(MARKS)]
     methods = {point["method"] for point in view_of(data, "ours", "t5-3b")["points"]}
     addresses = {f"{browser.address}methods/{method}/" for method in methods}
     assert set(found) <= addresses
@@ -175,7 +176,7 @@ def test_marks_by_keyboard(browser: Browser) -> None:
     now.send_keys(Keys.HOME)
     last = browser.driver.switch_to.active_element
     assert last.get_attribute("aria-label") == first
-    wanted = last.get_attribute("href")
+    wanted = last.get_dom_attribute("href")
     last.send_keys(Keys.ENTER)
     browser.becomes(lambda: browser.driver.current_url, wanted)
 

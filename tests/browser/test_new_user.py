@@ -38,7 +38,7 @@ def test_a_gpu_of_24_gb_a_t5_of_3b_and_no_inference_overhead(browser: Browser) -
     cells = [cell.text for cell in row(browser).find_elements("css selector", "td")]
     assert int(cells[3]) >= 1  # the largest batch that fits
     for column, place, shown in (
-        (1, "methods/lora/", "LoraConfig"),
+        (1, "methods/lora/", "Hugging Face PEFT"),
         (5, "methods/lora/#configurations", "5,898,240"),
         (7, "methods/lora/#costs", "What it costs"),
         (8, "survey/table-4/", "75.49"),

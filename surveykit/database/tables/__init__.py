@@ -21,7 +21,7 @@ TABLES: tuple[type[Row], ...] = (
     methods.Overhead, methods.Backbone, methods.Configuration, methods.Oracle,
     settings.Setting, settings.SettingSource,
     measured.Quantity, measured.Sense, measured.Judging, measured.Run, measured.Measurement, measured.FormulaValue, measured.Cost,
-    measured.MemoryUse, measured.Prediction, measured.Trial,
+    measured.MemoryUse, measured.Prediction, measured.SavedFile, measured.Trial,
     claims.Source, claims.SourceTable, claims.DescribedIn, claims.PrintedName, claims.PrintedModel, claims.Claim,
     claims.Explanation, claims.ExplanationFigure, claims.ExplanationTried,
     verdicts.Verdict, verdicts.MemoryTried, verdicts.MemorySetting, predictions.MemoryPrediction, predictions.MemoryError,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, create_model
 
-from surveykit.catalog import measurements, quantities
+from surveykit.catalog import measurements, quantities, saved_files
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.measured import cell_of, current_key
 from surveykit.catalog.records import Formula
@@ -93,6 +93,10 @@ class MemoryUse(_Recorded, measurements.MemoryUse):
 
 class Prediction(_Recorded, measurements.Prediction):
     """Predicted memory of the training steps whose memory sources print; the files in catalog/measured/predictions."""
+
+
+class SavedFile(_Recorded, saved_files.SavedFile):
+    """Sizes of saved files where sources print them, in the precisions of their runs; the files in catalog/measured/files."""
 
 
 class Trial(_Recorded, measurements.TrialRow):

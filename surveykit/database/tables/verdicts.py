@@ -79,7 +79,9 @@ class Verdict(_Cell):
 @lru_cache(maxsize=1)
 def evidence(catalog: Catalog) -> Evidence:
     """What is recorded."""
-    return Evidence(catalog, catalog.measurements, catalog.costs, catalog.memory, catalog.predictions)
+    return Evidence(
+        catalog, catalog.measurements, catalog.costs, catalog.memory, catalog.predictions, files=catalog.files
+    )
 
 
 class MemoryTried(Row):

@@ -205,7 +205,7 @@ def peft_counts(blueprint: Blueprint, file: PeftFile) -> PeftCounts:
     """Count a configuration with PEFT's own modules. Raises as `wrapped`."""
     found = wrapped(blueprint, file)
     try:
-        kept = _state(found)
+        kept = saved_state(found)
     except (NotImplementedError, RuntimeError) as error:
         looks = f"PEFT {peft_version()} looks at values where it saves {file.peft_type}"
         raise RecipeError(f"{looks}, and there are none here, so that it cannot be counted") from error
@@ -217,14 +217,16 @@ def peft_counts(blueprint: Blueprint, file: PeftFile) -> PeftCounts:
     )
 
 
-def _state(found: Wrapped) -> Mapping[str, Tensor]:
-    """What PEFT saves of a wrapped model. Whole embeddings are among it where they were named as targets."""
+def saved_state(found: Wrapped) -> Mapping[str, Tensor]:
+    """What PEFT saves of a wrapped model. Whole embeddings are among it where they were named as targets, and more of them is
+    trained than some rows."""
     from peft import get_peft_model_state_dict
     from peft.utils.other import EMBEDDING_LAYER_NAMES
 
     model, config = found.peft, found.config
     named = getattr(config, "target_modules", None) or ()
-    embeddings = not isinstance(named, str) and any(name in named for name in EMBEDDING_LAYER_NAMES)
+    rows = config.peft_type.value == "TRAINABLE_TOKENS"
+    embeddings = not (rows or isinstance(named, str)) and any(name in named for name in EMBEDDING_LAYER_NAMES)
     if config.is_prompt_learning:  # PEFT's own copies the values to the host, and there are none
         model.get_prompt_embedding_to_save = lambda name: _prompt_to_save(model, config, name)
     with quiet():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from surveykit.site.drawing.svg import colour, from_matplotlib
 from surveykit.site.text.words import FAMILIES
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
+
+Drawn = TypeVar("Drawn", str, bytes)
 
 # Text stays text: it can be searched and copied, and a chart takes a third of the bytes that outlines would.
 _STYLE: dict[Any, Any] = {
@@ -153,7 +155,7 @@ class Canvas:
         return from_matplotlib(file.getvalue(), name, self.points)
 
 
-def in_our_style(draw: Callable[[], str]) -> str:
+def in_our_style(draw: Callable[[], Drawn]) -> Drawn:
     """Draw in our style, whatever the user's own settings are."""
     import matplotlib
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from surveykit.site.text.markdown import target
-from surveykit.site.text.terms import GLOSSARY, glossary
+from markupsafe import Markup
+
+from surveykit.site.text.markdown import link
+from surveykit.site.text.terms import GLOSSARY, Term, glossary
 
 
 def glossary_context(existing: Collection[str]) -> dict[str, Any]:
@@ -16,7 +18,9 @@ def glossary_context(existing: Collection[str]) -> dict[str, Any]:
         existing: paths of the other pages; words lead only to what there is.
     """
 
-    def more(see: str | None) -> str | None:
-        return target(see, GLOSSARY) if see is not None and see.partition("#")[0] in existing else None
+    def more(term: Term) -> Markup | None:
+        if term.see is None or term.see.partition("#")[0] not in existing:
+            return None
+        return link(f"More about {term.term}", term.see, GLOSSARY)
 
-    return {"groups": [(g.group, [(term, more(term.see)) for term in g.terms]) for g in glossary()]}
+    return {"groups": [(g.group, [(term, ", ".join(term.also), more(term)) for term in g.terms]) for g in glossary()]}

@@ -10,7 +10,7 @@ const MARGIN = { left: 58, right: 18, bottom: 46 };
 
 /** The drawing of a model, so many pixels wide; `href` gives the address of a method's page. */
 export function draw(model, data, state, width, href) {
-  const height = Math.round(Math.min(620, Math.max(420, width * 0.56)));
+  const height = Math.round(Math.min(530, Math.max(420, width * 0.5)));
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "explored", role: "group",
     "font-family": FONT, "font-size": 12 });
   const key = legend(model, data, state, width);

@@ -13,7 +13,7 @@ function ordered(view, key) {
 export function table(view, data, sortedBy, href) {
   const heads = ["Method", "Family", ...view.quantities.map((q) => `${headOf(q)} (${data.tiers[q.tier]})`)];
   const rows = ordered(view, sortedBy).map((point) => {
-    const figures = view.quantities.map((q, i) => element("td", { className: "figure" },
+    const figures = view.quantities.map((q, i) => element("td", { className: "number" },
       written(point.values[i], q.kind) + (point.doubts?.[q.key] ? "*" : "")));
     return element("tr", {},
       element("td", {}, element("a", { href: href(point.method) }, point.label)),
