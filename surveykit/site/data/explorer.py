@@ -24,8 +24,7 @@ TIERS: Mapping[Tier, tuple[str, str]] = MappingProxyType(
 """Word and meaning of each tier."""
 DATA = "assets/data/explorer.json"
 NO_SIZE = "none"
-GROUPS = ("family", "type")
-"""What colours can show beside quantities."""
+"""What `size` is where all marks have the same."""
 
 
 class Quantity(NamedTuple):
@@ -94,8 +93,8 @@ class View(NamedTuple):
         return [p for p in self.points if x in p.values and y in p.values]
 
 
-def with_quantities(view: View) -> View:
-    """The view without quantities that none of its points has, and with values that follow from others."""
+def with_known_quantities(view: View) -> View:
+    """The view without quantities that none of its points has."""
     known = {key for p in view.points for key in p.values}
     return view._replace(quantities=tuple(q for q in view.quantities if q.key in known))
 
