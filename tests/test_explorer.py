@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surveykit.database.reading import AnswerRow, Reader, reading
-from surveykit.site.data.explorer import TIERS, Point, Quantity, View, default_view, frontier, title
+from surveykit.site.data.explorer import (
+    TIERS,
+    Point,
+    Quantity,
+    View,
+    default_view,
+    frontier,
+    title,
+    with_known_quantities,
+)
 from surveykit.site.data.explorer_survey import SURVEY
 from surveykit.site.data.explorer_views import OURS, PEFT, explorer_views
 from surveykit.site.drawing.explored import explored_picture
@@ -212,6 +221,23 @@ def test_the_first_picture_shows_every_point_or_names_it(views: list[View]) -> N
     assert len(drawn) + len(apart) == len(points)
     assert all(f"{label}: score" in picture.caption for label in apart)
     assert len(picture.data.splitlines()) - 1 == len(drawn)
+
+
+def test_a_view_without_scores_begins_with_what_it_has(views: list[View]) -> None:
+    view = of(views, SURVEY)["t5-3b"]
+
+    def only(*keys: str) -> View:
+        points = tuple(p._replace(values={k: v for k, v in p.values.items() if k in keys}) for p in view.points)
+        return with_known_quantities(view._replace(points=points))
+
+    assert dict(only("memory", "speed", "year").first) == {
+        "x": "memory",
+        "y": "speed",
+        "size": "none",
+        "colour": "family",
+    }
+    assert dict(only("year").first) == {"x": "year", "y": "year", "size": "none", "colour": "family"}
+    assert explored_picture(only("year")).title == "Year against year on T5-3B"
 
 
 def test_a_catalog_without_figures_has_a_page_that_says_so() -> None:

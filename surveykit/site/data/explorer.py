@@ -23,9 +23,10 @@ TIERS: Mapping[Tier, tuple[str, str]] = MappingProxyType(
 )
 """Word and meaning of each tier."""
 DATA = "assets/data/explorer.json"
+YEAR = "year"
+"""The quantity that every point has."""
 NO_SIZE = "none"
-GROUPS = ("family", "type")
-"""What colours can show beside quantities."""
+"""What `size` is where all marks have the same."""
 
 
 class Quantity(NamedTuple):
@@ -94,10 +95,17 @@ class View(NamedTuple):
         return [p for p in self.points if x in p.values and y in p.values]
 
 
-def with_quantities(view: View) -> View:
-    """The view without quantities that none of its points has, and with values that follow from others."""
+def with_known_quantities(view: View) -> View:
+    """The view without quantities that none of its points has; what would have been shown of them first is another one."""
     known = {key for p in view.points for key in p.values}
-    return view._replace(quantities=tuple(q for q in view.quantities if q.key in known))
+    quantities = tuple(q for q in view.quantities if q.key in known)
+    first = dict(view.first)
+    for axis, other in (("x", "y"), ("y", "x")):
+        if first[axis] not in known:
+            first[axis] = next((q.key for q in quantities if q.key != first[other]), YEAR)
+    if first["size"] not in known:
+        first["size"] = NO_SIZE
+    return view._replace(quantities=quantities, first=first)
 
 
 def relative(points: Sequence[Point], key: str, share: str, whole: float | None) -> tuple[Point, ...]:

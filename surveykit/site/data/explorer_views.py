@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.explorer import NO_SIZE, Quantity, View, relative, with_quantities
+from surveykit.site.data.explorer import NO_SIZE, Quantity, View, relative, with_known_quantities
 from surveykit.site.data.explorer_parts import (
     COUNT,
     COUNTED,
@@ -34,7 +34,7 @@ def explorer_views(reader: Reader) -> list[View]:
     """All views: those of the survey first, those of our own figures last, models by size."""
     methods = Methods(reader)
     views = [*survey_views(reader, methods), *_peft(reader, methods), *_bench(reader, methods), *_ours(reader, methods)]
-    return [with_quantities(view) for view in views if len(view.points) >= LEAST_POINTS]
+    return [with_known_quantities(view) for view in views if len(view.points) >= LEAST_POINTS]
 
 
 # PEFT's benchmark

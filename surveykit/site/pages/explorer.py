@@ -79,7 +79,13 @@ def _starts(view: View, views: Sequence[View]) -> list[tuple[str, dict[str, str]
             )
         elif other.source == OURS and other.model == view.model:
             found.append((f"All methods on {other.model_name}: memory against parameters", where))
-    return found
+    known = {(v.source, v.model): {q.key for q in v.quantities} for v in views}
+    return [(text, state) for text, state in found if _axes(state) <= known[state["source"], state["model"]]]
+
+
+def _axes(state: dict[str, str]) -> set[str]:
+    """The quantities that a state names."""
+    return {state[axis] for axis in ("x", "y", "size", "colour") if axis in state} - {NO_SIZE, "family"}
 
 
 def explorer_file(views: Sequence[View]) -> bytes:

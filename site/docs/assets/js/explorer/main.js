@@ -14,7 +14,8 @@ export async function start(place) {
   const data = await load("explorer.json");
   // A link of the page knows where methods' pages are, whatever the generator calls them.
   const sample = document.querySelector("#explorer-sample a").href;
-  const href = (method) => sample.replace(place.dataset.method, method);
+  const at = sample.lastIndexOf(place.dataset.method);
+  const href = (method) => sample.slice(0, at) + method + sample.slice(at + place.dataset.method.length);
   const heading = document.getElementById("explorer-title");
   const permalink = heading.querySelector(".headerlink");
   const points = document.getElementById("explorer-points");

@@ -36,7 +36,7 @@ export function model(data, state) {
     rangeX: range(point, x, logs.x),
     rangeY: range(point, y, logs.y),
     best: best.has(i),
-    hollow: used.some((q) => point.doubts?.[q.key] && (q === x || q === y)),
+    hollow: [x, y].some((q) => point.doubts?.[q.key]),
     radius: size ? radius(sizes, value(point, size), shown.length) : 6,
     shape: data.looks.families[point.family].shape,
     ink: ink(data, state, point, shade && value(point, shade), shades),

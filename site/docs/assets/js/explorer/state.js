@@ -3,8 +3,7 @@
 
 export const GROUPS = ["family", "type"];
 const AXES = ["x", "y", "size", "colour"];
-const FLAGS = ["logx", "logy", "baseline"];
-/* What a flag says where it is left out follows from the figures. */
+const FLAGS = ["logx", "logy", "baseline"]; // where one is left out, the figures decide
 
 const has = (view, key) => view.quantities.some((quantity) => quantity.key === key);
 
