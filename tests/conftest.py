@@ -110,7 +110,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         out = sampling.left_out(kept)
         kept = [item for item in kept if item not in out]
         config.stash[SAMPLED] = len(of_tests) - len(out), len(of_tests)
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    remaining = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in remaining])
     items[:] = kept
 
 
