@@ -54,7 +54,7 @@ def _state(root: Path) -> _State | None:
     waiting: list[str] = layers_of(str(root))
     try:
         while waiting:
-            for entry in os.scandir(waiting.pop()):
+            for entry in list(os.scandir(waiting.pop())):
                 if entry.is_symlink():
                     return None
                 is_there = entry.stat()
