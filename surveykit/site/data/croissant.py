@@ -36,13 +36,15 @@ _CONTEXT = {
 _TYPES = {"BOOLEAN": "sc:Boolean", "DATE": "sc:Date", "DOUBLE": "sc:Float", "FLOAT": "sc:Float"}
 
 
-def croissant(reader: Reader, files: Mapping[str, bytes], folder: str, published: date, address: str | None) -> bytes:
+def croissant(
+    reader: Reader, files: Mapping[str, bytes], folder: str, published: date | None, address: str | None
+) -> bytes:
     """The description of every Parquet file and its columns.
 
     Args:
         files: contents by path below the site's root.
         folder: where among them the Parquet files are.
-        published: the day that the description states.
+        published: the day that the description states, if any.
         address: where the site lies; without it, files are named as they lie beside the description.
     """
     comments = {table.name: table.comment or "" for table in tables(reader) if table.kind != "macro"}
@@ -62,7 +64,7 @@ def croissant(reader: Reader, files: Mapping[str, bytes], folder: str, published
     return f"{json.dumps(described, ensure_ascii=False, indent=1)}\n".encode()
 
 
-def dataset(published: date, address: str | None) -> dict[str, Any]:
+def dataset(published: date | None, address: str | None) -> dict[str, Any]:
     """The same as schema.org/Dataset, for the head of the page: what it is, and where its files are."""
     below = address or "../"
 
@@ -82,7 +84,8 @@ def dataset(published: date, address: str | None) -> dict[str, Any]:
     }
 
 
-def _about(published: date, address: str | None) -> dict[str, Any]:
+def _about(published: date | None, address: str | None) -> dict[str, Any]:
+    day = {} if published is None else {"datePublished": published.isoformat()}
     return {
         "name": NAME,
         "alternateName": TITLE,
@@ -90,7 +93,7 @@ def _about(published: date, address: str | None) -> dict[str, Any]:
         "license": LICENSE_ADDRESS,
         "url": f"{address}data/" if address else REPOSITORY,
         "version": __version__,
-        "datePublished": published.isoformat(),
+        **day,
         "creator": {"@type": "Organization", "name": CREATOR, "url": REPOSITORY},
         "keywords": [*KEYWORDS],
         "isBasedOn": SURVEY,
