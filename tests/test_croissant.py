@@ -76,6 +76,7 @@ def test_the_page_has_what_search_engines_ask_for(pages: dict[str, Page]) -> Non
     assert {file["contentUrl"].removeprefix("../") for file in found["distribution"]} <= set(pages)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib, which mlcroissant reads JSON-LD with
 def test_croissants_own_library_validates_it_and_reads_the_rows(
     pages: dict[str, Page], described: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

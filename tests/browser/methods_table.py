@@ -85,5 +85,9 @@ def in_order(browser: Browser, found: list[str]) -> list[str]:
 
 def press(browser: Browser, text: str) -> None:
     """A button of the tools that is seen without opening anything."""
-    (button,) = (b for b in browser.shown(f"{TOOLS} .bar > button, {TOOLS} .save button") if b.text == text)
+    (button,) = (
+        b
+        for b in browser.shown(f"{TOOLS} .bar > button, {TOOLS} .save button, {TOOLS} .chosen button")
+        if b.text == text
+    )
     button.click()

@@ -35,7 +35,7 @@ class Measured(NamedTuple):
     """What the measured columns are of."""
 
     models: list[Model]
-    """Models on which half of the methods or more were traced; the first is that of the page without scripts."""
+    """Models on which most methods were traced; the first is that of the page without scripts."""
     setting: str
     """Of what is predicted, in words."""
 
@@ -44,11 +44,11 @@ def measured_on(reader: Reader) -> Measured:
     """The models that the reader can choose from, by their size, after the one that the view `methods` is of."""
     judging = reader.one("SELECT * FROM judging")
     models = reader.all(
-        "SELECT b.id, b.name FROM backbone b JOIN method_on_backbone m ON m.backbone = b.id WHERE m.configuration IS NOT NULL"
-        " GROUP BY b.id, b.name, b.parameters HAVING 2 * count(m.ram_gb_predicted) >= count(*)"
+        "SELECT b.id, b.name FROM backbone b LEFT JOIN method_on_backbone m ON m.backbone = b.id AND m.configuration IS NOT NULL"
+        " GROUP BY b.id, b.name, b.parameters HAVING b.id = ? OR count(m.ram_gb_predicted) > count(m.id) / 2"
         " ORDER BY b.id <> ?, b.parameters, b.id",
-        judging.judged_on,
-    )
+        judging.judged_on, judging.judged_on,
+    )  # fmt: skip
     setting = f"a training step at {judging.length} positions in {judging.dtype}, with the survey's batch"
     return Measured([Model(m.id, m.name) for m in models], setting)
 
