@@ -16,9 +16,10 @@ from surveykit.errors import SurveyError, nearest
 from surveykit.record import Record
 from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
+from surveykit.site.data.croissant import CROISSANT
 from surveykit.site.data.explorer import DATA as EXPLORER_DATA
 from surveykit.site.data.explorer_views import explorer_views
-from surveykit.site.data.method_table import DATA, method_rows, table_data
+from surveykit.site.data.method_table import DATA, measured_on, method_rows, model_files, table_data
 from surveykit.site.drawing.blocks import block_pictures
 from surveykit.site.drawing.cards import cards, png
 from surveykit.site.drawing.pictures import bench_pictures, figure, pictures
@@ -30,7 +31,7 @@ from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_c
 from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
-from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
+from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files, described
 from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
 from surveykit.site.pages.findings import FINDINGS, findings_context
 from surveykit.site.pages.findings import path_of as findings_page
@@ -144,7 +145,7 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
         texts[CITATION] = around.citation
     for path, text in texts.items():
         yield Page(path=path, content=text.encode())
-    for path, content in files.items():
+    for path, content in (files | {CROISSANT: described(reader, files, around)}).items():
         yield Page(path=path, content=content)
     for file in around.engine.files if around.engine else ():
         yield Page(path=f"{ENGINE}/{file.name}", content=file)
@@ -156,12 +157,12 @@ def _prose(
     yield _page(FINDINGS, "findings", findings_context(reader), "Findings")
     for key, name, context in findings_contexts(reader):
         yield _page(findings_page(key), "source_findings", context, f"Findings: {name}", f"sources/{key}/findings.yaml")
-    rows = method_rows(reader)
-    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
-    yield Page(path=DATA, content=table_data(rows))
-    compared = comparison_rows(reader, rows)
-    yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
-    for path, content in compare_files(reader, rows, compared):
+    rows, measured = method_rows(reader), measured_on(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows, measured), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows, measured))
+    compared = comparison_rows(reader, rows, measured)
+    yield _page(COMPARE, "compare", compare_context(reader, rows, compared, measured), "Compare")
+    for path, content in (*model_files(reader, measured), *compare_files(reader, rows, compared, measured)):
         yield Page(path=path, content=content)
     for method, context in method_contexts(reader, blocks, around):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.database.reading import Reader
-from surveykit.site.data.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, markdown_table
+from surveykit.site.data.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, Measured, markdown_table
 from surveykit.site.drawing.pictures import figure
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.inputs import Surroundings
@@ -44,11 +44,12 @@ from surveykit.site.text.words import (
 )  # fmt: skip
 
 
-def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
+def index_context(reader: Reader, rows: list[Any], measured: Measured) -> dict[str, Any]:
     """What the index shows.
 
     Args:
         rows: of the table, by `method_rows`.
+        measured: what its measured columns are of.
     """
     families = [
         (
@@ -62,18 +63,18 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
         )
     ]
     return {
-        "methods": markdown_table(rows),
+        "methods": markdown_table(rows, measured.models[0].name),
+        "measured_on": measured.models[0].name,
+        "setting": measured.setting,
         "feed": METHODS_FEED,
         "script": Markup(target(FIRST_PAGE, INDEX)),
         "rows_on_a_page": ROWS_ON_A_PAGE,
-        "judging": reader.one("SELECT * FROM judging"),
         "at_most": {
             q.id: f"{q.at_most.normalize():f}"
             for q in reader.all("SELECT id, at_most FROM quantity WHERE at_most IS NOT NULL")
         },
         "families": families,
         "summary": reader.one("SELECT * FROM summary, table5_summary"),
-        "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
     }
 
 
