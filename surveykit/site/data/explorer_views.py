@@ -34,7 +34,8 @@ def explorer_views(reader: Reader) -> list[View]:
     """All views: those of the survey first, those of our own figures last, models by size."""
     methods = Methods(reader)
     views = [*survey_views(reader, methods), *_peft(reader, methods), *_bench(reader, methods), *_ours(reader, methods)]
-    return [with_quantities(view) for view in views if len(view.points) >= LEAST_POINTS]
+    known = [with_quantities(view) for view in views if len(view.points) >= LEAST_POINTS]
+    return [view for view in known if {view.first["x"], view.first["y"]} <= {q.key for q in view.quantities}]
 
 
 # PEFT's benchmark
