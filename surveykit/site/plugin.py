@@ -149,7 +149,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
     def on_nav(self, nav: Any, *, config: MkDocsConfig, files: Files) -> Any:
         """Pages that are reached by links alone belong to the section of their folder's index."""
         for path in self.apart:
-            index = files.get_file_from_path(f"{posixpath.dirname(path)}/index.md")
+            index = files.get_file_from_path(f"{path.partition('/')[0]}/index.md")
             file = files.get_file_from_path(path)
             if index is not None and index.page is not None and file is not None and file.page is not None:
                 file.page.parent = index.page.parent
@@ -229,11 +229,11 @@ def _navigation(nav: list[Any], pages: list[Page]) -> tuple[list[Any], set[str]]
         if not path.endswith("/index.md"):
             continue
         folder = path.removesuffix("index.md")
-        below = [p for p in pages if p.title and p.path.startswith(folder) and p.path != path]
-        if len(below) > MOST_IN_NAVIGATION:
-            apart |= {p.path for p in below}
-        else:
-            entries += [{_name(p): p.path} for p in below]
+        inside = [p for p in pages if p.title and p.path.startswith(folder) and p.path != path]
+        below = [p for p in inside if posixpath.dirname(p.path) == posixpath.dirname(path)]
+        listed = below if len(below) <= MOST_IN_NAVIGATION else []
+        entries += [{_name(p): p.path} for p in listed]
+        apart |= {p.path for p in inside} - {p.path for p in listed}
     return entries, apart
 
 

@@ -30,6 +30,8 @@ from surveykit.site.pages.audit import statement_counts
 from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_contexts
 from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
+from surveykit.site.pages.checked_tables import path_of as table_page
+from surveykit.site.pages.checked_tables import table_contexts
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files, described
 from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
@@ -47,7 +49,7 @@ from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
 from surveykit.site.pages.moved import moved_pages
-from surveykit.site.pages.new_methods import METHODS_FEED, methods_feed
+from surveykit.site.pages.new_methods import METHODS_FEED, NEW, methods_feed, new_context
 from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
@@ -167,9 +169,17 @@ def _prose(
     for method, context in method_contexts(reader, blocks, around):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source, says=context["method"].idea)
+    yield _page(NEW, "new", new_context(reader), "New since the survey")
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
+    for checked_table, context in table_contexts(reader):
+        path, title = (
+            table_page(checked_table.source, checked_table.table_name),
+            f"{context['name']}: {context['locator']}",
+        )
+        source_file = f"sources/{checked_table.source}/tables/{checked_table.table_name}.csv"
+        yield _page(path, "checked_table", context, title, source_file)
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
     yield _page(
