@@ -77,9 +77,7 @@ def verify_all(
         run: the environment that measured them.
     """
     fresh = tuple(fresh)
-    evidence = Evidence(
-        catalog, fresh, catalog.costs, catalog.memory, catalog.predictions, files=catalog.files
-    )
+    evidence = Evidence(catalog, fresh, catalog.costs, catalog.memory, catalog.predictions, files=catalog.files)
     verdicts = judge([claim for claim in catalog.claims if source in (None, claim.source)], evidence)
     findings = [
         *check_counts(catalog, fresh, recorded=source is None),
