@@ -48,8 +48,10 @@ CATALOG = ROOT / "catalog"
 SURVEY = "lialin2023scaling"
 """Key of the survey among the sources of the catalog."""
 SKIPPED = "surveykit/skipped"
-OF_OTHERS = ("PYTEST_CURRENT_TEST", "NO_MKDOCS_2_WARNING", "TORCHINDUCTOR_CACHE_DIR")
-"""Variables that pytest sets, and Material and torch when they are first imported, in whichever test that is."""
+OF_OTHERS = (
+    "PYTEST_CURRENT_TEST", "NO_MKDOCS_2_WARNING", "TORCHINDUCTOR_CACHE_DIR", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK",
+)  # fmt: skip
+"""Variables that pytest sets, and Material, torch and scikit-learn when they are first imported, in whichever test that is."""
 BEFORE = pytest.StashKey[dict[str, object]]()
 SAMPLED = pytest.StashKey[tuple[int, int]]()
 """How many cases of sampled tests run, and how many there are."""

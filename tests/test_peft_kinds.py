@@ -22,6 +22,7 @@ from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.peft_recipes import translated
 from surveykit.engine import Attached, Instance, count, instance_of
 from surveykit.engine.counts import SEED_BYTES
+from surveykit.engine.measure_files import file_values, header_size
 from surveykit.engine.models.peft_modules import parts_of, peft_library, quiet, task_type
 from surveykit.recipes import KINDS
 
@@ -101,7 +102,8 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
                 parameter.add_(torch.randn(parameter.shape) * 0.1)
     theirs.save_pretrained(tmp_path)
     with safe_open(tmp_path / "adapter_model.safetensors", framework="pt") as opened:
-        named = {name: opened.get_tensor(name).numpy().tobytes() for name in opened.keys()}  # noqa: SIM118 (no mapping)
+        there = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+        named = {name: _narrowed(tensor).numpy().tobytes() for name, tensor in there.items()}
         tensors = [value for name, value in named.items() if one.unneeded is None or one.unneeded not in name]
     saved = sum(len(tensor) for tensor in ({*tensors} if one.repeated else tensors))
 
@@ -134,6 +136,36 @@ def test_a_kind_is_that_of_peft(kind: str, one: InLibrary, model: str, tmp_path:
     assert not attached.merge()
     merged = run(theirs.merge_and_unload(), instance)
     torch.testing.assert_close(outputs(instance), merged, rtol=one.tolerance, atol=one.tolerance)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("kind", "one"), [(kind, ones[0]) for kind, ones in in_library().items()], ids=[*in_library()])
+def test_the_file_that_peft_writes_is_as_large_as_is_said(kind: str, one: InLibrary, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    model = "llama" if "llama" in one.models else one.models[0]
+    instance = instance_of(CONFIGS[model](), device="cpu", seed=5)
+    file = said(kind, one, instance, model)
+    recipe = translated(file, parts_of(instance, file), CATALOG).recipe
+    theirs = in_peft(file, one, instance.model)
+    with quiet():
+        theirs.save_pretrained(tmp_path)
+    written = (tmp_path / "adapter_model.safetensors").stat().st_size
+    found = file_values(recipe, instance.blueprint, ("float32", None))
+    if found.get("numbers_alone") is None:
+        assert found["size"] == written
+        return
+    with safe_open(tmp_path / "adapter_model.safetensors", framework="pt") as opened:
+        there = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
+    header = header_size(there)
+    assert written == header + sum(tensor.nbytes for tensor in there.values())
+    unneeded = sum(tensor.nbytes - _narrowed(tensor).nbytes for tensor in there.values())
+    unneeded += sum(_narrowed(tensor).nbytes for name, tensor in there.items() if one.unneeded and one.unneeded in name)
+    assert found["size"] == written - header - unneeded
+
+
+def _narrowed(tensor: torch.Tensor) -> torch.Tensor:
+    """Whole numbers as wide as ours; torch indexes with 64 bits, and PEFT saves some as they are."""
+    return tensor.int() if tensor.dtype == torch.int64 else tensor
 
 
 def run(model: nn.Module, instance: Instance, **more: Any) -> torch.Tensor:

@@ -23,6 +23,7 @@ from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.lock import alone_in
 from surveykit.catalog.measured import cell_of, stale, tidy
 from surveykit.catalog.measurements import NOT_FOUND, Prediction, Run
+from surveykit.catalog.saved_files import SavedFile
 from surveykit.catalog.shelves import SHELVES
 from surveykit.cli import main
 from surveykit.database.build import fill
@@ -41,9 +42,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = resealed.read(CATALOG / "measured" / file)
         (root / "measured" / file).parent.mkdir()
         backbones = (*small_catalog.BACKBONES, None)
-        if file.startswith("predictions/"):  # those of sources are of other models: one of them on a small one
-            rows = [rows[0] | {"configuration": "lora/qv-r8", "backbone": small_catalog.BACKBONES[0]}]
-            rows = [resealed.sealed(row, Prediction) for row in rows]
+        for folder, record in (("predictions", Prediction), ("files", SavedFile)):
+            if file.startswith(folder):  # those of sources are of other models: one of them on a small one
+                row = rows[0] | {"configuration": "lora/qv-r8", "backbone": small_catalog.BACKBONES[0]}
+                rows = [resealed.sealed(row, record)]
         resealed.write(root / "measured" / file, [row for row in rows if row.get("backbone") in backbones])
     resealed.write(root / "measured" / "runs.csv", [*resealed.read(root / "measured" / "runs.csv"), *runs])
     build(load(root))
@@ -97,6 +99,7 @@ def test_what_is_sealed_again_loads(copy: Path, file: str) -> None:
         "costs": "forward_flops",
         "memory": "peak",
         "predictions": "peak",
+        "files": "size",
         "trials": "changed",
     }[file.split("/")[0]]
     assert resealed.change(copy / "measured" / file, lambda row: row.update({figure: "7"}))

@@ -115,6 +115,8 @@ def test_what_changes_no_result_makes_nothing_stale(package: Path, stale_in: Cal
         ("engine/trace/flops.py", {"costs", "predictions"}),
         ("engine/measure_costs.py", {"costs"}),
         ("engine/measure_predictions.py", {"predictions"}),
+        ("engine/measure_files.py", {"files"}),
+        ("catalog/peft_arguments.py", {"files"}),
         ("engine/edits/saving.py", {"trials"}),
         ("engine/models/tiny.py", {"trials"}),
         ("engine/train/objectives.py", {"costs", "predictions", "trials"}),

@@ -64,18 +64,18 @@ def test_only_what_rounding_decides_may_differ_a_little(catalog: Catalog) -> Non
 
 
 def test_a_sample_is_the_same_by_its_seed_and_another_by_another(catalog: Catalog) -> None:
-    everything = {cell for m in ("costs", "predictions", "trials") for cell in cells(catalog, m)}
+    everything = {cell for m in ("costs", "predictions", "files", "trials") for cell in cells(catalog, m)}
     first, again, other = (sample(catalog, SAMPLE, seed) for seed in ("commit 1", "commit 1", "commit 2"))
     assert first == again
     assert len(set(first.cells)) == SAMPLE
     assert first.among == len(everything)
     assert len({*first.cells} & {*other.cells}) < SAMPLE / 2
     assert set(sample(catalog, None, "x").cells) == everything
-    assert sample(catalog, None, "x").sentence() == f"Costs, predictions and trials: {len(everything)} of {len(everything)} recorded were measured again."  # fmt: skip
+    assert sample(catalog, None, "x").sentence() == f"Costs, predictions, files and trials: {len(everything)} of {len(everything)} recorded were measured again."  # fmt: skip
 
 
 def test_every_cell_is_drawn_as_often_as_is_said(catalog: Catalog) -> None:
-    everything = [cell for m in ("costs", "predictions", "trials") for cell in cells(catalog, m)]
+    everything = [cell for m in ("costs", "predictions", "files", "trials") for cell in cells(catalog, m)]
     share = SAMPLE / len(everything)
     samples = round(30 / share)  # so many that by chance alone no cell is drawn far from its mean
     drawn = Counter(cell for number in range(samples) for cell in sample(catalog, SAMPLE, f"commit {number}").cells)
@@ -233,7 +233,7 @@ def test_reproduce_writes_nothing_where_something_is_found(
     assert [step for step in steps if step is not FINDING] == [("verified", str(root), SAMPLE, None)]
     assert not (tmp_path / "build").exists()
     errors = capsys.readouterr().err.splitlines()
-    assert errors[0].startswith("Costs, predictions and trials: 2 of ")
+    assert errors[0].startswith("Costs, predictions, files and trials: 2 of ")
     assert errors[1:] == [str(FINDING), "1 findings", "nothing was written: no site, and no build/surveykit.duckdb"]
 
 

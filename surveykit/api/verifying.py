@@ -26,7 +26,7 @@ class Verification(Report):
     """The verdicts on every claim, and what was measured for them."""
 
     sample: Sample
-    """The recorded costs, predictions and trials that were measured again."""
+    """The recorded costs, predictions, files and trials that were measured again."""
     checked: Checked
     """The day, the commit and the versions."""
 
@@ -48,11 +48,11 @@ def verify(
     *, source: str | None = None, sample: int | None = SAMPLE, seed: str | None = None, catalog: Folder | None = None,
     watch: Watch = unwatched,
 ) -> Verification:  # fmt: skip
-    """Judge every printed cell of every source. Counts are measured now, and a sample of recorded costs, predictions and trials.
+    """Judge every printed cell of every source. Counts are measured now, and a sample of recorded costs, predictions, files and trials.
 
     Args:
         source: judge the claims of this source alone, and count only what they speak of.
-        sample: how many recorded costs, predictions and trials to measure again; None for all.
+        sample: how many recorded costs, predictions, files and trials to measure again; None for all.
         seed: draw that sample by this; without it by the commit.
 
     Returns:

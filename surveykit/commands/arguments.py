@@ -184,12 +184,12 @@ def _budget(text: str) -> str:
 
 
 def add_sample(parser: argparse.ArgumentParser) -> None:
-    """Options that say which recorded costs, predictions and trials are measured again."""
+    """Options that say which recorded costs, predictions, files and trials are measured again."""
     from surveykit.verify.again import SAMPLE
 
     parser.add_argument(
         "--sample", type=_sample_size, default=SAMPLE, metavar="N|all",
-        help="how many recorded costs, predictions and trials to measure again (default: %(default)s, some 20 seconds)",
+        help="how many recorded costs, predictions, files and trials to measure again (default: %(default)s, some 20 seconds)",
     )  # fmt: skip
     parser.add_argument("--seed", metavar="TEXT", help="draw that sample by this (default: the commit)")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.description = (
-        "Measure all counts and a sample of the recorded costs, predictions and trials again, and judge Tables 1, 2 and 5. Where nothing is "
+        "Measure all counts and a sample of the recorded costs, predictions, files and trials again, and judge Tables 1, 2 and 5. Where nothing is "
         "found, write the site and build/surveykit.duckdb, both from one catalog: --catalog, SURVEYKIT_CATALOG, or the one that "
         "--config names. Where something is found, write nothing."
     )

@@ -25,7 +25,7 @@ SHOWN = ("table", "row", "column", "printed", "measured", "verdict", "cause")
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
-        "Counts are measured now. Costs, predictions and trials are those that `surveykit measure` recorded; they must be current, "
+        "Counts are measured now. Costs, predictions, files and trials are those that `surveykit measure` recorded; they must be current, "
         "and a sample of them, another one with each commit, is measured now and must be as recorded. "
         "exit codes: 0 every difference is explained; 1 findings, listed on standard error; 2 wrong usage or invalid catalog"
     )

@@ -25,10 +25,12 @@ from surveykit.recipes import Recipe
 from surveykit.recipes.sites import BudgetedEdit
 
 _NAMES = {
-    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
-    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+    torch.int64: "I64", torch.float64: "F64", torch.float32: "F32", torch.int32: "I32", torch.bfloat16: "BF16",
+    torch.float16: "F16", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
-"""What safetensors calls types of numbers."""
+"""What safetensors calls types of numbers, in the order in which it writes them."""
+
+_BYTES = {"bfloat16": torch.bfloat16.itemsize, "float32": torch.float32.itemsize}
 
 
 def file_values(recipe: Recipe, blueprint: Blueprint, held: Held) -> dict[str, Any]:
@@ -67,16 +69,17 @@ def peft_state(recipe: Recipe, blueprint: Blueprint, held: Held) -> Mapping[str,
     instance = blueprint.build()
     said = peft_arguments(recipe, parts_of(instance), task_type(instance.model))
     file = PeftFile(said.peft_type, said.peft_type, said.arguments)
-    dtype, adapter_dtype = (getattr(torch, name or held[0]) for name in held)
-    return saved_state(wrapped(blueprint, file, dtype, float32=adapter_dtype is not dtype))
+    wider = held[1] not in (None, held[0])
+    return saved_state(wrapped(blueprint, file, getattr(torch, held[0]), float32=wider))
 
 
 def header_size(state: Mapping[str, Tensor]) -> int:
     """Bytes in front of the tensors of a safetensors file as PEFT writes it: the header's length, and the header, filled up to
-    whole eights. Wider types stand first, then names in their order."""
+    whole eights. Tensors stand by their type, wider ones first, then by name."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name, tensor in sorted(state.items(), key=lambda item: (-item[1].element_size(), item[0])):
+    order = [*_NAMES]
+    for name, tensor in sorted(state.items(), key=lambda item: (order.index(item[1].dtype), item[0])):
         start, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {"dtype": _NAMES[tensor.dtype], "shape": [*tensor.shape], "data_offsets": [start, end]}
     length = len(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode())
@@ -89,7 +92,7 @@ def numbers_kept(recipe: Recipe, blueprint: Blueprint, held: Held) -> int:
     Raises:
         RecipeError: how many they are is known after training only, or the recipe does not fit the model.
     """
-    weights, added = (getattr(torch, name or held[0]).itemsize for name in held)
+    weights, added = (_BYTES[name or held[0]] for name in held)
     stage = recipe.stages[-1]
     if stage.mask is not None or stage.restarts:
         raise RecipeError("what a mask or a restart leaves to be kept has no file of its own form")

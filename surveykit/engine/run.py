@@ -48,7 +48,7 @@ def counts(
 def traces_and_trials(
     catalog: Catalog, cells: Iterable[Cell], watch: Watch = unwatched, on: Executor | None = None
 ) -> Iterator[list[Recorded]]:
-    """Costs, predictions and trials, the cells of one configuration after another, in several processes where these are
+    """Costs, predictions, files and trials, the cells of one configuration after another, in several processes where these are
     many."""
     groups = _apart(cells, lambda cell: cell.configuration)
     if groups:

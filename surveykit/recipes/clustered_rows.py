@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from surveykit.recipes.base import Parts, Place, Shape
+from surveykit.recipes.base import InPeft, Parts, Place, Shape
 from surveykit.recipes.sites import WeightEdit
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ class ClusteredRows(WeightEdit):
     """
 
     casts_input: ClassVar[bool] = False
+    peft: ClassVar[InPeft | None] = InPeft("ADAMSS", "AdamssConfig", "adamss/qv-k5", {
+        "rank": ("r", 100), "subspaces": ("num_subspaces", 5), "subspace_rank": ("subspace_rank", 1),
+    })  # fmt: skip
 
     kind: Literal["clustered_rows"]
     rank: int = Field(ge=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from surveykit.recipes.base import Kept, Parts, Place, Shape
+from surveykit.recipes.base import InPeft, Kept, Parts, Place, Shape
 from surveykit.recipes.sites import WeightEdit
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RIDGE = 1e-3
 class SharedBasis(WeightEdit):
     """FRoD: W' = left (S + diag(diagonal)) basisᵀ, which is W where S is zero and the diagonal is as it starts.
 
-    `basis` (fan_in, fan_in) is one for the layers of a role, and `left` (fan_out, fan_in) has columns of length one; both follow
+    `basis` (fan_in, fan_in) is one for the layers of a name, such as `self_attn.q_proj`, and `left` (fan_out, fan_in) has columns of length one; both follow
     from the weights and are frozen. S has `entries` at `rows` and `columns`, off the diagonal. Trained are `diagonal`
     (fan_in,) and `entries`, which start at zero.
 
@@ -30,6 +30,10 @@ class SharedBasis(WeightEdit):
 
     bias_apart: ClassVar[bool] = True
     casts_input: ClassVar[bool] = False
+    peft: ClassVar[InPeft | None] = InPeft(
+        "FROD", "FrodConfig", "frod/qv-1-percent",
+        {"rate": ("sparse_rate", 0.01), "save_projection": ("save_projection", True)},
+    )  # fmt: skip
 
     kind: Literal["shared_basis"]
     rate: float = Field(gt=0, le=1)
@@ -57,7 +61,8 @@ class SharedBasis(WeightEdit):
         }
 
     def group(self, place: Place) -> str:
-        return f"{place.sublayer.rpartition('.')[2]} {place.role}"  # encoder and decoder share, as names of modules do in PEFT
+        parent, own = ["", *place.name.split(".")][-2:]  # encoder and decoder share, as names of modules do in PEFT
+        return f"{own if parent.isdigit() else f'{parent}.{own}'} {place.role}"
 
     def shared_start(self, parts: Parts, weights: Sequence[Tensor]) -> dict[str, Tensor]:
         wide, number = weights[0].shape[1], parts.rows.shape[0]

@@ -18,7 +18,7 @@ from surveykit.record import Record
 from surveykit.verify.findings import Finding
 
 SAMPLE = 80
-"""Cells of costs, predictions and trials that are measured again when nobody says how many: some 20 seconds on two processors."""
+"""Cells of costs, predictions, files and trials that are measured again when nobody says how many: some 20 seconds on two processors."""
 ROUNDING = 100
 """One part in so many is what rounding may change: three of 133 trials differ without vector instructions, by 0.04 % at most."""
 
@@ -33,7 +33,7 @@ class Checked(Record):
     counts: int
     """Configurations on backbones whose parameters were counted: all."""
     sampled: int
-    """Cells of costs, predictions and trials that were measured again."""
+    """Cells of costs, predictions, files and trials that were measured again."""
     recorded: int
     """All of them."""
     seed: str
@@ -46,7 +46,7 @@ class Checked(Record):
 
 @dataclass(frozen=True)
 class Sample:
-    """Some of the cells of costs, predictions and trials."""
+    """Some of the cells of costs, predictions, files and trials."""
 
     cells: tuple[Cell, ...]
     among: int
@@ -54,7 +54,7 @@ class Sample:
 
     def sentence(self) -> str:
         """What it says of figures that were not measured again."""
-        told = f"Costs, predictions and trials: {len(self.cells)} of {self.among} recorded were measured again"
+        told = f"Costs, predictions, files and trials: {len(self.cells)} of {self.among} recorded were measured again"
         if len(self.cells) == self.among:
             return f"{told}."
         share = 100 * len(self.cells) / self.among

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from peft_tensors import InLibrary
@@ -84,6 +85,26 @@ INTERCONNECTED = [
     )
     for stride in (1, 2)
 ]
+
+
+def _clusters(m: nn.Module) -> dict[str, Tensor]:
+    """PEFT has factors for each cluster of rows; ours are side by side."""
+    downs, ups = m.adamss_A["default"], m.adamss_B["default"]
+    outer = ups[0].new_zeros((m.out_features, ups[0].shape[1]))
+    cluster = m.scatter_index["default"].new_zeros(m.out_features)
+    for number, up in enumerate(ups):
+        rows = m.seg_result["default"][m.train_subspace_index["default"][number]]
+        outer[rows], cluster[rows] = up, number
+    return {"inner": torch.stack([*downs]), "outer": outer, "projection": m.adamss_newB["default"], "cluster": cluster}
+
+
+CLUSTERED = [
+    InLibrary(
+        fields={"rank": 9, "subspaces": subspaces, "subspace_rank": rank}, read=_clusters,
+        models=("t5", "llama"),  # a bias is one more column of PEFT's projection
+    )
+    for subspaces, rank in ((4, 1), (2, 2))
+]  # fmt: skip
 REMOVED = [InLibrary(fields={"rank": 5, "projection": by}, read=_subspace) for by in ("relu", "qr")]
 REPLACED = [
     InLibrary(fields={"rank": 5, "projection": by, "alpha": alpha}, read=_subspace)
@@ -99,6 +120,7 @@ KINDS = {
     "hadamard_pair": HADAMARD_PAIR,
     "weight_network": NETWORK,
     "interconnected_low_rank": INTERCONNECTED,
+    "clustered_rows": CLUSTERED,
     "subspace_removal": REMOVED,
     "subspace_replacement": REPLACED,
 }

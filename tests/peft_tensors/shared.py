@@ -86,7 +86,26 @@ def _waveft(*, transformed: bool) -> InLibrary:
     )
 
 
+def _basis(module: nn.Module) -> Mapping[str, Tensor]:
+    rows, columns = module.frod_s_indices["default"]
+    return {"basis": module.frod_V["default"], "rows": rows, "columns": columns}
+
+
+FROD = InLibrary(
+    fields={"rate": 0.02, "save_projection": True},
+    read=lambda m: {
+        "left": m.frod_U["default"],
+        "diagonal": m.frod_lambda_l["default"],
+        "entries": m.frod_lambda_s_values["default"],
+    },
+    shared=_basis,
+    unneeded="frod_s_size",
+    tolerance=1e-3,  # the basis of weights that are random is inverted
+)
+
+
 KINDS = {
+    "shared_basis": FROD,
     "shared_projection": VERA,
     "sampled_projection": PVERA,
     "vector_bank": [_vblora(save_top=False), _vblora(save_top=True)],

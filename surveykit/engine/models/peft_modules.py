@@ -204,11 +204,7 @@ def quiet() -> Iterator[None]:
 def peft_counts(blueprint: Blueprint, file: PeftFile) -> PeftCounts:
     """Count a configuration with PEFT's own modules. Raises as `wrapped`."""
     found = wrapped(blueprint, file)
-    try:
-        kept = saved_state(found)
-    except (NotImplementedError, RuntimeError) as error:
-        looks = f"PEFT {peft_version()} looks at values where it saves {file.peft_type}"
-        raise RecipeError(f"{looks}, and there are none here, so that it cannot be counted") from error
+    kept = saved_state(found)
     return PeftCounts(
         trainable=sum(p.numel() for p in found.peft.parameters() if p.requires_grad),
         added=found.added(),
@@ -219,7 +215,11 @@ def peft_counts(blueprint: Blueprint, file: PeftFile) -> PeftCounts:
 
 def saved_state(found: Wrapped) -> Mapping[str, Tensor]:
     """What PEFT saves of a wrapped model. Whole embeddings are among it where they were named as targets, and more of them is
-    trained than some rows."""
+    trained than some rows.
+
+    Raises:
+        RecipeError: PEFT looks at values there.
+    """
     from peft import get_peft_model_state_dict
     from peft.utils.other import EMBEDDING_LAYER_NAMES
 
@@ -229,8 +229,12 @@ def saved_state(found: Wrapped) -> Mapping[str, Tensor]:
     embeddings = not (rows or isinstance(named, str)) and any(name in named for name in EMBEDDING_LAYER_NAMES)
     if config.is_prompt_learning:  # PEFT's own copies the values to the host, and there are none
         model.get_prompt_embedding_to_save = lambda name: _prompt_to_save(model, config, name)
-    with quiet():
-        state: Mapping[str, Tensor] = get_peft_model_state_dict(model, save_embedding_layers=embeddings)
+    try:
+        with quiet():
+            state: Mapping[str, Tensor] = get_peft_model_state_dict(model, save_embedding_layers=embeddings)
+    except (NotImplementedError, RuntimeError) as error:
+        looks = f"PEFT {peft_version()} looks at values where it saves {config.peft_type.value}"
+        raise RecipeError(f"{looks}, and there are none here, so that it cannot be counted") from error
     return state
 
 
