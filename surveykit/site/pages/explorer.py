@@ -15,7 +15,7 @@ from surveykit.site.drawing.canvas import FAMILY_MARKS, family_word
 from surveykit.site.drawing.explored import explored_picture, written
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.text.markdown import Cell, link, table
-from surveykit.site.text.words import type_words
+from surveykit.site.text.words import listed, type_words
 
 EXPLORER = "explorer.md"
 TYPE_COLOURS = ("blue", "orange", "green", "purple", "red", "sky", "yellow", "grey")
@@ -42,7 +42,7 @@ def explorer_context(views: Sequence[View], picture: Picture | None) -> dict[str
         "starts": [explorer_link(text, EXPLORER, **state) for text, state in _starts(view, views)],
         "tiers": TIERS.values(),
         "sources": [
-            (link(name, _PAGES.get(source, "bench/index.md"), EXPLORER), [v.model_name for v in views if v.source == source])
+            (link(name, _PAGES.get(source, "bench/index.md"), EXPLORER), listed(v.model_name for v in views if v.source == source))
             for source, name in sources
         ],
     }  # fmt: skip
