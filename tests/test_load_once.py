@@ -75,7 +75,8 @@ def test_without_what_was_measured_it_is_the_rest_of_it(root: Path) -> None:
     first = load_once(root)
     rest = load_once(root, measured=False)
     assert first.measurements
-    assert not any((rest.measurements, rest.costs, rest.memory, rest.predictions, rest.trials, rest.runs))
+    recorded = (rest.measurements, rest.costs, rest.memory, rest.predictions, rest.trials, rest.runs)
+    assert not any(recorded)
     assert rest.methods is first.methods
     assert load_once(root, measured=False) is rest
 
