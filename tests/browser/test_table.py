@@ -137,7 +137,7 @@ def test_claimed_or_measured_or_both(browser: Browser) -> None:
     assert cells(browser, "Saves memory")[0] == "yes"
     by_measurement = counts(browser, "Saves memory")
     assert by_measurement != by_claim
-    assert "sorted by what is measured" in status(browser)
+    assert "Sorted by what is measured" in status(browser)
     browser.click(f"{TOOLS} input[value=claimed]")
     browser.becomes(lambda: browser.shown(f"{ROWS} .measured"), [])
     browser.driver.back()
