@@ -189,7 +189,7 @@ def test_without_scripts_every_row_and_both_sources_are_there(browser: Browser) 
     rows = browser.all(ROWS)
     assert len(rows) > 40
     assert all("measured" in row.text for row in rows)
-    assert "Inference overhead" in [head.text for head in browser.shown("#methods-table th")]
+    assert any(head.text.startswith("Inference overhead") for head in browser.shown("#methods-table th"))
     assert not browser.all(f"{TOOLS} *")
 
 
