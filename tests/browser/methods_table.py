@@ -90,4 +90,5 @@ def press(browser: Browser, text: str) -> None:
         for b in browser.shown(f"{TOOLS} .bar > button, {TOOLS} .save button, {TOOLS} .chosen button")
         if b.text == text
     )
+    browser.script("arguments[0].scrollIntoView({block: 'center'})", button)
     button.click()

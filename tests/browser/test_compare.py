@@ -70,7 +70,7 @@ def test_methods_are_added_and_removed_and_the_address_follows(browser: Browser)
 
     compare(browser, "?m=lora,krona")
     assert chips(browser) == ["LoRA", "KronA"]
-    Select(browser.one(f"{TOOLS} select")).select_by_visible_text("DoRA")
+    Select(browser.one(f"{TOOLS} [aria-label='Add a method']")).select_by_visible_text("DoRA")
     ready(browser, "lora,krona,dora")
     assert heads(browser) == ["LoRA", "KronA", "DoRA"]
     assert browser.driver.current_url.endswith("?m=lora,krona,dora")

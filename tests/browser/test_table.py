@@ -137,7 +137,7 @@ def test_claimed_or_measured_or_both(browser: Browser) -> None:
     assert cells(browser, "Saves memory")[0] == "yes"
     by_measurement = counts(browser, "Saves memory")
     assert by_measurement != by_claim
-    assert "sorted by what is measured" in status(browser)
+    assert "Sorted by what is measured" in status(browser)
     browser.click(f"{TOOLS} input[value=claimed]")
     browser.becomes(lambda: browser.shown(f"{ROWS} .measured"), [])
     browser.driver.back()
@@ -189,7 +189,7 @@ def test_without_scripts_every_row_and_both_sources_are_there(browser: Browser) 
     rows = browser.all(ROWS)
     assert len(rows) > 40
     assert all("measured" in row.text for row in rows)
-    assert "Inference overhead" in [head.text for head in browser.shown("#methods-table th")]
+    assert any(head.text.startswith("Inference overhead") for head in browser.shown("#methods-table th"))
     assert not browser.all(f"{TOOLS} *")
 
 

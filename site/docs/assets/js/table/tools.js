@@ -46,7 +46,7 @@ export function tools(place, data, act) {
     columns.forEach((c) => (c.box.checked = state.columns.has(c.key)));
     clear.hidden = !state.text && Object.values(state.facets).every((values) => !values.size) && !Object.values(state.ranges).some(Boolean);
     const follow = state.source === "measured" ? "measured" : "claimed";
-    status.textContent = `${left} of ${data.rows.length} methods, sorted by what is ${follow}.`;
+    status.textContent = `${left} of ${data.rows.length} methods. Sorted by what is ${follow}.`;
     save.label.textContent = state.chosen.size ? `Save the ${state.chosen.size} ticked` : "Save";
     none.hidden = !state.chosen.size;
     const ready = state.chosen.size >= 2;
