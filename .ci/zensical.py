@@ -43,7 +43,7 @@ def main() -> int:
 
 def configuration(docs: Path, site: Path) -> dict[str, Any]:
     """Ours without the plugins and what depends on them: pages are made already, and the navigation follows the folders."""
-    ours: dict[str, Any] = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)  # noqa: S506
+    ours: dict[str, Any] = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
     for name in ("plugins", "nav", "validation"):
         ours.pop(name, None)
     return ours | {"docs_dir": docs.name, "site_dir": site.name, "site_url": "https://example.org/"}
@@ -60,9 +60,13 @@ def report(docs: Path, site: Path) -> int:
     kept = {page: count for page, count in raw.items() if count}
     print(f"Zensical built {len(pages) - len(unbuilt)} of {len(pages)} pages.")
     print(f"Pages that are missing: {', '.join(unbuilt) or 'none'}")
-    print(f"Files that are missing: {', '.join(lost[:20]) or 'none'}{f' and {len(lost) - 20} more' if len(lost) > 20 else ''}")
+    print(
+        f"Files that are missing: {', '.join(lost[:20]) or 'none'}{f' and {len(lost) - 20} more' if len(lost) > 20 else ''}"
+    )
     print(f"Links in raw HTML that still lead to Markdown: {sum(kept.values())} on {len(kept)} pages")
-    print("What our plugin does and nothing does here: navigation by subject, the line of trust and the citation under each")
+    print(
+        "What our plugin does and nothing does here: navigation by subject, the line of trust and the citation under each"
+    )
     print("page, pictures of shared links, a search that is fetched when asked, Markdown beside each page.")
     return 1 if unbuilt else 0
 
