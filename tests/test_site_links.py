@@ -31,7 +31,7 @@ def test_every_page_is_reached_from_the_first(html: dict[str, Html]) -> None:
             if target in html and target not in reached:
                 reached.add(target)
                 waiting.append(target)
-    assert reached == set(html) - {"404.html"} - {address_of(old, offline=False) for old in MOVED}
+    assert set(html) - reached <= {"404.html", *(address_of(old, offline=False) for old in MOVED)}
 
 
 def broken_links(site: Path, html: dict[str, Html]) -> list[str]:

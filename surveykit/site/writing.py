@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from surveykit.site.rendering import Page, fill
 from surveykit.site.text.about_page import about_page, with_front_matter
-
-_ADDRESS = re.compile(r"""(\]\(|(?:href|src)=")(?![a-z][a-z+.-]*:|[/#])([^)\s"]+)""")
+from surveykit.site.text.twins import twin, twin_of
 
 
 def write(pages: Iterable[Page], by_hand: Path, live: Mapping[str, str], to: Path) -> None:
@@ -69,21 +66,3 @@ def write_twins(docs: Path, site: Path) -> None:
         path = site / twin_of(page)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(twin(source.read_text(encoding="utf-8"), page), encoding="utf-8")
-
-
-def twin_of(page: str) -> str:
-    """Where the Markdown of a page lies on the site."""
-    return page if posixpath.basename(page) == "index.md" else f"{page.removesuffix('.md')}/index.md"
-
-
-def twin(text: str, page: str) -> str:
-    """A page's Markdown as it lies on the site, with links that lead from there to the Markdown of other pages."""
-    folder, here = posixpath.dirname(page), posixpath.dirname(twin_of(page))
-
-    def moved(found: re.Match[str]) -> str:
-        path, mark, anchor = found[2].partition("#")
-        target = posixpath.normpath(posixpath.join(folder, path))
-        target = twin_of(target) if target.endswith(".md") else target
-        return f"{found[1]}{posixpath.relpath(target, here or '.')}{mark}{anchor}"
-
-    return _ADDRESS.sub(moved, text)

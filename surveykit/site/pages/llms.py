@@ -6,20 +6,23 @@ from surveykit.database.reading import Reader
 from surveykit.site.data.api import RESOURCES, ROOT
 from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.fragments import finding
+from surveykit.site.pages.moved import address_of
+from surveykit.site.text.twins import twin_of
 
 LLMS = "llms.txt"
 _PAGES = (
-    ("All methods", "methods/", "the table of methods: type, disk, memory, backpropagation, overhead, claimed and measured"),
-    ("Table 5, checked", "table5/", "every printed parameter figure of the survey's experiment beside our count"),
-    ("Findings", "findings/", "what does not fit in the sources, ranked, each with its numbers, evidence and innocent explanation"),
-    ("Sources", "sources/", "what each source claims, cell by cell, beside our count"),
-    ("Statements, checked", "survey/statements/", "the survey's sentences, checked against its own tables"),
-    ("How we measure", "how-we-measure/", "what trainable, changed, stored, memory and overhead mean here"),
+    ("All methods", "methods/index.md", "the table of methods: type, disk, memory, backpropagation, overhead, claimed and measured"),
+    ("Table 5, checked", "table5.md", "every printed parameter figure of the survey's experiment beside our count"),
+    ("Findings", "findings/index.md", "what does not fit in the sources, ranked, each with its numbers, evidence and innocent explanation"),
+    ("Sources", "sources/index.md", "what each source claims, cell by cell, beside our count"),
+    ("Statements, checked", "survey/statements.md", "the survey's sentences, checked against its own tables"),
+    ("Glossary", "glossary.md", "what the words mean"),
+    ("How we measure", "how-we-measure.md", "what trainable, changed, stored, memory and overhead mean here"),
 )  # fmt: skip
 _DATA = (
     ("index.json", f"{ROOT}/index.json", "start here: every file of the JSON API with its schema"),
     ("methods.json", f"{ROOT}/methods.json", "one row per method, measured on T5-Large"),
-    ("Data", "data/", "all tables and views as CSV and Parquet, and the DuckDB database"),
+    ("Data", "data.md", "all tables and views as CSV and Parquet, and the DuckDB database"),
 )
 
 
@@ -27,11 +30,21 @@ def llms(reader: Reader, around: Surroundings) -> str:
     """The text; addresses are absolute where the site's is known, else relative to this file."""
     base = around.address or ""
 
+    def page(path: str) -> str:
+        """The Markdown beside a page, or the page where pages are opened as files and have none."""
+        if not path.endswith(".md"):
+            return path
+        return address_of(path, offline=True) if around.offline else twin_of(path)
+
     def line(title: str, path: str, about: str) -> str:
-        return f"- [{_plain(title)}]({base}{path}): {_plain(about)}"
+        return f"- [{_plain(title)}]({base}{page(path)}): {_plain(about)}"
 
     methods = [
-        line(m.name, f"{ROOT}/methods/{m.id}.json", f"{m.family.replace('_', ' ')}; page {base}methods/{m.id}/")
+        line(
+            m.name,
+            f"{ROOT}/methods/{m.id}.json",
+            f"{m.family.replace('_', ' ')}; page {base}{page(f'methods/{m.id}.md')}",
+        )
         for m in reader.all("SELECT id, name, family FROM method ORDER BY lower(name), id")
     ]
     parts = [
@@ -41,9 +54,9 @@ def llms(reader: Reader, around: Surroundings) -> str:
         f"Table 5 of the survey: {finding(reader).unescape()} Null means unknown or not applicable, never zero; a status "
         "or reason beside it says which. Percentages are of the bare backbone's parameters.",
         "## Pages",
-        "\n".join(line(*page) for page in _PAGES),
+        "\n".join(line(*entry) for entry in _PAGES),
         "## Data",
-        "\n".join(line(*page) for page in _DATA),
+        "\n".join(line(*entry) for entry in _DATA),
         "## Methods",
         "\n".join(methods),
         "## Optional",

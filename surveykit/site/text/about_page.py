@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
-_LONGEST = 180
+_LONGEST = 200
 _ENOUGH = 70
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)(?:\{[^}]*\})?")
 _MARKUP = re.compile(r"<!--.*?-->|<[^>]+>|\{[^{}]*\}|\*\*|(?<!\w)[*_]|[*_](?!\w)|`", re.DOTALL)
@@ -46,7 +46,7 @@ def description(text: str, title: str | None = None) -> str:
     paragraphs = (block.strip() for block in body[heading.end() if heading else 0 :].split("\n\n"))
     said = next((words for block in paragraphs if not _APART.match(block) and _is_sentence(words := plain(block))), "")
     short = _first_sentences(said)
-    return short if name.lower() in short.lower() else f"{name}: {short}" if short else name
+    return _cut(short if name.lower() in short.lower() else f"{name}: {short}" if short else name)
 
 
 def plain(markdown: str) -> str:
@@ -64,7 +64,11 @@ def _first_sentences(text: str) -> str:
         if shown and (len(shown) >= _ENOUGH or len(shown) + len(sentence) > _LONGEST):
             break
         shown = f"{shown} {sentence}".strip()
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1].rsplit(' ', 1)[0]}…"
+    return shown
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rsplit(' ', 1)[0]}…"
 
 
 def with_front_matter(text: str, facts: Mapping[str, object]) -> str:
