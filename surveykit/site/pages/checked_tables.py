@@ -91,7 +91,7 @@ def _shown(printed: str | None, verdict: Any, t: Any, page: str) -> Cell:
     if verdict is None:
         return numbers.ABSENT if printed is None else printed
     anchor = "-".join(slug(part) for part in _anchor(verdict))
-    ours = escape(f"ours: {verdict.measured}") if verdict.measured is not None else Markup("")
+    ours = escape(f"ours: {numbers.figure(verdict.measured)}") if verdict.measured is not None else Markup("")
     return Markup(f"{link(printed or numbers.ABSENT, f'{page}#{anchor}', page)} {word_badge(verdict.verdict)} {ours}")
 
 
