@@ -91,8 +91,14 @@ def _shown(printed: str | None, verdict: Any, t: Any, page: str) -> Cell:
     if verdict is None:
         return numbers.ABSENT if printed is None else printed
     anchor = "-".join(slug(part) for part in _anchor(verdict))
-    ours = escape(f"ours: {numbers.figure(verdict.measured)}") if verdict.measured is not None else Markup("")
+    ours = escape(f"ours: {_grouped(verdict.measured)}") if verdict.measured is not None else Markup("")
     return Markup(f"{link(printed or numbers.ABSENT, f'{page}#{anchor}', page)} {word_badge(verdict.verdict)} {ours}")
+
+
+def _grouped(measured: object) -> str:
+    """Our figure as the verdict has it, with its digits in threes where it is a whole number."""
+    text = str(measured)
+    return f"{int(text):,}" if text.isdigit() else text
 
 
 def _anchor(v: Any) -> tuple[str, ...]:
