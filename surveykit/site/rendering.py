@@ -26,11 +26,11 @@ from surveykit.site.pages.audit import statement_counts
 from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_contexts
 from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
+from surveykit.site.pages.choose import CHOOSE, choose_context, choose_files
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.differences import discrepancies_context
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
 from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
-from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
@@ -142,7 +142,9 @@ def _prose(
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
-    yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
+    yield _page(CHOOSE, "choose", choose_context(reader, around.formulas), "Which method?")
+    for path, content in choose_files(reader, around.formulas):
+        yield Page(path=path, content=content)
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
     yield _page(
         HOW_FAR_OFF,

@@ -21,7 +21,7 @@ _CARDS: list[tuple[Any, ...]] = [
         "Choose a method",
         "Filter by what it saves, what it costs in inference, what it needs in memory and where it is implemented.",
         ("All methods in a table", "methods/index.md"),
-        ("What fits my GPU?", "fit.md"),
+        ("What fits my GPU?", "choose.md"),
     ),
     (
         "Compare",

@@ -5,6 +5,7 @@ import { start } from "./theme.js";
 const scripts = {
   "methods-table": "./table/main.js",
   comparison: "./compare/main.js",
+  "choose-form": "./choose/main.js",
   "home-search": "./home.js",
 };
 
