@@ -122,7 +122,7 @@ def _wish(pick: Pick, known: Known, matters: Matters) -> tuple[float, ...]:
     peak = float(pick.parts.peak)
     match matters:
         case "memory":
-            return (peak,)
+            return (peak if pick.asked is None else float(pick.asked),)  # all in the same setting
         case "disk":
             return (1e30 if pick.stored is None else pick.stored, peak)
         case "speed":

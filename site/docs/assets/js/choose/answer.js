@@ -39,7 +39,7 @@ function first(a, b) {
 
 function wish(one, { matters, size }) {
   const score = one.known.scores?.[size] ?? null;
-  if (matters === "memory") return [one.peak];
+  if (matters === "memory") return [one.asked ?? one.peak]; // all in the same setting
   if (matters === "disk") return [one.stored ?? 1e30, one.peak];
   if (matters === "speed") {
     const again = one.setting.checkpointing === "full" ? 1.33 : 1;
