@@ -26,7 +26,7 @@ from surveykit.site.rendering import Page, render
 
 AROUND = (
     ROOT / "mkdocs.yml", ROOT / "site" / "docs", ROOT / "site" / "sql" / "dist", ROOT / "CHANGELOG.md",
-    ROOT / "CITATION.cff", ROOT / "benchmarks" / "fit_error.json", ROOT / "benchmarks" / "breadth.json",
+    ROOT / "CITATION.cff", ROOT / "benchmarks" / "coefficients", ROOT / "benchmarks" / "breadth.json",
 )  # fmt: skip
 """What the site is made from besides the catalog."""
 

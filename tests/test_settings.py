@@ -91,7 +91,7 @@ def test_the_site_explains_each_setting_and_field_and_the_page_about_memory_lead
         assert f"{{ #{name} }}" in page
     for field in Training.model_fields:
         assert f"&#45;&#45;{field.replace('_', '-')}" in page
-    assert "(settings.md)" in str(pages["fit.md"].content)
+    assert "(settings.md)" in str(pages["choose.md"].content)
 
 
 def test_precisions_that_are_recorded_begin_with_the_settings_own() -> None:

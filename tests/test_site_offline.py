@@ -30,15 +30,14 @@ def test_links_lead_to_files(pages: dict[Path, str]) -> None:
 
 def test_no_page_asks_for_a_module(pages: dict[Path, str]) -> None:
     """A browser refuses modules to a page that is a file, and would say so in its console."""
-    assert {path.name for path in pages} >= {"index.html", "lora.html", "sql.html", "fit.html"}
+    assert {path.name for path in pages} >= {"index.html", "lora.html", "sql.html", "choose.html"}
     for text in pages.values():
         assert 'type="module"' not in text
         assert "assets/offline.css" in text
 
 
-def test_the_calculator_is_kept_and_the_console_is_not(pages: dict[Path, str]) -> None:
+def test_the_console_is_not_kept(pages: dict[Path, str]) -> None:
     by_name = {path.name: text for path, text in pages.items()}
-    assert "assets/fit.js" in by_name["fit.html"]
     assert 'id="sql-console"' not in by_name["sql.html"]
     assert "opened as a file it cannot" in by_name["sql.html"]
 

@@ -164,7 +164,7 @@ def test_links_of_the_methods_page_are_in_the_order_of_the_data(pages: dict[str,
     assert re.findall(r"\(methods/([a-z0-9-]+)\.md\)", text) == [m["id"] for m in index["methods"]]
 
 
-@pytest.mark.parametrize("existing", [{"methods/index.md"}, {"methods/index.md", "fit.md", "findings/index.md"}])
+@pytest.mark.parametrize("existing", [{"methods/index.md"}, {"methods/index.md", "choose.md", "findings/index.md"}])
 def test_the_ways_in_lead_only_to_pages_that_exist(database: Path, existing: set[str]) -> None:
     with reading(database) as reader:
         ways = home_context(reader, existing)["ways"]

@@ -6,64 +6,9 @@ import math
 
 from surveykit.database.reading import Reader
 from surveykit.fit.candidates import Evidence
-from surveykit.fit.errors import PredictionError
 
 _SIZES = ((10**9, "evaluated_under_1b"), (20 * 10**9, "evaluated_under_20b"))
 """Table 2's columns: below so many parameters; above them it is the last column."""
-
-
-class Table5Error(PredictionError):
-    """How far predictions in the survey's setting are from the peaks that its Table 5 prints for one of its models.
-
-    Length and precision are those that fit the table's other models best, so that these errors are out of sample.
-    """
-
-    batch: int
-    length: int
-    dtype: str
-    rank_correlation: float | None
-
-    @property
-    def sentence(self) -> str:
-        """The error in words."""
-        ranked = "" if self.rank_correlation is None else f", with a rank correlation of {self.rank_correlation:.2f}"
-        return (
-            f"Errors: the survey's Table 5 prints peaks of {self.runs} configurations for {self.kind}, at batch "
-            f"{self.batch}. They lie between {self.low_percent:+.0f} and {self.high_percent:+.0f} % of the predicted ones, "
-            f"which are {self.median_percent:.0f} % off in the median and {self.worst_percent:.0f} % at worst{ranked}. The "
-            f"survey gives neither input length (at most 512) nor precision: {self.length} positions in {self.dtype} fit its "
-            "other models best. Its gigabytes may be of 2^30 bytes, 7 % more than ours. All this is of T5 in the survey's "
-            "setting: with another attention or with checkpointing training takes up to 13 times less."
-        )
-
-
-def table5_error(reader: Reader, parameters: int) -> Table5Error | None:
-    """How far predicted peaks are from Table 5's on its model that is nearest in size; None without any to compare."""
-    near = _nearest(reader, parameters)
-    if near is None:
-        return None
-    found = reader.all(
-        "SELECT s.*, b.name, (SELECT min(batch) FROM table5_memory p WHERE p.backbone = s.backbone) AS batch,"
-        " (SELECT median(abs(error_percent)) FROM table5_memory p WHERE p.backbone = s.backbone"
-        " AND p.length = s.length AND p.dtype = s.dtype AND p.read_as IS NULL) AS median_percent"
-        " FROM table5_memory_setting s JOIN backbone b ON b.id = s.backbone"
-        " WHERE s.sample = 'left_out' AND s.backbone = ? AND s.is_chosen",
-        near,
-    )
-    if not found:
-        return None
-    (s,) = found
-    return Table5Error(
-        kind=s.name, sources=("lialin2023scaling",), runs=s.rows, median_percent=s.median_percent,
-        worst_percent=max(abs(s.least_error_percent), abs(s.greatest_error_percent)),
-        low_percent=_measured(s.greatest_error_percent), high_percent=_measured(s.least_error_percent), batch=s.batch,
-        length=s.length, dtype=s.dtype, rank_correlation=s.rank_correlation,
-    )  # fmt: skip
-
-
-def _measured(error_percent: float) -> float:
-    """How far a measured peak lies above a predicted one, in percent of this, where this is so far above the measured one."""
-    return 100 / (1 + error_percent / 100) - 100
 
 
 def evidence(reader: Reader, parameters: int, model: str | None = None) -> dict[str, Evidence]:

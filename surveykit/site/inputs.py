@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from surveykit.bench.results import files as bench_files
-from surveykit.fit.accuracy import Accuracy
+from surveykit.fit.formulas import Formulas
 from surveykit.record import Record
 from surveykit.site.data.breadth import Breadth
 from surveykit.site.data.memory_error import MemoryErrors
@@ -47,8 +47,8 @@ class Surroundings(Record):
     citation: str | None = None
     """Text of CITATION.cff."""
     engine: Engine | None = None
-    accuracy: Accuracy | None = None
-    """What benchmarks/fit_error.json says of the calculator of memory."""
+    formulas: Mapping[str, Formulas] = {}
+    """What benchmarks/coefficients holds: formulas of memory, by architecture."""
     breadth: Breadth | None = None
     """What benchmarks/breadth.json says of the models that methods work on."""
     memory_error: MemoryErrors | None = None
@@ -90,7 +90,10 @@ def found(
         changelog=_text(base / "CHANGELOG.md"),
         citation=_text(base / "CITATION.cff"),
         engine=None if offline else _engine(base / "site" / "sql" / "dist"),
-        accuracy=_written(base / "benchmarks" / "fit_error.json", Accuracy),
+        formulas={
+            path.stem: Formulas.model_validate_json(path.read_text(encoding="utf-8"))
+            for path in sorted((base / "benchmarks" / "coefficients").glob("*.json"))
+        },
         breadth=_written(base / "benchmarks" / "breadth.json", Breadth),
         memory_error=_written(base / "benchmarks" / "memory_error.json", MemoryErrors),
         checked=checked,

@@ -32,6 +32,7 @@ from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
 from surveykit.site.pages.checked_tables import path_of as table_page
 from surveykit.site.pages.checked_tables import table_contexts
+from surveykit.site.pages.choose import CHOOSE, choose_context, choose_files
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
 from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files, described
 from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
@@ -39,7 +40,6 @@ from surveykit.site.pages.findings import FINDINGS, findings_context
 from surveykit.site.pages.findings import path_of as findings_page
 from surveykit.site.pages.findings import source_contexts as findings_contexts
 from surveykit.site.pages.first_choice import FIRST_CHOICE, first_choice_context
-from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
 from surveykit.site.pages.glossary import glossary_context
 from surveykit.site.pages.home import home_context
@@ -180,7 +180,9 @@ def _prose(
         )
         source_file = f"sources/{checked_table.source}/tables/{checked_table.table_name}.csv"
         yield _page(path, "checked_table", context, title, source_file)
-    yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
+    yield _page(CHOOSE, "choose", choose_context(reader, around.formulas), "Which method?")
+    for path, content in choose_files(reader, around.formulas):
+        yield Page(path=path, content=content)
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
     yield _page(
         HOW_FAR_OFF,

@@ -31,7 +31,7 @@ document.querySelectorAll("article details").forEach((one) => (one.open = true))
 """
 """What is alike by the hundred is looked at a few times; what waits behind a click is opened."""
 WIDE, NARROW = 1400, 390
-EVERY_WAY = ("", "methods/", "methods/lora/", "compare/", "fit/", "sql/", "404.html")
+EVERY_WAY = ("", "methods/", "methods/lora/", "compare/", "choose/", "sql/", "404.html")
 """Pages that are looked at in all four ways: the theme's parts around all others are theirs."""
 
 

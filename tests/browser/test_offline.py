@@ -15,7 +15,7 @@ def opened(browser: Browser, offline_site: Path) -> Browser:
     return browser
 
 
-@pytest.mark.parametrize("page", ["index", "methods/index", "methods/lora", "compare", "fit", "sql", "explorer"])
+@pytest.mark.parametrize("page", ["index", "methods/index", "methods/lora", "compare", "choose", "sql", "explorer"])
 def test_pages_load_without_an_error_and_promise_nothing(opened: Browser, page: str) -> None:
     opened.driver.get(f"{opened.address}{page}.html")
     assert opened.one("h1").is_displayed()
@@ -24,14 +24,11 @@ def test_pages_load_without_an_error_and_promise_nothing(opened: Browser, page: 
     assert any(url.endswith("assets/offline.css") for url in opened.requested)
 
 
-def test_links_and_the_calculator_work(opened: Browser) -> None:
-    opened.driver.get(f"{opened.address}fit.html")
-    before = opened.one("#fit-answer").text
-    field = opened.one("#fit-form [name=memory]")
-    field.clear()
-    field.send_keys("80")
-    opened.wait(lambda: opened.one("#fit-answer").text != before, "another answer")
-    opened.driver.find_element("css selector", "#fit-rows a").click()
+def test_links_work_and_the_example_is_answered(opened: Browser) -> None:
+    opened.driver.get(f"{opened.address}choose.html")
+    assert not opened.shown("#choose-form")
+    assert "Llama-3.1-8B on 24 GB" in opened.one("#choose-answer").text
+    opened.driver.find_element("css selector", "#choose-answer a").click()
     opened.wait(lambda: "/methods/" in opened.driver.current_url)
     assert opened.driver.current_url.endswith(".html")
     assert opened.one("h1").is_displayed()

@@ -29,7 +29,7 @@ _NAMED: Mapping[str, str] = MappingProxyType(
 
 _NEXT = (
     ("choose.md", "Choose for your model and GPU"),
-    ("fit.md", "Does it fit your GPU?"),
+    ("choose.md", "Does it fit your GPU?"),
     ("compare.md", "Compare methods side by side"),
     ("methods/index.md", "All methods in a table"),
     ("how-we-measure.md", "How we measure"),

@@ -7,6 +7,7 @@ const scripts = {
   "methods-table": "./table/main.js",
   comparison: "./compare/main.js",
   explorer: "./explorer/main.js",
+  "choose-form": "./choose/main.js",
   "home-search": "./home.js",
 };
 

@@ -1,0 +1,207 @@
+"""Read formulas from traces: which moments of a step may be its peak, each as a polynomial in the model's dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from torch import Tensor
+
+from surveykit.catalog.training import Training
+from surveykit.engine.coefficients.sized import Dimensions, Terms, added, terms_of
+from surveykit.engine.coefficients.telling import BATCH, LENGTH, TARGET, Telling
+from surveykit.engine.edits.attach import Attached
+from surveykit.engine.models.model import Instance
+from surveykit.engine.trace import step
+from surveykit.engine.trace.backprop import Backprop
+from surveykit.engine.trace.costs import Costs
+from surveykit.engine.trace.few_bits import layers_in_few_bits
+from surveykit.engine.trace.layer_marks import INNER
+from surveykit.engine.trace.memory import Memory, Moment
+from surveykit.engine.trace.memory import _Held as Held
+from surveykit.engine.trace.shards import Units
+from surveykit.engine.trace.step import StepTrace
+from surveykit.errors import SurveyError
+from surveykit.recipes import Recipe, Stage
+
+Pair = tuple[tuple[StepTrace, Backprop, Units], tuple[StepTrace, Backprop, Units]]
+PARTS = ("gradients", "logits", "activations", "working")
+
+
+class _EnoughError(Exception):
+    """Ends a trace of a shallow model before it is carried over to a depth."""
+
+    def __init__(self, pair: Sequence[Any]) -> None:
+        super().__init__()
+        self.pair = pair
+
+
+class _Shallow(Costs):
+    depths: tuple[int, int]
+
+    def _shallow(self, at: Callable[[Instance], Any]) -> Any:
+        raise _EnoughError([at(self._instance(depth)) for depth in self.depths])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A step of a configuration on a telling model. Polynomials, in bytes unless it says otherwise."""
+
+    weights: Terms
+    state: Terms
+    """Of torch's AdamW."""
+    gradients: Terms
+    moments: tuple[tuple[Terms, Terms, Terms, Terms], ...]
+    """What is live beyond weights and state, by the names of `PARTS`, at the moments that may be the peak before the optimizer."""
+    optimizer: Terms
+    """… while the optimizer steps."""
+
+
+class Reader:
+    """Traces configurations on one telling model."""
+
+    def __init__(self, telling: Telling) -> None:
+        self.telling = telling
+        self.dimensions = telling.dimensions
+        self._costs = _Shallow(telling.blueprint())
+        self._costs.depths = telling.depths
+        self._line = Line(*telling.depths)
+
+    def why_not(self, recipe: Recipe) -> str | None:
+        """Why no formula of a recipe can be read; None where one can, as far as the recipe tells."""
+        if len(recipe.stages) > 1:
+            return "it is trained in several stages"
+        stage = recipe.stages[0]
+        if not stage.depth_uniform:
+            return "it does not treat all layers alike"
+        if stage.optimizer is not None:
+            return "it has an optimizer of its own"
+        return None
+
+    def read(self, stage: Stage, training: Training) -> Reading:
+        """Trace a stage in a setting.
+
+        Raises:
+            SurveyError: it does not fit the model.
+            UnknownSizeError: a size is no product of the model's dimensions.
+        """
+        with patch.object(step, "Memory", _measuring(self.dimensions)):
+            try:
+                self._costs.training(stage, BATCH, LENGTH, TARGET, training)
+            except _EnoughError as traced:
+                (low, _, _), (high, _, _) = traced.pair
+            else:
+                raise AssertionError("traced at full depth")
+        few = [self._less(stage, training, depth) for depth in self.telling.depths]
+        moments = [self._line.of_parts(*pair) for pair in _beyond(low, high)]
+        optimizer = self._line.of_parts(
+            _live(low, low.moments["optimizer"][0]), _live(high, high.moments["optimizer"][0])
+        )
+        return Reading(
+            weights=added(self._line(terms_of(low.resident), terms_of(high.resident)), self._line(*few), -1.0),
+            state=self._line(terms_of(low.optimizer_state), terms_of(high.optimizer_state)),
+            gradients=self._line(terms_of(low.gradients), terms_of(high.gradients)),
+            moments=tuple(moments),
+            optimizer=added(added(added(optimizer[0], optimizer[1]), optimizer[2]), optimizer[3]),
+        )  # fmt: skip
+
+    def counts(self, stage: Stage) -> tuple[Terms, Terms]:
+        """Numbers of parameters: those that are trained, and those of the bare model."""
+        found = []
+        for depth in self.telling.depths:
+            instance = self._costs._instance(depth)
+            bare = self._numel(instance.pretrained)
+            with Attached(instance, stage):
+                trained = {id(p): p for p in instance.model.parameters() if p.requires_grad}
+                found.append((self._numel(trained.values()), bare))
+        return self._line(found[0][0], found[1][0]), self._line(found[0][1], found[1][1])
+
+    def _numel(self, tensors: Any) -> Terms:
+        total: Terms = {}
+        for tensor in tensors:
+            total = added(total, self.dimensions.sized(tensor.shape, 1).terms)
+        return total
+
+    def _less(self, stage: Stage, training: Training, depth: int) -> Terms:
+        """What weights of few bits take less than at full width."""
+        instance = self._costs._instance(depth)
+        total: Terms = {}
+        with Attached(instance, stage):
+            chosen = {
+                id(layer.weight): (layer.weight, held)
+                for layer, held in layers_in_few_bits(instance, training, stage).items()
+            }
+            for weight, held in chosen.values():
+                assert isinstance(weight, Tensor)
+                kept = weight.itemsize - held.bytes / weight.numel()
+                total = added(total, self.dimensions.sized(weight.shape, 1).terms, kept)
+        return total
+
+
+def _measuring(dimensions: Dimensions) -> type[Memory]:
+    """Memory that counts bytes with what they are the product of."""
+
+    class Measuring(Memory):
+        def _track(self, tensor: Tensor) -> Held:
+            storage = tensor.untyped_storage()
+            known = self._live.get(storage._cdata)
+            if known is not None:
+                return known
+            whole = storage.nbytes() == tensor.numel() * tensor.itemsize
+            shape = tensor.shape if whole else (storage.nbytes() // tensor.itemsize,)
+            held = Held(storage, self._release)
+            held.key, held.saved, held.on_device = storage._cdata, False, True
+            held.bytes = dimensions.sized(shape, tensor.itemsize)
+            held.kind = "logits" if tensor.dim() > 1 and tensor.shape[-1] == self._vocabulary else "working"
+            self._count(held, 1)
+            self._live[held.key] = held
+            return held
+
+    return Measuring
+
+
+Parts = tuple[Terms, Terms, Terms, Terms]
+
+
+def _beyond(low: StepTrace, high: StepTrace) -> Iterator[tuple[Parts, Parts]]:
+    """Moments of forward and backward at both depths; those of inner layers lie between the others."""
+    for name in sorted(low.moments.keys() | high.moments.keys()):
+        if name == "optimizer" or name.endswith(f".{INNER}"):
+            continue
+        before, after = low.moments.get(name, []), high.moments.get(name, [])
+        if len(before) != len(after):
+            raise SurveyError(f"{name} allocates {len(before)} times at one depth and {len(after)} at another")
+        in_forward = name.startswith("forward")
+        for one, other in zip(before, after, strict=True):
+            yield _live(low, one, in_forward), _live(high, other, in_forward)
+
+
+def _live(trace: StepTrace, moment: Moment, in_forward: bool = False) -> Parts:
+    """What is live beyond weights and state. In forward, what is kept is not told from what passes."""
+    beyond = added(added(terms_of(moment.total), terms_of(trace.resident), -1.0), terms_of(trace.optimizer_state), -1.0)
+    gradients, logits, activations = (terms_of(number) for number in moment[1:])
+    rest = added(added(beyond, gradients, -1.0), logits, -1.0)
+    if in_forward:
+        return gradients, logits, rest, {}
+    return gradients, logits, activations, added(rest, activations, -1.0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """From two depths to any: every figure is affine in the number of layers."""
+
+    low: int
+    high: int
+
+    def __call__(self, low: Terms, high: Terms) -> Terms:
+        """A polynomial at both depths as one in the number of layers too."""
+        per_layer = {key: factor / (self.high - self.low) for key, factor in added(high, low, -1.0).items()}
+        deep = {tuple(sorted((*key, ("n", 1)))): factor for key, factor in per_layer.items()}
+        return added(added(low, per_layer, -float(self.low)), deep)
+
+    def of_parts(self, low: Parts, high: Parts) -> Parts:
+        """… part by part."""
+        a, b, c, d = (self(one, other) for one, other in zip(low, high, strict=True))
+        return a, b, c, d
