@@ -69,7 +69,7 @@ class Pick:
     """Peak in the setting that was asked for; None where there is no formula."""
 
 
-WAYS: tuple[tuple[str, dict[str, str]], ...] = (
+WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("SDPA attention", {"attention": "sdpa"}),
     ("gradient checkpointing", {"checkpointing": "full"}),
     ("an 8-bit optimizer", {"optimizer": "adamw-8bit"}),

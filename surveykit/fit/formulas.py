@@ -18,10 +18,10 @@ PRECISIONS = ("16", "4")
 ATTENTIONS = ("sdpa", "flash", "eager")
 CHECKPOINTING = ("none", "full")
 RUNS: dict[str, Training] = {
-    f"{bits}.{attention}.{checkpointing}": Training(
-        dtype="bfloat16", adapter_dtype="float32", attention=attention, checkpointing=checkpointing,
-        base_bits=int(bits), double_quant=bits == "4", optimizer="adamw-fused",
-    )  # type: ignore[arg-type]
+    f"{bits}.{attention}.{checkpointing}": Training.model_validate({
+        "dtype": "bfloat16", "adapter_dtype": "float32", "attention": attention, "checkpointing": checkpointing,
+        "base_bits": int(bits), "double_quant": bits == "4", "optimizer": "adamw-fused",
+    })
     for bits, attention, checkpointing in product(PRECISIONS, ATTENTIONS, CHECKPOINTING)
     if (bits, attention) != ("4", "eager")
 }  # fmt: skip

@@ -143,7 +143,7 @@ class Reader:
 def _measuring(dimensions: Dimensions) -> type[Memory]:
     """Memory that counts bytes with what they are the product of."""
 
-    class Measuring(Memory):
+    class Measuring(Memory):  # type: ignore[no-untyped-call]
         def _track(self, tensor: Tensor) -> Held:
             storage = tensor.untyped_storage()
             known = self._live.get(storage._cdata)

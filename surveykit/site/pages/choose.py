@@ -25,7 +25,7 @@ from surveykit.site.text.words import OVERHEADS, overhead_words
 
 CHOOSE = "choose.md"
 DATA = "assets/data/choose"
-EXAMPLE = {"model": "llama-3.1-8b", "memory": 24, "batch": 1, "length": 2048}
+EXAMPLE: dict[str, Any] = {"model": "llama-3.1-8b", "memory": 24, "batch": 1, "length": 2048}
 """The question that the page answers before anybody asks another one: no inference overhead, the highest score."""
 GPUS = (
     (8, "RTX 4060"), (12, "RTX 3060"), (16, "T4, RTX 4080"), (24, "RTX 3090, RTX 4090, A10G, L4"), (32, "RTX 5090"),
@@ -45,7 +45,7 @@ def choose_context(reader: Reader, formulas: Mapping[str, Formulas]) -> dict[str
     model = next((m for m in models if m["id"] == EXAMPLE["model"]), models[0])
     data = choose_data(reader, formulas)
     own = formulas[model["architecture"]]
-    setting = Setting(EXAMPLE["batch"], EXAMPLE["length"], "16", "sdpa", "none", "adamw-fused")  # type: ignore[arg-type]
+    setting = Setting(EXAMPLE["batch"], EXAMPLE["length"], "16", "sdpa", "none", "adamw-fused")
     picks = answer(
         own, known_at(data, size_of(data, model["parameters"])), lambda asked: at_model(model["config"], asked.batch, asked.length),
         setting, float(EXAMPLE["memory"]) * 1e9, overhead=False, matters="score", errors=data["errors"],
