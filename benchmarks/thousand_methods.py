@@ -133,7 +133,7 @@ def _only_the_table(catalog: Path, folder: Path) -> Path:
     from surveykit.database.build import build as build_database
     from surveykit.database.reading import reading
     from surveykit.site.build import build
-    from surveykit.site.data.method_table import DATA, method_rows, table_data
+    from surveykit.site.data.method_table import DATA, measured_on, method_rows, table_data
     from surveykit.site.pages.methods import index_context
     from surveykit.site.rendering import _page
 
@@ -141,9 +141,9 @@ def _only_the_table(catalog: Path, folder: Path) -> Path:
     build_database(load(catalog), database)
     shutil.copytree(ROOT / "site" / "docs" / "assets", docs / "assets")
     with reading(database) as reader:
-        rows = method_rows(reader)
-        page = _page("methods/index.md", "methods", index_context(reader, rows), "Methods")
-    for path, content in ((page.path, page.content), (DATA, table_data(rows)), ("index.md", "# Home")):
+        rows, measured = method_rows(reader), measured_on(reader)
+        page = _page("methods/index.md", "methods", index_context(reader, rows, measured), "Methods")
+    for path, content in ((page.path, page.content), (DATA, table_data(rows, measured)), ("index.md", "# Home")):
         (docs / path).parent.mkdir(parents=True, exist_ok=True)
         (docs / path).write_bytes(content if isinstance(content, bytes) else str(content).encode())
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

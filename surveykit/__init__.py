@@ -16,7 +16,7 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 __all__ = ["Survey", "SurveyError", "__version__", "audit", "bench", "build", "check", "cite", "compare", "count", "export", "fields",
-           "fit", "load", "measure", "new", "query", "reproduce", "schema", "show", "site", "sources", "trial", "validate", "verify",
+           "fit", "load", "mcp", "measure", "new", "query", "reproduce", "schema", "show", "site", "sources", "trial", "validate", "verify",
            "verify_backbones", "verify_params", "where"]  # fmt: skip
 _MODULES = {
     "surveykit.api.asking": ("audit", "cite", "fields", "query", "sources"),
@@ -26,6 +26,7 @@ _MODULES = {
     "surveykit.api.making": ("build", "export", "new", "reproduce", "schema", "site", "validate", "where"),
     "surveykit.api.fitting": ("fit",),
     "surveykit.api.measuring": ("count", "measure", "trial"),
+    "surveykit.api.serving": ("mcp",),
     "surveykit.api.showing": ("show",),
     "surveykit.api.verifying": ("verify", "verify_backbones", "verify_params"),
     "surveykit.errors": ("SurveyError",),
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from surveykit.api.fitting import fit
     from surveykit.api.making import build, export, new, reproduce, schema, site, validate, where
     from surveykit.api.measuring import count, measure, trial
+    from surveykit.api.serving import mcp
     from surveykit.api.showing import show
     from surveykit.api.verifying import verify, verify_backbones, verify_params
     from surveykit.errors import SurveyError

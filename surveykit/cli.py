@@ -39,6 +39,7 @@ COMMANDS = {
     "compare": "methods side by side",
     "cite": "BibTeX of methods",
     "export": "every table and view as files",
+    "mcp": "answer programs that speak the Model Context Protocol, read-only",
     "build": "write the database to a file",
     "site": "write the static site",
     "reproduce": "measure, verify, and write database and site",

@@ -30,7 +30,7 @@ import ast
 import copy
 import operator
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from surveykit.arithmetic import near_square_factor, nearest_divisor, whole_root
 from surveykit.errors import FormulaError, nearest
@@ -56,6 +56,7 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {
 _LARGEST_EXPONENT = 8
 _LONGEST = 400
 _MOST = 2**63 - 1
+_Evaluator = Callable[[Mapping[str, int]], int]
 
 
 @lru_cache(maxsize=4096)
@@ -107,39 +108,65 @@ def evaluate(text: str, symbols: Mapping[str, int]) -> int:
     Raises:
         FormulaError: a syntax error, an unknown symbol, a division by zero, or a number beyond 64 bits on the way.
     """
-    return _value(parse(text), symbols, text)
+    return _evaluator(text)(symbols)
 
 
-def _value(node: ast.expr, symbols: Mapping[str, int], text: str) -> int:
-    value = _unbounded_value(node, symbols, text)
-    if abs(value) > _MOST:
-        raise FormulaError(f"'{text}' grows beyond 64 bits")
+@lru_cache(maxsize=4096)
+def _evaluator(text: str) -> _Evaluator:
+    """A formula as a function of its symbols: the tree is walked once, for all models on which it has a value."""
+    return _bounded(parse(text), text)
+
+
+def _bounded(node: ast.expr, text: str) -> _Evaluator:
+    unbounded = _unbounded(node, text)
+
+    def value(symbols: Mapping[str, int]) -> int:
+        found = unbounded(symbols)
+        if not -_MOST <= found <= _MOST:
+            raise FormulaError(f"'{text}' grows beyond 64 bits")
+        return found
+
     return value
 
 
-def _unbounded_value(node: ast.expr, symbols: Mapping[str, int], text: str) -> int:
+def _unbounded(node: ast.expr, text: str) -> _Evaluator:
     match node:
-        case ast.Constant(value=int(value)):
-            return value
+        case ast.Constant(value=int(constant)):
+            return lambda symbols: constant
         case ast.Name(id=name):
-            if name not in symbols:
-                raise FormulaError(f"'{text}' uses the unknown symbol '{name}'{nearest(name, symbols)}")
-            return symbols[name]
+            return partial(_symbol, name, text)
         case ast.UnaryOp(operand=operand):
-            return -_value(operand, symbols, text)
+            negated = _bounded(operand, text)
+            return lambda symbols: -negated(symbols)
         case ast.BinOp(left=left, op=op, right=right):
-            a, b = _value(left, symbols, text), _value(right, symbols, text)
-            if isinstance(op, ast.Pow) and not 0 <= b <= _LARGEST_EXPONENT:
-                raise FormulaError(f"'{text}' raises to the power {b}; exponents go from 0 to {_LARGEST_EXPONENT}")
-            if isinstance(op, ast.FloorDiv | ast.Mod) and b == 0:
-                raise FormulaError(f"'{text}' divides by zero")
-            return _OPERATORS[type(op)](a, b)
+            return partial(_operation, type(op), _bounded(left, text), _bounded(right, text), text)
         case ast.Call(func=ast.Name(id=name), args=arguments):
-            try:
-                return _FUNCTIONS[name](*(_value(argument, symbols, text) for argument in arguments))
-            except (TypeError, ValueError) as error:
-                raise FormulaError(f"'{text}': {name}: {error}") from None
+            return partial(_call, name, [_bounded(argument, text) for argument in arguments], text)
     raise FormulaError(f"'{text}' contains '{ast.unparse(node)}', which is not whole-number arithmetic")
+
+
+def _symbol(name: str, text: str, symbols: Mapping[str, int]) -> int:
+    if name not in symbols:
+        raise FormulaError(f"'{text}' uses the unknown symbol '{name}'{nearest(name, symbols)}")
+    return symbols[name]
+
+
+def _operation(
+    op: type[ast.operator], left: _Evaluator, right: _Evaluator, text: str, symbols: Mapping[str, int]
+) -> int:
+    a, b = left(symbols), right(symbols)
+    if op is ast.Pow and not 0 <= b <= _LARGEST_EXPONENT:
+        raise FormulaError(f"'{text}' raises to the power {b}; exponents go from 0 to {_LARGEST_EXPONENT}")
+    if op in (ast.FloorDiv, ast.Mod) and b == 0:
+        raise FormulaError(f"'{text}' divides by zero")
+    return _OPERATORS[op](a, b)
+
+
+def _call(name: str, arguments: list[_Evaluator], text: str, symbols: Mapping[str, int]) -> int:
+    try:
+        return _FUNCTIONS[name](*(argument(symbols) for argument in arguments))
+    except (TypeError, ValueError) as error:
+        raise FormulaError(f"'{text}': {name}: {error}") from None
 
 
 def bind(let: Mapping[str, str], symbols: Mapping[str, int]) -> dict[str, int]:
@@ -150,6 +177,19 @@ def bind(let: Mapping[str, str], symbols: Mapping[str, int]) -> dict[str, int]:
             raise FormulaError(f"'{name}' is a symbol of the model and cannot be defined again")
         bound[name] = evaluate(text, bound)
     return bound
+
+
+def values(let: Mapping[str, str], forms: Mapping[str, str], symbols: Mapping[str, int]) -> dict[str, int]:
+    """Each form by its name, over the symbols of a model and those of a configuration. Raises as `evaluate` and `bind`."""
+    return dict(zip(forms, _values(tuple(let.items()), tuple(forms.values()), tuple(symbols.items())), strict=True))
+
+
+@lru_cache(maxsize=8192)  # loading, judging and building a catalog all ask for the same forms on the same models
+def _values(
+    let: tuple[tuple[str, str], ...], forms: tuple[str, ...], symbols: tuple[tuple[str, int], ...]
+) -> tuple[int, ...]:
+    bound = bind(dict(let), dict(symbols))
+    return tuple(evaluate(text, bound) for text in forms)
 
 
 def fill_in(text: str, symbols: Mapping[str, int]) -> str:

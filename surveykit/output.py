@@ -16,7 +16,9 @@ _LONGEST_WORD = 24
 """Characters of words that are not broken."""
 
 
-def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, width: int | None = None) -> str:
+def render(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, width: int | None = None, caption: str = ""
+) -> str:
     """Write rows in one of the formats.
 
     `json` is a list of objects and `csv` follows RFC 4180; both keep every digit. `table`, `markdown` and `latex` (a tabular
@@ -25,15 +27,19 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, w
     Args:
         width: characters that a line of a table may have, None for any number. A table that cannot be so narrow is
             written as one block per row.
+        caption: what the figures are of, for a table that is pasted elsewhere: `markdown` and `latex` have it.
     """
     if format == "json":
         return _json(columns, rows)
     if format == "csv":
         return _csv(columns, rows)
     if format == "markdown":
-        return _markdown(columns, rows)
+        text = _markdown(columns, rows)
+        return f"{text}\n\n{caption}" if caption else text
     if format == "latex":
-        return _latex(columns, rows)
+        text = _latex(columns, rows)
+        head = ["\\begin{table}", "\\centering", f"\\caption{{{_in_latex(caption)}}}"]
+        return "\n".join([_BOOKTABS, *head, text, "\\end{table}"]) if caption else f"{_BOOKTABS}\n{text}"
     return _table(columns, rows, width)
 
 
@@ -177,13 +183,23 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "–": "--",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "–": "--", "—": "---", "…": r"\dots{}", "×": r"$\times$", "·": r"$\cdot$",
+    "−": "$-$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "²": "$^2$", "³": "$^3$", "ᵀ": r"$^\top$",
 }  # fmt: skip
+"""Signs that LaTeX reads as commands, and those that its default fonts lack."""
+_BOOKTABS = r"% needs \usepackage{booktabs}"
+
+
+def _in_latex(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def _latex(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     def line(texts: Sequence[str]) -> str:
-        return " & ".join("".join(_LATEX.get(c, c) for c in " ".join(text.split())) for text in texts) + r" \\"
+        cells = [_in_latex(text) for text in texts]
+        # A bracket at the start of a row would be read as an argument of the line break before it.
+        return " & ".join(["{[}" + cells[0][1:] if cells[0].startswith("[") else cells[0], *cells[1:]]) + r" \\"
 
     sides = "".join("r" if side == "right" else "l" for side in _alignment(columns, rows))
     head = [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", line(columns), r"\midrule"]

@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.load import load as load_catalog
+from surveykit.catalog.load_once import load_once
 from surveykit.catalog.locate import locate
 from surveykit.catalog.records import Method
 from surveykit.database import query
@@ -40,7 +40,7 @@ def load(path: str | PathLike[str] | None = None) -> Survey:
         CatalogError: with every problem of every file.
         SurveyError: there is no catalog.
     """
-    return Survey(load_catalog(locate(None if path is None else fspath(path)).root))
+    return Survey(load_once(locate(None if path is None else fspath(path)).root))
 
 
 class Survey:

@@ -98,6 +98,7 @@ def words_of(folder: Path) -> dict[str, tuple[list[list[str]], list[list[str]]]]
         "compare": ([["lora", "full-tuning"]], [["lora", "nothing"]]),
         "cite": ([["lora"]], [["nothing"]]),
         "export": ([["--format", "csv", str(folder / "csv")]], [["--format", "csv", "/dev/null/no"]]),
+        "mcp": ([], [["--catalog", none]]),
         "build": ([["--output", str(folder / "own.duckdb")]], [["--output", "/dev/null/no.duckdb"]]),
         "site": ([["--config", config], ["--config", config, "--offline"]], [["--config", none]]),
         "reproduce": ([["--config", config, "--quiet", *sample]], [["--config", none, "--quiet"]]),

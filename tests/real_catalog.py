@@ -1,4 +1,5 @@
-"""The real catalog, loaded once in each process: cases of many tests are its configurations. Nothing changes it."""
+"""The real catalog, loaded once in each process: cases of many tests are its configurations, and commands that tests run in
+their own process find it loaded. Nothing changes it."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ from dataclasses import fields
 from conftest import CATALOG
 
 from surveykit.catalog.load import load
+from surveykit.catalog.load_once import load_once
 from surveykit.catalog.records import Configuration
 
-REAL = load(CATALOG)
+REAL = load_once(CATALOG)
 CONFIGURATIONS: dict[str, Configuration] = {name: configuration for name, _, configuration in REAL.configurations()}
 """By `method/configuration`."""
 

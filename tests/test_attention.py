@@ -76,6 +76,7 @@ def longer_keys(keys: dict[int, tuple[Tensor, Tensor]]) -> Iterator[None]:
             home.eager_attention_forward = own
 
 
+@pytest.mark.sampled("family", "dtype")
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_without_a_prefix_attention_is_the_models_own(family: str, dtype: torch.dtype) -> None:
@@ -93,6 +94,7 @@ def test_without_a_prefix_attention_is_the_models_own(family: str, dtype: torch.
     assert torch.equal(same, output)
 
 
+@pytest.mark.sampled("family", "dtype")
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_prefix_keeps_what_the_models_own_attention_keeps_of_more_keys(family: str, dtype: torch.dtype) -> None:
@@ -115,6 +117,7 @@ def test_a_prefix_keeps_what_the_models_own_attention_keeps_of_more_keys(family:
     torch.testing.assert_close(output, wanted, rtol=0, atol=0)
 
 
+@pytest.mark.sampled("family", "dtype")
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_prompt_keeps_what_the_model_keeps_of_more_positions(family: str, dtype: torch.dtype) -> None:

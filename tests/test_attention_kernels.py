@@ -196,6 +196,7 @@ def by_definition(
     return found.transpose(1, 2), None
 
 
+@pytest.mark.sampled("family", "edit", "padded")
 @pytest.mark.parametrize("padded", [True, False])
 @pytest.mark.parametrize("edit", ["prefix", "prompt"])
 @pytest.mark.parametrize("family", [family for family in CONFIGS if family not in ("deberta-v2", "gemma2")])

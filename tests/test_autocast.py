@@ -76,6 +76,7 @@ def step(instance: Instance, under: AbstractContextManager[Any], frozen: bool = 
     return loss, kept, gradients
 
 
+@pytest.mark.sampled("family", "attention", "frozen")
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("family", ["t5", "t5-v1.1", "gpt2", "llama", "llama-tied", "bart", "gpt_neox", "opt"])

@@ -22,7 +22,7 @@ from surveykit.api.benching import Bench
 from surveykit.bench import running
 from surveykit.bench.cells import BenchCell, cells_of, plans, read_plan
 from surveykit.bench.results import BenchResult, Results, read_result
-from surveykit.catalog.load import load
+from surveykit.catalog.load_once import load_once
 from surveykit.catalog.lock import alone_in
 from surveykit.cli import main
 from surveykit.errors import CatalogError, SurveyError
@@ -95,7 +95,7 @@ def test_what_is_torn_or_of_another_cell_is_measured_again(tmp_path: Path) -> No
 
 
 def cells(plan: Path) -> tuple[BenchCell, ...]:
-    catalog = load(CATALOG, measured=False)
+    catalog = load_once(CATALOG, measured=False)
     return cells_of(catalog, read_plan(catalog.root, str(plan)))
 
 
@@ -325,7 +325,7 @@ def test_names_that_a_plan_does_not_have(tmp_path: Path) -> None:
 
 
 def test_the_plans_of_the_catalog_are_whole() -> None:
-    catalog = load(CATALOG, measured=False)
+    catalog = load_once(CATALOG, measured=False)
     assert {"smoke", "survey-table5", "survey-scores"} <= plans(catalog.root).keys()
     for name in plans(catalog.root):
         of_plan = cells_of(catalog, read_plan(catalog.root, name))

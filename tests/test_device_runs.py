@@ -62,6 +62,7 @@ def assert_equal(plan: Blueprint, recipe: Recipe, training: Training, length: in
     assert traced == pytest.approx(real.allocated, rel=1e-3)
 
 
+@pytest.mark.sampled("setting", "dtype", "name")
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("setting", SETTINGS)

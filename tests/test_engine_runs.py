@@ -138,6 +138,7 @@ def test_it_comes_off_without_a_trace(catalog: Catalog, name: str) -> None:
     check_comes_off_without_a_trace(catalog, name, tiny_instance())
 
 
+@pytest.mark.sampled(name=lambda name: machinery(CONFIGURATIONS[name].recipe))
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_on_a_gated_backbone_it_comes_off_without_a_trace_and_merging_keeps_the_outputs(
     catalog: Catalog, name: str

@@ -9,11 +9,10 @@ import pytest
 import small_models
 import torch
 import transformers
-from conftest import CATALOG
 from fit_examples import QUESTION
 from peft import PeftModel
+from real_catalog import REAL
 
-from surveykit.catalog.load import load
 from surveykit.catalog.peft_arguments import peft_arguments
 from surveykit.catalog.peft_file import PeftFile
 from surveykit.catalog.training import Optimizer, Training
@@ -22,7 +21,6 @@ from surveykit.engine.models.peft_modules import parts_of, task_type
 from surveykit.errors import SurveyError
 from surveykit.fit.code import Adapter, code
 
-CATALOGUE = load(CATALOG)
 OTHERS = {
     "8 bits": Training(base_bits=8),
     "galore": Training(optimizer="galore"),
@@ -30,7 +28,7 @@ OTHERS = {
     "offloaded": Training(checkpointing="offloaded", checkpoint_every=2, master_weights=True),
     "liger": Training(attention="flash", kernels="liger", keep_cache=True),
 }
-TRAININGS = {**{name: setting.training for name, setting in CATALOGUE.settings.items()}, **OTHERS}
+TRAININGS = {**{name: setting.training for name, setting in REAL.settings.items()}, **OTHERS}
 
 
 def written(training: Training, configuration: str = "lora/qv-r8", kind: str = "llama", **question: Any) -> str:
@@ -38,7 +36,7 @@ def written(training: Training, configuration: str = "lora/qv-r8", kind: str = "
     task = task_type(instance.model)
     adapter: Adapter | str
     try:
-        adapter = Adapter.of(peft_arguments(CATALOGUE.recipe(configuration), parts_of(instance), task))
+        adapter = Adapter.of(peft_arguments(REAL.recipe(configuration), parts_of(instance), task))
     except SurveyError as error:
         adapter = str(error)
     return code(dataclasses.replace(QUESTION, training=training, **question), "owner/model", task, adapter)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_plans
+import needs
 import pytest
 import site_config
 import small_catalog
@@ -277,9 +278,18 @@ def runs_a_plan(folder: Path) -> None:
     assert (found.plan, found.done, found.passed) == ("tiny", 2, True)
 
 
+def serves(folder: Path) -> None:
+    """A client that has nothing to ask."""
+    pytest.importorskip("mcp", reason=needs.MCP)
+    code = "import sys, surveykit; surveykit.mcp(catalog=sys.argv[1])"
+    words = [sys.executable, "-c", code, str(folder / "catalog")]
+    done = subprocess.run(words, input="", capture_output=True, text=True, check=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 CALLS: dict[str, Callable[[Path], None]] = {
     "audit": audits, "bench": runs_a_plan, "build": builds, "check": checks_a_table, "cite": cites, "compare": compares, "count": counts_on_a_model, "export": exports,
-    "fields": names_fields, "fit": fits, "measure": measures, "new": writes_a_model, "query": queries, "reproduce": reproduces,
+    "fields": names_fields, "fit": fits, "mcp": serves, "measure": measures, "new": writes_a_model, "query": queries, "reproduce": reproduces,
     "schema": writes_schemas, "show": shows, "site": writes_a_site, "sources": lists_sources, "trial": tries, "validate": validates,
     "verify": verifies, "verify_backbones": verifies_backbones, "verify_params": verifies_parameters,
     "where": says_where,

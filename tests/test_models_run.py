@@ -67,6 +67,7 @@ def randomise(attached: Attached) -> None:
 CASES = [(f, kind) for f in CONFIGS for kind in EDITS if not (f == "deberta-v2" and "prefix" in kind)]
 
 
+@pytest.mark.sampled("family", "kind")
 @pytest.mark.parametrize(("family", "kind"), CASES)
 def test_an_edit_trains_merges_and_comes_off(family: str, kind: str) -> None:
     instance = instance_of(CONFIGS[family](), device="cpu", seed=3)

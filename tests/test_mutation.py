@@ -179,6 +179,7 @@ def alternatives(value: object, annotation: object) -> list[object]:
     return words or ([2, 64, 1.0] if value is None else [])
 
 
+@pytest.mark.sampled(name=lambda name: name.partition("/")[0])
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_any_recipe(name: str) -> None:
     method, configuration = CONFIGURATIONS[name]

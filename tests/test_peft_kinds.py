@@ -78,6 +78,7 @@ def test_what_peft_takes_where_a_file_does_not_say_is_its_own_default(kind: str)
     assert all(argument in fields and fields[argument].default != value for argument, value in declared.means.items())
 
 
+@pytest.mark.sampled("kind", "one", "model")
 @pytest.mark.filterwarnings(
     "ignore::UserWarning"
 )  # PEFT speaks of layers without a bias, of indices that are not saved

@@ -54,6 +54,7 @@ def shallow(model: Model) -> Model:
     return Model(**{**model.model_dump(), "id": f"shallow-{model.id}", "config": config, "parameters": None})
 
 
+@pytest.mark.sampled("name", "oracle", "size")
 @pytest.mark.filterwarnings("ignore:Detected that the base layer has no bias")
 @pytest.mark.filterwarnings("ignore:aLoRA is currently only supported")  # its modules are counted, and not run
 @pytest.mark.parametrize("size", ["t5-large", "t5-3b"])  # attention as wide as the model, and wider
@@ -129,6 +130,7 @@ WEIGHT_SPACE = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled("name", "oracle", "gated")
 @pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize(("name", "oracle"), WEIGHT_SPACE, ids=[f"{n}-{o.config}" for n, o in WEIGHT_SPACE])
 def test_outputs_and_merging_equal_those_of_peft(catalog: Catalog, name: str, oracle: Oracle, gated: bool) -> None:

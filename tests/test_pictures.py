@@ -47,7 +47,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_every_picture_of_the_issue_is_there(drawn: dict[str, Picture]) -> None:
-    assert {"taxonomy", "score", "memory", "speed", "claimed", "changed", "seeds-rte", "seeds-cnn"} <= set(drawn)
+    assert {"taxonomy", "score", "memory", "speed", "claimed", "seeds-rte", "seeds-cnn"} <= set(drawn)
     assert set(DEFAULTS) <= set(drawn)
 
 
@@ -101,7 +101,7 @@ def test_words_say_what_is_drawn(drawn: dict[str, Picture]) -> None:
 
 
 def test_data_are_those_that_are_drawn(drawn: dict[str, Picture]) -> None:
-    for name in ("score", "claimed", "changed", "seeds-rte"):
+    for name in ("score", "claimed", "seeds-rte"):
         rows = len(drawn[name].data.splitlines()) - 1
         assert rows == len(list(ET.fromstring(drawn[name].drawing).iter(f"{SVG}a"))), name
     assert len(drawn["taxonomy"].data.splitlines()) - 1 == drawn["taxonomy"].drawing.count("<a ")
@@ -195,7 +195,7 @@ def test_a_hostile_name_is_only_a_name() -> None:
 
 def test_charts_of_nothing_are_empty_not_wrong() -> None:
     for draw in (charts.claimed_against_measured, charts.parameters_against_speed, charts.memory_against_speed,
-                 charts.score_against_share, charts.changed_against_trainable):  # fmt: skip
+                 charts.score_against_share):  # fmt: skip
         assert ET.fromstring(in_our_style(lambda draw=draw: draw([]))).tag == f"{SVG}svg"
     assert "Nothing is trained" in block_picture(
         DEFAULTS["lora"].model_copy(update={"stages": (DEFAULTS["lora"].stages[0].model_copy(update={"edits": ()}),)})

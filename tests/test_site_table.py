@@ -14,8 +14,8 @@ from conftest import ROOT
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import Reader, reading
 from surveykit.site.data.comparison import DEFAULT, Row, comparison_rows
-from surveykit.site.data.method_columns import COLUMNS, FACET_ORDER
-from surveykit.site.data.method_table import markdown_table, method_rows, table_data
+from surveykit.site.data.method_columns import COLUMNS, FACET_ORDER, QUICK
+from surveykit.site.data.method_table import markdown_table, measured_on, method_rows, model_files, table_data
 from surveykit.site.pages.home import home_context
 from surveykit.site.rendering import Page
 
@@ -27,7 +27,7 @@ VENDORED = json.loads((VENDOR / "vendored.json").read_text(encoding="utf-8"))
 @pytest.fixture(scope="module")
 def data(database: Path) -> Any:
     with reading(database) as reader:
-        return json.loads(table_data(method_rows(reader)))
+        return json.loads(table_data(method_rows(reader), measured_on(reader)))
 
 
 def row(data: Any, method: str) -> Any:
@@ -65,22 +65,47 @@ def test_every_value_of_a_facet_has_its_place(data: Any) -> None:
             kind for r in data["rows"] for source in r["cells"][column.key].values() for kind in source["kinds"]
         }  # fmt: skip
         assert kinds, column.key
-        assert {kind for kind in kinds if column.key != "year"} <= set(FACET_ORDER), column.key
+        assert kinds <= set(FACET_ORDER), column.key
         assert not any("," in kind for kind in kinds), "values are separated by commas in the address"
 
 
 def test_the_facets_of_the_issue_are_there() -> None:
     wanted = {"type", "disk", "ram", "bp", "overhead", "merges", "evaluated", "in_peft", "in_adapters"}
-    wanted |= {"family", "families", "year", "after_survey"}
+    wanted |= {"family", "families", "after_survey"}
     assert wanted <= {column.key for column in COLUMNS if column.facet}
+    assert {"trainable", "ram_ratio", "ram_gb", "year"} <= {column.key for column in COLUMNS if column.ranges}
+    assert not [column.key for column in COLUMNS if column.facet and column.ranges], "one word of the address for each"
+    assert {key for _, key, _ in QUICK} <= {column.key for column in COLUMNS if column.facet or column.ranges}
     keys = [column.key for column in COLUMNS]
     assert len(keys) == len(set(keys))
-    assert not {"text", "source", "sort", "columns", "m", "q", "h"} & set(keys), "names of the address, and the theme's"
+    assert not {"text", "source", "sort", "columns", "model", "m", "q", "h"} & set(keys), (
+        "names of the address, and the theme's"
+    )
+
+
+def test_every_other_model_has_the_figures_of_the_database(database: Path, data: Any) -> None:
+    with reading(database) as reader:
+        files = {path: json.loads(content) for path, content in model_files(reader, measured_on(reader))}
+        for model in data["models"][1:]:
+            cells = files[f"assets/data/methods-on/{model['id']}.json"]
+            found = reader.all("SELECT * FROM methods_on(?)", model["id"])
+            assert {m.id for m in found} == set(cells)
+            for m in found:
+                assert cells[m.id]["trainable"]["number"] == pytest.approx(m.trainable_percent_measured)
+                assert cells[m.id]["ram_gb"]["number"] == pytest.approx(m.ram_gb_predicted)
+    assert len(files) == len(data["models"]) - 1 >= 2
+    changing = {column["key"] for column in data["columns"] if column["onModel"]}
+    assert all(set(cells) == changing for file in files.values() for cells in file.values())
+
+
+def test_a_measured_column_names_its_model(pages: dict[str, Page]) -> None:
+    head = str(pages["methods/index.md"].content).partition("| Method |")[2].partition("\n")[0]
+    assert head.count("T5-Large") == sum(c.measured is not None and c.on_model for c in COLUMNS)
 
 
 def test_rows_and_data_are_in_one_order(database: Path, data: Any) -> None:
     with reading(database) as reader:
-        lines = str(markdown_table(method_rows(reader))).splitlines()[2:]
+        lines = str(markdown_table(method_rows(reader), "T5-Large")).splitlines()[2:]
     assert len(lines) == len(data["rows"])
     for line, record in zip(lines, data["rows"], strict=True):
         assert f"({record['id']}.md)" in line.split(" | ")[0]
@@ -103,14 +128,14 @@ def cell(rows: list[Row], section: str, head: str, method: str) -> str:
 
 def test_the_comparison_has_claims_formulas_memory_and_the_experiment(database: Path) -> None:
     with reading(database) as reader:
-        rows = comparison_rows(reader, method_rows(reader))
+        rows = comparison_rows(reader, method_rows(reader), measured_on(reader))
         lora = reader.one("SELECT * FROM methods WHERE id = 'lora'")
         score = reader.one(
             "SELECT score_mean FROM table4_recomputed WHERE backbone = 't5-3b' AND method_id = 'krona'"
         ).score_mean  # fmt: skip
-    assert cell(rows, "Claims", "Saves RAM", "lora") == "claimed yes\nmeasured yes match"
+    assert cell(rows, "Claims", "Saves memory", "lora") == "claimed yes\nmeasured yes match"
     assert f"= {lora.trainable_measured:,}" in cell(rows, "Formula", "With the numbers of T5-Large", "lora")
-    assert cell(rows, "Peak memory", "T5-Large", "lora").startswith(f"{lora.ram_gb_predicted:.2f} GB")
+    assert cell(rows, "Claims", "Peak memory, GB", "lora") == f"{lora.ram_gb_predicted:.2f}"
     assert f"{score:.2f}" in cell(
         rows, "The survey's experiment on T5-3B", "Score, recomputed from Appendix B", "krona"
     )
@@ -139,14 +164,11 @@ def test_links_of_the_methods_page_are_in_the_order_of_the_data(pages: dict[str,
     assert re.findall(r"\(methods/([a-z0-9-]+)\.md\)", text) == [m["id"] for m in index["methods"]]
 
 
-@pytest.mark.parametrize("existing", [{"compare.md", "methods/index.md"}, {"compare.md", "methods/index.md", "fit.md"}])
-def test_cards_lead_only_to_pages_that_exist(database: Path, existing: set[str]) -> None:
+@pytest.mark.parametrize("existing", [{"methods/index.md"}, {"methods/index.md", "fit.md", "findings/index.md"}])
+def test_the_ways_in_lead_only_to_pages_that_exist(database: Path, existing: set[str]) -> None:
     with reading(database) as reader:
-        cards = home_context(reader, existing)["cards"]
-    links = [str(link) for _, _, found in cards for link in found]
-    assert any("fit.md" in link for link in links) == ("fit.md" in existing)
-    assert any("compare.md" in link for link in links)
-    assert not any("discrepancies.md" in link for link in links)
+        ways = home_context(reader, existing)["ways"]
+    assert {str(link).partition("](")[2].rstrip(")") for link, _ in ways} == existing
 
 
 def test_the_numbers_of_the_first_page_are_live(database: Path, pages: dict[str, Page]) -> None:
@@ -159,8 +181,12 @@ def test_the_numbers_of_the_first_page_are_live(database: Path, pages: dict[str,
             reader, "SELECT count(*) AS n FROM cell_verdict WHERE verdict NOT IN ('not_comparable', 'not_measured')"
         )
         methods = one(reader, "SELECT count(*) AS n FROM method")
-        figures = one(reader, "SELECT count(*) AS n FROM table5_verdict")
-    for number, page in ((methods, "methods/index.md"), (figures, "table5.md"), (judged, "survey/tables-1-2.md")):
+        claims = one(reader, "SELECT count(*) AS n FROM claim WHERE status = 'printed'")
+    for number, page in (
+        (methods, "methods/index.md"),
+        (f"{claims:,}", "sources/index.md"),
+        (judged, "survey/tables-1-2.md"),
+    ):
         assert re.search(rf"\[\*\*{number}\*\* [^\]]+\]\({re.escape(page)}\)", text), page
 
 
@@ -195,9 +221,10 @@ def test_own_scripts_are_small_and_load_nothing_from_elsewhere() -> None:
     table = [
         p
         for p in SCRIPTS
-        if p.parent.name in ("table", "compare") or p.name in ("start.js", "theme.js", "dom.js", "home.js")
+        if p.parent.name in ("table", "compare")
+        or p.name in ("start.js", "theme.js", "dom.js", "home.js", "sheet.js", "png.js")
     ]
-    assert sum(path.stat().st_size for path in table) < 31_000
+    assert sum(path.stat().st_size for path in table) < 46_000
     for path in SCRIPTS:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"https?://|innerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path

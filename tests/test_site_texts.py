@@ -50,8 +50,8 @@ def test_table5_holds_every_printed_figure(html: dict[str, Html], catalog: Catal
             assert any(value == cell.printed or value.startswith(shown) for value in found), cell
 
 
-def test_discrepancies_hold_every_difference(html: dict[str, Html], database: Path) -> None:
-    page = html["discrepancies/index.html"]
+def test_findings_hold_every_difference_of_table_5(html: dict[str, Html], database: Path) -> None:
+    page = html[f"findings/{SURVEY}/index.html"]
     with duckdb.connect(str(database), read_only=True) as connection:
         differing = connection.execute(
             "SELECT printed, explained FROM verdict WHERE verdict = 'differs' AND source = ? AND table_name = 'table5'",

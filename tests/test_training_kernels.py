@@ -63,6 +63,7 @@ def step(instance: Instance, training: Training, train: Callable[[nn.Parameter],
     return [loss.detach(), *(parameter.grad for parameter in instance.pretrained)]
 
 
+@pytest.mark.sampled("name", "training", "everything")
 @SETTINGS
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("everything", [True, False], ids=["all trained", "vectors trained"])

@@ -18,6 +18,7 @@ from conftest import CATALOG, ROOT
 
 from surveykit.api import verifying
 from surveykit.catalog.load import Catalog, load
+from surveykit.catalog.load_once import load_once
 from surveykit.catalog.measured import cell_of, cells
 from surveykit.catalog.shelves import SHELVES, Shelf
 from surveykit.cli import main
@@ -271,7 +272,7 @@ def test_a_sample_is_a_number_or_all(text: str, capsys: pytest.CaptureFixture[st
 def test_a_page_says_what_was_measured_again_for_its_build(database: Path, pages: dict[str, Page]) -> None:
     plain = str(pages[COVERAGE].content)
     assert "Nothing was measured again for this build" in plain
-    run = next(iter(load(CATALOG).runs.values()))
+    run = next(iter(load_once(CATALOG).runs.values()))
     assert f"| {run.date} | " in plain
     told = next(str(p.content) for p in render(database, (), Surroundings(checked=CHECKED)) if p.path == COVERAGE)
     assert "Nothing was measured again" not in told

@@ -92,12 +92,12 @@ def bench(
     from surveykit.bench.report import rows_of
     from surveykit.bench.results import Results
     from surveykit.bench.running import Ran, Work, results_folder
-    from surveykit.catalog.load import load
+    from surveykit.catalog.load_once import load_once
     from surveykit.executors import name_of
 
     name_of(executor)
     refuse_less_than_one(**({} if workers is None else {"workers": workers}))
-    known = load(root_of(catalog), measured=False)
+    known = load_once(root_of(catalog), measured=False)
     read = read_plan(known.root, plan)
     cells = tuple(in_order(selected(cells_of(known, read), tuple(several(only)), tuple(several(models)))))
     device = device or _usual_device()

@@ -92,7 +92,7 @@ def check(
         SurveyError: a change or budget is wrong, or no row has a place for a change.
         MissingExtra: torch or transformers is not installed.
     """
-    from surveykit.catalog.load import load
+    from surveykit.catalog.load_once import load_once
 
     given = {
         "set": {**(set or {}), **hyper_parameters}, "targets": targets, "roles": roles, "layers": layers,
@@ -100,7 +100,7 @@ def check(
     }  # fmt: skip
     for_all = changes_of(**given)  # type: ignore[arg-type]  # each has the type of its argument
     budget = None if trainable_budget is None else parse_budget(str(trainable_budget))
-    whole = load(root_of(catalog), measured=False)
+    whole = load_once(root_of(catalog), measured=False)
     named = [None if one is None else fspath(one) for one in (model, peft)]
     rows = Table(whole, named[0], given, named[1], sized=budget is not None).rows(Path(claims))
     stated_here = dict(row.stated for row in rows if not isinstance(row.stated, PeftFile))

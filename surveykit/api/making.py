@@ -139,7 +139,8 @@ def export(folder: Folder, *, format: Format, catalog: Folder | None = None) -> 
 
     Args:
         folder: where to; made if it is not there.
-        format: kind of files; `duckdb` is the database as one file.
+        format: kind of files; `duckdb` is the database as one file, `hf` Parquet files and a data card, as the Hugging Face
+            hub and `datasets.load_dataset` read a folder.
 
     Returns:
         The files.

@@ -54,9 +54,9 @@ def root_of(catalog: Folder | None) -> Path:
 
 def loaded(catalog: Folder | None) -> Catalog:
     """The catalog that is meant. Raises as `locate` and `load`."""
-    from surveykit.catalog.load import load
+    from surveykit.catalog.load_once import load_once
 
-    return load(root_of(catalog))
+    return load_once(root_of(catalog))
 
 
 def database_of(catalog: Folder | None) -> Path:

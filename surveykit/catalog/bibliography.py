@@ -8,14 +8,33 @@ from typing import Any
 from surveykit.catalog.records import Paper
 from surveykit.errors import Problem
 
+_PLAIN = re.compile(r"([^\W_]|[ .,:;()/+=*@]|-(?!-)|\{([^\W_]|[ .,:;()/+=*@]|-(?!-))*\})*")
+"""What means itself in LaTeX, but for braces around some of it."""
+
 
 def read_papers(text: str, file: str) -> tuple[dict[str, Paper], list[Problem]]:
     """Parse the text of a bibliography; every entry that cannot be read, repeats a key or lacks a field is a problem."""
     import bibtexparser
     from bibtexparser.middlewares import LatexDecodingMiddleware
+    from bibtexparser.model import Block, Entry
+
+    class Decoding(LatexDecodingMiddleware):  # type: ignore[misc]
+        """Decodes only where there is something to decode: it takes a fifth of the time of a load otherwise."""
+
+        def transform_entry(self, entry: Entry, library: bibtexparser.Library) -> Block:
+            fields, special = entry.fields, []
+            for field in fields:
+                if _PLAIN.fullmatch(field.value):
+                    field.value = field.value.replace("{", "").replace("}", "")
+                else:
+                    special.append(field)
+            entry.fields = special
+            decoded = super().transform_entry(entry, library)
+            entry.fields = fields
+            return decoded
 
     try:
-        library = bibtexparser.parse_string(text, append_middleware=[LatexDecodingMiddleware()])
+        library = bibtexparser.parse_string(text, append_middleware=[Decoding()])
         sources = {entry.key: entry.raw for entry in bibtexparser.parse_string(text).entries}
     except Exception as error:  # of bibtexparser and pylatexenc, which have no common one
         return {}, [Problem(file, 0, 0, f"not BibTeX: {type(error).__name__}: {error}")]

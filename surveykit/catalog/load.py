@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os.path import lexists
@@ -141,6 +142,19 @@ class Catalog:
         return self.configuration(full_name).recipe
 
 
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """A load leaves no garbage, and looking for it among all that is loaded takes a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_collecting_nothing()
 def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = None) -> Catalog:
     """Load and check a catalog.
 

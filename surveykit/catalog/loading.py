@@ -44,9 +44,10 @@ class Loading:
         text = self.text(path)
         if text is None:
             return None
-        rows, lines, problems = read_csv(text, self.name(path), record)
+        name = self.name(path)
+        rows, lines, problems = read_csv(text, name, record)
         self.problems += problems
-        self.rows.update({id(row): (self.name(path), line) for row, line in zip(rows, lines, strict=True)})
+        self.rows.update({id(row): (name, line) for row, line in zip(rows, lines, strict=True)})
         return rows
 
     def yaml(self, path: Path, record: type[R]) -> R | None:

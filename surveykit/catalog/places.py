@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, get_args
 
 from surveykit.catalog.dimensions import Dimensions
-from surveykit.recipes import Place, Recipe, Role, Stage, Sublayer, Where
+from surveykit.recipes import Edit, Place, Recipe, Role, Stage, Sublayer, Where
 from surveykit.recipes.base import LINEAR_ROLES
 from surveykit.recipes.numbering import numbered
 from surveykit.recipes.sites import ParameterEdit
@@ -116,11 +116,11 @@ def _stage(stage: Stage, model: Dimensions) -> dict[Location, int]:
     def add(where: Location, entries: int) -> None:
         counts[where] = counts.get(where, 0) + entries
 
-    for chosen in _trained(stage, t5_places(model), model.tied).values():
+    for chosen in _trained(stage.train, stage.train_everything, stage.drawn_layers, model):
         add(location(chosen), _entries(chosen))
     for edit in stage.edits:
         groups: dict[str, list[Place]] = {}
-        for there in numbered(edit, _places_of(edit.where, model, isinstance(edit, ParameterEdit))):
+        for there in _places_of(_Goes(edit.where, _own_groups(edit), edit), model, isinstance(edit, ParameterEdit)):
             add(location(there), sum(s.numel for s in edit.tensors(there).values() if s.trained))
             groups.setdefault(edit.group(there), []).append(there)
         for members in groups.values():
@@ -130,33 +130,50 @@ def _stage(stage: Stage, model: Dimensions) -> dict[Location, int]:
     return counts
 
 
+@dataclass(frozen=True)
+class _Goes:
+    """All of an edit that decides over its places: edits that are equal in it go to the same ones."""
+
+    where: Where
+    own_groups: Edit | None
+    """The edit, where it says which places share tensors."""
+    edit: Edit = field(compare=False)
+
+
+def _own_groups(edit: Edit) -> Edit | None:
+    return None if type(edit).group is Edit.group else edit
+
+
 @lru_cache(maxsize=64)  # the configurations of a method differ in numbers, and go to the same places
-def _places_of(where: Where, model: Dimensions, parameters: bool) -> tuple[Place, ...]:
+def _places_of(goes: _Goes, model: Dimensions, parameters: bool) -> tuple[Place, ...]:
     """Where an edit goes; one of pretrained parameters goes to each tensor once, however many names it has."""
-    found = [place for place in t5_places(model) if where.matches(place)]
+    found = [place for place in t5_places(model) if goes.where.matches(place)]
     if parameters:
         by_tensor = {_tensor(place, model.tied): place for place in reversed(found) if place.shape}
         found = [*by_tensor.values()][::-1]
-    return tuple(found)
+    return tuple(numbered(goes.edit, found))
 
 
-def _trained(stage: Stage, places: tuple[Place, ...], tied: bool) -> dict[_Tensor, Place]:
+@lru_cache(maxsize=64)
+def _trained(
+    train: tuple[Where, ...], everything: bool, drawn_layers: int | None, model: Dimensions
+) -> tuple[Place, ...]:
     """The pretrained tensors that a stage trains, each once. A T5 has no biases, so that `bias` chooses nothing."""
     found: dict[_Tensor, Place] = {}
-    for place in places if stage.train_everything or stage.train else ():
+    for place in t5_places(model) if everything or train else ():
         if not place.shape:
             continue
-        chosen = stage.train_everything
-        for where in stage.train:
+        chosen = everything
+        for where in train:
             if where.parameters == "bias" or chosen:
                 continue
             inside = _INSIDE.items() if place.layers else ()
             modules = [replace(place, role=whole) for whole, roles in inside if place.role in roles]
-            turn = stage.drawn_layers is None or place.layers == 0 or place.layer < stage.drawn_layers
+            turn = drawn_layers is None or place.layers == 0 or place.layer < drawn_layers
             chosen = turn and any(where.matches(candidate) for candidate in (place, *modules))
         if chosen:
-            found.setdefault(_tensor(place, tied), place)
-    return found
+            found.setdefault(_tensor(place, model.tied), place)
+    return tuple(found.values())
 
 
 def _tensor(place: Place, tied: bool) -> _Tensor:

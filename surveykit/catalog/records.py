@@ -135,8 +135,7 @@ class Formula(Record):
         Raises:
             FormulaError: an unknown symbol, a division by zero, or a number beyond 64 bits.
         """
-        bound = formula.bind(self.let, symbols)
-        return {name: formula.evaluate(text, bound) for name, text in self.forms().items()}
+        return formula.values(self.let, self.forms(), symbols)
 
     def values_on(self, dimensions: Dimensions) -> dict[str, int] | None:
         """Each count by its name on a model; None where the formula does not hold there. Raises as `values`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from surveykit.catalog.findings import Tellings
 from surveykit.catalog.models import ModelFile
 from surveykit.catalog.quantities import Quantities
 from surveykit.catalog.records import Method
@@ -15,6 +16,7 @@ from surveykit.record import Record
 _RECORDS: dict[str, type[Record]] = {
     "data_checks": DataChecks,
     "explanations": Explanations,
+    "findings": Tellings,
     "method": Method,
     "model": ModelFile,
     "names": Names,

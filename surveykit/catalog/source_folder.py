@@ -11,6 +11,7 @@ from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
 
+from surveykit.catalog.findings import Telling, Tellings
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import SecondReading
 from surveykit.catalog.sources import (
@@ -57,6 +58,7 @@ class SourceFolder:
     explanations: tuple[Explanation, ...]
     statements: tuple[Statement, ...]
     data_checks: tuple[DataCheck, ...]
+    tellings: tuple[Telling, ...]
     said: tuple[Said, ...]
     citations: tuple[Citation, ...]
     missing: tuple[Missing, ...]
@@ -81,6 +83,7 @@ def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
     explained = loading.yaml(folder / "explanations.yaml", Explanations)
     statements = loading.yaml(folder / "statements.yaml", Statements)
     checks = loading.yaml(folder / "data_checks.yaml", DataChecks)
+    told = loading.yaml(folder / "findings.yaml", Tellings)
 
     def rows(name: str, record: type[R]) -> tuple[R, ...]:
         return tuple(loading.csv(folder / name, record) or ()) if lexists(folder / name) else ()
@@ -100,6 +103,7 @@ def read_source(loading: Loading, folder: Path) -> SourceFolder | None:
         explained.explanations if explained else (),
         statements.statements if statements else (),
         checks.checks if checks else (),
+        told.findings if told else (),
         *lists,
         views=tuple(sorted((folder / "views").glob("*.sql"))),
     )  # fmt: skip

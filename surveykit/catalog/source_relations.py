@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surveykit.catalog import layers
-from surveykit.catalog.claims import DASH, Name, names_of
+from surveykit.catalog.claims import DASH, Claim, Name, names_of
 from surveykit.catalog.figures import parse_figure
+from surveykit.catalog.finding_relations import check_findings
 from surveykit.catalog.loading import Loading
 from surveykit.catalog.second_reading import signable
 from surveykit.catalog.source_folder import Cells, PrintedTable, SourceFolder
@@ -54,6 +55,15 @@ class _Checking:
         self.loading = loading
         self.names = {name for name, _, _ in catalog.configurations()}
 
+    @cached_property
+    def claims(self) -> Mapping[tuple[str, str], Sequence[Claim]]:
+        """The source's claims, by their table and the label of their row."""
+        found: dict[tuple[str, str], list[Claim]] = {}
+        for claim in self.catalog.claims:
+            if claim.source == self.folder.key:
+                found.setdefault((claim.table, claim.row), []).append(claim)
+        return found
+
     def path(self, file: str) -> Path:
         return layers.first(self.catalog.root, f"sources/{self.folder.key}/{file}")
 
@@ -65,6 +75,7 @@ class _Checking:
         for i, explanation in enumerate(self.folder.explanations):
             self._explanation(i, explanation)
         self._lists()
+        check_findings(self.folder, self.path("findings.yaml"), self.loading)
 
     def _known(self, file: str, at: tuple[str | int, ...], what: str, name: str | None, names: Collection[str]) -> bool:
         return self.loading.known(self.path(file), at, f"no {what}", name, names)
@@ -191,9 +202,8 @@ class _Checking:
         """Report a quoted figure that the table does not print there: it has changed, or was never so."""
         printed = [
             claim.printed or "nothing"
-            for claim in self.catalog.claims
-            if self._explains(explanation, claim.source, claim.table, claim.row)
-            and (claim.model, claim.column) == (model, column)
+            for claim in self.claims.get((explanation.table, explanation.row), ())
+            if (claim.model, claim.column) == (model, column)
         ]
         if figure not in printed and model in (None, *self.catalog.models):
             there = f"prints {', '.join(dict.fromkeys(printed))}" if printed else f"has no such row on {model}"
@@ -202,9 +212,7 @@ class _Checking:
 
     def _is_fair(self, at: tuple[str | int, ...], explanation: Explanation) -> None:
         """A figure of a row that names its configuration is a statement about that run: what differs needs more care."""
-        named = {
-            c.configuration for c in self.catalog.claims if self._explains(explanation, c.source, c.table, c.row)
-        } - {None}
+        named = {c.configuration for c in self.claims.get((explanation.table, explanation.row), ())} - {None}
         if not named:
             return
         path = self.path("explanations.yaml")
@@ -225,9 +233,6 @@ class _Checking:
                             f"cannot stay unresolved: {oracle.library} counts this configuration differently from us"
                         )
                         self.loading.problem(path, message, (*at, "cause"))
-
-    def _explains(self, explanation: Explanation, source: str, table: str, row: str) -> bool:
-        return (source, table, row) == (self.folder.key, explanation.table, explanation.row)
 
     def _lists(self) -> None:
         for citation in self.folder.citations:

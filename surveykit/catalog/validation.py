@@ -8,6 +8,7 @@ import io
 import json
 import re
 import typing
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -102,14 +103,20 @@ def _row(raw: dict[str, Any], record: type[R], file: str, line: int) -> tuple[R 
         ]
 
 
+@cache
+def _columns(record: type[Record]) -> list[tuple[str, bool]]:
+    """The fields of a record, and whether a whole number is meant there."""
+    annotations = {name: field.annotation for name, field in record.model_fields.items()}
+    return [(name, one is int or int in typing.get_args(one)) for name, one in annotations.items()]
+
+
 def _typed(raw: dict[str, Any], record: type[Record], file: str, line: int) -> tuple[dict[str, Any], list[Problem]]:
     cells: dict[str, Any] = {}
     problems = []
     if None in raw or None in raw.values():
         return {}, [Problem(file, line, 1, f"this line has not {len(record.model_fields)} cells")]
-    for position, (name, field) in enumerate(record.model_fields.items(), start=1):
+    for position, (name, whole) in enumerate(_columns(record), start=1):
         text = raw[name]
-        whole = field.annotation is int or int in typing.get_args(field.annotation)
         if text == "":
             cells[name] = None
         elif not whole:

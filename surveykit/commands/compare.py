@@ -37,5 +37,6 @@ def run(arguments: Namespace) -> int:
     for note in found.notes:
         print(note, file=sys.stderr)
     rows = [[name, *values] for name, values in found.properties.items()]
-    print(output.render(["property", *found.methods], rows, arguments.format, terminal_width()))
+    caption = f"Measured and predicted figures are of {found.backbone}; costs are in the survey's setting."
+    print(output.render(["property", *found.methods], rows, arguments.format, terminal_width(), caption))
     return 0

@@ -91,9 +91,17 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _caption(arguments: Namespace) -> str:
+    """What the view's figures are of; the SELECT of a user may say anything."""
+    if arguments.sql is not None:
+        return ""
+    model = arguments.backbone or query.DEFAULT_BACKBONE
+    return f"Measured figures are of each method's default configuration on {model}; costs are in the survey's setting."
+
+
 def _text(result: query.Result, arguments: Namespace) -> str:
     if not arguments.evidence:
-        return output.render(result.columns, result.rows, arguments.format, terminal_width())
+        return output.render(result.columns, result.rows, arguments.format, terminal_width(), _caption(arguments))
     about = ["kind", "about", "value", "source", "locator"]
     if arguments.format == "json":
         import json

@@ -28,7 +28,7 @@ LONGEST_SECONDS = 20
 """A query of the catalog that runs longer has failed; the bundled ones take milliseconds."""
 
 OF_THE_AUDIT = frozenset(
-    {"data_audit", "data_check", "data_check_result", "errata", "second_reading", "statement", "statement_reading", "statement_result",
+    {"data_audit", "data_check", "data_check_result", "errata", "finding", "finding_part", "second_reading", "statement", "statement_reading", "statement_result",
      "statements"}
 )  # fmt: skip
 """Tables and views that hold what we say of the survey, not what it prints or what was measured."""
@@ -165,6 +165,21 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dic
     return {"found": len(rows), "rows": _json(rows[:ROWS_KEPT])}
 
 
+def one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """The only row of a query of the catalog, by column.
+
+    Raises:
+        QueryError: the query is refused, fails, takes too long, or gives another number of rows.
+    """
+    try:
+        _, rows = _rows(connection, sql, readable(connection))
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from None
+    if len(rows) != 1:
+        raise QueryError(f"the query must give one row, and gives {len(rows)}")
+    return rows[0]
+
+
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> tuple[frozenset[str], list[dict[str, Any]]]:
     """The tables and views that a query reads, and its rows."""
     read = check_statement(connection, sql, names)
@@ -221,6 +236,8 @@ def _findings(reader: Reader) -> list[str]:
         found.append(f"statement {row.statement}, reading {row.position}: {row.error}")
     for row in reader.all("SELECT * FROM data_audit WHERE found IS DISTINCT FROM found_reviewed ORDER BY position"):
         found.append(f"data check {row.id}: reviewed with {row.found_reviewed} rows, now {row.error or row.found}")
+    for row in reader.all("SELECT source, id, fault FROM finding WHERE fault IS NOT NULL ORDER BY ALL"):
+        found.append(f"finding {row.id} in sources/{row.source}/findings.yaml: {row.fault}")
     for row in reader.all("SELECT * FROM second_reading WHERE NOT stands ORDER BY finding"):
         found.append(
             f"{row.finding}: it has changed since a second reader signed it on {row.date}; once one has read it again,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from graphlib import CycleError
 from operator import attrgetter
 from pathlib import Path
@@ -13,8 +14,9 @@ from surveykit.beside import new_file
 from surveykit.catalog import layers
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.source_folder import PrintedTable, SourceFolder
-from surveykit.database import audit
+from surveykit.database import audit, findings
 from surveykit.database.connection import CANNOT_WRITE, connect
+from surveykit.database.reading import Reader
 from surveykit.database.rows import Row, columns, comment, create, table_name
 from surveykit.database.tables import TABLES, claims
 from surveykit.database.views import Comments, create_views, own_views
@@ -70,6 +72,8 @@ def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
         raise CatalogError([Problem(f"{catalog.root.name}/sources", 0, 0, reason)]) from error
     connection.execute("COMMIT")  # a query of the audit that fails would undo what is not committed
     for table, results in audit.results(connection, catalog):
+        _insert(connection, table, results)
+    for table, results in findings.results(Reader(connection), catalog, partial(audit.one_row, connection)):
         _insert(connection, table, results)
 
 

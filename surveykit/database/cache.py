@@ -205,10 +205,10 @@ def _build(root: str, own: str, digest: str) -> str:
 
     import duckdb
 
-    from surveykit.catalog.load import load
+    from surveykit.catalog.load_once import load_once
     from surveykit.database.build import build
 
-    catalog = load(Path(root))
+    catalog = load_once(Path(root))
     database = os.path.join(own, f"{digest}-{duckdb.__version__}.duckdb")
     try:
         os.makedirs(own, exist_ok=True)

@@ -12,9 +12,10 @@ import duckdb
 from surveykit.beside import beside, refuse_unless
 from surveykit.database.child import readable
 from surveykit.database.connection import CANNOT_WRITE, connect
+from surveykit.database.data_card import data_card, listed
 from surveykit.errors import SurveyError
 
-Format = Literal["csv", "json", "parquet", "duckdb"]
+Format = Literal["csv", "json", "parquet", "duckdb", "hf"]
 DATABASE = "surveykit.duckdb"
 READS = "1.4"
 """The oldest DuckDB that was seen to open the exported database; engines in browsers lag behind."""
@@ -23,7 +24,8 @@ _STORAGE = "STORAGE_VERSION 'v1.0.0'"  # which older DuckDBs read
 
 
 def export(database: Path, folder: Path, format: Format) -> list[Path]:
-    """Write one file per table and view (`duckdb`: the database as one file, for DuckDB `READS` and later).
+    """Write one file per table and view (`duckdb`: the database as one file, for DuckDB `READS` and later; `hf`: Parquet
+    files and a data card, README.md, as the Hugging Face hub and its package `datasets` read them).
 
     All are written beside and then renamed, so that a folder never holds half a file, nor files of two states but for
     the instant of renaming. Rows are in the order of all their columns, so that exports can be compared. Equal rows give
@@ -37,9 +39,13 @@ def export(database: Path, folder: Path, format: Format) -> list[Path]:
             if format == "duckdb":
                 _database(database, new / DATABASE)
             else:
+                kind = "parquet" if format == "hf" else format
                 with connect(database, read_only=True) as connection:
-                    for name in sorted(readable(connection)[0]):
-                        _table(connection, name, new / f"{name}.{format}", format)
+                    names = sorted(readable(connection)[0])
+                    for name in names:
+                        _table(connection, name, new / f"{name}.{kind}", kind)
+                    if format == "hf":
+                        (new / "README.md").write_text(data_card(listed(connection, names)), encoding="utf-8")
             written = sorted(path.name for path in new.iterdir())
             for name in written:
                 refuse_unless(stat.S_IFREG, folder / name)

@@ -1,6 +1,6 @@
 """What a table is: a record whose fields are its columns and whose docstrings are its comments.
 
-The type of a field gives the column's type, NOT NULL and CHECK; `identity` gives the primary key. A field of type
+The type of a field gives the column's type, NOT NULL and CHECK; `identity` gives the primary key (without a NULL in it). A field of type
 `MethodId` refers to the table `method`.
 """
 
@@ -91,7 +91,9 @@ def create(table: type[Row]) -> str:
     """The statements that create a table with its comments."""
     name, found = table_name(table), columns(table)
     lines = [column.declaration() for column in found]
-    lines += [f"PRIMARY KEY ({', '.join(table.identity)})"] if table.identity else []
+    unknown = {column.name for column in found if column.nullable}
+    key = "UNIQUE" if unknown & {*table.identity} else "PRIMARY KEY"  # a primary key has no NULL
+    lines += [f"{key} ({', '.join(table.identity)})"] if table.identity else []
     made = f"CREATE TABLE {name} ({', '.join([*lines, *table.rules])});"
     comments = {column.name: column.comment for column in found}
     return made + comment("TABLE", name, sentence(inspect.getdoc(table)), comments)

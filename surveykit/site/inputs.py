@@ -14,6 +14,7 @@ from surveykit.site.data.breadth import Breadth
 from surveykit.site.data.memory_error import MemoryErrors
 from surveykit.site.text.corrections import Sources
 from surveykit.verify import Checked
+from surveykit.verify.again import commit_of
 
 Written = TypeVar("Written", bound=Record)
 REPOSITORY = "https://github.com/surveykit/surveykit"
@@ -59,6 +60,8 @@ class Surroundings(Record):
     address: str | None = None
     """Where the site will lie, ending in `/`; pages work without, as they link to each other relatively."""
     repository: str = REPOSITORY
+    commit: str | None = None
+    """The commit that the files around the site are of; None outside a repository."""
     bench: Mapping[str, Path] = {}
     """Result files of the bench, by plan/device/name; pages name them without a link where they are not here."""
     sources: Sources = Sources()
@@ -92,6 +95,7 @@ def found(
         memory_error=_written(base / "benchmarks" / "memory_error.json", MemoryErrors),
         checked=checked,
         offline=offline,
+        commit=commit_of(base),
         address=f"{address.rstrip('/')}/" if address else None,
         repository=repository or REPOSITORY,
         bench={} if root is None else bench_files(root),

@@ -14,23 +14,32 @@ from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
-from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.files import Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
 from surveykit.beside import temporary
-from surveykit.catalog.load import load
+from surveykit.catalog.load_once import load_once
 from surveykit.catalog.locate import ENVIRONMENT, Location, locate
 from surveykit.database.build import build as build_database
+from surveykit.database.reading import reading
 from surveykit.errors import SurveyError
-from surveykit.site.inputs import found
-from surveykit.site.rendering import Page, fill, live_texts, render
+from surveykit.site.data.provenance import Provenance, provenance
+from surveykit.site.drawing.cards import cards
+from surveykit.site.inputs import Surroundings, found
+from surveykit.site.pages.moved import address_of
+from surveykit.site.rendering import Page, live_texts, render
+from surveykit.site.search import postpone_index, without_long_tables
+from surveykit.site.writing import write, write_twins
 from surveykit.verify import Checked
 
 SITEMAP = "sitemap.xml"
+HOW_WE_MEASURE = "how-we-measure.md"
 SMALL_ICONS = "svg { max-width: 2rem; max-height: 2rem }"
 OFFLINE_STYLES = "assets/offline.css"
-MOST_IN_NAVIGATION = 100
-"""Every page of a folder lists the others at its side, so a site of more would grow with the square of their number."""
+THEME = Path(__file__).parent / "theme"
+"""Templates that come before those of the theme."""
+MOST_IN_NAVIGATION = 20
+"""Pages of a folder that each page names; more would help nobody, and a site grow with the square of their number."""
 
 
 class SurveykitConfig(Config):  # type: ignore[misc]
@@ -42,6 +51,8 @@ class SurveykitConfig(Config):  # type: ignore[misc]
     """Folder with CHANGELOG.md, CITATION.cff and site/sql/dist, from the place of mkdocs.yml. Each may be missing."""
     repository = config_options.Optional(config_options.Type(str))
     """Address of the repository, for links that edit a page."""
+    pages = config_options.Type(str, default="build/docs")
+    """Folder that all pages are written to as Markdown, from the place of mkdocs.yml; the site is built from it."""
     offline = config_options.Type(bool, default=False)
     """Whether pages are opened as files. Browsers load no modules and fetch nothing there, so pages do without."""
 
@@ -57,7 +68,9 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         """What whoever builds the site measured again."""
         self.root = Path()
         self.pages: list[Page] = []
-        self.live: dict[str, str] = {}
+        self.by_hand = Path()
+        """Folder of the pages that are written by hand."""
+        self.provenance: Provenance | None = None
         self.apart: set[str] = set()
         """Pages that are reached by links alone."""
 
@@ -81,9 +94,9 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             self.root = self.location(config).root
             with temporary("site") as folder:
                 database = folder / "site.duckdb"
-                build_database(load(self.root), database)
-                docs = Path(config.docs_dir)
-                by_hand = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+                build_database(load_once(self.root), database)
+                self.by_hand = Path(config.docs_dir)
+                by_hand = [path.relative_to(self.by_hand).as_posix() for path in self.by_hand.rglob("*.md")]
                 around = found(
                     base / self.config.project,
                     address=config.site_url,
@@ -94,9 +107,13 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                     checked=self.checked,
                 )
                 self.pages = list(render(database, by_hand, around))
-                self.live = live_texts(database, self.repository)
+                folder = base / (self.config.pages + ("-offline" if self.config.offline else ""))
+                write(self.pages, self.by_hand, live_texts(database, self.repository), folder)
+                config.docs_dir = str(folder)
+                self._sign(config, database, around)
         except SurveyError as error:
             raise PluginError(str(error)) from error
+        config.theme.dirs.insert(0, str(THEME))
         if self.config.offline:
             _without_server(config)
         if not config.site_url:
@@ -107,32 +124,36 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             config.nav, self.apart = _navigation(config.nav, self.pages)
         return config
 
+    def _sign(self, config: MkDocsConfig, database: Path, around: Surroundings) -> None:
+        """What templates say under every page, and beside a link that is shared."""
+        with reading(database) as reader:
+            self.provenance = provenance(reader, around)
+            config.extra["cards"] = {card.name: html.escape(card.alt) for card in cards(reader)}
+        config.extra["provenance"] = self.provenance.sentence
+        config.extra["how_we_measure"] = address_of(HOW_WE_MEASURE, offline=around.offline).removesuffix("index.html")
+
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         base = Path(config.config_file_path or ".").resolve().parent
         template = files.get_file_from_path(SITEMAP)
         if template is not None and not config.site_url:  # a sitemap has absolute addresses or is none
             files.remove(template)
+        generated = {page.path: page.source for page in self.pages}
         for file in files.documentation_pages():
-            file.edit_uri = _below(Path(config.docs_dir) / file.src_uri, base)
-        for page in self.pages:
-            if isinstance(page.content, Path):
-                file = File.generated(config, page.path, abs_src_path=str(page.content))
-            else:
-                file = File.generated(config, page.path, content=page.content)
-            if page.source is not None:
-                file.edit_uri = _below(self.root / page.source, base)
-            if page.path in self.apart:
+            source = generated.get(file.src_uri, "")
+            made_from = self.by_hand / file.src_uri if source == "" else source and self.root / source
+            file.edit_uri = _below(made_from, base) if made_from else None
+            if file.src_uri in self.apart:
                 file.inclusion = InclusionLevel.NOT_IN_NAV
-            files.append(file)
         return files
 
-    def on_page_markdown(self, markdown: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
-        if page.file.generated_by is not None:
-            return markdown
-        try:
-            return fill(markdown, self.live, page.file.src_uri)
-        except SurveyError as error:
-            raise PluginError(str(error)) from error
+    def on_nav(self, nav: Any, *, config: MkDocsConfig, files: Files) -> Any:
+        """Pages that are reached by links alone belong to the section of their folder's index."""
+        for path in self.apart:
+            index = files.get_file_from_path(f"{path.partition('/')[0]}/index.md")
+            file = files.get_file_from_path(path)
+            if index is not None and index.page is not None and file is not None and file.page is not None:
+                file.page.parent = index.page.parent
+        return nav
 
     def on_page_content(self, html: str, *, page: MkDocsPage, config: MkDocsConfig, files: Files) -> str:
         """Addresses of pages inside raw HTML, such as a picture's links, which MkDocs leaves as they are."""
@@ -145,11 +166,16 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 raise PluginError(f"{page.file.src_uri}: there is no page '{path}'")
             return f'href="{file.url_relative_to(page.file)}{mark}{anchor}"'
 
-        return re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
+        html = re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
+        return without_long_tables(html)
 
     def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
-        if page.title and page.file.generated_by is not None and not page.is_homepage:
+        generated = any(made.path == page.file.src_uri for made in self.pages)
+        if page.title and generated and not page.is_homepage:
             page.meta.setdefault("title", page.title)  # the theme would undo the escapes of the other title
+        page.meta["description"] = html.escape(str(page.meta.get("description", "")))
+        if self.provenance is not None:
+            page.meta["citation"] = self.provenance.bibtex(page.url, html.unescape(page.title or config.site_name))
         return context
 
     def on_post_template(self, output_content: str, *, template_name: str, config: MkDocsConfig) -> str:
@@ -158,8 +184,16 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             return output_content.replace("</head>", f"<style>{SMALL_ICONS}</style></head>", 1)
         return output_content
 
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        if not self.config.offline:
+            postpone_index(Path(config.site_dir))
+            write_twins(Path(config.docs_dir), Path(config.site_dir))
+
     def on_serve(self, server: Any, *, config: MkDocsConfig, builder: Any) -> Any:
-        server.watch(str(self.root))
+        """Whoever edits the catalog, a page or a template sees it; the folder that is written meanwhile is no edit."""
+        server.unwatch(config.docs_dir)
+        for folder in (self.root, self.by_hand, THEME):
+            server.watch(str(folder))
         return server
 
 
@@ -177,7 +211,7 @@ def _below(path: Path, base: Path) -> str | None:
 
 
 def _navigation(nav: list[Any], pages: list[Page]) -> tuple[list[Any], set[str]]:
-    """Give names to generated pages, and put those of a folder below the entry that is its index, if they are not too many.
+    """Put the pages of a folder after the entry that is its index, if they are not too many.
 
     Returns:
         The navigation, and the paths of the pages that are left out.
@@ -186,15 +220,20 @@ def _navigation(nav: list[Any], pages: list[Page]) -> tuple[list[Any], set[str]]
     apart: set[str] = set()
     for entry in nav:
         title, path = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
-        folder = str(path).removesuffix("index.md") if isinstance(path, str) else ""
-        below = [p for p in pages if folder and p.title and p.path.startswith(folder)]
-        if len(below) > MOST_IN_NAVIGATION:
-            apart |= {p.path for p in below if p.path != path}
-            entries.append(entry)
-        elif title is not None and str(path).endswith("/index.md") and below:
-            entries.append({title: [path if p.path == path else {_name(p): p.path} for p in below]})
-        else:
-            entries.append(entry)
+        if isinstance(path, list):
+            inner, left = _navigation(path, pages)
+            entries.append({title: inner})
+            apart |= left
+            continue
+        entries.append(entry)
+        if not path.endswith("/index.md"):
+            continue
+        folder = path.removesuffix("index.md")
+        inside = [p for p in pages if p.title and p.path.startswith(folder) and p.path != path]
+        below = [p for p in inside if posixpath.dirname(p.path) == posixpath.dirname(path)]
+        listed = below if len(below) <= MOST_IN_NAVIGATION else []
+        entries += [{_name(p): p.path} for p in listed]
+        apart |= {p.path for p in inside} - {p.path for p in listed}
     return entries, apart
 
 

@@ -16,9 +16,13 @@ from surveykit.errors import SurveyError, nearest
 from surveykit.record import Record
 from surveykit.site.data.api import api_files
 from surveykit.site.data.comparison import comparison_rows
-from surveykit.site.data.method_table import DATA, method_rows, table_data
+from surveykit.site.data.croissant import CROISSANT
+from surveykit.site.data.explorer import DATA as EXPLORER_DATA
+from surveykit.site.data.explorer_views import explorer_views
+from surveykit.site.data.method_table import DATA, measured_on, method_rows, model_files, table_data
 from surveykit.site.drawing.blocks import block_pictures
-from surveykit.site.drawing.pictures import PICTURES, bench_pictures, figure, pictures, pictures_context
+from surveykit.site.drawing.cards import cards, png
+from surveykit.site.drawing.pictures import bench_pictures, figure, pictures
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.drawing.taxonomy import TAXONOMY, taxonomy_context
 from surveykit.site.inputs import Surroundings
@@ -26,23 +30,32 @@ from surveykit.site.pages.audit import statement_counts
 from surveykit.site.pages.bench import BENCH, bench_context, bench_files, plan_contexts
 from surveykit.site.pages.bench import path_of as plan_page
 from surveykit.site.pages.changes import CHANGES, FEED, changes_context, feed
+from surveykit.site.pages.checked_tables import path_of as table_page
+from surveykit.site.pages.checked_tables import table_contexts
 from surveykit.site.pages.compare import COMPARE, compare_context, compare_files
-from surveykit.site.pages.differences import discrepancies_context
-from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files
-from surveykit.site.pages.errata import ERRATA, LETTER, errata_context, letter
+from surveykit.site.pages.downloads import CITATION, DATA_PAGE, data_context, data_files, described
+from surveykit.site.pages.explorer import EXPLORER, explorer_context, explorer_file, explorer_link, first_picture
+from surveykit.site.pages.findings import FINDINGS, findings_context
+from surveykit.site.pages.findings import path_of as findings_page
+from surveykit.site.pages.findings import source_contexts as findings_contexts
+from surveykit.site.pages.first_choice import FIRST_CHOICE, first_choice_context
 from surveykit.site.pages.fit import FIT, fit_context
 from surveykit.site.pages.fragments import fragments
+from surveykit.site.pages.glossary import glossary_context
 from surveykit.site.pages.home import home_context
 from surveykit.site.pages.how_far_off import HOW_FAR_OFF, how_far_off_context
+from surveykit.site.pages.letter import LETTER, letter
 from surveykit.site.pages.llms import LLMS, llms
 from surveykit.site.pages.methods import index_context, method_contexts
 from surveykit.site.pages.model_types import MODEL_TYPES, model_types_context
-from surveykit.site.pages.new_methods import METHODS_FEED, methods_feed
+from surveykit.site.pages.moved import moved_pages
+from surveykit.site.pages.new_methods import METHODS_FEED, NEW, methods_feed, new_context
 from surveykit.site.pages.settings import SETTINGS, settings_context
 from surveykit.site.pages.sources import SOURCES, path_of, source_contexts, sources_context
 from surveykit.site.pages.sql import ENGINE, SQL, sql_context
 from surveykit.site.pages.survey_index import SURVEY_PAGES, siblings
 from surveykit.site.text import markdown
+from surveykit.site.text.terms import GLOSSARY, term
 
 SURVEY = "sources/lialin2023scaling"
 """The folder of the catalog whose tables the pages show."""
@@ -61,6 +74,8 @@ class Page(Record):
     """The name in the navigation; None for what does not belong there."""
     source: str | None = None
     """The file of the catalog that a correction goes to, below the catalog's folder."""
+    says: str | None = None
+    """What search engines and previews show of it; None for its first sentences."""
 
 
 def render(database: Path, by_hand: Collection[str] = (), around: Surroundings | None = None) -> Iterator[Page]:
@@ -73,7 +88,16 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
     Raises:
         SurveyError: the catalog does not hold the survey, whose tables the pages show.
     """
-    around = around or Surroundings()
+    around, existing = around or Surroundings(), set(by_hand)
+    for page in _pages(database, by_hand, around):
+        existing.add(page.path)
+        yield page
+    for path, text in moved_pages(existing, around):
+        yield Page(path=path, content=text.encode())
+
+
+def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> Iterator[Page]:
+    """All pages that have content of their own."""
     with reading(database) as reader:
         _refuse_without_survey(reader)
         drawn, blocks = pictures(reader), dict(block_pictures(reader))
@@ -82,11 +106,15 @@ def render(database: Path, by_hand: Collection[str] = (), around: Surroundings |
         context = home_context(reader, existing) | {"statements": statement_counts(reader)}
         yield _page("index.md", "home", context, "Home")
         yield from prose
+        yield _page(FIRST_CHOICE, "first_choice", first_choice_context(reader, existing), "Which should I use?")
+        yield _page(GLOSSARY, "glossary", glossary_context(existing), "Glossary")
         benches = bench_pictures(reader)
         yield from _bench(reader, benches, around)
         for picture in (*drawn.values(), *blocks.values(), *benches.values()):
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
+        for card in cards(reader):
+            yield Page(path=f"assets/cards/{card.name}.png", content=png(card))
         yield from _data(reader, database, around)
 
 
@@ -110,7 +138,6 @@ def _bench(reader: Reader, drawn: dict[str, Picture], around: Surroundings) -> I
 def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page]:
     """Pages about the data, and the data itself for programs."""
     files = data_files(database)
-    yield _page(ERRATA, "errata", errata_context(reader), "Errata", f"{SURVEY}/statements.yaml")
     yield _page(SQL, "sql", sql_context(reader, files, around), "SQL")
     yield _page(DATA_PAGE, "data", data_context(reader, files, around), "Data")
     yield _page(CHANGES, "changes", changes_context(around), "Changes")
@@ -120,7 +147,7 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
         texts[CITATION] = around.citation
     for path, text in texts.items():
         yield Page(path=path, content=text.encode())
-    for path, content in files.items():
+    for path, content in (files | {CROISSANT: described(reader, files, around)}).items():
         yield Page(path=path, content=content)
     for file in around.engine.files if around.engine else ():
         yield Page(path=f"{ENGINE}/{file.name}", content=file)
@@ -129,19 +156,30 @@ def _data(reader: Reader, database: Path, around: Surroundings) -> Iterator[Page
 def _prose(
     reader: Reader, drawn: dict[str, Picture], blocks: dict[str, Picture], around: Surroundings
 ) -> Iterator[Page]:
-    rows = method_rows(reader)
-    yield _page("methods/index.md", "methods", index_context(reader, rows), "All methods", "methods")
-    yield Page(path=DATA, content=table_data(rows))
-    compared = comparison_rows(reader, rows)
-    yield _page(COMPARE, "compare", compare_context(reader, rows, compared), "Compare")
-    for path, content in compare_files(reader, rows, compared):
+    yield _page(FINDINGS, "findings", findings_context(reader), "Findings")
+    for key, name, context in findings_contexts(reader):
+        yield _page(findings_page(key), "source_findings", context, f"Findings: {name}", f"sources/{key}/findings.yaml")
+    rows, measured = method_rows(reader), measured_on(reader)
+    yield _page("methods/index.md", "methods", index_context(reader, rows, measured), "All methods", "methods")
+    yield Page(path=DATA, content=table_data(rows, measured))
+    compared = comparison_rows(reader, rows, measured)
+    yield _page(COMPARE, "compare", compare_context(reader, rows, compared, measured), "Compare")
+    for path, content in (*model_files(reader, measured), *compare_files(reader, rows, compared, measured)):
         yield Page(path=path, content=content)
-    for method, context in method_contexts(reader, blocks, around.sources):
+    for method, context in method_contexts(reader, blocks, around):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
-        yield _page(path, "method", context, method.name, source)
+        yield _page(path, "method", context, method.name, source, says=context["method"].idea)
+    yield _page(NEW, "new", new_context(reader), "New since the survey")
     yield _page(SOURCES, "sources", sources_context(reader), "Sources")
     for source, context in source_contexts(reader):
         yield _page(path_of(source.key), "source", context, source.name, f"sources/{source.key}/source.yaml")
+    for checked_table, context in table_contexts(reader):
+        path, title = (
+            table_page(checked_table.source, checked_table.table_name),
+            f"{context['name']}: {context['locator']}",
+        )
+        source_file = f"sources/{checked_table.source}/tables/{checked_table.table_name}.csv"
+        yield _page(path, "checked_table", context, title, source_file)
     yield _page(FIT, "fit", fit_context(reader, around.accuracy), "Will it fit?")
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
     yield _page(
@@ -155,8 +193,17 @@ def _prose(
         context = page.context(reader) | {"siblings": siblings(page.path), "pictures": drawn, "checked": around.checked}
         yield _page(page.path, page.template, context, page.title, page.source and f"{SURVEY}/{page.source}")
     yield _page(TAXONOMY, "taxonomy", taxonomy_context(reader) | {"pictures": drawn}, "Taxonomy")
-    yield _page(PICTURES, "pictures", pictures_context(drawn), "Pictures")
-    yield _page("discrepancies.md", "discrepancies", discrepancies_context(reader), "Discrepancies")
+    yield from _explorer(reader)
+
+
+def _explorer(reader: Reader) -> Iterator[Page]:
+    """The explorer, its data, and its first picture."""
+    views = explorer_views(reader)
+    picture = first_picture(views)
+    yield _page(EXPLORER, "explorer", explorer_context(views, picture), "Explorer")
+    yield Page(path=EXPLORER_DATA, content=explorer_file(views))
+    for path, content in picture.files().items() if picture else ():
+        yield Page(path=path, content=content)
 
 
 def live_texts(database: Path, repository: str | None = None) -> dict[str, str]:
@@ -184,10 +231,12 @@ def fill(text: str, live: Mapping[str, str], name: str) -> str:
     return _LIVE.sub(piece, text)
 
 
-def _page(path: str, template: str, context: dict[str, Any], title: str, source: str | None = None) -> Page:
+def _page(
+    path: str, template: str, context: dict[str, Any], title: str, source: str | None = None, says: str | None = None
+) -> Page:
     text = _environment().get_template(f"{template}.md.j2").render(page=path, **context)
     tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-    return Page(path=path, content=tidy, title=title, source=source)
+    return Page(path=path, content=tidy, title=title, source=source, says=says)
 
 
 @cache
@@ -207,5 +256,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {"link": markdown.link, "external": markdown.external, "code": markdown.code,
-                            "fence": markdown.fence, "figure": figure}  # fmt: skip
+                            "fence": markdown.fence, "figure": figure, "term": term, "explorer": explorer_link}  # fmt: skip
     return environment

@@ -23,22 +23,27 @@ def names(browser: Browser) -> list[str]:
 
 
 def heads(browser: Browser) -> list[str]:
-    text = "return [...document.querySelectorAll('#methods-table th')].map(th => th.querySelector('.dt-column-title').textContent)"
+    text = "return [...document.querySelectorAll('#methods-table th')].map(th => th.querySelector('.dt-column-title').firstChild.textContent.trim())"
     return list(browser.script(text))
 
 
 def cells(browser: Browser, head: str, source: str = "") -> list[str]:
     """The texts of a column, as shown, from above."""
     place = heads(browser).index(head) + 1
-    return [t.removeprefix("measured ") for t in browser.texts(f"{ROWS} td:nth-child({place}) {source}")]
+    return [t.removeprefix("measured").strip() for t in browser.texts(f"{ROWS} td:nth-child({place}) {source}")]
 
 
 def dropdown(browser: Browser, title: str) -> Any:
-    (found,) = (d for d in browser.all(f"{TOOLS} details.dropdown") if d.text.split("\n")[0].split(":")[0] == title)
-    return found
+    found = browser.script(
+        "return [...document.querySelectorAll(arguments[0])].filter(d => d.querySelector('summary').textContent.split(':')[0]"
+        " === arguments[1])", f"{TOOLS} details.dropdown", title,
+    )  # fmt: skip
+    return found[0]
 
 
 def opened(browser: Browser, title: str) -> Any:
+    if title != "Columns" and not browser.one(f"{TOOLS} .filters").get_attribute("open"):
+        browser.click(f"{TOOLS} .filters > summary")
     found = dropdown(browser, title)
     if not found.get_attribute("open"):
         for other in browser.all(f"{TOOLS} details.dropdown[open]"):  # its panel may lie over the head of this one
@@ -76,3 +81,13 @@ def data(browser: Browser) -> Any:
 def in_order(browser: Browser, found: list[str]) -> list[str]:
     """Names in the order of the reader's language, in which signs such as - and + have places of their own."""
     return list(browser.script("return arguments[0].sort((a, b) => a.localeCompare(b))", found))
+
+
+def press(browser: Browser, text: str) -> None:
+    """A button of the tools that is seen without opening anything."""
+    (button,) = (
+        b
+        for b in browser.shown(f"{TOOLS} .bar > button, {TOOLS} .save button, {TOOLS} .chosen button")
+        if b.text == text
+    )
+    button.click()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from browser.harness import Browser
@@ -38,7 +40,7 @@ def test_the_first_comparison_needs_no_script(browser: Browser) -> None:
     browser.open("compare/")
     shown = content(browser)
     assert shown[0] == ["Property", "LoRA", "(IA)³", "Adapters (Houlsby)", "Prompt Tuning"]
-    assert any(row[0] == "Saves RAM" and "measured" in row[1] and "match" in row[1] for row in shown)
+    assert any(row[0] == "Saves memory" and "measured" in row[1] and "match" in row[1] for row in shown)
     assert browser.shown("#compare-all a")
     assert not browser.all(f"{TOOLS} *")
 
@@ -102,7 +104,7 @@ def test_too_few_are_shown_with_what_to_do(browser: Browser, query: str) -> None
 def test_at_most_five(browser: Browser) -> None:
     compare(browser, "?m=lora,ia3,krona,bitfit,dora,qlora,lora")
     assert len(chips(browser)) == 5
-    assert not browser.one(f"{TOOLS} select").is_enabled()
+    assert not browser.one(f"{TOOLS} [aria-label='Add a method']").is_enabled()
     assert "QLoRA is one too many." in browser.one(f"{TOOLS} [role=status]").text
     assert browser.script("return document.documentElement.scrollWidth") == 1400
 
@@ -132,7 +134,32 @@ def test_four_ways_in_lead_to_pages(browser: Browser) -> None:
     browser.open("")
     assert len(browser.shown(".way")) == 4
     links = [a.get_attribute("href") for a in browser.all(".way a:not(.headerlink)")]
-    assert len(links) >= 5
+    assert len(links) == 4
     for link in links:
         browser.open(link.removeprefix(browser.address))
         assert browser.texts("h1")[0]
+
+
+def test_the_model_is_picked_once_for_every_measured_row(browser: Browser) -> None:
+    compare(browser, "?m=lora,ia3&model=t5-3b")
+    assert "Claims and measurements on T5-3B" in browser.texts("#comparison h2")
+    rows = {row[0]: row[1:] for row in content(browser)}
+    assert rows["Trainable, %"][0].endswith("measured 0.207")
+    compare(browser, "?m=lora,ia3&model=nothing")
+    assert "Claims and measurements on T5-Large" in browser.texts("#comparison h2")
+
+
+@pytest.mark.parametrize(("kind", "end"), [("LaTeX", "tex"), ("Markdown", "md"), ("CSV", "csv"), ("PNG", "png")])
+def test_the_comparison_as_a_file_names_its_models(browser: Browser, kind: str, end: str) -> None:
+    compare(browser, "?m=lora,krona&model=t5-3b")
+    (button,) = (b for b in browser.all(f"{TOOLS} .save button") if b.text == kind)
+    button.click()
+    content = browser.downloaded(f"comparison.{end}")
+    if end == "png":
+        assert content.startswith(b"\x89PNG")
+        return
+    text = content.decode()
+    assert all(name in text for name in ("LoRA", "KronA", "Peak memory, GB", "experiment on T5-11B"))
+    assert end == "csv" or "configuration on T5-3B" in text.replace("\\", "")
+    if end == "tex":
+        assert not re.search(r"(?<!\\)[%#_]", "\n".join(text.splitlines()[1:]))

@@ -26,7 +26,7 @@ def row(browser: Browser) -> Any:
 def test_a_gpu_of_24_gb_a_t5_of_3b_and_no_inference_overhead(browser: Browser) -> None:
     """What do I use, and why? One click to the answer, and one from each of its figures to the evidence."""
     browser.open("")
-    (way,) = [link for link in browser.shown(".way a") if link.text == "What fits my GPU?"]
+    (way,) = [link for link in browser.shown(".way a") if link.text == "Choose"]
     click(browser, way)
     assert browser.one("#fit-form [name=model]").get_attribute("value") == "t5-3b"
     assert browser.one("#fit-form [name=memory]").get_attribute("value") == "24"
@@ -38,7 +38,7 @@ def test_a_gpu_of_24_gb_a_t5_of_3b_and_no_inference_overhead(browser: Browser) -
     cells = [cell.text for cell in row(browser).find_elements("css selector", "td")]
     assert int(cells[3]) >= 1  # the largest batch that fits
     for column, place, shown in (
-        (1, "methods/lora/", "LoraConfig"),
+        (1, "methods/lora/", "Hugging Face PEFT"),
         (5, "methods/lora/#configurations", "5,898,240"),
         (7, "methods/lora/#costs", "What it costs"),
         (8, "survey/table-4/", "75.49"),

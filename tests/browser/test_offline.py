@@ -15,7 +15,7 @@ def opened(browser: Browser, offline_site: Path) -> Browser:
     return browser
 
 
-@pytest.mark.parametrize("page", ["index", "methods/index", "methods/lora", "compare", "fit", "sql", "pictures"])
+@pytest.mark.parametrize("page", ["index", "methods/index", "methods/lora", "compare", "fit", "sql", "explorer"])
 def test_pages_load_without_an_error_and_promise_nothing(opened: Browser, page: str) -> None:
     opened.driver.get(f"{opened.address}{page}.html")
     assert opened.one("h1").is_displayed()

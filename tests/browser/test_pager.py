@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from browser.harness import Browser, served
-from browser.methods_table import ROWS, TOOLS, in_order, names, query, status, table
+from browser.methods_table import ROWS, TOOLS, in_order, names, press, query, status, table
 from browser.test_accessible import check, focused, motionless, violations
 from browser.test_table_files import save
 
@@ -115,6 +115,10 @@ def test_what_is_chosen_and_saved_is_on_any_page(paged: Browser) -> None:
     go(paged, "1")
     assert paged.one(f"[aria-label='Choose {first[0]} to compare']").is_selected()
     paged.script("scrollTo(0, 0)")
+    save(paged, "CSV")
+    _, *rows = csv.reader(io.StringIO(paged.downloaded("methods.csv").decode()))
+    assert [row[0] for row in rows] == [first[0], last[-1]], "those that are ticked, wherever they are"
+    press(paged, "Choose none")
     save(paged, "CSV")
     _, *rows = csv.reader(io.StringIO(paged.downloaded("methods.csv").decode()))
     assert rows[0][0] == first[0]

@@ -185,7 +185,7 @@ def test_without_scripts_questions_and_columns_can_be_read(browser: Browser) -> 
 
 
 def test_narrow_pages_do_not_scroll_sideways(browser: Browser) -> None:
-    for page in ("sql/", "data/", "errata/", "changes/"):
+    for page in ("sql/", "data/", "findings/", "changes/"):
         browser.size(390)
         browser.open(page)
         assert browser.script("return document.documentElement.scrollWidth") == 390

@@ -18,6 +18,8 @@ from browser.methods_table import (
     heads,
     in_order,
     names,
+    opened,
+    press,
     query,
     status,
     table,
@@ -54,7 +56,7 @@ def test_a_facet_filters_and_the_counts_of_the_others_follow(browser: Browser) -
     both = {row["name"] for row in expected(in_peft="yes") if {"A", "R"} & {*row["cells"]["type"]["claimed"]["kinds"]}}
     browser.becomes(lambda: set(names(browser)), both)
     assert query(browser) == {"type": "R,A", "in_peft": "yes"}
-    (clear,) = (b for b in browser.all(f"{TOOLS} button") if b.text == "Clear filters")
+    (clear,) = (b for b in browser.shown(f"{TOOLS} button") if b.text == "Clear filters")
     clear.click()
     browser.becomes(lambda: len(names(browser)), len(rows))
     assert not clear.is_displayed()
@@ -118,7 +120,7 @@ def test_a_head_sorts_by_figures_and_says_so(browser: Browser, source: str) -> N
 
 def test_sorting_by_ticks_puts_yes_before_no_and_unknown_last(browser: Browser) -> None:
     table(browser, "?sort=ram&source=claimed")
-    shown = cells(browser, "Saves RAM", ".claimed")
+    shown = cells(browser, "Saves memory", ".claimed")
     order = ["yes", "no", "not stated", "does not apply"]
     assert [order.index(s) for s in shown] == sorted(order.index(s) for s in shown)
     assert {"yes", "no"} < set(shown)
@@ -128,14 +130,14 @@ def test_claimed_or_measured_or_both(browser: Browser) -> None:
     table(browser, "?columns=ram")
     both = browser.texts(f"{ROWS} td:nth-child(2)")
     assert all("measured" in text for text in both)
-    by_claim = counts(browser, "Saves RAM")
+    by_claim = counts(browser, "Saves memory")
     browser.click(f"{TOOLS} input[value=measured]")
     browser.becomes(lambda: query(browser).get("source"), "measured")
     assert not browser.shown(f"{ROWS} .claimed")
-    assert cells(browser, "Saves RAM")[0] == "yes"
-    by_measurement = counts(browser, "Saves RAM")
+    assert cells(browser, "Saves memory")[0] == "yes"
+    by_measurement = counts(browser, "Saves memory")
     assert by_measurement != by_claim
-    assert "follow the measurements" in status(browser)
+    assert "sorted by what is measured" in status(browser)
     browser.click(f"{TOOLS} input[value=claimed]")
     browser.becomes(lambda: browser.shown(f"{ROWS} .measured"), [])
     browser.driver.back()
@@ -144,17 +146,17 @@ def test_claimed_or_measured_or_both(browser: Browser) -> None:
 
 def test_columns_can_be_chosen(browser: Browser) -> None:
     table(browser)
-    assert "Year" not in heads(browser)
-    tick(browser, "Columns", "Year")
-    browser.becomes(lambda: heads(browser)[-2], "Year")
-    with_year = heads(browser)
+    assert "Family" not in heads(browser)
+    tick(browser, "Columns", "Family")
+    browser.becomes(lambda: heads(browser)[-1], "Family")
+    with_family = heads(browser)
     tick(browser, "Columns", "Type")
     browser.wait(lambda: "Type" not in heads(browser), "a column less")
-    assert "year" in query(browser)["columns"].split(",")
+    assert "family" in query(browser)["columns"].split(",")
     browser.driver.back()
-    browser.becomes(lambda: heads(browser), with_year)
+    browser.becomes(lambda: heads(browser), with_family)
     browser.driver.back()
-    browser.wait(lambda: "Type" in heads(browser) and "Year" not in heads(browser), "the columns of before")
+    browser.wait(lambda: "Type" in heads(browser) and "Family" not in heads(browser), "the columns of before")
 
 
 def test_choosing_methods_leads_to_their_comparison(browser: Browser) -> None:
@@ -199,8 +201,12 @@ def test_everything_can_be_done_with_the_keyboard(browser: Browser) -> None:
     from selenium.webdriver.common.keys import Keys
 
     table(browser)
-    field = browser.one(f"{TOOLS} input[type=search]")
-    field.send_keys(Keys.TAB)
+    quick = browser.all(f"{TOOLS} .quick")
+    quick[-1].send_keys(Keys.TAB)
+    assert focused(browser).text == "All filters"
+    focused(browser).send_keys(Keys.ENTER)
+    browser.wait(lambda: dropdown(browser, "Type").is_displayed(), "the filters")
+    focused(browser).send_keys(Keys.TAB)
     summary = focused(browser)
     assert summary.text == "Type"
     summary.send_keys(Keys.ENTER)
@@ -216,8 +222,9 @@ def test_everything_can_be_done_with_the_keyboard(browser: Browser) -> None:
     assert first.get_attribute("tabindex") == "0"
     first.send_keys(Keys.ENTER)
     browser.becomes(lambda: query(browser).get("sort"), "type")
-    box = browser.all(f"{ROWS} input.choose")[0]
-    box.send_keys(Keys.SPACE)
+    name = browser.all(f"{ROWS} strong a")[0]
+    name.send_keys(Keys.ARROW_LEFT)
+    focused(browser).send_keys(Keys.SPACE)
     browser.wait(lambda: "m" in query(browser), "the choice in the address")
 
 
@@ -228,6 +235,78 @@ def test_a_narrow_screen_scrolls_the_table_and_not_the_page(browser: Browser) ->
     assert browser.script("const t = document.getElementById('methods-table'); return t.scrollWidth > t.clientWidth")
     region = browser.one("#methods-table")
     assert (region.get_attribute("role"), region.get_attribute("tabindex")) == ("region", "0")
-    browser.click(f"{TOOLS} .filters > summary")
+    assert not browser.shown(f"{TOOLS} .quick"), "they would fill the screen"
     tick(browser, "Type", "S")
     browser.becomes(lambda: query(browser), {"type": "S"})
+
+
+def test_each_row_is_one_tab_stop_and_arrows_go_on(browser: Browser) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    table(browser)
+    stops = "return [...document.querySelectorAll(arguments[0])].map(row => [...row.querySelectorAll('a, input')]"
+    assert set(browser.script(f"{stops}.filter(stop => stop.tabIndex >= 0).length)", ROWS)) == {1}
+    first, second = browser.all(f"{ROWS} strong a")[:2]
+    first.send_keys(Keys.TAB)
+    assert focused(browser) == second
+    second.send_keys(Keys.ARROW_UP)
+    assert focused(browser) == first
+    first.send_keys(Keys.ARROW_RIGHT)
+    assert "#" in focused(browser).get_attribute("href")
+
+
+def test_fifteen_rows_are_seen_at_once(browser: Browser) -> None:
+    browser.size(1400, 900)
+    table(browser)
+    seen = "return [...document.querySelectorAll(arguments[0])].filter(row => row.getBoundingClientRect().bottom <= innerHeight)"
+    assert len(browser.script(seen, ROWS)) >= 15
+
+
+def test_small_and_thrifty_methods_are_two_clicks(browser: Browser) -> None:
+    table(browser)
+    press(browser, "Trains below 0.1 %")
+    press(browser, "Memory below 50 % of full tuning")
+    browser.becomes(lambda: query(browser), {"trainable": "..0.1", "ram_ratio": "..50"})
+    cells_of = {row["name"]: row["cells"] for row in data(browser)["rows"]}
+    figures = {
+        name: (cell["trainable"]["measured"]["number"], cell["ram_ratio"]["measured"]["number"])
+        for name, cell in cells_of.items()
+    }
+    wanted = {n for n, (t, r) in figures.items() if t is not None and t < 0.1 and r is not None and r < 50}
+    assert wanted
+    browser.becomes(lambda: set(names(browser)), wanted)
+    press(browser, "Trains below 0.1 %")
+    browser.becomes(lambda: query(browser), {"ram_ratio": "..50"})
+
+
+def test_a_range_can_be_written_and_comes_back_with_the_address(browser: Browser) -> None:
+    table(browser)
+    low, high = opened(browser, "Year").find_elements("css selector", "input")
+    low.send_keys("2023")
+    high.send_keys("2025\t")
+    browser.becomes(lambda: query(browser).get("year"), "2023..2025")
+    assert {int(year) for year in cells(browser, "Year")} == {2023, 2024}
+    table(browser, "?year=2023..2025&trainable=nonsense&ram_gb=..")
+    assert {int(year) for year in cells(browser, "Year")} == {2023, 2024}
+    assert opened(browser, "Year").text.startswith("Year: at least 2023, below 2025")
+    table(browser, "?trainable=..0.1&source=claimed")
+    assert "Full Tuning" not in names(browser)
+
+
+def test_one_picker_changes_the_model_of_every_measured_column(browser: Browser) -> None:
+    table(browser, "?columns=trainable,ram_gb,merges")
+    row = names(browser).index("LoRA")
+    before = (cells(browser, "Trainable, %")[row], cells(browser, "Peak memory, GB")[row])
+    browser.script(
+        "const s = document.querySelector('#methods-tools .model select'); s.value = 't5-3b'; s.dispatchEvent(new Event('change'))"
+    )
+    browser.becomes(lambda: query(browser).get("model"), "t5-3b")
+    browser.wait(lambda: cells(browser, "Peak memory, GB")[row] != before[1], "other figures")
+    said = browser.texts("#methods-table thead th .on-model")
+    assert said == ["claimed · T5-3B", "T5-3B"]
+    assert "0.207" in cells(browser, "Trainable, %")[row]
+    link = browser.all(f"{ROWS} .measured a")[0].get_attribute("href")
+    assert "/methods/" in link
+    assert "#" in link
+    browser.driver.back()
+    browser.becomes(lambda: (cells(browser, "Trainable, %")[row], cells(browser, "Peak memory, GB")[row]), before)

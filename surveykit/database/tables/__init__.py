@@ -4,7 +4,17 @@ Everything that joins them is a view or a macro in surveykit/database/views.
 """
 
 from surveykit.database.rows import Row
-from surveykit.database.tables import bench, claims, measured, methods, predictions, settings, statements, verdicts
+from surveykit.database.tables import (
+    bench,
+    claims,
+    findings,
+    measured,
+    methods,
+    predictions,
+    settings,
+    statements,
+    verdicts,
+)
 
 TABLES: tuple[type[Row], ...] = (
     methods.Paper, methods.Method, methods.Alias, methods.Idea, methods.Relation, methods.Implementation, methods.Attribute,
@@ -18,5 +28,6 @@ TABLES: tuple[type[Row], ...] = (
     bench.Plan, bench.BenchRun, bench.Bench,
     statements.Citation, statements.MissingInSource, statements.Said, statements.Statement, statements.StatementReading,
     statements.StatementResult, statements.SecondReading, statements.DataCheck, statements.DataCheckResult,
+    findings.Finding, findings.FindingPart,
 )  # fmt: skip
 """All tables, each after those that it refers to."""

@@ -58,6 +58,7 @@ RESOURCES = (
     Resource("statements", "statements", ("id",)),
     Resource("data-audit", "data_audit", ("id",)),
     Resource("errata", "errata", ("id",)),
+    Resource("findings", "finding", ("source", "id")),
     Resource("papers", "papers", ("key",)),
 )
 # What a method's document holds besides its own row: name, table with a column `method`, key.

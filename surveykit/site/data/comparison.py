@@ -12,7 +12,7 @@ from surveykit.catalog.dimensions import from_row
 from surveykit.database.reading import Reader
 from surveykit.site.data.judged import Judged, judged_figure
 from surveykit.site.data.method_columns import COLUMNS
-from surveykit.site.data.method_table import evidence
+from surveykit.site.data.method_table import Measured, evidence
 from surveykit.site.pages.configurations import equation
 from surveykit.site.pages.raw_results import caveat_words
 from surveykit.site.text import numbers
@@ -48,16 +48,19 @@ class Row(NamedTuple):
     head: str
     cells: dict[str, Cell]
     """By method; a method that has none is left out."""
+    column: str = ""
+    """The column of the table whose measurement on another model the script can show here."""
 
 
-def comparison_rows(reader: Reader, methods: list[Any]) -> list[Row]:
+def comparison_rows(reader: Reader, methods: list[Any], measured: Measured) -> list[Row]:
     """Every row of the comparison, with the cells of all methods.
 
     Args:
         methods: rows of the table of methods, by `method_rows`.
+        measured: what their measured columns are of.
     """
     experiment = reader.all("SELECT * FROM backbone WHERE id IN (SELECT backbone FROM table5) ORDER BY parameters")
-    rows = [*_portraits(reader, methods), *_columns(methods), *_formulas(reader), *_memory(reader, experiment)]
+    rows = [*_portraits(reader, methods), *_columns(methods, measured), *_formulas(reader)]
     return [row for row in [*rows, *_experiment(reader, experiment)] if row.cells]
 
 
@@ -73,10 +76,15 @@ def _plain(text: str) -> Line:
     return (Piece(text),)
 
 
-def _columns(methods: list[Any]) -> Iterator[Row]:
+def claims_on(model: str) -> str:
+    """Head of the section whose figures are of one model."""
+    return f"Claims and measurements on {model}"
+
+
+def _columns(methods: list[Any], measured: Measured) -> Iterator[Row]:
     """The columns of the table: claimed and measured, a line each, and the verdict of the printed cell."""
     for column in COLUMNS:
-        if column.key in ("name", "family", "year", "figures") or column.key.startswith("ram_"):
+        if column.key in ("name", "family", "year", "figures"):
             continue
         cells: dict[str, Cell] = {}
         for m in methods:
@@ -91,7 +99,8 @@ def _columns(methods: list[Any]) -> Iterator[Row]:
                         continue
                 lines.append((Piece(f"{source} ", "source"), text) if len(column.sources()) == 2 else (text,))
             cells[m.id] = tuple(lines)
-        yield Row("Claims and measurements on T5-Large", column.head, cells)
+        changing = column.key if column.measured is not None and column.on_model else ""
+        yield Row(claims_on(measured.models[0].name), column.head, cells, changing)
 
 
 def _judged(judged: Judged, anchor: str) -> Line:
@@ -118,16 +127,6 @@ def _formulas(reader: Reader) -> Iterator[Row]:
     yield Row("Formula of the trainable parameters", "Configuration", configured)
     yield Row("Formula of the trainable parameters", "Formula", written)
     yield Row("Formula of the trainable parameters", "With the numbers of T5-Large", filled)
-
-
-def _memory(reader: Reader, backbones: list[Any]) -> Iterator[Row]:
-    for b in backbones:
-        cells: dict[str, Cell] = {}
-        for m in reader.all("SELECT * FROM methods_on(?) WHERE ram_gb_predicted IS NOT NULL", b.id):
-            anchor = "costs" if m.bp_measured is not None else ""
-            share = Piece(f" ({m.ram_ratio * 100:.0f} % of full tuning)") if m.ram_ratio is not None else Piece("")
-            cells[m.id] = ((Piece(f"{m.ram_gb_predicted:.2f} GB", anchor=anchor), share),)
-        yield Row("Peak memory of training, predicted", b.name, cells)
 
 
 def _experiment(reader: Reader, backbones: list[Any]) -> Iterator[Row]:

@@ -38,6 +38,14 @@ Say = Callable[[Any], Said]
 """From a row of the view `methods`, with `states` (why there is no value, by name of the column) and `evaluated`."""
 
 
+class Range(NamedTuple):
+    """A range of a column's figures that readers ask for: at least `low`, and below `high`."""
+
+    text: str
+    low: float | None = None
+    high: float | None = None
+
+
 class Column(NamedTuple):
     """One column: at least one of `claimed` and `measured`."""
 
@@ -53,6 +61,10 @@ class Column(NamedTuple):
     facet: bool = False
     shown: bool = True
     """Whether the table starts with it."""
+    on_model: bool = True
+    """Whether the measurement depends on the model."""
+    ranges: tuple[Range, ...] = ()
+    """Of its figures, where they can be filtered by: those that we measured, where we did."""
 
     def sources(self) -> list[str]:
         return [name for name in ("claimed", "measured") if getattr(self, name) is not None]
@@ -121,58 +133,73 @@ def _percent(value: float) -> str:
     return f"{value:.2f}"
 
 
+def _whole(value: float) -> str:
+    return f"{value:.0f}"
+
+
+_SHARES = (Range("below 0.01 %", high=0.01), Range("below 0.1 %", high=0.1), Range("below 1 %", high=1))
+_OF_FULL = (Range("below 40 %", high=40), Range("below 50 %", high=50), Range("below 75 %", high=75))
+_CARDS = tuple(Range(f"below {size} GB", high=size) for size in (8, 16, 24, 48, 80))
+_FILES = (Range("below 1 MB", high=1e6), Range("below 10 MB", high=1e7), Range("below 100 MB", high=1e8))
+_YEARS = tuple(Range(f"{year} and later", low=year) for year in (2022, 2023, 2024, 2025))
+
 COLUMNS = (
     Column("name", "Method", claimed=lambda m: Said(m.name)),
     Column("type", "Type", claimed=_type, claimed_at="1 type", facet=True),
-    Column("word_of", "Letters and ticks of", claimed=lambda m: Said(WORD_OF[m.word_of], kinds=(WORD_OF[m.word_of],)),
-           facet=True),
+    Column("trainable", "Trainable, %", _printed("trainable_percent"),
+           _figure("trainable_percent_measured", numbers.percent), "2 trainable_percent", "configurations",
+           numeric=True, ranges=_SHARES),
+    Column("configuration", "Counted configuration",
+           measured=lambda m: Said(m.configuration_name or NOT_MEASURED,
+                                   shown=None if m.configuration_name else span(numbers.ABSENT, "absent")),
+           measured_at="configurations", on_model=False),
+    Column("ram_ratio", "Memory, % of full tuning", measured=_figure("ram_percent", _whole), measured_at="costs",
+           numeric=True, ranges=_OF_FULL),
+    Column("ram_gb", "Peak memory, GB", measured=_figure("ram_gb_predicted", _percent), measured_at="costs",
+           numeric=True, ranges=_CARDS),
     Column("disk", "Saves disk", _ticked("disk"), _ticked("disk_measured"), "1 disk", "configurations",
            facet=True),
-    Column("ram", "Saves RAM", _ticked("ram"), _ticked("ram_measured"), "1 ram", "costs", facet=True),
+    Column("ram", "Saves memory", _ticked("ram"), _ticked("ram_measured"), "1 ram", "costs", facet=True),
     Column("bp", "Saves backprop", _ticked("bp"),
            lambda m: _word(YES_PARTLY_NO.get(m.bp_measured, NOT_MEASURED)), "1 bp", "costs", facet=True),
     Column("overhead", "Inference overhead", lambda m: _overhead(m.overhead, m.states["overhead"]),
            lambda m: _overhead(m.overhead_unmerged, NOT_MEASURED), "1 overhead", "costs", facet=True),
     Column("overhead_merged", "Overhead once merged", measured=lambda m: _overhead(m.overhead_merged, NOT_MEASURED),
-           measured_at="costs", facet=True),
+           measured_at="costs", facet=True, shown=False),
     Column("merges", "Merges", measured=lambda m: _word(_MERGES.get(m.merges, NOT_MEASURED)), measured_at="costs",
-           facet=True),
+           facet=True, on_model=False),
+    Column("in_peft", "In PEFT", claimed=lambda m: _tick(m.in_peft, "no"), facet=True),
+    Column("in_adapters", "In adapters", claimed=lambda m: _tick(m.in_adapters, "no"), facet=True, shown=False),
+    Column("year", "Year", claimed=lambda m: Said(str(m.year), float(m.year)), numeric=True, ranges=_YEARS),
+    Column("word_of", "Letters and ticks of", claimed=lambda m: Said(WORD_OF[m.word_of], kinds=(WORD_OF[m.word_of],)),
+           facet=True, shown=False),
     Column("evaluated", "Evaluated at", claimed=_evaluated, facet=True, shown=False),
-    Column("configuration", "Counted configuration",
-           measured=lambda m: Said(m.configuration_name or NOT_MEASURED,
-                                   shown=None if m.configuration_name else span(numbers.ABSENT, "absent")),
-           measured_at="configurations"),
-    Column("trainable", "Trainable, %", _printed("trainable_percent"),
-           _figure("trainable_percent_measured", numbers.percent), "2 trainable_percent", "configurations",
-           numeric=True),
     Column("trainable_matched", "Trainable, %, query and value at rank 8",
-           measured=_figure("trainable_percent_matched", numbers.percent), measured_at="configurations", numeric=True),
+           measured=_figure("trainable_percent_matched", numbers.percent), measured_at="configurations", numeric=True,
+           shown=False),
     Column("changed", "Changed, %", _printed("changed_percent"), _figure("changed_percent_measured", numbers.percent),
            "2 changed_percent", "configurations", numeric=True, shown=False),
-    Column("ram_ratio", "Memory, share of full tuning", measured=_figure("ram_ratio", _percent), measured_at="costs",
-           numeric=True, shown=False),
-    Column("ram_large", "Peak memory T5-Large, GB", measured=_figure("ram_gb_predicted", _percent),
-           measured_at="costs", numeric=True, shown=False),
-    Column("ram_3b", "Peak memory T5-3B, GB", measured=_figure("ram_gb_3b", _percent), measured_at="costs",
-           numeric=True),
-    Column("ram_11b", "Peak memory T5-11B, GB", measured=_figure("ram_gb_11b", _percent), measured_at="costs",
-           numeric=True, shown=False),
     Column("flops", "Extra inference FLOPs, %", measured=_figure("inference_flops_percent", _percent),
            measured_at="costs", numeric=True, shown=False),
     Column("stored", "Stored per task, bytes", measured=_figure("stored_bytes_measured", numbers.count),
-           measured_at="configurations", numeric=True, shown=False),
+           measured_at="configurations", numeric=True, shown=False, ranges=_FILES),
     Column("rank", "Rank of the update", measured=_figure("update_rank_measured", numbers.count),
            measured_at="configurations", numeric=True, shown=False),
-    Column("in_peft", "In PEFT", claimed=lambda m: _tick(m.in_peft, "no"), facet=True),
-    Column("in_adapters", "In adapters", claimed=lambda m: _tick(m.in_adapters, "no"), facet=True),
     Column("family", "Family", claimed=lambda m: Said(words(m.family, FAMILIES), kinds=(words(m.family, FAMILIES),)),
            facet=True, shown=False),
     Column("families", "Ideas", claimed=_ideas, facet=True, shown=False),
     Column("after_survey", "In the survey", claimed=lambda m: _tick(not m.after_survey, "no"), facet=True, shown=False),
-    Column("year", "Year", claimed=lambda m: Said(str(m.year), float(m.year), (str(m.year),)), numeric=True, facet=True,
-           shown=False),
-    Column("figures", "Figures of Table 5", claimed=lambda m: m.figures),
+    Column("figures", "Figures of Table 5", claimed=lambda m: m.figures, shown=False),
 )  # fmt: skip
+
+QUICK = (
+    ("Trains below 0.1 %", "trainable", "..0.1"),
+    ("Memory below 50 % of full tuning", "ram_ratio", "..50"),
+    ("No overhead once merged", "overhead_merged", "none"),
+    ("In PEFT", "in_peft", "yes"),
+    ("2024 and later", "year", "2024.."),
+)
+"""Filters of one click: what they say, the column, and its value as the page's address has it."""
 
 ABSENT = (*STATUSES.values(), NOT_MEASURED)
 """Values that say that there is none."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from surveykit.site.drawing.svg import colour, from_matplotlib
+from surveykit.site.text.words import FAMILIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Annotation
+
+Drawn = TypeVar("Drawn", str, bytes)
 
 # Text stays text: it can be searched and copied, and a chart takes a third of the bytes that outlines would.
 _STYLE: dict[Any, Any] = {
@@ -34,6 +37,11 @@ FAMILY_MARKS = MappingProxyType(
     }
 )
 """Shape and colour of each family's marks."""
+
+
+def family_word(family: str) -> str:
+    """A family's name as a legend has it, where what it is a family of goes without saying."""
+    return FAMILIES[family].removesuffix(" methods").removesuffix("-based")
 
 
 class Canvas:
@@ -80,6 +88,11 @@ class Canvas:
                 handles=handles, loc="outside upper left", ncols=columns, frameon=False, labelcolor=colour("text"),
                 handletextpad=0.4, columnspacing=1.2, borderaxespad=0.2, fontsize=10,
             )  # fmt: skip
+
+    def families(self, families: Iterable[str]) -> None:
+        """The legend of these families."""
+        there = set(families)
+        self.legend([(*look, True, family_word(name)) for name, look in FAMILY_MARKS.items() if name in there], 2)
 
     def names(
         self, axes: Axes, named: Sequence[tuple[float, float, str]], marks: Sequence[tuple[float, float]]
@@ -142,7 +155,7 @@ class Canvas:
         return from_matplotlib(file.getvalue(), name, self.points)
 
 
-def in_our_style(draw: Callable[[], str]) -> str:
+def in_our_style(draw: Callable[[], Drawn]) -> Drawn:
     """Draw in our style, whatever the user's own settings are."""
     import matplotlib
 

@@ -10,7 +10,6 @@ from typing import Any
 from surveykit.site.drawing.canvas import FAMILY_MARKS, Canvas, logarithmic
 from surveykit.site.drawing.svg import colour
 from surveykit.site.text import numbers
-from surveykit.site.text.words import FAMILIES
 from surveykit.verify.predictions import Kind
 
 OUTCOME_MARKS = MappingProxyType(
@@ -153,7 +152,7 @@ def score_against_share(rows: Sequence[Any]) -> str:
         axes.set_title(backbone, loc="left", fontsize=12, color=colour("text"))
         axes.set_ylabel("mean score")
     canvas.panels[-1].set_xlabel("trainable parameters, % of the backbone, measured")
-    canvas.legend(_families(rows), 2)
+    canvas.families(r.family for r in rows)
     canvas.settle()
     for axes, (_, own) in zip(canvas.panels, panels, strict=True):
         ranked = sorted(own, key=lambda r: -r.score)
@@ -177,36 +176,12 @@ def bench_against_memory(rows: Sequence[Any], name: str) -> str:
         axes.set_title(group, loc="left", fontsize=12, color=colour("text"))
         axes.set_ylabel(own[0].unit)
     canvas.panels[-1].set_xlabel("peak memory of training, MB, measured here")
-    canvas.legend(_families(rows), 2)
+    canvas.families(r.family for r in rows)
     canvas.settle()
     for axes, (_, own) in zip(canvas.panels, panels, strict=True):
         marks = [(r.megabytes, r.value) for r in own]
         canvas.names(axes, [(r.megabytes, r.value, r.label) for r in sorted(own, key=lambda r: -r.value)], marks)
     return canvas.svg(name)
-
-
-def changed_against_trainable(rows: Sequence[Any]) -> str:
-    """What differs from the backbone against what is trained, both measured on one backbone, on logarithmic axes."""
-    canvas = Canvas(1, 1, (6.4, 6.2))
-    (axes,) = canvas.panels
-    every = [value for r in rows for value in (r.trainable, r.changed)] or [1.0]
-    low, high = min(every) / 2, max(every) * 3
-    axes.plot([low, high], [low, high], color=colour("grey"), linewidth=1, zorder=1)
-    for r in rows:
-        what = "pretrained entries change" if r.merged else "only new entries"
-        text = f"{r.name}: {numbers.percent(r.trainable)} % trainable, {numbers.percent(r.changed)} % changed or added; {what}"
-        canvas.mark(axes, r.trainable, r.changed, FAMILY_MARKS[r.family], (f"methods/{r.id}.md", text), filled=r.merged)
-    logarithmic(axes, "xy", (low, high))
-    axes.set_xlabel("trainable parameters, % of the backbone, measured")
-    axes.set_ylabel("entries changed or added, % of the backbone, measured")
-    axes.set_aspect("equal")
-    canvas.legend(_families(rows), 2)
-    canvas.settle()
-    ranked = sorted(
-        rows, key=lambda r: -abs(r.changed / r.trainable if r.changed > r.trainable else r.trainable / r.changed)
-    )
-    canvas.names(axes, [(r.trainable, r.changed, r.name) for r in ranked], [(r.trainable, r.changed) for r in rows])
-    return canvas.svg("changed")
 
 
 def seeds(rows: Sequence[Any], dataset: str, name: str) -> str:
@@ -245,12 +220,3 @@ def by_backbone(rows: Sequence[Any]) -> list[tuple[str, list[Any]]]:
 def by_group(rows: Sequence[Any]) -> list[tuple[str, list[Any]]]:
     """Rows by model and task, as they come."""
     return [(group, list(own)) for group, own in groupby(rows, key=lambda r: r.group)]
-
-
-def _families(rows: Sequence[Any]) -> list[tuple[str, str, bool, str]]:
-    there = {r.family for r in rows}
-    return [
-        (*FAMILY_MARKS[name], True, FAMILIES[name].removesuffix(" methods").removesuffix("-based"))
-        for name in FAMILY_MARKS
-        if name in there
-    ]

@@ -17,26 +17,18 @@ from surveykit.site.drawing.taxonomy import taxonomy_picture
 from surveykit.site.text.markdown import escape, link, slug, target
 from surveykit.site.text.words import listed
 
-PICTURES = "pictures.md"
-
 
 def pictures(reader: Reader) -> dict[str, Picture]:
-    """Every picture by its name, in the order of their page."""
+    """Every picture of the survey and of our predictions, by its name."""
     found = [
         taxonomy_picture(reader),
         _score(reader),
         _memory(reader),
         _speed(reader),
         _claimed(reader),
-        _changed(reader),
         _how_far_off(reader),
     ]
     return {picture.name: picture for picture in [*found, *_seeds(reader)]}
-
-
-def pictures_context(found: dict[str, Picture]) -> dict[str, Any]:
-    """What the page of pictures shows."""
-    return {"shown": [(p.title, p.name, figure(p, PICTURES)) for p in found.values()]}
 
 
 def bench_pictures(reader: Reader) -> dict[str, Picture]:
@@ -211,24 +203,6 @@ def _how_far_off(reader: Reader) -> Picture:
         f"Predicted against measured memory in gigabytes, {len(rows)} published figures on logarithmic axes; {near} of them lie "
         "within 5 % of the diagonal.",
         charts.predicted_against_printed, rows, "source row_label method backbone_name kind held_out printed predicted error",
-    )  # fmt: skip
-
-
-def _changed(reader: Reader) -> Picture:
-    rows = reader.all(
-        "SELECT id, name, family, trainable_percent_measured AS trainable, changed_added_percent_measured AS changed,"
-        " changed_percent_measured > 0 AS merged FROM methods"
-        " WHERE trainable_percent_measured > 0 AND changed_added_percent_measured > 0 ORDER BY lower(name), id"
-    )
-    above = sum(r.changed > r.trainable * 1.001 for r in rows)
-    return _picture(
-        "changed", "Changed against trainable parameters",
-        "Default configurations on T5-Large, measured. Filled marks change pretrained entries once merged, open ones only "
-        "add new entries (products written out). Far above the diagonal: few numbers move many weights. Below it: many are "
-        "trained, few are left to differ.",
-        "Entries changed or added against trainable parameters, both in percent of T5-Large, on logarithmic axes. "
-        f"{above} of {len(rows)} methods change or add more entries than they train.",
-        charts.changed_against_trainable, rows, "id name family trainable changed merged",
     )  # fmt: skip
 
 

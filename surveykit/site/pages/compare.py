@@ -9,7 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.comparison import DEFAULT, Cell, Piece, Row, code_blocks
+from surveykit.site.data.comparison import DEFAULT, Cell, Piece, Row, claims_on, code_blocks
+from surveykit.site.data.method_table import Measured
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import code, fence, joined, link, span, table
 from surveykit.site.text.snippets import snippets
@@ -18,18 +19,20 @@ COMPARE = "compare.md"
 DATA = "assets/data/compare"
 
 
-def compare_context(reader: Reader, methods: list[Any], rows: list[Row]) -> dict[str, Any]:
+def compare_context(reader: Reader, methods: list[Any], rows: list[Row], measured: Measured) -> dict[str, Any]:
     """What the page shows without a script: one comparison, and every method's page.
 
     Args:
         methods: rows of the table of methods.
         rows: of the comparison.
+        measured: what its measurements are of.
     """
     names = {m.id: m.name for m in methods}
     written = snippets(reader)
     chosen = [name for name in DEFAULT if name in names] or list(names)[:2]
     return {
         "chosen": ",".join(chosen),
+        "setting": measured.setting,
         "names": [names[name] for name in chosen],
         "sections": [(section, _table(found, chosen, names)) for section, found in _sections(rows)],
         "code": [(names[name], [_block(b) for b in code_blocks(written.get(name, []))]) for name in chosen],
@@ -71,11 +74,15 @@ def _block(block: Any) -> Any:
     return block
 
 
-def compare_files(reader: Reader, methods: list[Any], rows: list[Row]) -> Iterator[tuple[str, bytes]]:
+def compare_files(
+    reader: Reader, methods: list[Any], rows: list[Row], measured: Measured
+) -> Iterator[tuple[str, bytes]]:
     """Paths and contents: the rows and the methods, and a file with the cells and code of each method."""
     index = {
         "methods": [{"id": m.id, "name": m.name} for m in methods],
-        "rows": [{"section": row.section, "head": row.head} for row in rows],
+        "rows": [{"section": row.section, "head": row.head, "column": row.column} for row in rows],
+        "models": [{**model._asdict(), "section": claims_on(model.name)} for model in measured.models],
+        "setting": measured.setting,
     }
     yield f"{DATA}.json", _json(index)
     written = snippets(reader)

@@ -1,4 +1,4 @@
-"""One configuration on its method's page: what it does, its formula with numbers, its counts, its oracles."""
+"""One configuration on its method's page: what it does, its formula, its counts with their proofs, its oracles."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from surveykit.site.data.locations import location_table, tensor_table
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import bullets, code, escape, fence, joined, span, table
+from surveykit.site.text.proof import proof, rows_where
 from surveykit.site.text.recipe_words import recipe_lines
 from surveykit.site.text.words import BASES, LIBRARIES, words
 
@@ -47,8 +48,7 @@ def configuration_context(reader: Reader, configuration: Any, backbones: list[An
         "basis_note": configuration.basis_note,
         "recipe": bullets(recipe_lines(json.loads(configuration.recipe))),
         "formulas": _formulas(configuration, let),
-        "filled": _filled(configuration, let, [b for b in backbones if b.id in values]),
-        "counts": _counts(configuration.id, backbones, measured, values),
+        "counts": _counts(reader, configuration.id, backbones, measured, values),
         "locations": location_table(configuration, backbones, configuration.id.split("/")[1]),
         "agreement": _agreement(len(values), measured),
         "stale": any(m.is_stale for m in measured.values()),
@@ -74,17 +74,31 @@ def _formulas(configuration: Any, let: dict[str, str]) -> Markup:
     return fence("\n".join(lines))
 
 
-def _filled(configuration: Any, let: dict[str, str], backbones: list[Any]) -> Markup:
-    """The formula of the trainable parameters with each backbone's numbers, and the definitions that need them."""
-    rows = []
-    for b in backbones:
-        symbols = formula.bind(let, from_row(b).symbols())
-        lines = [
-            escape(f"{name} = {equation(text, symbols)}") for name, text in let.items() if formula.names_in(text)
-        ]  # fmt: skip
-        lines.append(Markup(f"**{escape(equation(configuration.formula_trainable, symbols))}**"))
-        rows.append([b.name, Markup("<br>").join(lines)])
-    return table(["Backbone", "Trainable parameters, with numbers"], rows, "ll")
+def equations(reader: Reader, configuration: str, backbone: str) -> list[str]:
+    """The formula of the trainable parameters with a model's numbers, after the definitions that need them.
+
+    Args:
+        configuration: id of one that the catalog names, or of a variant that a source speaks of.
+        backbone: id of the model.
+
+    Returns:
+        Lines of text; none where there is no closed form for that model.
+    """
+    found = reader.of("configuration", configuration, _FORMULAS)
+    models = reader.of("id", backbone, "SELECT * FROM backbone WHERE has_symbols")
+    if not models or not any(f.backbone == backbone for f in found):
+        return []
+    let = json.loads(found[0].formula_let or "{}")
+    symbols = formula.bind(let, from_row(models[0]).symbols())
+    texts = {name: text for name, text in let.items() if formula.names_in(text)}
+    texts["trainable"] = found[0].formula_trainable
+    return [f"{name} = {' = '.join(dict.fromkeys((text, equation(text, symbols))))}" for name, text in texts.items()]
+
+
+_FORMULAS = """
+SELECT v.configuration, v.backbone, c.formula_let, c.formula_trainable
+FROM formula_value v JOIN configuration c ON c.id = v.configuration WHERE c.formula_trainable IS NOT NULL
+"""
 
 
 def equation(text: str, symbols: dict[str, int]) -> str:
@@ -93,7 +107,9 @@ def equation(text: str, symbols: dict[str, int]) -> str:
     return filled if filled == result else f"{filled} = {result}"
 
 
-def _counts(configuration: str, backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]) -> Markup:
+def _counts(
+    reader: Reader, configuration: str, backbones: list[Any], measured: dict[str, Any], values: dict[str, Any]
+) -> Markup:
     rows = []
     for b in backbones:
         m, v = measured.get(b.id), values.get(b.id)
@@ -108,10 +124,20 @@ def _counts(configuration: str, backbones: list[Any], measured: dict[str, Any], 
                 cell(numbers.count(shown.added), *at, "added"),
                 cell(numbers.count(shown.stored), *at, "stored"),
                 _check(m, v),
+                _count_proof(reader, configuration, b) if m is not None else numbers.ABSENT,
             ]
         )
-    heads = ["Backbone", "Trainable", "% of backbone", "Added", "Stored", "Formula"]
-    return table(heads, rows, "lrrrrl")
+    heads = ["Model", "Trainable", "% of the model", "Added", "Stored", "Formula", "Proof"]
+    return table(heads, rows, "lrrrrll")
+
+
+def _count_proof(reader: Reader, configuration: str, backbone: Any) -> Markup:
+    lines = [
+        *equations(reader, configuration, backbone.id),
+        f"Counted on {backbone.name}, built without its weights; {numbers.count(backbone.parameters)} parameters.",
+    ]
+    asked = "trainable, trainable_percent, added, stored"
+    return proof(lines, rows_where("measured", asked, configuration=configuration, backbone=backbone.id))
 
 
 def _check(measured: Any, value: Any) -> Markup:
@@ -130,7 +156,7 @@ def _check(measured: Any, value: Any) -> Markup:
 def _agreement(formulas: int, measured: dict[str, Any]) -> str:
     equal = sum(bool(m.formulas_agree) for m in measured.values())
     on = f"all {formulas}" if equal == formulas else f"{equal} of {formulas}"
-    return f"Formula and instantiated model agree on {on} backbones." if formulas else ""
+    return f"Formula and instantiated model agree on {on} models." if formulas else ""
 
 
 def _oracles(reader: Reader, configuration: str) -> Markup:

@@ -12,11 +12,13 @@ from surveykit.database.export import DATABASE, READS, export
 from surveykit.database.fields import tables
 from surveykit.database.reading import Reader
 from surveykit.site.data.api import RESOURCES, ROOT
+from surveykit.site.data.croissant import CROISSANT, croissant, dataset
 from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.changes import FEED
 from surveykit.site.pages.new_methods import METHODS_FEED
 from surveykit.site.text import numbers
-from surveykit.site.text.markdown import Cell, code, link, table
+from surveykit.site.text.atom import newest_measurement
+from surveykit.site.text.markdown import Cell, code, inert, link, table
 
 DATA_PAGE = "data.md"
 FOLDER = "downloads"
@@ -47,6 +49,11 @@ def data_files(database: Path) -> Files:
     return found
 
 
+def described(reader: Reader, files: Files, around: Surroundings) -> bytes:
+    """The files of `data_files` as Croissant; it states the day on which the newest of its data was measured."""
+    return croissant(reader, files, FOLDER, newest_measurement(reader), around.address)
+
+
 def data_context(reader: Reader, files: Files, around: Surroundings) -> dict[str, Any]:
     """What the page of data shows."""
     return {
@@ -55,6 +62,8 @@ def data_context(reader: Reader, files: Files, around: Surroundings) -> dict[str
         "database": f"{FOLDER}/{DATABASE}",
         "reads": READS,
         "checksums": CHECKSUMS,
+        "croissant": CROISSANT,
+        "dataset": inert(dataset(newest_measurement(reader), around.address)),
         "feed": FEED,
         "methods_feed": METHODS_FEED,
         "citation": CITATION if around.citation else None,

@@ -12,14 +12,16 @@ from surveykit.site.pages.raw_results import APPENDIX_B, caveat_mark, caveat_wor
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, escape, link, slug, table
+from surveykit.site.text.proof import proof, rows_where
 
 
 def experiment_rows(reader: Reader, method: str) -> Markup:
     """Memory and time as printed in Table 5, with what we predict of the memory. Time is not measured by us."""
     heads = [
-        "Row", "Backbone", "RAM printed, GB", "predicted", "Verdict", "Training speed, %", "Inference speed, %", "Verdict",
+        "Row", "Model", "RAM printed, GB", "predicted", "Verdict", "Training speed, %", "Inference speed, %", "Verdict",
+        "Proof",
     ]  # fmt: skip
-    return table(heads, (_experiment(t) for t in reader.of("method", method, _EXPERIMENT)), "llrrlrrl")
+    return table(heads, (_experiment(t) for t in reader.of("method", method, _EXPERIMENT)), "llrrlrrll")
 
 
 def _experiment(t: Any) -> list[Cell]:
@@ -34,13 +36,28 @@ def _experiment(t: Any) -> list[Cell]:
         cell(t.throughput_train_printed or numbers.ABSENT, *at, "training"),
         cell(t.throughput_infer_printed or numbers.ABSENT, *at, "inference"),
         word_badge("not_measured"),
+        _experiment_proof(t),
     ]
+
+
+def _experiment_proof(t: Any) -> Markup:
+    at = {"row_label": t.row_label, "backbone": t.backbone}
+    if t.predicted_gb is None:
+        lines = ["Figures of Table 5 as printed; nothing of ours stands beside them."]
+        return proof(lines, rows_where("table5", "ram_gb_printed, throughput_train_printed", **at))
+    lines = [
+        f"({t.predicted_gb:.4f} GB − {t.ram_gb_printed} GB) / {t.ram_gb_printed} GB = {t.error_percent:+.1f} %",
+        f"Predicted by tracing {t.configuration} on {t.backbone_name} without weights: batch {t.batch}, {t.length} positions,"
+        f" {t.dtype}, the setting that fits all rows best.",
+    ]
+    asked = "printed_gb, predicted_gb, error_percent, batch, length, dtype"
+    return proof(lines, rows_where("table5_memory", asked, **at, is_best_setting=True))
 
 
 def score_rows(reader: Reader, method: str, page: str) -> Markup:
     """Mean scores as we recompute Table 4 from Appendix B, with the place of each backbone's raw results."""
-    heads = ["Name in Appendix B", "Backbone", "Mean score", "Deviation", "Place", "Caveat", "Source"]
-    return table(heads, (_scored(s, page) for s in reader.of("method_id", method, _SCORES)), "llrrrll")
+    heads = ["Name in Appendix B", "Model", "Mean score", "Deviation", "Place", "Caveat", "Source", "Proof"]
+    return table(heads, (_scored(s, page) for s in reader.of("method_id", method, _SCORES)), "llrrrlll")
 
 
 def _scored(s: Any, page: str) -> list[Cell]:
@@ -53,11 +70,15 @@ def _scored(s: Any, page: str) -> list[Cell]:
         f"{s.place} of {s.of}",
         caveat_words(s) if s.caveat else numbers.ABSENT,
         link("raw results", f"{APPENDIX_B}#{slug(s.backbone)}", page),
+        proof(
+            [f"Mean over {s.datasets} data sets of the mean over seeds, row {s.method} of Appendix B."],
+            rows_where("appendix_b", "dataset, seed, score", method=s.method, backbone=s.backbone),
+        ),
     ]
 
 
 _EXPERIMENT = """
-SELECT t.*, b.name AS backbone_name, p.predicted_gb, p.error_percent FROM table5 t
+SELECT t.*, b.name AS backbone_name, p.predicted_gb, p.error_percent, p.batch, p.length, p.dtype FROM table5 t
 JOIN backbone b ON b.id = t.backbone
 LEFT JOIN table5_memory p ON p.backbone = t.backbone AND p.row_label = t.row_label AND p.is_best_setting
 ORDER BY lower(t.row_label), t.row_label, b.parameters

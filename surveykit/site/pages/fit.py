@@ -6,7 +6,6 @@ this module and `surveykit.fit.words` write, and a test compares the two.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from textwrap import indent
 from typing import Any
@@ -22,7 +21,7 @@ from surveykit.fit.errors import ALLOCATOR_PERCENT, DRIVER_CONTEXT, PredictionEr
 from surveykit.fit.evidence import table5_error
 from surveykit.fit.ranking import Choice, rank
 from surveykit.fit.recorded import LARGEST_BATCH, WIDTHS, Recorded, fitted_backbones, recorded
-from surveykit.site.text.markdown import Cell, code, table
+from surveykit.site.text.markdown import Cell, code, inert, table
 from surveykit.site.text.words import OVERHEADS, listed, overhead_words
 
 FIT = "fit.md"
@@ -59,7 +58,7 @@ def fit_context(reader: Reader, accuracy: Accuracy | None = None) -> dict[str, A
         "margin": words.margin(question),
         "assumptions": words.assumptions(),
         "parts": {"rows": Markup("\n").join(row_html(choice, question) for choice in choices)},
-        "data": _inert(_data(known, example, compared)),
+        "data": inert(_data(known, example, compared)),
         "largest_batch": LARGEST_BATCH,
         "lengths": listed(str(m.length) for m in reader.all("SELECT DISTINCT length FROM memory_use ORDER BY length")),
         "accuracy": _accuracy(reader, accuracy) if accuracy else None,
@@ -223,11 +222,3 @@ def _row(row: Recorded) -> dict[str, Any]:
 
 def _short(numbers: tuple[float, ...]) -> list[float | int]:
     return [int(n) if n == int(n) else n for n in numbers]
-
-
-def _inert(data: object) -> Markup:
-    """JSON that no HTML can come out of, and that Markdown leaves alone."""
-    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)

@@ -11,8 +11,7 @@ LLMS = "llms.txt"
 _PAGES = (
     ("All methods", "methods/", "the table of methods: type, disk, memory, backpropagation, overhead, claimed and measured"),
     ("Table 5, checked", "table5/", "every printed parameter figure of the survey's experiment beside our count"),
-    ("Discrepancies", "discrepancies/", "figures that differ, with the reviewed reason of each"),
-    ("Errata", "errata/", "where the survey contradicts itself, with suggested corrections"),
+    ("Findings", "findings/", "what does not fit in the sources, ranked, each with its numbers, evidence and innocent explanation"),
     ("Sources", "sources/", "what each source claims, cell by cell, beside our count"),
     ("Statements, checked", "survey/statements/", "the survey's sentences, checked against its own tables"),
     ("How we measure", "how-we-measure/", "what trainable, changed, stored, memory and overhead mean here"),

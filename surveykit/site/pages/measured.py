@@ -11,6 +11,7 @@ from surveykit.site.data.judged import cell_anchor, cells_of, judged_cell, reaso
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, code, escape, joined, link, slug, span, table
+from surveykit.site.text.proof import proof, rows_where
 from surveykit.site.text.words import COLUMNS, VERDICTS, listed, overhead_words, words, yes_no
 
 COVERAGE = "survey/coverage.md"
@@ -38,41 +39,72 @@ def cell_rows(reader: Reader, method: str) -> Markup:
             [
                 f"Table {v.table_number}: {words(v.column_name, COLUMNS)}",
                 cell(_MARKS.get(v.printed, v.printed), "claim", anchor),
-                cell(judged.figure, "measured", anchor),
-                judged.of or numbers.ABSENT,
+                cell(judged.figure, "measured", anchor) + (Markup("<br>") + span(judged.of, "of") if judged.of else ""),
                 cell(judged.badge(), anchor),
-                reason_words(v.reason, v.cause, v.explanation),
+                proof([reason_words(v.reason, v.cause, v.explanation), f"In the source: {v.locator}."], _cell_query(v)),
             ]
         )
-    return table(["Cell", "Printed", "Measured", "of", "Verdict", "What was looked at"], rows, "llllll")
+    return table(["Claim", "Printed", "Ours", "Verdict", "Proof"], rows, "lllll")
+
+
+def _cell_query(v: Any) -> str:
+    at = {"method": v.method, "table_number": v.table_number, "column_name": v.column_name}
+    return rows_where("cell_verdict", "printed, measured, verdict, reason", **at)
 
 
 def cost_rows(reader: Reader, method: str) -> Markup:
     """What the default configuration costs on each backbone."""
     rows: list[list[Cell]] = [
-        [m.backbone_name, *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items())]
-        for m in reader.of(
-            "id",
-            method,
-            "SELECT m.*, b.name AS backbone_name FROM method_on_backbone m JOIN backbone b ON b.id = m.backbone"
-            " WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters",
-        )
+        [
+            m.backbone_name,
+            *(cell(shown, "cost", m.backbone, name) for name, shown in _costs(m).items()),
+            _cost_proof(m),
+        ]
+        for m in reader.of("id", method, _COSTS_SQL)
     ]
     heads = [
-        "Backbone", "Peak memory, GB", "of full tuning", "Backward runs", "Inference overhead", "Extra FLOPs, %",
-        "… merged", "Stored, bytes", "Changed, %", "Update rank",
+        "Model", "Peak memory, GB", "of full tuning's", "Backward runs", "Inference overhead", "Extra FLOPs, %",
+        "… merged", "Stored, bytes", "Changed, %", "Update rank", "Proof",
     ]  # fmt: skip
-    return table(heads, rows, "lrrllrrrrr")
+    return table(heads, rows, "lrrllrrrrrl")
+
+
+_COSTS_SQL = """
+SELECT m.*, b.name AS backbone_name, own.batch, own.length, own.target_length, own.dtype, own.peak, whole.peak AS full_peak,
+    cost.blocks, cost.blocks_backward, cost.bare_flops, cost.inference_flops, cost.merged_flops
+FROM method_on_backbone m CROSS JOIN judging JOIN backbone b ON b.id = m.backbone
+JOIN cost ON cost.configuration = m.configuration AND cost.backbone = b.id
+LEFT JOIN memory_use own ON own.configuration = m.configuration AND own.backbone = b.id
+    AND own.length = judging.length AND own.dtype = judging.dtype
+LEFT JOIN memory_use whole ON whole.configuration = judging.full_tuning AND whole.backbone = b.id
+    AND whole.length = judging.length AND whole.dtype = judging.dtype
+WHERE m.bp_measured IS NOT NULL ORDER BY b.parameters
+"""
+
+
+def _cost_proof(m: Any) -> Markup:
+    """How the costs of one row come about."""
+    bare = numbers.count(m.bare_flops)
+    lines = [
+        f"Memory: {numbers.count(m.peak)} bytes / {numbers.count(m.full_peak)} bytes of full tuning; batch {m.batch},"
+        f" {m.length} positions, {m.dtype}.",
+        f"Backward runs in {m.blocks_backward} of {m.blocks} blocks.",
+        f"FLOPs of inference: {numbers.count(m.inference_flops)} before and {numbers.count(m.merged_flops)} after merging,"
+        f" {bare} without the method.",
+        f"Traced without weights: {m.configuration} on {m.backbone_name}.",
+    ]
+    asked = "ram_gb_predicted, ram_ratio, bp_share, inference_flops_percent, stored_bytes_measured"
+    return proof(lines, rows_where("method_on_backbone", asked, id=m.id, backbone=m.backbone))
 
 
 def _costs(m: Any) -> dict[str, str]:
     return {
-        "memory": f"{m.ram_gb_predicted:.2f}",
-        "memory-share": f"{m.ram_ratio:.2f}",
+        "memory": numbers.significant(m.ram_gb_predicted),
+        "memory-share": numbers.significant(m.ram_ratio),
         "backward": f"{BACKWARD[m.bp_measured]} ({m.bp_share * 100:.0f} %)",
         "overhead": _overheads(m.overhead_unmerged, m.overhead_merged),
-        "flops": f"{m.inference_flops_percent:.2f}",
-        "flops-merged": f"{m.merged_flops_percent:.2f}",
+        "flops": numbers.percent(m.inference_flops_percent),
+        "flops-merged": numbers.percent(m.merged_flops_percent),
         "stored": numbers.count(m.stored_bytes_measured),
         "changed": numbers.percent(m.changed_percent_measured),
         "rank": numbers.count(m.update_rank_measured),

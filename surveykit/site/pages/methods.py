@@ -12,13 +12,18 @@ from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.database.reading import Reader
-from surveykit.site.data.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, markdown_table
+from surveykit.site.data.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, Measured, markdown_table
 from surveykit.site.drawing.pictures import figure
 from surveykit.site.drawing.svg import Picture
+from surveykit.site.inputs import Surroundings
+from surveykit.site.pages.answers import answers
+from surveykit.site.pages.audit import survey_of
+from surveykit.site.pages.claims import claims_by_source
 from surveykit.site.pages.configurations import configuration_context, place
 from surveykit.site.pages.experiment import experiment_rows, score_rows
 from surveykit.site.pages.measured import cell_rows, cost_rows, trial_sentence
 from surveykit.site.pages.new_methods import METHODS_FEED
+from surveykit.site.text.citing import page_citation
 from surveykit.site.text.corrections import Sources
 from surveykit.site.text.markdown import code, escape, external, fence, joined, link, table, target
 from surveykit.site.text.snippets import Snippet, snippets
@@ -39,11 +44,12 @@ from surveykit.site.text.words import (
 )  # fmt: skip
 
 
-def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
+def index_context(reader: Reader, rows: list[Any], measured: Measured) -> dict[str, Any]:
     """What the index shows.
 
     Args:
         rows: of the table, by `method_rows`.
+        measured: what its measured columns are of.
     """
     families = [
         (
@@ -57,30 +63,31 @@ def index_context(reader: Reader, rows: list[Any]) -> dict[str, Any]:
         )
     ]
     return {
-        "methods": markdown_table(rows),
+        "methods": markdown_table(rows, measured.models[0].name),
+        "measured_on": measured.models[0].name,
+        "setting": measured.setting,
         "feed": METHODS_FEED,
         "script": Markup(target(FIRST_PAGE, INDEX)),
         "rows_on_a_page": ROWS_ON_A_PAGE,
-        "judging": reader.one("SELECT * FROM judging"),
         "at_most": {
             q.id: f"{q.at_most.normalize():f}"
             for q in reader.all("SELECT id, at_most FROM quantity WHERE at_most IS NOT NULL")
         },
         "families": families,
         "summary": reader.one("SELECT * FROM summary, table5_summary"),
-        "instantiated": reader.one("SELECT count(DISTINCT method) AS n FROM configuration").n,
     }
 
 
 def method_contexts(
-    reader: Reader, blocks: Mapping[str, Picture], sources: Sources
+    reader: Reader, blocks: Mapping[str, Picture], around: Surroundings
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each method with what its page shows, in alphabetical order.
 
     Args:
         blocks: pictures of where methods sit, by method.
-        sources: where corrections go.
+        around: where corrections go, and what a citation names.
     """
+    survey = survey_of(reader)
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
     judging = reader.one("SELECT * FROM judging")
     written = snippets(reader)
@@ -104,13 +111,16 @@ def method_contexts(
                 "verdicts": verdict_table(reader, page, method.id),
                 "explanations": explanation_blocks(reader, page, method.id),
                 "taxonomy": _taxonomy(reader, method.id),
-                "claims": cell_rows(reader, method.id),
+                "answers": answers(reader, method, page),
+                "survey": survey,
+                "claims": claims_by_source(reader, method.id, page, survey),
+                "cells": cell_rows(reader, method.id),
                 "costs": cost_rows(reader, method.id),
                 "block": figure(blocks[method.id], page) if method.id in blocks else None,
                 "experiment": experiment_rows(reader, method.id),
                 "scores": score_rows(reader, method.id, page),
                 "snippets": told,
-                "corrections": _corrections(method, page, sources),
+                "corrections": _corrections(method, page, around.sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(method.pseudocode, configurations),
@@ -118,7 +128,7 @@ def method_contexts(
                 "implementations": _implementations(reader, method.id, told),
                 "judging": judging,
                 "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
-                "words": words,
+                "page_bibtex": fence(page_citation(reader, method.id, method.name, page, around), "bibtex"),
             },
         )
 

@@ -1,13 +1,49 @@
-"""An Atom feed of the methods that came into the catalog after its first edition."""
+"""What is new since the survey: a page of the methods that it does not have, and an Atom feed of those that came in."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from markupsafe import Markup
+
 from surveykit.database.reading import Reader
 from surveykit.site.inputs import Surroundings
+from surveykit.site.text import numbers
 from surveykit.site.text.atom import Entry, atom, newest_measurement
-from surveykit.site.text.words import IDEAS, words
+from surveykit.site.text.markdown import Cell, link, span, table
+from surveykit.site.text.words import IDEAS, listed, words, yes_no
 
+NEW = "new.md"
 METHODS_FEED = "methods.xml"
+
+
+def new_context(reader: Reader) -> dict[str, Any]:
+    """What the page shows: the methods that the survey does not have, the newest first."""
+    found = reader.all("SELECT * FROM methods WHERE after_survey ORDER BY year DESC, added DESC, lower(name), id")
+    newest = max((m.added for m in found if m.added), default=None)
+    rows: list[list[Cell]] = [
+        [
+            Markup(f"**{link(m.name, f'methods/{m.id}.md', NEW)}**") + _badge(m.added == newest),
+            str(m.year),
+            ", ".join(words(name, IDEAS) for name in m.families),
+            numbers.percent(m.trainable_percent_measured),
+            yes_no(m.in_peft),
+            numbers.ABSENT if m.added is None else m.added.isoformat(),
+        ]
+        for m in found
+    ]
+    heads = ["Method", "Year", "Idea", "Trainable, % of T5-Large", "In PEFT", "In the catalog since"]
+    years = [m.year for m in found]
+    return {
+        "count": len(found),
+        "years": listed(str(year) for year in dict.fromkeys((min(years), max(years)))) if years else None,
+        "methods": table(heads, rows, "lllrll"),
+        "feed": METHODS_FEED,
+    }
+
+
+def _badge(new: bool) -> Markup:
+    return Markup(" ") + span("new", "badge") if new else Markup("")
 
 
 def methods_feed(reader: Reader, around: Surroundings) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup
 
 from surveykit.database.reading import Reader
-from surveykit.site.data.judged import reason_words, word_badge
+from surveykit.site.data.judged import word_badge
 from surveykit.site.pages.audit import checked_statements, data_checks, survey_of
+from surveykit.site.pages.checked_tables import JUDGED, summaries
 from surveykit.site.text import numbers
-from surveykit.site.text.cells import cell
-from surveykit.site.text.markdown import Cell, code, escape, external, folded, link, slug, table
+from surveykit.site.text.markdown import Cell, escape, external, link, table
 from surveykit.site.text.words import VERDICTS, words
 
 SOURCES = "sources/index.md"
@@ -22,7 +21,6 @@ _KINDS = {
     "draft": "a draft",
 }  # fmt: skip
 _TIERS = {"printed": "claimed", "measured_elsewhere": "measured by the source itself"}
-_JUDGED = ("match", "within_range", "outside_range", "partly", "differs", "predicted", "not_measured")
 
 
 def path_of(key: str) -> str:
@@ -33,7 +31,7 @@ def path_of(key: str) -> str:
 def sources_context(reader: Reader) -> dict[str, Any]:
     """What the list of sources shows."""
     found = reader.all("SELECT * FROM sources ORDER BY claims DESC, source")
-    shown = [name for name in (*_JUDGED, "not_comparable") if any(getattr(s, name) for s in found)]
+    shown = [name for name in (*JUDGED, "not_comparable") if any(getattr(s, name) for s in found)]
     rows: list[list[Cell]] = [
         [
             link(s.name, path_of(s.source), SOURCES), words(s.kind, _KINDS), str(s.date), _TIERS[s.tier],
@@ -52,7 +50,6 @@ def sources_context(reader: Reader) -> dict[str, Any]:
 
 def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each source with what its page shows."""
-    tables = "SELECT * FROM source_table ORDER BY source, table_name"
     for s in reader.all(
         "SELECT source.*, paper.url, paper.title FROM source LEFT JOIN paper ON paper.key = source.paper"
     ):
@@ -69,7 +66,7 @@ def source_contexts(reader: Reader) -> Iterator[tuple[Any, dict[str, Any]]]:
                 "missing": reader.all("SELECT * FROM missing_in_source WHERE source = ? ORDER BY locator, what", s.key),
                 "statements": [] if has_pages else checked_statements(reader, s.key),
                 "checks": [] if has_pages else data_checks(reader, s.key),
-                "tables": [_table(reader, t, page) for t in reader.of("source", s.key, tables)],
+                "tables": summaries(reader, s.key, page),
             },
         )
 
@@ -81,39 +78,3 @@ def _where(s: Any) -> Markup:
         address = f"https://github.com/{name}/{'blob' if file else 'tree'}/{revision}{f'/{file}' if file else ''}"
         return external(f"{name} at {revision[:10]}{f', {file}' if file else ''}", address)
     return external(s.title, s.url) if s.title else escape("a draft that is not published")
-
-
-def _table(reader: Reader, t: Any, page: str) -> dict[str, Any]:
-    """One table: how its cells ended, the judged ones row by row, and where all of it can be had."""
-    found = reader.all(
-        "SELECT v.*, b.name AS backbone_name, c.backbone AS own_backbone, c.model_label FROM verdict v"
-        " JOIN claim c USING (source, table_name, position, column_name) LEFT JOIN backbone b ON b.id = v.backbone"
-        " WHERE v.source = ? AND v.table_name = ? ORDER BY v.position, v.column_name",
-        t.source, t.table_name,
-    )  # fmt: skip
-    counts = {word: len(list(group)) for word, group in groupby(sorted(v.verdict for v in found))}
-    judged = [v for v in found if v.verdict in _JUDGED]
-    shown: list[list[Cell]] = [
-        [
-            link(v.row_label, f"methods/{v.method}.md", page) if v.method else escape(v.row_label),
-            v.model_label or numbers.ABSENT,
-            v.column_name,
-            cell(v.printed, "claim", t.table_name, str(v.position), v.column_name),
-            numbers.ABSENT if v.measured is None else v.measured,
-            word_badge(v.verdict),
-            reason_words(v.reason, v.cause, v.explained),
-        ]
-        for v in judged
-    ]
-    heads = ["Row", "Model", "Column", "Printed", "Ours", "Verdict", "What was looked at"]
-    return {
-        "anchor": slug(t.table_name),
-        "locator": t.locator,
-        "says": t.says,
-        "rows": t.rows,
-        "counts": [(word_badge(word), counts[word]) for word in VERDICTS if word in counts],
-        "reasons": list(dict.fromkeys(v.reason for v in found if v.verdict == "not_comparable"))[:3],
-        "judged": table(heads, shown, "llllrll") if shown else None,
-        "sql": folded("All its cells, as printed", f"SELECT * FROM {t.as_printed}"),
-        "name": code(t.as_printed),
-    }

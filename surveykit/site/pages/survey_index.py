@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site.pages.audit import DATA_AUDIT, STATEMENTS, data_audit_context, statements_context
-from surveykit.site.pages.differences import TABLE5, table5_context
 from surveykit.site.pages.measured import COVERAGE, MEMORY, coverage_context, memory_context
 from surveykit.site.pages.printed import (
     PAPERS,
@@ -20,6 +19,7 @@ from surveykit.site.pages.printed import (
     tables36_context,
 )  # fmt: skip
 from surveykit.site.pages.raw_results import APPENDIX_B, TABLE4, appendix_b_context, table4_context
+from surveykit.site.pages.table5 import TABLE5, table5_context
 from surveykit.site.text.markdown import joined, link
 
 

@@ -6,6 +6,7 @@ entity. Templates and tables take both kinds: a plain string is escaped, `Markup
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import unicodedata
@@ -120,3 +121,11 @@ def bullets(items: Iterable[Markup]) -> Markup:
 def joined(parts: Iterable[object], between: str = ", ") -> Markup:
     """Pieces in a row, each escaped unless it is markup."""
     return Markup(between).join(escape(part) for part in parts)
+
+
+def inert(data: object) -> Markup:
+    """JSON that no HTML can come out of, and that Markdown leaves alone."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)

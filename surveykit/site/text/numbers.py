@@ -19,19 +19,40 @@ def like_printed(value: Decimal | None, decimals: int | None) -> str:
     return str(value.quantize(Decimal(1).scaleb(-(decimals or 0)), rounding=ROUND_HALF_UP))
 
 
+def significant(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, with its digits in groups: `0.320`, `13.6`, `1,230`."""
+    rounded = Decimal(f"{value:.{digits - 1}e}")
+    return f"{rounded:,.{max(0, digits - 1 - rounded.adjusted())}f}" if value else "0"
+
+
+def parameters(value: int | None) -> str:
+    """A count of parameters as it is read: exact below a million, then `2.36 million`, `1.21 billion`."""
+    if value is None or abs(value) < 1_000_000:
+        return count(value)
+    unit, size = ("billion", 1_000_000_000) if abs(value) >= 999_500_000 else ("million", 1_000_000)
+    return f"{significant(value / size)} {unit}"
+
+
+def gigabytes(value: float | None) -> str:
+    """Bytes as memory is read, in GB of 10^9 bytes: `13.6 GB`."""
+    return ABSENT if value is None else f"{significant(value / 1e9)} GB"
+
+
+def extra(value: float) -> str:
+    """What is added, in percent of what was there, with its sign: `+0.322 %`."""
+    return f"+{significant(value)} %" if value >= 0 else f"−{significant(-value)} %"
+
+
 def millions(value: int | None) -> str:
     """A count in millions, to two decimals."""
     return ABSENT if value is None else f"{Decimal(value) / 1_000_000:,.2f}"
 
 
 def percent(value: float | None) -> str:
-    """A percentage to three decimals, or to two significant digits where these would say too little."""
+    """A percentage to three significant digits, its unit in the head of its column: `0.320`, `10.5`, `0.00402`."""
     if value is None:
         return ABSENT
-    if value == 0 or value >= 0.0095:
-        return f"{value:.3f}".removesuffix(".000") if value >= 100 else f"{value:.3f}"
-    leading = int(f"{value:e}".partition("e")[2])
-    return f"{value:.{1 - leading}f}"
+    return "100" if value == 100 else significant(value)
 
 
 def factor(value: float) -> str:

@@ -81,6 +81,18 @@ def recipe_lines(recipe: dict[str, Any]) -> list[Markup]:
     return lines
 
 
+def in_short(recipe: dict[str, Any]) -> list[Markup]:
+    """What a recipe trains, each kind of edit with where it goes and without its settings, each once."""
+    lines: list[Markup] = []
+    for stage in recipe["stages"]:
+        for edit in stage["edits"]:
+            places = listed(words(role, ROLES) for role in edit["where"]["roles"])
+            lines.append(Markup(f"**{escape(_kind(edit))}** on ") + escape(places))
+        if stage["train_everything"] or stage["train"] or not stage["edits"]:
+            lines += _stage({**stage, "edits": []})
+    return list(dict.fromkeys(lines))
+
+
 def plain_lines(recipe: dict[str, Any]) -> list[str]:
     """The same without markup, for descriptions of pictures."""
     return [unescape(str(line).replace("**", "")) for line in recipe_lines(recipe)]
@@ -132,10 +144,14 @@ def _rule(optimizer: dict[str, Any]) -> str:
 
 
 def _edit(edit: dict[str, Any]) -> Markup:
-    kind = words(str(edit["kind"]), KINDS)
     values = [_value(key, value) for key, value in edit.items() if key not in ("kind", "where")]
     settings = Markup(": ") + joined(values) if values else Markup("")
-    return Markup(f"**{escape(kind[:1].upper() + kind[1:])}** on ") + escape(_where(edit["where"])) + settings
+    return Markup(f"**{escape(_kind(edit))}** on ") + escape(_where(edit["where"])) + settings
+
+
+def _kind(edit: dict[str, Any]) -> str:
+    kind = words(str(edit["kind"]), KINDS)
+    return kind[:1].upper() + kind[1:]
 
 
 def _where(where: dict[str, Any]) -> str:

@@ -9,10 +9,11 @@ from markupsafe import Markup
 
 from surveykit.database.reading import Reader
 from surveykit.site.data.judged import judged_figure, word_badge
-from surveykit.site.pages.configurations import place
+from surveykit.site.pages.configurations import equations, place
 from surveykit.site.text import numbers
 from surveykit.site.text.cells import cell
 from surveykit.site.text.markdown import Cell, link, slug, table
+from surveykit.site.text.proof import proof, rows_where
 from surveykit.site.text.words import CAUSES, OUTCOMES, words
 
 COLUMNS = ("params_millions", "params_percent")
@@ -29,7 +30,7 @@ def verdict_place(v: Any) -> str:
 
 
 def explanation_anchor(method: str, row_label: str, position: int | None) -> str:
-    """The anchor of an explanation on the page of discrepancies, or of a row that has none."""
+    """The anchor of an explanation on the page of the survey's findings, or of a row that has none."""
     return f"{slug(row_label)}-open" if position is None else f"{method}-{position}"
 
 
@@ -83,9 +84,22 @@ def outcome_table(reader: Reader, *, every: bool = False) -> Markup:
 
 def verdict_table(reader: Reader, page: str, method: str) -> Markup:
     """The verdicts of one method."""
-    rows = [[row.row_label, row.backbone_name, *figures(row, page)] for row in verdicts(reader, method)]
-    heads = ["Row", "Backbone", "M printed", "M measured", "Verdict", "% printed", "% measured", "Verdict"]
-    return table(heads, rows, "llrrlrrl")
+    rows = [
+        [row.row_label, row.backbone_name, *figures(row, page), _proof(reader, row)] for row in verdicts(reader, method)
+    ]
+    heads = ["Row", "Model", "M printed", "M ours", "Verdict", "% printed", "% ours", "Verdict", "Proof"]
+    return table(heads, rows, "llrrlrrll")
+
+
+def _proof(reader: Reader, row: Any) -> Markup:
+    """How our figures of a row come about."""
+    lines = [
+        f"{row.configuration} on {row.backbone_name}",
+        *equations(reader, row.configuration, row.backbone),
+        *(f"In the source: {v.locator}." for v in row.cells.values()),
+    ]
+    asked = "column_name, printed, measured, verdict"
+    return proof(lines, rows_where("table5_verdict", asked, row_label=row.row_label, backbone=row.backbone))
 
 
 def explanation_blocks(reader: Reader, page: str, method: str) -> list[Any]:

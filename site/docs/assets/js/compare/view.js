@@ -2,25 +2,44 @@
 
 import { element } from "../dom.js";
 
-/** Elements that show the methods side by side; with `differing`, only rows whose cells are not all the same. */
-export function view(rows, methods, differing) {
-  const facts = [...sections(rows, methods, differing)].flatMap(([section, lines]) => [
-    element("h2", {}, section),
-    table(methods, lines),
-  ]);
+/** Elements that show the methods side by side. */
+export function view(lines, methods) {
+  const facts = [...bySection(lines)].flatMap(([section, rows]) => [element("h2", {}, section), table(methods, rows)]);
   const code = methods.flatMap((method) => [element("h3", {}, method.name), ...blocks(method.code)]);
   return [...facts, element("h2", {}, "Code"), ...code];
 }
 
-function sections(rows, methods, differing) {
-  const found = new Map();
-  rows.forEach((row, index) => {
+/** The rows { section, head, cells } that say something; with `differing`, only those whose cells are not all the same. */
+export function lines(rows, methods, differing) {
+  return rows.flatMap(({ section, head }, index) => {
     const cells = methods.map((method) => method.cells[index]);
-    const texts = new Set(cells.map((cell) => cell.map((line) => line.map((piece) => piece.text).join("")).join("\n")));
-    if (cells.every((cell) => !cell.length) || (differing && texts.size === 1)) return;
-    if (!found.has(row.section)) found.set(row.section, []);
-    found.get(row.section).push({ head: row.head, cells });
+    const nothing = cells.every((cell) => !cell.length) || (differing && new Set(cells.map(textOf)).size === 1);
+    return nothing ? [] : [{ section, head, cells }];
   });
+}
+
+/** What a cell says, in one line. */
+export const textOf = (cell) => cell.map((line) => line.map((piece) => piece.text).join("").trim()).join("; ");
+
+/** Rows and methods with the figures of a model, of which `measured` has those of each method by column. */
+export function onModel({ rows, models }, methods, model, measured) {
+  if (!measured) return { rows, methods };
+  const moved = (row) => (row.section === models[0].section ? { ...row, section: model.section } : row);
+  const cell = (method, old, { column }) => {
+    if (!column || !old.length) return old;
+    const { text } = measured[method.id][column];
+    const claims = old.filter(([first]) => first.text === "claimed ");
+    return [...claims, [...(claims.length ? [{ text: "measured ", kind: "source" }] : []), { text, kind: "" }]];
+  };
+  return {
+    rows: rows.map(moved),
+    methods: methods.map((method) => ({ ...method, cells: method.cells.map((old, index) => cell(method, old, rows[index])) })),
+  };
+}
+
+function bySection(lines) {
+  const found = new Map();
+  for (const line of lines) found.set(line.section, [...(found.get(line.section) ?? []), line]);
   return found;
 }
 

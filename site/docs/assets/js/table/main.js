@@ -1,8 +1,10 @@
 // The table of methods, made sortable and filterable. The rows are those of the page; only their order and number change.
 
 import DataTable from "../../vendor/datatables/datatables.min.js";
-import { data as load, download, element } from "../dom.js";
-import { FORMATS, view } from "./exports.js";
+import { data as load, element } from "../dom.js";
+import { sheet } from "./exports.js";
+import { keys } from "./keys.js";
+import { models } from "./models.js";
 import { compare, remaining, sortKey } from "./rows.js";
 import { MOST, SOURCES, read, write } from "./state.js";
 import { tools } from "./tools.js";
@@ -13,9 +15,11 @@ export async function start(place) {
   const ids = new Set(data.rows.map((row) => row.id));
   const compareAddress = document.getElementById("compare-link").href;
   const rows = Number(document.getElementById("first-page").dataset.rows);
-  let state = read(location.search, columns, ids);
+  let state = read(location.search, data, ids);
   const boxes = addBoxes(place.querySelector("tbody"), data.rows);
+  keys(place.querySelector("table"));
   const table = enhance(place.querySelector("table"), data, rows, () => state);
+  const on = models(data, table);
 
   const show = tools(document.getElementById("methods-tools"), data, {
     text: (text) => change({ text }, true),
@@ -25,7 +29,9 @@ export async function start(place) {
       else values.delete(kind);
       change({ facets: { ...state.facets, [key]: values } });
     },
-    clear: () => change({ text: "", facets: Object.fromEntries(Object.keys(state.facets).map((key) => [key, new Set()])) }),
+    range: (key, range) => change({ ranges: { ...state.ranges, [key]: range } }),
+    clear: () => change({ text: "", ranges: {}, facets: Object.fromEntries(Object.keys(state.facets).map((key) => [key, new Set()])) }),
+    model: (model) => change({ model }),
     source: (source) => change({ source }),
     column(key, on) {
       const shown = new Set(state.columns);
@@ -34,24 +40,24 @@ export async function start(place) {
       change({ columns: shown });
     },
     chooseNone: () => change({ chosen: new Set() }),
-    save(name) {
-      const format = FORMATS[name];
-      const order = table.rows({ order: "applied", search: "applied" }).indexes().toArray();
-      download(format.name, format.type, format.write(view(data, state, order)));
-    },
+    sheet: () => sheet(data, state, table.rows({ order: "applied", search: "applied" }).indexes().toArray()),
   });
 
   function change(part, typing = false) {
     state = { ...state, ...part };
-    const address = write(state, columns) || location.pathname;
+    const address = write(state, data) || location.pathname;
     if (typing) history.replaceState(null, "", address);
     else history.pushState(null, "", address);
     apply();
   }
 
   let applying = false;
-  function apply() {
+  async function apply() {
+    const wanted = state;
+    await on.fetched(wanted.model);
+    if (wanted !== state) return; // the reader has chosen something else meanwhile
     applying = true;
+    on.show(state.model);
     for (const source of SOURCES) place.classList.toggle(source, source === state.source);
     columns.forEach((column, index) => {
       const cells = table.column(index);
@@ -90,10 +96,10 @@ export async function start(place) {
     });
   }
   addEventListener("popstate", () => {
-    state = read(location.search, columns, ids);
+    state = read(location.search, data, ids);
     apply();
   });
-  apply();
+  await apply();
   place.dataset.ready = "";
 }
 

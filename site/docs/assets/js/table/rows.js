@@ -1,6 +1,6 @@
 // Which rows a state leaves, how many each value of a facet would leave, and what rows are sorted by.
 
-/** The source that filters and sorting look at: the claim, unless measurements are asked for or are all there is. */
+/** The source that filtering by words and sorting look at: the claim, unless measurements are asked for or are all there is. */
 export function sourceOf(column, source) {
   const wanted = source === "measured" ? "measured" : "claimed";
   return column.sources.includes(wanted) ? wanted : column.sources[0];
@@ -8,16 +8,24 @@ export function sourceOf(column, source) {
 
 const said = (row, column, source) => row.cells[column.key][sourceOf(column, source)];
 
-/** Indexes of the rows that fit the text and all facets but one. */
+/** Indexes of the rows that fit the text and all facets and ranges but one. */
 export function remaining(data, state, except = null) {
   const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
   const facets = data.columns.filter((c) => c.facet && c.key !== except && state.facets[c.key].size);
+  const ranges = data.columns.filter((c) => c.key !== except && state.ranges[c.key]);
   return data.rows.flatMap((row, index) => {
     const fits =
       words.every((word) => row.words.includes(word)) &&
-      facets.every((c) => said(row, c, state.source).kinds.some((kind) => state.facets[c.key].has(kind)));
+      facets.every((c) => said(row, c, state.source).kinds.some((kind) => state.facets[c.key].has(kind))) &&
+      ranges.every((c) => within(row, c, state.ranges[c.key]));
     return fits ? [index] : [];
   });
+}
+
+/** Figures are filtered by what was measured, where anything was: prints are ranges, of models of their own. */
+export function within(row, column, { low, high }) {
+  const { number } = row.cells[column.key][column.sources.at(-1)];
+  return number !== null && (low === null || number >= low) && (high === null || number < high);
 }
 
 /** Values of a facet with the number of rows that have them, given everything else that is chosen. */

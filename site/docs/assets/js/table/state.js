@@ -7,16 +7,20 @@ export const MOST = 5;
 const list = (text) => (text ? text.split(",") : []);
 
 /** The state that an address describes; what does not exist is ignored. */
-export function read(query, columns, ids) {
+export function read(query, { columns, models }, ids) {
   const asked = new URLSearchParams(query);
   const keys = columns.map((column) => column.key);
   const facets = {};
   for (const column of columns.filter((c) => c.facet)) facets[column.key] = new Set(list(asked.get(column.key)));
+  const ranges = {};
+  for (const column of columns.filter((c) => c.ranges.length)) ranges[column.key] = range(asked.get(column.key) ?? "");
   const sort = asked.get("sort") ?? "";
   const key = sort.replace(/^-/, "");
   return {
     text: asked.get("text") ?? "",
     facets,
+    ranges,
+    model: models.some(({ id }) => id === asked.get("model")) ? asked.get("model") : models[0].id,
     source: SOURCES.includes(asked.get("source")) ? asked.get("source") : "both",
     sort: keys.includes(key) ? { key, descending: sort.startsWith("-") } : null,
     columns: asked.has("columns")
@@ -27,10 +31,12 @@ export function read(query, columns, ids) {
 }
 
 /** The query of an address that describes a state, with its question mark; empty for the first state. */
-export function write(state, columns) {
+export function write(state, { columns, models }) {
   const asked = new URLSearchParams();
   if (state.text) asked.set("text", state.text);
   for (const [key, values] of Object.entries(state.facets)) if (values.size) asked.set(key, [...values].join(","));
+  for (const [key, one] of Object.entries(state.ranges)) if (one) asked.set(key, written(one));
+  if (state.model !== models[0].id) asked.set("model", state.model);
   if (state.source !== "both") asked.set("source", state.source);
   if (state.sort) asked.set("sort", (state.sort.descending ? "-" : "") + state.sort.key);
   const shown = columns.map((column) => column.key).filter((key) => state.columns.has(key) && key !== "name");
@@ -40,6 +46,17 @@ export function write(state, columns) {
   const query = asked.toString().replaceAll("%2C", ",");
   return query && `?${query}`;
 }
+
+/** `..0.1` is below 0.1, `2024..` at least 2024; null for what says neither. */
+export function range(text) {
+  const found = /^(-?[\d.]+(?:e\d+)?)?\.\.(-?[\d.]+(?:e\d+)?)?$/.exec(text);
+  const [low, high] = (found?.slice(1) ?? []).map((bound) => (bound === undefined ? null : Number(bound)));
+  const given = [low, high].filter((bound) => bound != null);
+  return given.length && given.every(Number.isFinite) ? { low, high } : null;
+}
+
+/** A range as an address has it. */
+export const written = ({ low, high }) => `${low ?? ""}..${high ?? ""}`;
 
 export function atFirst(columns) {
   return new Set(columns.filter((column) => column.shown).map((column) => column.key));

@@ -1,9 +1,10 @@
 // The controls above the table. They are made once; `show` brings them to a state.
 
 import { dropdown, element } from "../dom.js";
-import { FORMATS } from "./exports.js";
+import { saveButtons } from "../sheet.js";
+import { rangeBox } from "./ranges.js";
 import { counts } from "./rows.js";
-import { MOST, SOURCES } from "./state.js";
+import { MOST, SOURCES, range, written } from "./state.js";
 
 const NAMES = { both: "Both", claimed: "Claimed", measured: "Measured" };
 
@@ -11,41 +12,47 @@ const NAMES = { both: "Both", claimed: "Claimed", measured: "Measured" };
 export function tools(place, data, act) {
   const text = element("input", { type: "search", placeholder: "Filter by name", "aria-label": "Filter by name" });
   text.addEventListener("input", () => act.text(text.value));
-  const facets = data.columns.filter((column) => column.facet).map((column) => facet(column, data, act));
+  const facets = data.columns.filter((column) => column.facet || column.ranges.length)
+    .map((column) => (column.facet ? facet(column, data, act) : rangeBox(column, act)));
+  const quick = data.quick.map((one) => shortcut(one, act));
+  const model = element("select", {}, ...data.models.map(({ id, name }) => element("option", { value: id }, name)));
+  model.addEventListener("change", () => act.model(model.value));
   const source = choice(act);
   const columns = data.columns.filter((column) => column.key !== "name").map((column) => {
     const [label, box] = checkbox(column.head, () => act.column(column.key, box.checked));
     return { key: column.key, label, box };
   });
-  const saves = Object.keys(FORMATS).map((name) => button(name, () => act.save(name)));
+  const save = saveButtons(act.sheet);
   const clear = button("Clear filters", act.clear);
   const status = element("p", { className: "status", role: "status" });
   const go = element("a", { className: "md-button go" });
   const none = button("Choose none", act.chooseNone);
 
-  // On a narrow screen the filters would fill it; there they wait behind one word.
-  const filters = element("details", { className: "filters", open: matchMedia("(min-width: 45em)").matches },
-    element("summary", {}, "Filters"), element("div", { className: "bar" }, ...facets.map((f) => f.box), clear));
+  const filters = element("details", { className: "filters" },
+    element("summary", {}, "All filters"), element("div", { className: "bar" }, ...facets.map((f) => f.box)));
   place.replaceChildren(
-    element("div", { className: "bar" }, text, filters),
-    element("div", { className: "bar" }, source.box,
-      dropdown("Columns", group("Columns", columns.map((c) => c.label))),
-      dropdown("Save this view", group("Save this view as", saves)), status,
+    element("div", { className: "bar" }, text, ...quick.map((q) => q.box), filters, clear),
+    element("div", { className: "bar" }, element("label", { className: "model" }, "Measured on ", model), source.box,
+      dropdown("Columns", group("Columns", columns.map((c) => c.label))), save.box, status,
       element("span", { className: "chosen" }, none, go)),
   );
 
   return function show(state, left, compare) {
     if (text.value !== state.text) text.value = state.text;
     facets.forEach((f) => f.show(state));
+    quick.forEach((q) => q.show(state));
+    model.value = state.model;
     source.show(state);
     columns.forEach((c) => (c.box.checked = state.columns.has(c.key)));
-    clear.hidden = !state.text && Object.values(state.facets).every((values) => !values.size);
-    const follow = state.source === "measured" ? "measurements" : "claims";
-    status.textContent = `${left} of ${data.rows.length} methods. Filters and sorting follow the ${follow}.`;
+    clear.hidden = !state.text && Object.values(state.facets).every((values) => !values.size) && !Object.values(state.ranges).some(Boolean);
+    const follow = state.source === "measured" ? "measured" : "claimed";
+    status.textContent = `${left} of ${data.rows.length} methods, sorted by what is ${follow}.`;
+    save.label.textContent = state.chosen.size ? `Save the ${state.chosen.size} ticked` : "Save";
     none.hidden = !state.chosen.size;
     const ready = state.chosen.size >= 2;
     go.textContent = ready ? `Compare ${state.chosen.size} methods` : `Compare: choose 2 to ${MOST}`;
-    if (ready) go.href = `${compare}?m=${[...state.chosen].join(",")}`;
+    const on = state.model === data.models[0].id ? "" : `&model=${state.model}`;
+    if (ready) go.href = `${compare}?m=${[...state.chosen].join(",")}${on}`;
     else go.removeAttribute("href");
     go.classList.toggle("ready", ready);
   };
@@ -81,6 +88,19 @@ function facet(column, data, act) {
     if (inOrder.length !== labels.length || inOrder.some((label, i) => label !== labels[i])) values.append(...labels);
   }
   return { box, show };
+}
+
+/** A filter of one click: a value of a facet, or a range. */
+function shortcut({ text, key, value }, act) {
+  const asked = range(value);
+  const on = (state) => (asked ? state.ranges[key] && written(state.ranges[key]) === value : state.facets[key].has(value));
+  const box = button(text, () => {
+    const wanted = box.getAttribute("aria-pressed") === "false";
+    if (asked) act.range(key, wanted ? asked : null);
+    else act.facet(key, value, wanted);
+  });
+  box.className = "quick";
+  return { box, show: (state) => box.setAttribute("aria-pressed", Boolean(on(state))) };
 }
 
 function choice(act) {

@@ -1,4 +1,4 @@
-"""Errata: every place where the survey contradicts itself, and no other; the page, and the letter."""
+"""Errata: every place where the survey contradicts itself, and no other; their entries among the findings, and the letter."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from surveykit.catalog.statements import Statement
 from surveykit.cli import main
 from surveykit.database.build import build as build_database
 from surveykit.database.reading import reading
-from surveykit.site.pages.errata import NO_CORRECTION, letter
+from surveykit.site.pages.letter import NO_CORRECTION, letter
 from surveykit.site.rendering import Page
 
 
 @pytest.fixture(scope="module")
 def page(pages: dict[str, Page]) -> Page:
-    return pages["errata.md"]
+    return pages[f"findings/{SURVEY}.md"]
 
 
 def test_errata_are_the_contradictions_and_nothing_else(database: Path, catalog: Catalog) -> None:
@@ -73,13 +73,13 @@ def test_what_is_contradicted_no_longer_leaves_the_errata(tmp_path: Path) -> Non
     copy = Path(shutil.copytree(CATALOG, tmp_path / "catalog"))
     path = copy / "sources" / SURVEY / "statements.yaml"
     known = yaml.safe_load(path.read_text(encoding="utf-8"))
-    entry = next(s for s in known["statements"] if s["id"] == "table-2-methods")
+    entry = next(s for s in known["statements"] if s["id"] == "rte-three-outcomes")
     entry["readings"] = [{"reading": "always", "sql": "SELECT count(*) > 0 AS holds FROM table2"}]
     path.write_text(yaml.safe_dump(known, allow_unicode=True), encoding="utf-8")
     build_database(load(copy), tmp_path / "x.duckdb")
     with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as connection:
         ids = [i for (i,) in connection.execute("SELECT id FROM errata").fetchall()]
-    assert "table-2-methods" not in ids
+    assert "rte-three-outcomes" not in ids
     assert "all-use-28-gb" in ids
 
 
@@ -90,8 +90,8 @@ def test_the_page_has_every_entry_with_an_anchor(page: Page, database: Path) -> 
     assert entries
     for entry in entries:
         assert f"{{ #{entry.id} }}" in text
-    assert text.count("Suggestion: ") == text.count("How it can have come about: ") == len(entries)
-    assert text.count('??? note "') == len(entries)  # the queries, folded
+    errata = [entry for entry in entries if entry.weight == "erratum"]
+    assert text.count("Suggestion: ") == text.count("Run it again: ") == len(errata)
 
 
 def test_the_letter_is_plain_and_complete(database: Path) -> None:
@@ -99,10 +99,12 @@ def test_the_letter_is_plain_and_complete(database: Path) -> None:
         text = letter(reader)
         entries = reader.all("SELECT * FROM errata WHERE weight = 'erratum' AND source = ? ORDER BY number", SURVEY)
         remarks = reader.all("SELECT * FROM errata WHERE weight = 'remark' OR source <> ?", SURVEY)
+        titles = {f.id: f.headline for f in reader.all("SELECT id, headline FROM finding WHERE source = ?", SURVEY)}
     assert entries
     assert len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) == len(entries)
     unfolded = " ".join(text.split())
     for entry in entries:
+        assert f"## {entry.number}. {titles[entry.id]}\n" in text
         for said in (entry.finding, entry.innocent, entry.correction or NO_CORRECTION, entry.printed or entry.says):
             assert " ".join(said.split()) in unfolded
         assert f"- to run it again: `{entry.rerun}`\n" in text

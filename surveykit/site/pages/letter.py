@@ -1,9 +1,8 @@
-"""What in the survey contradicts the survey itself, as a page and as a letter to its authors."""
+"""The findings in which the survey contradicts itself, as a letter to its authors."""
 
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from textwrap import fill
 from typing import Any
 
@@ -11,23 +10,20 @@ from surveykit import __version__
 from surveykit.database.reading import Reader
 from surveykit.output import shown
 from surveykit.site.pages.audit import survey_of
-from surveykit.site.text.markdown import code, folded
 from surveykit.site.text.words import COLUMNS, words
 
-ERRATA = "errata.md"
 LETTER = "downloads/errata.txt"
 NO_CORRECTION = "None is suggested; the figure should be checked against its source."
-WEIGHTS = {
-    "erratum": ("Errata", "Sentences and figures that the survey's own tables, or another sentence, contradict, and that a reader may rely on."),
-    "remark": ("Remarks", "Small things, and observations that rest on a paper which we have not read. They are not in the letter."),
-}  # fmt: skip
-"""Word and meaning of each."""
 _WIDTH = 100
 
 
-def _entries(reader: Reader, *weights: str) -> list[Any]:
-    of_survey = "SELECT * FROM errata WHERE source = ? AND list_contains(?, weight) ORDER BY number"
-    found = reader.all(of_survey, survey_of(reader), list(weights))
+def errata(reader: Reader) -> list[Any]:
+    """The findings that are errata of the survey, in the order of its text."""
+    found = reader.all(
+        "SELECT errata.*, finding.headline AS title FROM finding JOIN errata USING (source, id)"
+        " WHERE source = ? AND errata.weight = 'erratum' ORDER BY number",
+        survey_of(reader),
+    )
     for e in found:
         e.where = _where(reader, e)
         e.suggestion = e.correction or NO_CORRECTION
@@ -65,26 +61,9 @@ def _value(value: Any) -> str:
     return "; ".join(map(shown, value)) if isinstance(value, list) else shown(value)
 
 
-def errata_context(reader: Reader) -> dict[str, Any]:
-    """What the page of errata shows."""
-    entries = _entries(reader, *WEIGHTS)
-    for e in entries:
-        e.command = code(e.rerun) if e.kind == "sentence" else None
-        e.readings = _result(reader, e)
-        title = "Its queries" if e.kind == "sentence" else "The query"
-        e.query = folded(title, e.sql)
-    return {
-        "groups": [(*WEIGHTS[weight], list(group)) for weight, group in groupby(entries, key=lambda e: str(e.weight))],
-        "errata": [e for e in entries if e.weight == "erratum"],
-        "entries": entries,
-        "letter": LETTER,
-        "open": reader.one("SELECT unresolved, fits_another_setup FROM table5_summary"),
-    }
-
-
 def letter(reader: Reader) -> str:
     """The errata, without the remarks, as plain text that is also Markdown, ready to be sent."""
-    entries = _entries(reader, "erratum")
+    entries = errata(reader)
     date = reader.one("SELECT max(date) AS newest FROM run").newest
     parts = [
         f"# Suggested errata for {_source(reader)}",
@@ -105,7 +84,7 @@ def letter(reader: Reader) -> str:
     for e in entries:
         said = f"printed: {e.printed}" if e.printed else f"says, in our words: {e.says}"
         parts += [
-            f"## {e.number}. {e.headline or e.where}",
+            f"## {e.number}. {e.title}",
             "\n".join(
                 _filled(text, "- ", "  ")
                 for text in (
@@ -116,7 +95,7 @@ def letter(reader: Reader) -> str:
             ) + f"\n- to run it again: `{e.rerun}`",
         ]  # fmt: skip
     newest = f", newest measurement {date}" if date else ""
-    parts.append(_filled(f"Made by surveykit {__version__}{newest}, from the view `errata` of its database."))
+    parts.append(_filled(f"Made by surveykit {__version__}{newest}, from the table `finding` of its database."))
     return "\n\n".join(parts) + "\n"
 
 

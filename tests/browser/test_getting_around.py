@@ -1,0 +1,76 @@
+"""Ways from any page to any other: links that are seen, a search that is fetched when it is asked, and a way on from nowhere."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+
+from browser.harness import Browser
+
+INDEX = "search/index.json"
+
+
+def pages_linked(browser: Browser, selector: str) -> set[str]:
+    """Addresses below the site's root of the links that are seen."""
+    return {
+        urljoin(browser.address, urlsplit(str(link.get_attribute("href"))).path).removeprefix(browser.address)
+        for link in browser.shown(selector)
+    }
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_pages_of_a_section_are_seen_on_each_of_them(browser: Browser, width: int) -> None:
+    browser.size(width)
+    for page in ("settings/", "glossary/"):
+        browser.open(page)
+        assert {"how-we-measure/", "settings/", "glossary/"} <= pages_linked(browser, ".section-pages a")
+        assert browser.one(".section-pages [aria-current=page]").get_attribute("href") == browser.address + page
+
+
+def test_every_page_but_those_of_methods_is_two_clicks_from_every_other(browser: Browser) -> None:
+    browser.open("about/")
+    sections = pages_linked(browser, ".md-tabs a")
+    found = set(sections)
+    for section in sections:
+        browser.open(section)
+        found |= pages_linked(browser, ".section-pages a")
+    assert {
+        "methods/",
+        "compare/",
+        "sources/",
+        "sources/lora-paper/",
+        "bench/",
+        "sql/",
+        "changes/",
+        "glossary/",
+    } <= found
+
+
+def test_a_page_of_a_method_shows_the_pages_of_its_section(browser: Browser) -> None:
+    browser.open("methods/lora/")
+    assert {"methods/", "compare/"} <= pages_linked(browser, ".section-pages a")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [("lora t5-3b", "methods/lora/"), ("rank", "glossary/#rank"), ("4-bit", "glossary/#4-bit"),
+     ("gradient checkpointing", "glossary/#gradient-checkpointing")],
+)  # fmt: skip
+def test_the_search_fetches_its_index_with_the_first_letter_and_finds(
+    browser: Browser, words: str, wanted: str
+) -> None:
+    browser.open()
+    browser.drain()
+    assert not [url for url in browser.requested if url.endswith(INDEX)]
+    browser.click("header label[for=__search].md-header__button, [data-md-component=search-query]")
+    browser.one("[data-md-component=search-query]").send_keys(words)
+    first = browser.wait(lambda: browser.all(".md-search-result__link")[:4], "results")
+    assert browser.address + wanted in [str(link.get_attribute("href")).partition("?")[0] for link in first]
+    browser.drain()
+    assert [url for url in browser.requested if url.endswith(INDEX)]
+
+
+def test_a_wrong_address_has_ways_on(browser: Browser) -> None:
+    browser.driver.get(f"{browser.address}404.html")
+    assert {"methods/", "sources/", "glossary/"} <= pages_linked(browser, "article a")
