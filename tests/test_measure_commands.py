@@ -197,6 +197,30 @@ def test_a_wrong_name_is_wrong_usage(arguments: list[str], message: str, capsys:
     assert not shown.out
 
 
+def test_without_peft_all_but_files_is_measured_and_the_message_names_the_extra(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts, sizes = (copy / "measured" / folder / "mica.csv" for folder in ("counts", "files"))
+    before = counts.read_bytes(), sizes.read_bytes()
+    counts.unlink()
+    sizes.unlink()
+    words = ["--catalog", str(copy), "measure", "mica", "--quiet", "--only", "counts", "--only", "files"]
+    needed = "measuring them needs the package peft: in a clone of surveykit, pip install '.[peft]'."
+    with monkeypatch.context() as hidden:
+        hidden.setitem(sys.modules, "peft", None)
+        assert main(words) == 1
+        shown = capsys.readouterr()
+        assert shown.err == f"surveykit: Files were left out, since {needed}\n"
+        assert "0 failed" in shown.out
+        assert (counts.read_bytes(), sizes.exists()) == (before[0], False)
+        assert main(words) == 1
+        shown = capsys.readouterr()
+        assert needed in shown.err
+        assert not shown.out
+    assert main(words) == 0
+    assert sizes.read_bytes() == before[1]
+
+
 def test_without_torch_the_message_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from surveykit.catalog.load_once import load_once
 from surveykit.catalog.measured import cell_of, cells
 from surveykit.catalog.shelves import SHELVES, Shelf
 from surveykit.cli import main
-from surveykit.engine.run import traces_and_trials
+from surveykit.engine.run import traces_and_trials, unmeasurable
 from surveykit.processes import Watch
 from surveykit.site import build as site_build
 from surveykit.site.inputs import Surroundings
@@ -38,7 +39,7 @@ MEASURED_AGAIN = [shelf for shelf in SHELVES if shelf.measure != "counts"]
 @pytest.mark.parametrize("shelf", MEASURED_AGAIN, ids=lambda shelf: shelf.folder)
 def test_any_recorded_figure_that_differs_is_found(catalog: Catalog, shelf: Shelf) -> None:
     rows = shelf.rows(catalog)
-    found = next(row for row in rows if row.status in ("traced", "run"))
+    found = next(row for row in rows if row.status in ("traced", "run", "counted"))
     for name in ("status", *shelf.record.figures()):
         old = getattr(found, name)
         new = 2 * old + 1 if isinstance(old, int) else "refused" if name == "status" else "other"
@@ -82,6 +83,23 @@ def test_every_cell_is_drawn_as_often_as_is_said(catalog: Catalog) -> None:
     assert f"with a chance of {100 * share:.0f} %" in sample(catalog, SAMPLE, "x").sentence()
     mean = samples * share
     assert all(mean / 3 < drawn[cell] < mean * 2.5 for cell in everything)
+
+
+def test_without_peft_no_file_is_drawn_and_a_line_says_so(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = next(s for s in map(str, range(1000)) if {c.measure for c in sample(catalog, 1, s).cells} == {"files"})
+    monkeypatch.setitem(sys.modules, "peft", None)
+    words = ["--source", "lora-xs-readme", "--sample", "1", "--seed", seed, "--summary", "--quiet"]
+    main(["--catalog", str(CATALOG), "verify", *words])
+    shown = capsys.readouterr().err.splitlines()
+    others = [cell for cell in sample(catalog, None, seed).cells if cell.measure != "files"]
+    assert list(sample(catalog, None, seed, unmeasurable()).cells) == others
+    line = sample(catalog, 1, seed, unmeasurable()).sentence()
+    assert line.endswith(
+        " Files were left out, since measuring them needs the package peft: in a clone of surveykit, pip install '.[peft]'."
+    )
+    assert shown[0] == line
 
 
 def test_the_seed_is_the_commit_and_without_one_the_content(tmp_path: Path) -> None:

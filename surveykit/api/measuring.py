@@ -157,7 +157,7 @@ def measure(
         all: also measure again what is recorded and not stale.
         executor, address: as of `bench`, for what is recorded; without them processes of this machine.
         only: `counts` (parameters), `costs` (memory, backward, inference), `predictions` (memory of the steps
-            that sources state), `files` (sizes of saved files that sources print; needs PEFT), `trials` (runs on a tiny T5); without it all.
+            that sources state), `files` (sizes of saved files that sources print; left out without PEFT), `trials` (runs on a tiny T5); without it all.
         batch, length: on a model of your own, sequences of a training step, and positions of each; without them, what the
             setting says, or 1 and 256.
         device: run a few training steps for real, with random weights, on `cpu` or an accelerator that torch sees, such as
@@ -255,9 +255,10 @@ def _measure_catalog(
             wanted[kind] = [cell for cell in selected if cell in outdated]
     if not any(wanted.values()):
         return Recording(cells={}, failed=(), refused=(), files=tuple(tidy(catalog)), faults=tuple(faults))
-    from surveykit.engine.run import measure_and_record
+    from surveykit.engine.run import measure_and_record, unmeasurable
 
-    return measure_and_record(catalog, wanted, faults, watch, on)
+    left_out = [sentence for kind, sentence in unmeasurable().items() if wanted.pop(kind, ())]
+    return replace(measure_and_record(catalog, wanted, faults, watch, on), left_out=tuple(left_out))
 
 
 def trial(

@@ -78,9 +78,10 @@ def verify_catalog(
         raise SurveyError(f"sample is {size}; it must be a whole number, or None for all")
     if source is not None and source not in catalog.sources:
         raise SurveyError(f"there is no source '{source}'{nearest(source, catalog.sources)}")
-    drawn = sample(catalog, size, seed or seed_of(catalog.root))
     from surveykit.engine.measure import this_run
-    from surveykit.engine.run import counts, traces_and_trials
+    from surveykit.engine.run import counts, traces_and_trials, unmeasurable
+
+    drawn = sample(catalog, size, seed or seed_of(catalog.root), unmeasurable())
 
     wanted = cells(catalog) if source is None else _spoken_of(catalog, source)
     counted = list(counts(catalog, wanted, watch))

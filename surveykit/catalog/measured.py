@@ -53,6 +53,8 @@ class Recording:
     """Files of catalog/measured that changed."""
     faults: tuple[Problem, ...]
     """Lines of catalog/measured that could not be used, and were measured again if they are of a cell that was asked for."""
+    left_out: tuple[str, ...] = ()
+    """What was to be measured and could not be, for want of a package: a sentence each, which says what to install."""
 
 
 def cell_of(row: Any) -> Cell:

@@ -44,8 +44,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also measure again what is recorded and not stale")
     parser.add_argument(
         "--only", choices=get_args(Measure), action="append",
-        help="only numbers of parameters; memory, backward and inference; memory of steps that sources state; runs on a "
-        "tiny T5; may be repeated",
+        help="only numbers of parameters; memory, backward and inference; memory of steps that sources state; sizes of "
+        "saved files (with PEFT); runs on a tiny T5; may be repeated",
     )  # fmt: skip
     parser.add_argument("--executor", metavar="here|processes|ray", help="where it is measured (default: processes)")
     parser.add_argument("--address", metavar="HOST:PORT|auto", help="of a Ray cluster (default: one is started here)")
@@ -122,6 +122,10 @@ def _run_on_catalog(arguments: Namespace) -> int:
         print(f"surveykit: not used: {fault}", file=sys.stderr)
     if len(found.faults) > MOST_FAULTS:
         print(f"surveykit: not used: {len(found.faults) - MOST_FAULTS:,} more lines of measured", file=sys.stderr)
+    for sentence in found.left_out:
+        print(f"surveykit: {sentence}", file=sys.stderr)
+    if not found.cells and found.left_out:
+        return 1
     if not found.cells:
         print("nothing to measure: everything recorded is current")
         return 0
@@ -132,4 +136,4 @@ def _run_on_catalog(arguments: Namespace) -> int:
     print(f"measured {counted} in {took}, {len(found.failed)} failed; {len(found.files)} files changed")
     if found.refused:
         print(f"recorded as unable to run, with the reason: {', '.join(found.refused)}", file=sys.stderr)
-    return 1 if found.failed else 0
+    return 1 if found.failed or found.left_out else 0

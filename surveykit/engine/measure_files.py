@@ -20,7 +20,7 @@ from surveykit.engine.counts import SEED_BYTES
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Blueprint
 from surveykit.engine.models.peft_modules import parts_of, peft_version, saved_state, task_type, wrapped
-from surveykit.errors import MissingExtra, RecipeError, SurveyError
+from surveykit.errors import RecipeError, SurveyError
 from surveykit.recipes import Recipe
 from surveykit.recipes.sites import BudgetedEdit
 
@@ -41,13 +41,14 @@ def file_values(recipe: Recipe, blueprint: Blueprint, held: Held) -> dict[str, A
 
     Raises:
         MissingExtra: PEFT is not installed.
+        SurveyError: this machine cannot tell: a package or memory is lacking, or its PEFT does not know the method.
     """
     found: dict[str, Any] = {"dtype": held[0], "adapter_dtype": held[1], "status": "counted"}
     try:
         state = peft_state(recipe, blueprint, held)
-    except MissingExtra:
-        raise
-    except SurveyError as reason:
+    except RecipeError as reason:
+        if _is_of_this_machine(reason.__cause__):
+            raise
         try:
             return {**found, "size": numbers_kept(recipe, blueprint, held), "numbers_alone": str(reason)}
         except RecipeError as error:
@@ -62,15 +63,24 @@ def peft_state(recipe: Recipe, blueprint: Blueprint, held: Held) -> Mapping[str,
 
     Raises:
         MissingExtra: PEFT is not installed.
-        SurveyError: PEFT does not have the recipe, or what it saves depends on values.
+        RecipeError: PEFT does not have the recipe, or what it saves depends on values.
+        SurveyError: this version of PEFT does not know the method.
     """
     if any(isinstance(edit, BudgetedEdit) for edit in recipe.stages[-1].edits):
         raise RecipeError("training decides how much of each layer is kept")
     instance = blueprint.build()
-    said = peft_arguments(recipe, parts_of(instance), task_type(instance.model))
+    try:
+        said = peft_arguments(recipe, parts_of(instance), task_type(instance.model))
+    except SurveyError as refusal:
+        raise RecipeError(str(refusal)) from refusal
     file = PeftFile(said.peft_type, said.peft_type, said.arguments)
     wider = held[1] not in (None, held[0])
-    return saved_state(wrapped(blueprint, file, getattr(torch, held[0]), float32=wider))
+    return saved_state(wrapped(blueprint, file, getattr(torch, held[0]), float32=wider, within=None))
+
+
+def _is_of_this_machine(cause: BaseException | None) -> bool:
+    """Whether PEFT fails for a reason that another machine would not have. Such a reason must not become a figure."""
+    return isinstance(cause, ImportError | MemoryError) or "allocate memory" in str(cause)
 
 
 def header_size(state: Mapping[str, Tensor]) -> int:

@@ -12,7 +12,8 @@ from surveykit.catalog.measured import Cell, Recording, cell_of, record, tidy
 from surveykit.catalog.measurements import Measurement, Recorded
 from surveykit.catalog.staleness import Measure
 from surveykit.engine.measure import R, counted, measure, this_run, together
-from surveykit.errors import Problem, SurveyError
+from surveykit.engine.models.peft_modules import peft_is_here
+from surveykit.errors import MissingExtra, Problem, SurveyError
 from surveykit.executors import Executor, executor, in_this_process
 from surveykit.processes import ENDED, Lost, Watch, unwatched
 
@@ -22,6 +23,13 @@ COUNTS_WORTH_WORKERS = 300
 """Below this number of cells to count, starting workers costs more than it saves."""
 CONFIGURATIONS_WORTH_WORKERS = 8
 """Likewise of configurations to trace and to train: a worker imports torch for as long as five or so of them take."""
+
+
+def unmeasurable() -> dict[Measure, str]:
+    """What cannot be measured for want of a package, each with a sentence that says what to install."""
+    if peft_is_here():
+        return {}
+    return {"files": f"Files were left out, since {MissingExtra('peft', 'peft', 'measuring them')}."}
 
 
 def counts(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import get_args
 
 from surveykit.catalog.load import Catalog
@@ -50,26 +51,36 @@ class Sample:
 
     cells: tuple[Cell, ...]
     among: int
+    """All of them, those that cannot be measured here too."""
     seed: str
+    everything: bool
+    """Whether all are drawn that can be measured here."""
+    left_out: tuple[str, ...] = ()
+    """What cannot, a sentence each."""
 
     def sentence(self) -> str:
         """What it says of figures that were not measured again."""
         told = f"Costs, predictions, files and trials: {len(self.cells)} of {self.among} recorded were measured again"
-        if len(self.cells) == self.among:
-            return f"{told}."
-        share = 100 * len(self.cells) / self.among
-        return f"{told}, drawn by {self.seed}; a single false one would be met with a chance of {share:.0f} %."
+        if not self.everything:
+            share = 100 * len(self.cells) / self.among
+            told += f", drawn by {self.seed}; a single false one would be met with a chance of {share:.0f} %"
+        return " ".join([f"{told}.", *self.left_out])
 
 
-def sample(catalog: Catalog, size: int | None, seed: str) -> Sample:
+def sample(
+    catalog: Catalog, size: int | None, seed: str, unmeasurable: Mapping[Measure, str] = MappingProxyType({})
+) -> Sample:
     """Draw cells by a seed: the same ones each time, others by another seed.
 
     Args:
         size: how many; None for all.
+        unmeasurable: what cannot be measured here, each with a sentence that says why: none of it is drawn.
     """
-    everything = [cell for measure in get_args(Measure) if measure != "counts" for cell in cells(catalog, measure)]
-    drawn = sorted(everything, key=lambda cell: hashlib.sha256(f"{seed}\n{cell}".encode()).digest())
-    return Sample(tuple(drawn[:size]), len(everything), seed)
+    recorded = [cell for measure in get_args(Measure) if measure != "counts" for cell in cells(catalog, measure)]
+    possible = [cell for cell in recorded if cell.measure not in unmeasurable]
+    drawn = sorted(possible, key=lambda cell: hashlib.sha256(f"{seed}\n{cell}".encode()).digest())[:size]
+    left_out = tuple(unmeasurable[measure] for measure in sorted({c.measure for c in recorded} & {*unmeasurable}))
+    return Sample(tuple(drawn), len(recorded), seed, len(drawn) == len(possible), left_out)
 
 
 def seed_of(root: Path) -> str:

@@ -140,24 +140,27 @@ class Wrapped:
 
 
 def wrapped(
-    blueprint: Blueprint, file: PeftFile, dtype: torch.dtype = torch.float32, *, float32: bool = False
-) -> Wrapped:
+    blueprint: Blueprint, file: PeftFile, dtype: torch.dtype = torch.float32, *, float32: bool = False,
+    within: float | None = BUILT_WITHIN,
+) -> Wrapped:  # fmt: skip
     """Put PEFT's modules on a model that is built for them, without weights.
 
     Args:
         dtype: of the model's weights.
         float32: whether PEFT holds what it adds in float32 on narrower weights, where it does so unless told otherwise.
+        within: seconds that building may take; None for no limit, where a result must not depend on how fast the machine is.
 
     Raises:
         MissingExtra: PEFT is not installed.
         RecipeError: PEFT cannot put the configuration on this model, or not without weights.
+        SurveyError: building takes too long, or this version of PEFT has no such type.
     """
     peft = peft_library()
     if file.content.get("monteclora_config"):
         first = f"PEFT {peft.__version__} makes the sampler of MonteCLoRA in the first pass of a model without weights"
         raise RecipeError(f"{first}, so that its modules lack it here")
     try:
-        return _wrapped(peft, blueprint, file, dtype, float32=float32, on_meta=True)
+        return _wrapped(peft, blueprint, file, dtype, float32=float32, within=within, on_meta=True)
     except (NotImplementedError, RuntimeError) as error:
         if "meta" not in str(error).lower():
             raise _refusal(blueprint, file, error) from error
@@ -166,7 +169,7 @@ def wrapped(
     except Exception as error:  # whatever PEFT makes of an unfit configuration
         raise _refusal(blueprint, file, error) from error
     try:  # what it adds has values now; the model still has none
-        return _wrapped(peft, blueprint, file, dtype, float32=float32, on_meta=False)
+        return _wrapped(peft, blueprint, file, dtype, float32=float32, within=within, on_meta=False)
     except SurveyError:
         raise
     except Exception as error:
@@ -175,12 +178,14 @@ def wrapped(
 
 
 def _wrapped(
-    peft: Any, blueprint: Blueprint, file: PeftFile, dtype: torch.dtype, *, float32: bool, on_meta: bool
-) -> Wrapped:
+    peft: Any, blueprint: Blueprint, file: PeftFile, dtype: torch.dtype, *, float32: bool, within: float | None,
+    on_meta: bool,
+) -> Wrapped:  # fmt: skip
     instance = blueprint.build()
     instance.model.to(dtype).requires_grad_(True)
     with quiet(), contextlib.ExitStack() as stack:
-        stack.enter_context(built_within(BUILT_WITHIN, blueprint.name))
+        if within is not None:
+            stack.enter_context(built_within(within, blueprint.name))
         config = _config(file, instance.model)
         if on_meta:
             stack.enter_context(torch.device("meta"))
