@@ -181,7 +181,7 @@ def test_a_live_text_that_does_not_exist_is_an_error(database: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(100.0, "100"), (23.1912, "23.191"), (1.72, "1.720"), (0.0206, "0.021"), (0.00135, "0.0014"), (0.0, "0.000"),
+    [(100.0, "100"), (23.1912, "23.2"), (1.72, "1.72"), (0.0206, "0.0206"), (0.00135, "0.00135"), (0.0, "0"),
      (None, "–")],
 )  # fmt: skip
 def test_percentages(value: float | None, shown: str) -> None:

@@ -180,7 +180,7 @@ def _prose(
         )
         source_file = f"sources/{checked_table.source}/tables/{checked_table.table_name}.csv"
         yield _page(path, "checked_table", context, title, source_file)
-    yield _page(CHOOSE, "choose", choose_context(reader, around.formulas), "Which method?")
+    yield _page(CHOOSE, "choose", choose_context(reader, around.formulas), "Choose a method")
     for path, content in choose_files(reader, around.formulas):
         yield Page(path=path, content=content)
     yield _page(SETTINGS, "settings", settings_context(reader), "Settings", "settings.yaml")
