@@ -78,12 +78,17 @@ def test_a_value_that_somebody_else_wrote_is_refused_with_its_line(copy: Path, f
     path = copy / "measured" / file
     rows = resealed.read(path)
     old = rows[-1][name]
-    words = {"status": {"counted": "failed", "traced": "refused", "run": "refused"}.get(old, ""), "dtype": "float32",
+    words = {"status": {"counted": "failed", "traced": "refused", "run": "refused"}.get(old, ""), "dtype": "float32", "adapter_dtype": "bfloat16",
              "date": "2026-01-03", "provenance": "weights", "configuration": "lora/qv-r8", "backbone": "t5-large",
              "key": "0" * 16, "merge": "differs", "loss_falls": "no", "restored": "no"}  # fmt: skip
     rows[-1][name] = words.get(name) or (str(int(old) + 1) if old.isdecimal() else f"{old}x")
     if rows[-1][name] == old:
-        rows[-1][name] = {"float32": "bfloat16", "lora/qv-r8": "lora/all-linear-r8", "t5-large": "t5-3b"}[old]
+        rows[-1][name] = {
+            "float32": "bfloat16",
+            "bfloat16": "float32",
+            "lora/qv-r8": "lora/all-linear-r8",
+            "t5-large": "t5-3b",
+        }[old]
     resealed.write(path, rows)
     found = problems(copy)
     again = " lora" if file != "runs.csv" else ""
