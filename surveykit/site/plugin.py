@@ -28,7 +28,7 @@ from surveykit.site.drawing.cards import cards
 from surveykit.site.inputs import Surroundings, found
 from surveykit.site.pages.moved import address_of
 from surveykit.site.rendering import Page, live_texts, render
-from surveykit.site.search import postpone_index, without_long_tables
+from surveykit.site.search import for_search, postpone_index
 from surveykit.site.writing import write, write_twins
 from surveykit.verify import Checked
 
@@ -167,7 +167,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
             return f'href="{file.url_relative_to(page.file)}{mark}{anchor}"'
 
         html = re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
-        return without_long_tables(html)
+        return for_search(html)
 
     def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
         generated = any(made.path == page.file.src_uri for made in self.pages)

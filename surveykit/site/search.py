@@ -8,8 +8,10 @@ from pathlib import Path
 
 _WORKERS = "assets/javascripts/workers"
 _OURS = "assets/search-worker.js"
-_LONG = 40
+_LONG = 12
 """Rows of a table from which on its text is no help to who searches: a page of such a table is found by its other words."""
+_NO_HELP = re.compile(r'<pre\b|<details class="proof"')
+"""Code and the queries behind numbers repeat themselves on hundreds of pages: most of the index would be theirs."""
 
 
 def postpone_index(site: Path) -> None:
@@ -26,11 +28,12 @@ def postpone_index(site: Path) -> None:
     ours.rename(worker)
 
 
-def without_long_tables(html: str) -> str:
-    """A page's HTML in which long tables are marked so that the index leaves them out."""
+def for_search(html: str) -> str:
+    """A page's HTML in which long tables, code and the proofs of numbers are marked so that the index leaves them out."""
 
     def marked(table: re.Match[str]) -> str:
         long = table[0].count("<tr>") > _LONG
         return table[0].replace("<table>", "<table data-search-exclude>", 1) if long else table[0]
 
-    return re.sub(r"<table>.*?</table>", marked, html, flags=re.DOTALL)
+    html = re.sub(r"<table>.*?</table>", marked, html, flags=re.DOTALL)
+    return _NO_HELP.sub(lambda start: f"{start[0]} data-search-exclude", html)

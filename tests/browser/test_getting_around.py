@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from browser.harness import Browser
 
 INDEX = "search/index.json"
+FIRST_RESULTS = """
+return [...document.querySelectorAll(".md-search-result__link")].slice(0, 4).map((link) => link.href.split("?")[0])"""
 
 
 def pages_linked(browser: Browser, selector: str) -> set[str]:
@@ -63,14 +66,14 @@ def test_the_search_fetches_its_index_with_the_first_letter_and_finds(
     browser.open()
     browser.drain()
     assert not [url for url in browser.requested if url.endswith(INDEX)]
-    browser.click("header label[for=__search].md-header__button, [data-md-component=search-query]")
     browser.one("[data-md-component=search-query]").send_keys(words)
-    first = browser.wait(lambda: browser.all(".md-search-result__link")[:4], "results")
-    assert browser.address + wanted in [str(link.get_attribute("href")).partition("?")[0] for link in first]
+    browser.wait(lambda: browser.address + wanted in browser.script(FIRST_RESULTS), f"{wanted} among the first results")
     browser.drain()
     assert [url for url in browser.requested if url.endswith(INDEX)]
 
 
-def test_a_wrong_address_has_ways_on(browser: Browser) -> None:
-    browser.driver.get(f"{browser.address}404.html")
-    assert {"methods/", "sources/", "glossary/"} <= pages_linked(browser, "article a")
+def test_a_wrong_address_has_ways_on(browser: Browser, site: Path) -> None:
+    """Its page is served at addresses of any depth, so it refers to the root of the host where no SITE_URL is given."""
+    with browser.elsewhere(site, below="/"):
+        browser.open("404.html")
+        assert {"methods/", "sources/", "glossary/"} <= pages_linked(browser, "article a")

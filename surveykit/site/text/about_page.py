@@ -14,9 +14,10 @@ _ENOUGH = 70
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)(?:\{[^}]*\})?")
 _MARKUP = re.compile(r"<!--.*?-->|<[^>]+>|\{[^{}]*\}|\*\*|(?<!\w)[*_]|[*_](?!\w)|`", re.DOTALL)
 _APART = re.compile(r"^(#|\||!!!|\?\?\?|- |\d+\. |```|!\[|<div|<script|<svg)|^\{")
-BOOSTS: Mapping[str, float] = MappingProxyType({"glossary.md": 4, "settings.md": 2, "which-should-i-use.md": 2})
+BOOSTS: Mapping[str, float] = MappingProxyType({"glossary.md": 8, "settings.md": 2, "which-should-i-use.md": 2})
 """How much more a page counts in the search than others with the same words."""
 _METHOD = 3
+"""The same of a method's page. One over the number of words in its name comes on top, so that LoRA is found before LoRA-FA."""
 CARDS: Mapping[str, str] = MappingProxyType({"methods/": "methods", "sources/": "sources", "survey/": "sources"})
 """Which picture is shown beside a link to a page, by the start of the page's path."""
 CARD = "site"
@@ -31,11 +32,16 @@ def about_page(path: str, title: str | None, text: str) -> dict[str, object]:
         title: what the navigation calls it; without one, its heading.
     """
     facts: dict[str, object] = {"description": description(text, None if path == "index.md" else title)}
-    boost = BOOSTS.get(path, _METHOD if re.fullmatch(r"methods/(?!index\.).*\.md", path) else 1)
-    if boost != 1:
+    if boost := _boost(path, title or ""):
         facts["search"] = {"boost": boost}
     facts["card"] = next((card for start, card in CARDS.items() if path.startswith(start)), CARD)
     return facts
+
+
+def _boost(path: str, title: str) -> float | None:
+    if re.fullmatch(r"methods/(?!index\.).*\.md", path):
+        return round(_METHOD + 1 / len(re.split(r"[\s-]+", title)), 2)
+    return BOOSTS.get(path)
 
 
 def description(text: str, title: str | None = None) -> str:
