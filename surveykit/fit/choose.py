@@ -211,7 +211,7 @@ def architecture(config: Mapping[str, Any]) -> str:
     )
     for name in [*needed, "vocab_size", *(["max_position_embeddings"] if bert else [])]:
         if type(config.get(name)) is not int or config[name] < 1:
-            raise UncoveredError(f"{name} is missing or no whole number above 0")
+            raise UncoveredError(f"its {name} is missing or no whole number above 0")
     if config.get("quantization_config"):
         raise UncoveredError("it holds its weights in few bits already (quantization_config)")
     heads = config["num_heads" if t5 else "num_attention_heads"]
@@ -222,7 +222,7 @@ def architecture(config: Mapping[str, Any]) -> str:
         raise UncoveredError("it has fewer than 6 layers")
     for name in ("attention_bias", "mlp_bias", "use_sliding_window", "attention_dropout"):
         if config.get(name):
-            raise UncoveredError(f"{name} is on")
+            raise UncoveredError(f"its {name} is on")
     width = at_model(complete(config), 1, 1)["hd"]
     if width % 8 or width > 256:
         raise UncoveredError(f"its heads have {width} features, and kernels take multiples of 8 up to 256")

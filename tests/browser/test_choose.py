@@ -63,7 +63,7 @@ def test_a_pasted_configuration_is_answered_or_refused(browser: Browser) -> None
     said(browser, "not valid JSON")
     assert not browser.all(".choose-card")
     ask(browser, "config", json.dumps({**LLAMA, "model_type": "mixtral"}))
-    said(browser, "models of type mixtral have no formulas here")
+    said(browser, "Models of type mixtral have no formulas here")
     said(browser, "surveykit fit --model path/to/config.json")
     ask(browser, "config", json.dumps(LLAMA))
     said(browser, "Your model on 24 GB")

@@ -30,7 +30,7 @@ export function architecture(config) {
     ? ["d_model", "d_ff", "d_kv", "num_heads", "num_layers"]
     : ["hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"];
   for (const name of [...needed, "vocab_size", ...(kind === "bert" ? ["max_position_embeddings"] : [])]) {
-    if (!whole(config[name])) throw new Uncovered(`${name} is missing or no whole number above 0`);
+    if (!whole(config[name])) throw new Uncovered(`its ${name} is missing or no whole number above 0`);
   }
   if (config.quantization_config) throw new Uncovered("it holds its weights in few bits already (quantization_config)");
   const heads = config[t5 ? "num_heads" : "num_attention_heads"];
@@ -38,7 +38,7 @@ export function architecture(config) {
   if (!whole(kv) || heads % kv) throw new Uncovered("its heads of queries are no multiple of those of keys and values");
   if (config[t5 ? "num_layers" : "num_hidden_layers"] < 6) throw new Uncovered("it has fewer than 6 layers");
   for (const name of ["attention_bias", "mlp_bias", "use_sliding_window", "attention_dropout"]) {
-    if (config[name]) throw new Uncovered(`${name} is on`);
+    if (config[name]) throw new Uncovered(`its ${name} is on`);
   }
   const { hd } = dimensions(config, 1, 1);
   if (hd % 8 || hd > 256) throw new Uncovered(`its heads have ${hd} features, and kernels take multiples of 8 up to 256`);
