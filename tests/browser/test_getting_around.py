@@ -9,7 +9,6 @@ import pytest
 
 from browser.harness import Browser
 
-INDEX = "search/index.json"
 FIRST_RESULTS = """
 return [...document.querySelectorAll(".md-search-result__link")].slice(0, 4).map((link) => link.href.split("?")[0])"""
 
@@ -60,16 +59,12 @@ def test_a_page_of_a_method_shows_the_pages_of_its_section(browser: Browser) -> 
     [("lora t5-3b", "methods/lora/"), ("rank", "glossary/#rank"), ("4-bit", "glossary/#4-bit"),
      ("gradient checkpointing", "glossary/#gradient-checkpointing")],
 )  # fmt: skip
-def test_the_search_fetches_its_index_with_the_first_letter_and_finds(
-    browser: Browser, words: str, wanted: str
-) -> None:
+def test_the_search_finds(browser: Browser, site: Path, words: str, wanted: str) -> None:
+    """The index that comes with every page is empty: what is found is of the one that the first letter fetches."""
+    assert (site / "search" / "search_index.json").stat().st_size < 1000
     browser.open()
-    browser.drain()
-    assert not [url for url in browser.requested if url.endswith(INDEX)]
     browser.one("[data-md-component=search-query]").send_keys(words)
     browser.wait(lambda: browser.address + wanted in browser.script(FIRST_RESULTS), f"{wanted} among the first results")
-    browser.drain()
-    assert [url for url in browser.requested if url.endswith(INDEX)]
 
 
 def test_a_wrong_address_has_ways_on(browser: Browser, site: Path) -> None:
