@@ -151,7 +151,7 @@ def test_a_class_says_all_of_a_table() -> None:
         "CREATE TABLE small_table (method VARCHAR NOT NULL REFERENCES method, "
         "size VARCHAR CHECK (size IN ('big', 'small')), "
         "count BIGINT NOT NULL CHECK (count >= 0 AND count <= 10000000000000000), "
-        "PRIMARY KEY (method, size), CHECK (size <> count))"
+        "UNIQUE (method, size), CHECK (size <> count))"
     )
     assert comments == [
         "COMMENT ON TABLE small_table IS 'A table of this test'",

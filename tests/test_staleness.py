@@ -152,7 +152,8 @@ def test_of_the_kinds_of_edits_only_those_count_that_a_recipe_uses(
         if getattr(used, "__module__", None) == "surveykit.recipes.soft_prompt"
     }  # fmt: skip
     assert {"prompt-tuning", "ipt"} <= users < set(catalog.methods)
-    assert found == {measure: users & measured(catalog, measure) for measure in MEASURES}
+    assert found.pop("files") == measured(catalog, "files"), "what puts a recipe to PEFT knows all kinds"
+    assert found == {measure: users & measured(catalog, measure) for measure in MEASURES if measure != "files"}
 
 
 def test_a_module_that_is_gone_is_an_error(package: Path, stale_in: Callable[[], dict[str, set[str]]]) -> None:
@@ -206,8 +207,9 @@ def test_what_is_followed_is_what_python_loads() -> None:
         assert all(name.startswith("surveykit.recipes.") or name == "surveykit.arithmetic" for name in more), more
 
 
-BY_NAME = {"surveykit.recipes", "surveykit.engine.models.kinds"}
-"""The one loads kinds of edits, which keys have by themselves; the other transformers' modules, whose version keys have."""
+BY_NAME = {"surveykit.recipes", "surveykit.engine.models.kinds", "surveykit.engine.models.peft_modules"}
+"""The first loads kinds of edits, which keys have by themselves; the second transformers' modules, whose version keys have; the
+third asks whether PEFT is installed."""
 
 
 def test_no_module_that_is_followed_loads_another_by_name() -> None:
