@@ -163,6 +163,8 @@ def test_every_verdict_of_a_page_is_of_the_figure_beside_it(site: Path, database
     seen = 0
     for path in sorted(site.rglob("*.html")):
         page = path.relative_to(site).as_posix()
+        if page.startswith("sources/") and page.count("/") == 3:
+            continue  # tables as printed, which test_checked_tables compares cell by cell
         for identified, fault in faults(page, path.read_text(encoding="utf-8"), known):
             assert not fault, fault
             seen += identified
