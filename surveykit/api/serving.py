@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 from surveykit import __version__, faults, output
 from surveykit.api.names import Folder
 from surveykit.beside import temporary
+from surveykit.database.methods import Fact
 from surveykit.errors import MissingExtra, SurveyError
 from surveykit.fit.rows import Row, rows_of
 from surveykit.record import Record
@@ -61,24 +62,12 @@ class Named(Record):
     comment: str | None
 
 
-class ShownFact(Record):
-    """Something claimed or measured of a method; null where nobody claimed or measured it."""
-
-    what: str
-    claimed: str | None
-    measured: str | None
-    measured_of: str | None
-    """Configuration and model of our figure."""
-    verdict: str | None
-    evidence: str | None
-
-
 class Shown(Record):
     """One method: every claim beside what was measured."""
 
     method: str
     paragraphs: list[str]
-    facts: list[ShownFact]
+    facts: list[Fact]
 
 
 class Counted(Record):
@@ -192,8 +181,7 @@ def server(catalog: Folder | None = None) -> MCPServer[None]:
     def show(method: Annotated[str, Field(description="id or name, such as lora")]) -> Shown:
         """One method: its idea, and every claim beside what was measured, with the verdict."""
         found = showing.show(method, catalog=catalog)
-        facts = [ShownFact(**vars(fact)) for fact in found.facts]
-        return Shown(method=found.method, paragraphs=[*found.paragraphs], facts=facts)
+        return Shown(method=found.method, paragraphs=[*found.paragraphs], facts=[*found.facts])
 
     @tool
     def count(

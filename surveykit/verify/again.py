@@ -78,7 +78,9 @@ def sample(
     """
     recorded = [cell for measure in get_args(Measure) if measure != "counts" for cell in cells(catalog, measure)]
     possible = [cell for cell in recorded if cell.measure not in unmeasurable]
-    drawn = sorted(possible, key=lambda cell: hashlib.sha256(f"{seed}\n{cell}".encode()).digest())[:size]
+    drawn = sorted(possible, key=lambda cell: hashlib.sha256(f"{seed}\n{cell.measure}\n{cell}".encode()).digest())[
+        :size
+    ]
     left_out = tuple(unmeasurable[measure] for measure in sorted({c.measure for c in recorded} & {*unmeasurable}))
     return Sample(tuple(drawn), len(recorded), seed, len(drawn) == len(possible), left_out)
 
