@@ -21,9 +21,9 @@ import transformers
 from surveykit.catalog.load import Catalog, load
 from surveykit.catalog.peft_arguments import peft_arguments
 from surveykit.engine.coefficients.derive import Reader, Reading
+from surveykit.engine.coefficients.prime_models import PRIME_MODELS, PrimeModel
 from surveykit.engine.coefficients.prune import peaks, samples
 from surveykit.engine.coefficients.sized import Monomial, Terms, UnknownSizeError, added
-from surveykit.engine.coefficients.telling import TELLING, Telling
 from surveykit.engine.models.model import Blueprint
 from surveykit.engine.models.peft_modules import parts_of, task_type
 from surveykit.engine.trace.costs import Costs
@@ -67,18 +67,18 @@ class Names:
 def main(asked: list[str]) -> None:
     torch.set_num_threads(1)
     catalog = load(ROOT / "catalog", measured=False)
-    known = {telling.id: telling for telling in TELLING}
+    known = {primes.id: primes for primes in PRIME_MODELS}
     for name in asked or known:
-        telling = known[name]
-        text = json.dumps(derived(catalog, telling), separators=(",", ":"))
+        primes = known[name]
+        text = json.dumps(derived(catalog, primes), separators=(",", ":"))
         FOLDER.mkdir(exist_ok=True)
         (FOLDER / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
-def derived(catalog: Catalog, telling: Telling) -> dict[str, Any]:
+def derived(catalog: Catalog, primes: PrimeModel) -> dict[str, Any]:
     """All formulas of an architecture."""
-    reader, names, random = Reader(telling), Names(), Random(telling.id)
-    check = Costs(telling.another().blueprint())
+    reader, names, random = Reader(primes), Names(), Random(primes.id)
+    check = Costs(primes.another().blueprint())
     found, left_out = {}, {}
     parameters: Terms = {}
     for name in CONFIGURATIONS:
@@ -91,16 +91,16 @@ def derived(catalog: Catalog, telling: Telling) -> dict[str, Any]:
                 if not trained:
                     raise SurveyError("it would train nothing on such a model")
                 inference = check.inference(recipe)
-                runs = dict(_runs(reader, recipe, telling))
+                runs = dict(_runs(reader, recipe, primes))
                 if not runs:
                     raise SurveyError("it cannot be traced")
                 off = {}
                 for run in random.sample(sorted(runs), min(2, len(runs))):
                     b, length = random.choice((1, 2, 4, 7)), random.choice((96, 300, 700, 1500))
-                    at = at_model(telling.another().config, b, length)
+                    at = at_model(primes.another().config, b, length)
                     true = check.training(stage, b, length, 8, RUNS[run]).memory.peak
                     off[run, b, length] = _peak(runs[run], at) / true - 1
-                    print(telling.id, name, run, b, length, f"{100 * off[run, b, length]:+.2f} %", flush=True)
+                    print(primes.id, name, run, b, length, f"{100 * off[run, b, length]:+.2f} %", flush=True)
                 wrong = [error for error in off.values() if abs(error) > LARGEST_ERROR]
                 if wrong:
                     raise SurveyError(f"a formula is off by {100 * max(wrong, key=abs):.1f} %")
@@ -111,7 +111,7 @@ def derived(catalog: Catalog, telling: Telling) -> dict[str, Any]:
                     else "its sizes are no products of the model's dimensions"
                 )
         if reason is not None:
-            print(telling.id, name, reason, flush=True)
+            print(primes.id, name, reason, flush=True)
             left_out[name] = reason
             continue
         found[name] = {
@@ -121,7 +121,7 @@ def derived(catalog: Catalog, telling: Telling) -> dict[str, Any]:
             "runs": {run: _written(reading, names) for run, reading in runs.items()},
         }
     return {
-        "architecture": telling.id, "task": task_type(check.blueprint.build().model), "date": str(date.today()), "torch": torch.__version__.partition("+")[0],
+        "architecture": primes.id, "task": task_type(check.blueprint.build().model), "date": str(date.today()), "torch": torch.__version__.partition("+")[0],
         "transformers": transformers.__version__, "parameters": names.short(parameters), "monomials": names.written(),
         "left_out": left_out, "configurations": found,
     }  # fmt: skip
@@ -137,8 +137,8 @@ def _adapter(plan: Blueprint, recipe: Recipe) -> dict[str, Any]:
     return {"needs": adapter.needs, "assigned": adapter.assigned, "notes": list(adapter.notes)}
 
 
-def _runs(reader: Reader, recipe: Recipe, telling: Telling) -> Iterator[tuple[str, Reading]]:
-    at = samples([*telling.sizes])
+def _runs(reader: Reader, recipe: Recipe, primes: PrimeModel) -> Iterator[tuple[str, Reading]]:
+    at = samples([*primes.sizes])
     for name, training in RUNS.items():
         try:
             reading = reader.read(recipe.stages[0], training)

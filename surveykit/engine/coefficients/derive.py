@@ -10,8 +10,8 @@ from unittest.mock import patch
 from torch import Tensor
 
 from surveykit.catalog.training import Training
+from surveykit.engine.coefficients.prime_models import BATCH, LENGTH, TARGET, PrimeModel
 from surveykit.engine.coefficients.sized import Dimensions, Terms, added, terms_of
-from surveykit.engine.coefficients.telling import BATCH, LENGTH, TARGET, Telling
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace import step
@@ -47,7 +47,7 @@ class _Shallow(Costs):
 
 @dataclass(frozen=True)
 class Reading:
-    """A step of a configuration on a telling model. Polynomials, in bytes unless it says otherwise."""
+    """A step of a configuration on a model of prime dimensions. Polynomials, in bytes unless it says otherwise."""
 
     weights: Terms
     state: Terms
@@ -60,14 +60,14 @@ class Reading:
 
 
 class Reader:
-    """Traces configurations on one telling model."""
+    """Traces configurations on one model of prime dimensions."""
 
-    def __init__(self, telling: Telling) -> None:
-        self.telling = telling
-        self.dimensions = telling.dimensions
-        self._costs = _Shallow(telling.blueprint())
-        self._costs.depths = telling.depths
-        self._line = Line(*telling.depths)
+    def __init__(self, model: PrimeModel) -> None:
+        self.model = model
+        self.dimensions = model.dimensions
+        self._costs = _Shallow(model.blueprint())
+        self._costs.depths = model.depths
+        self._line = Line(*model.depths)
 
     def why_not(self, recipe: Recipe) -> str | None:
         """Why no formula of a recipe can be read; None where one can, as far as the recipe tells."""
@@ -94,7 +94,7 @@ class Reader:
                 (low, _, _), (high, _, _) = traced.pair
             else:
                 raise AssertionError("traced at full depth")
-        few = [self._less(stage, training, depth) for depth in self.telling.depths]
+        few = [self._less(stage, training, depth) for depth in self.model.depths]
         moments = [self._line.of_parts(*pair) for pair in _beyond(low, high)]
         optimizer = self._line.of_parts(
             _live(low, low.moments["optimizer"][0]), _live(high, high.moments["optimizer"][0])
@@ -110,7 +110,7 @@ class Reader:
     def counts(self, stage: Stage) -> tuple[Terms, Terms]:
         """Numbers of parameters: those that are trained, and those of the bare model."""
         found = []
-        for depth in self.telling.depths:
+        for depth in self.model.depths:
             instance = self._costs._instance(depth)
             bare = self._numel(instance.pretrained)
             with Attached(instance, stage):

@@ -21,7 +21,7 @@ _WIDTH, _FEED_FORWARD, _VOCABULARY, _POSITIONS = 64 * 53, 64 * 59, 64 * 83, 64 *
 
 
 @dataclass(frozen=True)
-class Telling:
+class PrimeModel:
     """An architecture: what has to be alike for one set of formulas to hold."""
 
     id: str
@@ -41,7 +41,7 @@ class Telling:
             setattr(config, name, size)
         return blueprint_of(config, name=self.id)
 
-    def another(self) -> Telling:
+    def another(self) -> PrimeModel:
         """A model of the same architecture and other dimensions, for which formulas hold as well if they hold at all."""
         kv = 1 if self.config.get("num_key_value_heads") == 1 else 4
         group = 3 if "g" in self.sizes else 1
@@ -51,31 +51,22 @@ class Telling:
         }  # fmt: skip
         if self.config["model_type"] == "t5":
             other = {
-                "d_model": 512,
-                "d_ff": 1024,
-                "d_kv": 64,
-                "num_heads": 6,
-                "vocab_size": 32128,
-                "num_layers": 8,
+                "d_model": 512, "d_ff": 1024, "d_kv": 64, "num_heads": 6, "vocab_size": 32128, "num_layers": 8,
                 "num_decoder_layers": 8,
-            }
+            }  # fmt: skip
         if self.config["model_type"] == "bert":
             other = {
-                "hidden_size": 256,
-                "intermediate_size": 1024,
-                "num_attention_heads": 4,
-                "num_hidden_layers": 8,
-                "vocab_size": 30000,
-                "max_position_embeddings": 2048,
-            }
-        return Telling(self.id, {**self.config, **other}, {})
+                "hidden_size": 256, "intermediate_size": 1024, "num_attention_heads": 4, "num_hidden_layers": 8,
+                "vocab_size": 30000, "max_position_embeddings": 2048,
+            }  # fmt: skip
+        return PrimeModel(self.id, {**self.config, **other}, {})
 
     @property
     def dimensions(self) -> Dimensions:
         return Dimensions(self.sizes)
 
 
-def _decoder(kind: str, heads: str, *, tied: bool, **further: Any) -> Telling:
+def _decoder(kind: str, heads: str, *, tied: bool, **further: Any) -> PrimeModel:
     """A decoder of Llama's kind.
 
     Args:
@@ -92,7 +83,7 @@ def _decoder(kind: str, heads: str, *, tied: bool, **further: Any) -> Telling:
     sizes = {"b": BATCH, "l": LENGTH, "h": _WIDTH, "f": _FEED_FORWARD, "v": _VOCABULARY, "hd": _HEAD}
     sizes |= {"kv": kv} if kv > 1 else {}
     sizes |= {"g": group} if group > 1 else {}
-    return Telling(
+    return PrimeModel(
         f"{kind}-{heads}-{'tied' if tied else 'untied'}",
         config,
         sizes,
@@ -106,7 +97,7 @@ _CLASSES = {
 }  # fmt: skip
 
 
-def _t5(*, gated: bool, tied: bool) -> Telling:
+def _t5(*, gated: bool, tied: bool) -> PrimeModel:
     config = {
         "model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "d_model": _WIDTH, "d_ff": _FEED_FORWARD,
         "d_kv": _HEAD, "num_heads": _HEADS, "num_layers": 8, "num_decoder_layers": 8, "vocab_size": _VOCABULARY,
@@ -117,10 +108,10 @@ def _t5(*, gated: bool, tied: bool) -> Telling:
         "b": BATCH, "l": LENGTH, "t": TARGET, "h": _WIDTH, "f": _FEED_FORWARD, "v": _VOCABULARY, "hd": _HEAD,
         "kv": _HEADS,
     }  # fmt: skip
-    return Telling(f"t5-{'gated' if gated else 'relu'}-{'tied' if tied else 'untied'}", config, sizes)
+    return PrimeModel(f"t5-{'gated' if gated else 'relu'}-{'tied' if tied else 'untied'}", config, sizes)
 
 
-def _bert() -> Telling:
+def _bert() -> PrimeModel:
     config = {
         "model_type": "bert", "architectures": ["BertForSequenceClassification"], "num_labels": 2,
         "hidden_size": _HEADS * _HEAD, "intermediate_size": _FEED_FORWARD, "num_attention_heads": _HEADS,
@@ -129,10 +120,10 @@ def _bert() -> Telling:
     sizes = {
         "b": BATCH, "l": LENGTH, "f": _FEED_FORWARD, "v": _VOCABULARY, "hd": _HEAD, "kv": _HEADS, "p": _POSITIONS,
     }  # fmt: skip
-    return Telling("bert", config, sizes)
+    return PrimeModel("bert", config, sizes)
 
 
-TELLING = (
+PRIME_MODELS = (
     _decoder("llama", "gqa", tied=False),
     _decoder("llama", "gqa", tied=True),
     _decoder("llama", "mha", tied=False),
