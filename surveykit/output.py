@@ -38,7 +38,7 @@ def render(
         return f"{text}\n\n{caption}" if caption else text
     if format == "latex":
         text = _latex(columns, rows)
-        head = ["\\begin{table}", "\\centering", f"\\caption{{{_in_latex(caption)}}}"]
+        head = ["\\begin{table}", "\\centering", f"\\caption{{{in_latex(caption)}}}"]
         return "\n".join([_BOOKTABS, *head, text, "\\end{table}"]) if caption else f"{_BOOKTABS}\n{text}"
     return _table(columns, rows, width)
 
@@ -191,13 +191,14 @@ _LATEX = {
 _BOOKTABS = r"% needs \usepackage{booktabs}"
 
 
-def _in_latex(text: str) -> str:
+def in_latex(text: str) -> str:
+    """A text in one line that LaTeX and BibTeX print as it is."""
     return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def _latex(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     def line(texts: Sequence[str]) -> str:
-        cells = [_in_latex(text) for text in texts]
+        cells = [in_latex(text) for text in texts]
         # A bracket at the start of a row would be read as an argument of the line break before it.
         return " & ".join(["{[}" + cells[0][1:] if cells[0].startswith("[") else cells[0], *cells[1:]]) + r" \\"
 

@@ -94,6 +94,9 @@ def test_a_citation_is_bibtex_with_version_day_and_commit() -> None:
             "}",
         ]
     )
+    hostile = known.bibtex("a/", "Lo{RA \\ }} {")
+    assert hostile.count("{") == hostile.count("}"), "braces of a title end no field"
+    assert "Lo RA" in hostile
 
 
 def test_with_an_address_a_shared_link_has_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,15 +21,12 @@ import pytest
 import small_catalog
 from real_catalog import REAL
 
-import surveykit
 from surveykit.catalog.load import load
 from surveykit.database.build import build
-from surveykit.database.reading import reading
 from surveykit.site.inputs import Surroundings
 from surveykit.site.rendering import Page, render
 from surveykit.site.text import numbers
 from surveykit.site.text.bars import share
-from surveykit.site.text.citing import page_citation
 from surveykit.site.text.corrections import Sources
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -153,19 +150,6 @@ def test_claims_stand_by_source_with_differences_first(pages: dict[str, str]) ->
     verdicts = re.findall(r'id="verdict-lora-paper-[^"]*" [^>]*><span class="outcome (\w+)"', page)
     assert verdicts == sorted(verdicts, key=["differs", "predicted", "match"].index)
     assert {"differs", "match"} <= set(verdicts)
-
-
-def test_the_page_is_cited_with_version_date_and_address(small: dict[str, str], database: Path) -> None:
-    around = Surroundings(address="https://example.org/site/")
-    with reading(database) as reader:
-        entry = page_citation(reader, "lora", "Lo{RA}", "methods/lora.md", around)
-        newest = reader.one("SELECT max(date) AS date FROM run").date
-    assert entry.startswith("@misc{surveykit-lora,")
-    assert "https://example.org/site/methods/lora/}" in entry
-    assert f"surveykit {surveykit.__version__}" in entry
-    assert f"Figures of {newest}" in entry
-    assert entry.count("{") == entry.count("}"), "braces of a name do not end a field"
-    assert "@misc{surveykit-lora," in small["methods/lora.md"]
 
 
 def test_cells_are_links_to_themselves(pages: dict[str, str]) -> None:

@@ -166,7 +166,7 @@ def _prose(
     yield _page(COMPARE, "compare", compare_context(reader, rows, compared, measured), "Compare")
     for path, content in (*model_files(reader, measured), *compare_files(reader, rows, compared, measured)):
         yield Page(path=path, content=content)
-    for method, context in method_contexts(reader, blocks, around):
+    for method, context in method_contexts(reader, blocks, around.sources):
         path, source = f"methods/{method.id}.md", f"methods/{method.id}.yaml"
         yield _page(path, "method", context, method.name, source, says=context["method"].idea)
     yield _page(NEW, "new", new_context(reader), "New since the survey")

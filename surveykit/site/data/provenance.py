@@ -6,11 +6,9 @@ import re
 from datetime import date
 
 from surveykit.database.reading import Reader
+from surveykit.output import in_latex
 from surveykit.record import Record
 from surveykit.site.inputs import Surroundings
-
-_TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}  # fmt: skip
 
 
 class Provenance(Record):
@@ -49,7 +47,7 @@ class Provenance(Record):
         key = re.sub(r"[^a-z0-9]+", "-", f"surveykit-{path.removesuffix('.html')}".lower()).strip("-")
         note = f"Checked on {self.checked.isoformat()}" if self.checked else ""
         fields = {
-            "title": _tex(title),
+            "title": in_latex(re.sub("[{}]", " ", title)),  # BibTeX counts braces, escaped ones too
             "author": "{The surveykit authors}",
             "howpublished": f"surveykit {dict(self.versions).get('surveykit', '')}".strip(),
             "year": str(self.checked.year) if self.checked else "",
@@ -74,7 +72,3 @@ def provenance(reader: Reader, around: Surroundings) -> Provenance:
         versions=versions,
         address=around.address or around.repository,
     )
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)

@@ -15,7 +15,6 @@ from surveykit.database.reading import Reader
 from surveykit.site.data.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, Measured, markdown_table
 from surveykit.site.drawing.pictures import figure
 from surveykit.site.drawing.svg import Picture
-from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.answers import answers
 from surveykit.site.pages.audit import survey_of
 from surveykit.site.pages.claims import claims_by_source
@@ -23,7 +22,6 @@ from surveykit.site.pages.configurations import configuration_context, place
 from surveykit.site.pages.experiment import experiment_rows, score_rows
 from surveykit.site.pages.measured import cell_rows, cost_rows, trial_sentence
 from surveykit.site.pages.new_methods import METHODS_FEED
-from surveykit.site.text.citing import page_citation
 from surveykit.site.text.corrections import Sources
 from surveykit.site.text.markdown import code, escape, external, fence, joined, link, table, target
 from surveykit.site.text.snippets import Snippet, snippets
@@ -79,13 +77,13 @@ def index_context(reader: Reader, rows: list[Any], measured: Measured) -> dict[s
 
 
 def method_contexts(
-    reader: Reader, blocks: Mapping[str, Picture], around: Surroundings
+    reader: Reader, blocks: Mapping[str, Picture], sources: Sources
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each method with what its page shows, in alphabetical order.
 
     Args:
         blocks: pictures of where methods sit, by method.
-        around: where corrections go, and what a citation names.
+        sources: where corrections go.
     """
     survey = survey_of(reader)
     backbones = reader.all("SELECT * FROM backbone ORDER BY parameters, id")
@@ -120,7 +118,7 @@ def method_contexts(
                 "experiment": experiment_rows(reader, method.id),
                 "scores": score_rows(reader, method.id, page),
                 "snippets": told,
-                "corrections": _corrections(method, page, around.sources),
+                "corrections": _corrections(method, page, sources),
                 "trial": trial_sentence(reader, method.id),
                 "configurations": [configuration_context(reader, c, backbones, page) for c in configurations],
                 "symbols": _symbols(method.pseudocode, configurations),
@@ -128,7 +126,6 @@ def method_contexts(
                 "implementations": _implementations(reader, method.id, told),
                 "judging": judging,
                 "bibtex": fence(_paper(reader, method.paper).bibtex, "bibtex"),
-                "page_bibtex": fence(page_citation(reader, method.id, method.name, page, around), "bibtex"),
             },
         )
 
