@@ -24,8 +24,10 @@ from surveykit.site.data.explorer import (
     title,
     with_known_quantities,
 )
+from surveykit.site.data.explorer_ours import OURS
+from surveykit.site.data.explorer_peft import PEFT
 from surveykit.site.data.explorer_survey import SURVEY
-from surveykit.site.data.explorer_views import OURS, PEFT, explorer_views
+from surveykit.site.data.explorer_views import explorer_views
 from surveykit.site.drawing.explored import explored_picture
 from surveykit.site.pages.explorer import explorer_context, explorer_file
 from surveykit.site.rendering import Page

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from surveykit.site.data.explorer import NO_SIZE, TIERS, View, default_view, explorer_json
+from surveykit.site.data.explorer_ours import OURS
+from surveykit.site.data.explorer_peft import PEFT
 from surveykit.site.data.explorer_survey import SURVEY
-from surveykit.site.data.explorer_views import OURS, PEFT
 from surveykit.site.drawing.canvas import FAMILY_MARKS, family_word
 from surveykit.site.drawing.explored import explored_picture, written
 from surveykit.site.drawing.svg import Picture
