@@ -85,6 +85,15 @@ def test_every_cell_is_drawn_as_often_as_is_said(catalog: Catalog) -> None:
     assert all(mean / 3 < drawn[cell] < mean * 2.5 for cell in everything)
 
 
+def test_measures_of_one_cell_are_drawn_apart(catalog: Catalog) -> None:
+    (shared, _), *_ = Counter(map(str, sample(catalog, None, "").cells)).most_common(1)
+    orders = {
+        tuple(cell.measure for cell in sample(catalog, None, f"commit {number}").cells if str(cell) == shared)
+        for number in range(12)
+    }
+    assert len(orders) > 1, "else one of them is never drawn without the other"
+
+
 def test_without_peft_no_file_is_drawn_and_a_line_says_so(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
