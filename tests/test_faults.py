@@ -10,6 +10,7 @@ import small_catalog
 import torch  # noqa: F401 (some commands import it, and it leaves a variable in the environment of the process)
 
 from surveykit import cli
+from surveykit.catalog import load_once
 from surveykit.cli import COMMANDS, main
 from surveykit.commands.arguments import module
 from surveykit.database import cache, child, query
@@ -38,6 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(cache.ENVIRONMENT, str(tmp_path / "cache"))
+    monkeypatch.setattr(load_once, "_KEPT", {})  # what a test before this one has loaded
     monkeypatch.chdir(tmp_path)
 
 
@@ -69,11 +71,12 @@ def test_a_fault_in_a_command(
 
 
 READING = ["query", "fields", "where", "sources", "audit", "show", "compare", "cite", "export"]
-LOADING = ["validate", "build", "measure", "check", "verify", "verify-params", "verify-backbones"]
+LOADING = ["validate", "build", "check", "verify", "verify-params", "verify-backbones"]
 # Where a fault is put, and the commands that get there.
 PLACES = {
-    "surveykit.catalog.locate.locate": [*READING, *LOADING, "schema"],
-    "surveykit.catalog.load.load": [*READING, *LOADING],
+    "surveykit.catalog.locate.locate": [*READING, *LOADING, "measure", "schema"],
+    "surveykit.catalog.load_once.load": [*READING, *LOADING],
+    "surveykit.catalog.load.load": ["measure"],
     "surveykit.database.cache._state": READING,
 }
 

@@ -26,6 +26,7 @@ from surveykit.recipes import Recipe
 CASES = [
     pytest.param(kind, one, id=f"{kind}-{number}")
     for kind, ones in KINDS.items() for number, one in enumerate(ones if isinstance(ones, list) else [ones])
+    if kind != "clustered_rows"  # PEFT groups values of weights while it builds these, and a trace has none
 ]  # fmt: skip
 MIXED = Training(dtype="bfloat16", adapter_dtype="float32", attention="sdpa", optimizer="adamw-foreach")
 
