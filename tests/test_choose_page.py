@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,8 +18,7 @@ from conftest import ROOT
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import Reader, reading
 from surveykit.engine.models.catalogued import blueprint
-from surveykit.engine.models.model import Instance
-from surveykit.engine.trace.costs import Costs, Traced
+from surveykit.engine.trace.costs import Costs
 from surveykit.fit.choose import Setting, UncoveredError, answer, architecture
 from surveykit.fit.code import Adapter, code
 from surveykit.fit.formulas import OPTIMIZERS, RUNS, TARGET_LENGTH, Formulas, at_model
@@ -40,14 +39,6 @@ LLAMA: dict[str, Any] = {
 def reader(database: Path) -> Iterator[Reader]:
     with reading(database) as opened:
         yield opened
-
-
-class WholeDepth(Costs):
-    """Traces every layer. Figures carried over from four and five layers are up to a third too high for a T5 that is
-    checkpointed, at small batches: there its second layer is also its last but two."""
-
-    def _shallow(self, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
-        return None
 
 
 def questions(models: Sequence[dict[str, Any]], formulas: dict[str, Formulas]) -> Iterator[tuple[Any, ...]]:
@@ -77,9 +68,7 @@ def test_formulas_are_within_three_percent_of_the_command_line(catalog: Catalog,
         if model["config"].get("max_position_embeddings") == 512:
             length = min(length, 512)
         training = RUNS[run].model_copy(update={"optimizer": optimizer})
-        checkpointed_t5 = model["config"]["model_type"] == "t5" and training.checkpointing == "full"
-        kind = WholeDepth if checkpointed_t5 else Costs
-        tracer = costs.setdefault(f"{model['id']}{checkpointed_t5}", kind(blueprint(catalog.models[model["id"]])))
+        tracer = costs.setdefault(model["id"], Costs(blueprint(catalog.models[model["id"]])))
         (stage,) = catalog.recipe(configuration).stages
         traced = tracer.training(stage, batch, length, TARGET_LENGTH, training).memory.peak
         found = FORMULAS[model["architecture"]].memory(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from architectures import with_config
 
 from surveykit.catalog.load import Catalog
 from surveykit.engine.models.catalogued import blueprint
@@ -16,7 +17,8 @@ from surveykit.engine.trace.costs import Costs
 def test_costs_at_two_depths_give_those_at_full_depth(
     catalog: Catalog, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record, recipe = catalog.models["t5-small"], catalog.recipe(name)
+    record = with_config(catalog.models["t5-small"], num_layers=8, num_decoder_layers=8)
+    recipe = catalog.recipe(name)
     carried = Costs(blueprint(record))
     step, inference = carried.training(recipe.stages[-1], 2, 32), carried.inference(recipe)
     assert set(carried._instances) == set(costs.DEPTHS)  # the whole depth was not needed

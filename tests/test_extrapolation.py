@@ -8,9 +8,15 @@ from traced import METHODS, model_for, stage_of, trace
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.models import Model
+from surveykit.engine.models.catalogued import blueprint as blueprint_for
+from surveykit.engine.trace.costs import DEPTHS, Costs
 from surveykit.engine.trace.extrapolation import extrapolate
 from surveykit.engine.trace.step import PHASES, StepTrace
+from surveykit.fit.formulas import RUNS
 from surveykit.recipes import Stage
+
+DEEP = 8
+"""Layers of the models that are traced whole, at least."""
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +29,11 @@ def of_depth(record: Model, depth: int) -> Model:
 
 
 def check_extrapolation(record: Model, stage: Stage, *, passes: int = 1) -> None:
+    layers = max(record.dimensions.encoder_layers, DEEP)
     shallow, deep, full = (
-        trace(model_for(of_depth(record, depth)), stage, passes=passes)
-        for depth in (4, 5, record.dimensions.encoder_layers)
+        trace(model_for(of_depth(record, depth)), stage, passes=passes) for depth in (*DEPTHS, layers)
     )
-    found = extrapolate(shallow, deep, 4, 5, record.dimensions.encoder_layers)
+    found = extrapolate(shallow, deep, *DEPTHS, layers)
     inner = [name for name in full.moments if name.endswith(".inner")]
     assert inner
     assert dict(found.moments) == {name: moments for name, moments in full.moments.items() if name not in inner}
@@ -64,12 +70,25 @@ def test_extrapolates_two_passes_that_should_agree(catalog: Catalog) -> None:
 
 def test_extrapolation_refuses_what_does_not_repeat(stages: dict[str, Stage], catalog: Catalog) -> None:
     small = catalog.models["t5-small"]
-    norms = [trace(model_for(of_depth(small, depth)), stages["norms"]) for depth in (3, 4, 5)]
-    with pytest.raises(ValueError, match="needs 4"):
-        extrapolate(norms[0], norms[1], 3, 4, 6)
-    with pytest.raises(ValueError, match="needs 4"):
-        extrapolate(norms[1], norms[2], 4, 5, 4)
+    norms = [trace(model_for(of_depth(small, depth)), stages["norms"]) for depth in (4, 5, 6)]
+    with pytest.raises(ValueError, match="needs 5"):
+        extrapolate(norms[0], norms[1], 4, 5, 7)
+    with pytest.raises(ValueError, match="needs 5"):
+        extrapolate(norms[1], norms[2], 5, 6, 5)
     with pytest.raises(ValueError, match="allocates"):
-        extrapolate(norms[1], trace(model_for(of_depth(small, 5)), stages["lora"]), 4, 5, 6)
+        extrapolate(norms[1], trace(model_for(of_depth(small, 6)), stages["lora"]), 5, 6, 7)
     with pytest.raises(ValueError, match="integer line"):
-        extrapolate(norms[1], norms[2], 4, 50, 60)
+        extrapolate(norms[1], norms[2], 5, 50, 60)
+
+
+@pytest.mark.parametrize("checkpointing", ["none", "full", "offloaded"])
+def test_carried_over_is_what_the_whole_model_takes_however_it_is_checkpointed(
+    catalog: Catalog, checkpointing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At this length and checkpointed, a moment at which backward leaves a layer would be the peak if carried over wrongly."""
+    blueprint = blueprint_for(catalog.models["t5-base"])
+    stage = catalog.recipe("lora/qv-r8").stages[-1]
+    training = RUNS["16.sdpa.full"].model_copy(update={"checkpointing": checkpointing})
+    carried = Costs(blueprint).training(stage, 1, 512, training=training)
+    monkeypatch.setattr(Costs, "_grows_evenly", False)
+    assert Costs(blueprint).training(stage, 1, 512, training=training) == carried

@@ -22,7 +22,7 @@ from surveykit.engine.models.model import blueprint_of
 from surveykit.engine.models.peft_modules import wrapped
 from surveykit.engine.models.tiny import tiny_model as backbone
 from surveykit.engine.trace.autocast import autocast_as_on_cuda
-from surveykit.engine.trace.costs import Costs
+from surveykit.engine.trace.costs import DEPTHS, Costs
 from surveykit.engine.trace.extrapolation import extrapolate
 from surveykit.engine.trace.few_bits import few_bits, layers_in_few_bits
 from surveykit.engine.trace.memory import Memory
@@ -223,8 +223,8 @@ def traced_at(depth: int, training: Training, stage: Stage) -> tuple[StepTrace, 
 
 @pytest.mark.parametrize("training", [NF4, INT8])
 def test_two_shallow_traces_tell_a_deep_one(training: Training, stages: dict[str, Stage]) -> None:
-    (low, saved), (high, more), (deep, most) = (traced_at(n, training, stages["lora"]) for n in (4, 5, 8))
-    assert extrapolate(low, high, 4, 5, 8).peak() == deep.peak()
+    (low, saved), (high, more), (deep, most) = (traced_at(n, training, stages["lora"]) for n in (*DEPTHS, 9))
+    assert extrapolate(low, high, *DEPTHS, 9).peak() == deep.peak()
     assert most == saved + 4 * (more - saved)
 
 

@@ -8,8 +8,9 @@ from surveykit.engine.trace.layer_marks import FIRST, INNER, LAST
 from surveykit.engine.trace.memory import Moment, Moments
 from surveykit.engine.trace.step import StepTrace
 
-SHALLOWEST = FIRST + LAST - 1
-"""Fewest layers per stack in which every layer has a span that exists at any depth."""
+SHALLOWEST = FIRST + LAST
+"""Fewest layers per stack in which every span is of a layer of its own, and follows the span that it follows at any depth:
+in backward, the last moments of a layer depend on the one before it."""
 
 
 def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_depth: int, depth: int) -> StepTrace:
