@@ -18,12 +18,13 @@ from conftest import ROOT
 from surveykit.catalog.load import Catalog
 from surveykit.database.reading import Reader, reading
 from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.models.task_head import with_task_head
 from surveykit.engine.trace.costs import Costs
 from surveykit.fit.choose import Setting, UncoveredError, answer, architecture
 from surveykit.fit.code import Adapter, code
 from surveykit.fit.formulas import OPTIMIZERS, RUNS, TARGET_LENGTH, Formulas, at_model
 from surveykit.site.inputs import found
-from surveykit.site.pages.choose import _models, choose_context, choose_data, known_at, question_of, size_of
+from surveykit.site.pages.choose import HEADS, _models, choose_context, choose_data, known_at, question_of, size_of
 
 QUESTIONS = 200
 LARGEST_ERROR = 0.03
@@ -68,7 +69,10 @@ def test_formulas_are_within_three_percent_of_the_command_line(catalog: Catalog,
         if model["config"].get("max_position_embeddings") == 512:
             length = min(length, 512)
         training = RUNS[run].model_copy(update={"optimizer": optimizer})
-        tracer = costs.setdefault(model["id"], Costs(blueprint(catalog.models[model["id"]])))
+        if model["id"] not in costs:
+            plan, labels = blueprint(catalog.models[model["id"]]), HEADS.get(FORMULAS[model["architecture"]].task)
+            costs[model["id"]] = Costs(plan if labels is None else with_task_head(plan, labels))
+        tracer = costs[model["id"]]
         (stage,) = catalog.recipe(configuration).stages
         traced = tracer.training(stage, batch, length, TARGET_LENGTH, training).memory.peak
         found = FORMULAS[model["architecture"]].memory(
