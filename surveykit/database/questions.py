@@ -62,6 +62,11 @@ QUESTIONS = (
         "SELECT id, locator, says\nFROM statements\nWHERE status = 'contradicted'\nORDER BY position",
     ),
     Question(
+        "What is each method's mean score on T5-11B, and which are in doubt?",
+        "SELECT method, round(score_mean, 1) AS mean, caveat\nFROM table4_recomputed\nWHERE backbone = 't5-11b'\n"
+        "ORDER BY score_mean DESC, method",
+    ),
+    Question(
         "Which methods score best on RTE with T5-11B in the survey's raw results?",
         "SELECT method, round(avg(score), 1) AS mean, count(score) AS runs\nFROM appendix_b\n"
         "WHERE backbone = 't5-11b' AND dataset = 'RTE'\nGROUP BY method\nORDER BY mean DESC NULLS LAST, method",

@@ -25,6 +25,11 @@ _OPTIMIZERS = {
 }  # fmt: skip
 """What TrainingArguments calls an optimizer."""
 _ATTENTION = {"flash": "flash_attention_2"}
+_NOT_CAST = (
+    "PEFT leaves these weights in 16 bits, which loses steps below 1/512 of a weight: the default",
+    "learning_rate=5e-5 may train nothing.",
+)
+"""Of norms, which are weights of the model, and which PEFT does not hold in float32 as it holds adapters."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ def code(question: Question, model: str, task: str, adapter: Adapter | str) -> s
         cast = training.adapters == "float32" and training.dtype != "float32"
         lines += [f"# {note}" for note in adapter.notes]
         lines += [adapter.assigned, f"model = get_peft_model(model, peft_config, autocast_adapter_dtype={cast})"]
+        if cast and adapter.needs == CLASSES["LN_TUNING"]:
+            lines += [f"# {line}" for line in _NOT_CAST]
     else:
         lines.append(f"# {adapter}")
     lines += _call("arguments = TrainingArguments", ['output_dir="out"', *_arguments(question)])
@@ -133,7 +140,7 @@ _LOSS_ALONE = {
 def _beyond(question: Question) -> Iterator[str]:
     """What no argument says, a comment each."""
     training = question.training
-    yield f"Cut texts to {question.length} tokens."
+    yield f"Cut texts to {question.length} tokens, then: transformers.Trainer(model, arguments, train_dataset=...).train()"
     if training.devices > 1:
         yield f"Start it with: torchrun --nproc-per-node {training.devices} train.py"
     if training.base_bits != 16:

@@ -265,7 +265,7 @@ def test_fifteen_rows_are_seen_at_once(browser: Browser) -> None:
 def test_small_and_thrifty_methods_are_two_clicks(browser: Browser) -> None:
     table(browser)
     press(browser, "Trains below 0.1 %")
-    press(browser, "Memory below 50 % of full tuning")
+    press(browser, "Memory below 50 %")
     browser.becomes(lambda: query(browser), {"trainable": "..0.1", "ram_ratio": "..50"})
     cells_of = {row["name"]: row["cells"] for row in data(browser)["rows"]}
     figures = {

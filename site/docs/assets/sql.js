@@ -197,6 +197,7 @@ function halt() {
 
 const remember = (sql) => history.replaceState(null, "", `#q=${encodeURIComponent(sql)}`);
 
+/** Put a query into the field. A running engine answers it; an address or a table alone does not load one. */
 function put(sql) {
   text.value = sql;
   text.rows = Math.max(7, sql.split("\n").length + 1);
@@ -232,7 +233,7 @@ text.addEventListener("keydown", (event) => {
 for (const button of console_.querySelectorAll("[data-sql]")) {
   button.addEventListener("click", () => {
     put(button.dataset.sql);
-    remember(button.dataset.sql);
+    ask();
   });
 }
 for (const block of document.querySelectorAll("#sql-schema details")) {

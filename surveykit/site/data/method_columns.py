@@ -194,7 +194,8 @@ COLUMNS = (
 
 QUICK = (
     ("Trains below 0.1 %", "trainable", "..0.1"),
-    ("Memory below 50 % of full tuning", "ram_ratio", "..50"),
+    ("Saves memory (below 90 %)", "ram_ratio", "..90"),
+    ("Memory below 50 %", "ram_ratio", "..50"),
     ("No overhead once merged", "overhead_merged", "none"),
     ("In PEFT", "in_peft", "yes"),
     ("2024 and later", "year", "2024.."),

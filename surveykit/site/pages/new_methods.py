@@ -11,7 +11,7 @@ from surveykit.site.inputs import Surroundings
 from surveykit.site.text import numbers
 from surveykit.site.text.atom import Entry, atom, newest_measurement
 from surveykit.site.text.markdown import Cell, link, span, table
-from surveykit.site.text.words import IDEAS, listed, words, yes_no
+from surveykit.site.text.words import IDEAS, words, yes_no
 
 NEW = "new.md"
 METHODS_FEED = "methods.xml"
@@ -33,10 +33,10 @@ def new_context(reader: Reader) -> dict[str, Any]:
         for m in found
     ]
     heads = ["Method", "Year", "Idea", "Trainable, % of T5-Large", "In PEFT", "In the catalog since"]
-    years = [m.year for m in found]
+    first, last = min((m.year for m in found), default=None), max((m.year for m in found), default=None)
     return {
         "count": len(found),
-        "years": listed(str(year) for year in dict.fromkeys((min(years), max(years)))) if years else None,
+        "years": f"of {last}" if first == last else f"from {first} to {last}",
         "methods": table(heads, rows, "lllrll"),
         "feed": METHODS_FEED,
     }

@@ -9,6 +9,7 @@ const scripts = {
   explorer: "./explorer/main.js",
   "choose-form": "./choose/main.js",
   "home-search": "./home.js",
+  "cite-page": "./cite.js",
 };
 
 mendTheme();

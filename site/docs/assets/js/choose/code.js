@@ -6,6 +6,11 @@ const OPTIMIZERS = {
   "paged-adamw-8bit": "paged_adamw_8bit", sgd: "sgd",
 };
 
+const NOT_CAST = [
+  "PEFT leaves these weights in 16 bits, which loses steps below 1/512 of a weight: the default",
+  "learning_rate=5e-5 may train nothing.",
+];
+
 const call = (name, args) => {
   const line = `${name}(${args.join(", ")})`;
   return line.length <= 100 ? [line] : [`${name}(`, ...args.map((one) => `    ${one},`), ")"];
@@ -32,6 +37,7 @@ export function code({ model, task, adapter, setting, configuration, head }) {
   if (adapter.assigned) {
     lines.push(...adapter.notes.map((note) => `# ${note}`), adapter.assigned);
     lines.push("model = get_peft_model(model, peft_config, autocast_adapter_dtype=True)");
+    if (adapter.needs === "LNTuningConfig") lines.push(...NOT_CAST.map((line) => `# ${line}`));
   } else {
     lines.push(`# ${configuration} is no configuration of PEFT: ${adapter.none}`);
   }
@@ -42,7 +48,7 @@ export function code({ model, task, adapter, setting, configuration, head }) {
       `gradient_checkpointing=${full ? "True" : "False"}`,
       ...(full ? ['gradient_checkpointing_kwargs={"use_reentrant": False}'] : []),
     ]),
-    `# Cut texts to ${setting.length} tokens.`,
+    `# Cut texts to ${setting.length} tokens, then: transformers.Trainer(model, arguments, train_dataset=...).train()`,
   );
   if (few) lines.push("# Without prepare_model_for_kbit_training, which casts norms and embeddings to float32.");
   return `${lines.join("\n")}\n`;
