@@ -27,6 +27,7 @@ from surveykit.site.data.provenance import Provenance, provenance
 from surveykit.site.drawing.cards import cards
 from surveykit.site.inputs import Surroundings, found
 from surveykit.site.pages.moved import address_of
+from surveykit.site.preload import modules
 from surveykit.site.rendering import Page, live_texts, render
 from surveykit.site.search import for_search, postpone_index
 from surveykit.site.writing import write, write_twins
@@ -173,6 +174,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         generated = any(made.path == page.file.src_uri for made in self.pages)
         if page.title and generated and not page.is_homepage:
             page.meta.setdefault("title", page.title)  # the theme would undo the escapes of the other title
+        if "script" in page.meta and not self.config.offline:
+            page.meta["modules"] = modules(Path(config.docs_dir), page.meta["script"])
         page.meta["description"] = html.escape(str(page.meta.get("description", "")))
         if self.provenance is not None:
             page.meta["citation"] = self.provenance.bibtex(page.url, html.unescape(page.title or config.site_name))

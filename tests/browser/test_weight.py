@@ -29,6 +29,21 @@ def test_a_page_is_light_and_does_not_move(browser: Browser, page: str, width: i
     assert weight.html < 1_000_000
 
 
+def test_the_scripts_of_the_table_are_all_asked_for_at_once(browser: Browser) -> None:
+    browser.open("methods/")
+    preloaded = browser.script(
+        "return [...document.querySelectorAll('link[rel=modulepreload], link[rel=preload]')].map((link) => link.href)"
+    )
+    browser.drain()
+    own = [url for url in browser.requested if url.startswith(browser.address) and "/assets/javascripts/" not in url]
+    own = [
+        url
+        for url in own
+        if url.endswith((".js", ".json")) and not url.endswith(("first-page.js", "search_index.json"))
+    ]
+    assert sorted(own) == sorted(preloaded)  # none is missing, and none is fetched twice
+
+
 def test_the_engine_of_sql_waits_until_it_is_asked_for(browser: Browser) -> None:
     weight = weigh(browser, "sql/")
     assert weight.own_script < OWN_SCRIPT

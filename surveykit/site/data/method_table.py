@@ -19,6 +19,7 @@ INDEX = "methods/index.md"
 DATA = "assets/data/methods-table.json"
 ON_MODELS = "assets/data/methods-on"
 """Folder with the measurements on each other model."""
+SCRIPT = "assets/js/table/main.js"
 FIRST_PAGE = "assets/js/table/first-page.js"
 ROWS_ON_A_PAGE = 200
 """A browser takes long to lay out a table of many hundreds, so the script puts more on further pages."""
@@ -109,6 +110,11 @@ def markdown_table(rows: list[Any], model: str) -> Markup:
     cells = [[_cell(column, m) for column in COLUMNS] for m in rows]
     align = "".join("r" if column.numeric else "l" for column in COLUMNS)
     return table([_head(column, model) for column in COLUMNS], cells, align)
+
+
+def hidden_at_first() -> list[int]:
+    """The places, from 1, of the columns that the table starts without where scripts run."""
+    return [place for place, column in enumerate(COLUMNS, 1) if not column.shown]
 
 
 def _head(column: Column, model: str) -> Markup:

@@ -12,7 +12,16 @@ from markupsafe import Markup
 
 from surveykit import formula
 from surveykit.database.reading import Reader
-from surveykit.site.data.method_table import FIRST_PAGE, INDEX, ROWS_ON_A_PAGE, Measured, markdown_table
+from surveykit.site.data.method_table import (
+    DATA,
+    FIRST_PAGE,
+    INDEX,
+    ROWS_ON_A_PAGE,
+    SCRIPT,
+    Measured,
+    hidden_at_first,
+    markdown_table,
+)
 from surveykit.site.drawing.pictures import figure
 from surveykit.site.drawing.svg import Picture
 from surveykit.site.pages.answers import answers
@@ -65,8 +74,11 @@ def index_context(reader: Reader, rows: list[Any], measured: Measured) -> dict[s
         "measured_on": measured.models[0].name,
         "setting": measured.setting,
         "feed": METHODS_FEED,
+        "table_script": Markup(SCRIPT),
+        "data": Markup(DATA),
         "script": Markup(target(FIRST_PAGE, INDEX)),
         "rows_on_a_page": ROWS_ON_A_PAGE,
+        "hidden_at_first": " ".join(map(str, hidden_at_first())),
         "at_most": {
             q.id: f"{q.at_most.normalize():f}"
             for q in reader.all("SELECT id, at_most FROM quantity WHERE at_most IS NOT NULL")

@@ -100,7 +100,9 @@ export async function start(place) {
     apply();
   });
   await apply();
-  place.dataset.ready = "";
+  place.dataset.ready = ""; // the tools answer, and rows that nobody sees yet wait no longer
+  await new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
+  place.dataset.all = "";
 }
 
 /** A checkbox for comparing before each name, by the method's id. */
