@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ ON_MODELS = "assets/data/methods-on"
 """Folder with the measurements on each other model."""
 SCRIPT = "assets/js/table/main.js"
 FIRST_PAGE = "assets/js/table/first-page.js"
+_ADDRESS = re.compile(r"\]\([^)]*\)")
+"""Of a link, which nobody sees."""
 ROWS_ON_A_PAGE = 200
 """A browser takes long to lay out a table of many hundreds, so the script puts more on further pages."""
 
@@ -110,6 +113,14 @@ def markdown_table(rows: list[Any], model: str) -> Markup:
     cells = [[_cell(column, m) for column in COLUMNS] for m in rows]
     align = "".join("r" if column.numeric else "l" for column in COLUMNS)
     return table([_head(column, model) for column in COLUMNS], cells, align)
+
+
+def widest(rows: list[Any]) -> list[int]:
+    """The places, from 1, of the rows with the longest text of a column: they decide how wide it is."""
+    lengths = [
+        [len(_ADDRESS.sub("", _cell(column, m).striptags())) for column in COLUMNS if column.shown] for m in rows
+    ]
+    return sorted({max(range(len(rows)), key=lambda row: of[row]) + 1 for of in zip(*lengths, strict=True)})
 
 
 def hidden_at_first() -> list[int]:

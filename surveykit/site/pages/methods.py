@@ -21,6 +21,7 @@ from surveykit.site.data.method_table import (
     Measured,
     hidden_at_first,
     markdown_table,
+    widest,
 )
 from surveykit.site.drawing.pictures import figure
 from surveykit.site.drawing.svg import Picture
@@ -79,6 +80,7 @@ def index_context(reader: Reader, rows: list[Any], measured: Measured) -> dict[s
         "script": Markup(target(FIRST_PAGE, INDEX)),
         "rows_on_a_page": ROWS_ON_A_PAGE,
         "hidden_at_first": " ".join(map(str, hidden_at_first())),
+        "widest": " ".join(map(str, widest(rows))),
         "at_most": {
             q.id: f"{q.at_most.normalize():f}"
             for q in reader.all("SELECT id, at_most FROM quantity WHERE at_most IS NOT NULL")
