@@ -317,7 +317,7 @@ def test_a_page_says_what_was_measured_again_for_its_build(database: Path, pages
 def test_the_readme_says_how_large_the_sample_is_and_what_it_meets(catalog: Catalog) -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     chance = 100 * SAMPLE / sample(catalog, SAMPLE, "x").among
-    assert f"a sample of {SAMPLE} of them, another one with each commit, is measured now" in text
+    assert f"a sample of {SAMPLE} of them, a different one for each commit, is measured again" in text
     assert f"One wrong record has about a {chance:.0f} % chance of being checked in a run" in text
 
 
