@@ -33,7 +33,7 @@ export function code({ model, task, adapter, setting, configuration, head }) {
     lines.push(...adapter.notes.map((note) => `# ${note}`), adapter.assigned);
     lines.push("model = get_peft_model(model, peft_config, autocast_adapter_dtype=True)");
   } else {
-    lines.push(`# ${configuration} is no configuration of PEFT: ${adapter.none}`);
+    lines.push(`# ${configuration} has no PEFT configuration: ${adapter.none}`);
   }
   const full = setting.checkpointing === "full";
   lines.push(
