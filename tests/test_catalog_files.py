@@ -124,7 +124,7 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         (f"{SURVEY}/source.yaml", "paper: lialin2023scaling", "paper: lialin2023", "no entry of papers.bib 'lialin2023'; did you mean"),
         (f"{SURVEY}/source.yaml", "  lora:", "  lorra:", "no method 'lorra'; did you mean 'lora'?"),
         (f"{SURVEY}/tables/table5.yaml", "setting: survey", "setting: surveys", "no setting 'surveys'; did you mean 'survey'?"),
-        (f"{SURVEY}/tables/table5.yaml", "model: model", "model: model\non: t5-large", "give one of them"),
+        (f"{SURVEY}/tables/table5.yaml", "model: model", "model: model\non: t5-large", "give only one of them"),
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
         ("models/t5-3b/config.json", '"d_kv": 128', '"d_kv": 64', "config.json gives"),
         (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,,", "T5Large,Prefix tuning,", "this line has 7 cells, not 8"),
@@ -211,7 +211,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a label that no model has": (
         _append(f"{SURVEY}/tables/table3.csv", b"T53b,RTE,4\n"),
-        "table3.csv:2:1: names.yaml says of no model that 'T53b' means it; did you mean 'T53B'?",
+        "table3.csv:2:1: names.yaml has no model for the label 'T53b'; did you mean 'T53B'?",
     ),
     "a number of 5,000 digits in a table": (
         _append(f"{SURVEY}/tables/table5.csv", b"T53B,Full tuning,," + b"9" * 5000 + b",,,,\n"),
@@ -288,9 +288,9 @@ ONLY_THE_DATABASE_TELLS: dict[str, tuple[str, str, str]] = {
     "no SQL": ("views/mine.sql", VIEW.format("mine").replace("FROM", "FORM"), "syntax error at or near"),
     "no such table": ("views/mine.sql", VIEW.format("mine").replace("method", "methot"), "methot"),
     "a column twice": ("views/mine.sql", VIEW.format("mine").replace("SELECT id", "SELECT id, id"), "id_1"),
-    "another name": ("views/mine.sql", VIEW.format("other"), "the file begins with comments and CREATE VIEW mine AS"),
-    "a name that is taken": ("views/methods.sql", VIEW.format("methods"), "there is a table or view of this name already"),
-    "no view": ("views/mine.sql", "DROP TABLE method;\n", "the file begins with comments and CREATE VIEW mine AS"),
+    "another name": ("views/mine.sql", VIEW.format("other"), "the file must begin with comments and CREATE VIEW mine AS"),
+    "a name that is taken": ("views/methods.sql", VIEW.format("methods"), "a table or view of this name already exists"),
+    "no view": ("views/mine.sql", "DROP TABLE method;\n", "the file must begin with comments and CREATE VIEW mine AS"),
 }  # fmt: skip
 
 

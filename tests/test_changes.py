@@ -92,13 +92,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"roles": "queri"}, "there is no role 'queri'; did you mean 'query'"),
     ({"roles": [2]}, r"roles is \[2\]; it must be roles such as query,value"),
-    ({"layers": "5-2"}, "'5-2' is no layer or range of layers; write 0-11"),
+    ({"layers": "5-2"}, "'5-2' is not a layer or a range of layers; write 0-11"),
     ({"layers": "first"}, "'first' is no layer"),
     ({"layers": []}, r"layers is \[\]; it must be whole numbers"),
     ({"layers": [0.5]}, r"layers is \[0.5\]"),
     ({"layers": 2.5}, "layers is 2.5"),
-    ({"top_layers": 0}, "top_layers is 0; it must be a whole number from 1"),
-    ({"head": True}, "head is True; it must be a whole number from 1"),
+    ({"top_layers": 0}, "top_layers is 0; it must be a whole number of at least 1"),
+    ({"head": True}, "head is True; it must be a whole number of at least 1"),
     ({"also_train": ","}, "also_train names nothing"),
     ({"set": 5}, "set is 5; it must be hyper-parameters by name"),
     ({"set": {"rank": numpy.int64(3)}}, r"rank is np.int64\(3\); it must be a number"),
@@ -127,7 +127,7 @@ NOT_THERE: list[tuple[dict[str, Any], str]] = [
         {"rnak": 3},
         "lora/qv-r8: no edit has a hyper-parameter 'rnak'; did you mean 'rank'.*there are alpha, gate, initial, layers",
     ),
-    ({"rank": "big"}, "lora/qv-r8: rank is big; it must be a whole number from 1"),
+    ({"rank": "big"}, "lora/qv-r8: rank is big; it must be a whole number of at least 1"),
     ({"rank": 2.0}, "rank is 2.0; it must be a whole number"),
     ({"rank": True}, "rank is true; it must be a whole number"),
     ({"alpha": float("nan")}, "alpha is nan; it must be a number above 0"),
@@ -146,7 +146,7 @@ NOT_THERE: list[tuple[dict[str, Any], str]] = [
     ({"set": {"layers": [0, 7]}}, "there is no layer 7"),
     ({"top_layers": 4}, "has 3 layers, fewer than the top 4"),
     ({"also_train": "lmhead"}, "has no module 'lmhead' to train; did you mean 'lm_head'"),
-    ({"also_train": "model"}, "also_train trains all that this is put on"),
+    ({"also_train": "model"}, "also_train already trains every target"),
     ({"roles": "norm"}, "no edit can go on norm: its edits can go on attention_output"),
     ({"rank": 3, "trainable_budget": "1%"}, "rank is set, and the budget of trainable parameters sets it too"),
 ]
@@ -235,7 +235,7 @@ def test_a_head_is_trained_on_weights_and_is_no_change_of_them(folder: Path) -> 
     assert trials.passed
     assert (trials.rows[-1].trainable or 0) - (alone.trainable or 0) == 2 * 48 + 2
     assert trials.rows[-1].can_change == alone.can_change
-    with pytest.raises(SurveyError, match="the head has 3 labels, and the texts have 2: complaint, praise"):
+    with pytest.raises(SurveyError, match="the head has 3 labels, but the texts have 2: complaint, praise"):
         surveykit.trial("lora", **model, catalog=folder / "catalog", head=3)
 
 
@@ -257,7 +257,7 @@ def test_what_is_recorded_is_not_changed(folder: Path) -> None:
 def test_show_lists_what_can_be_set(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
     portrait = surveykit.show("lora")
     rank = next(one for one in portrait.hyper_parameters if one.name == "rank")
-    assert (rank.values, rank.allowed) == ((8,), "a whole number from 1")
+    assert (rank.values, rank.allowed) == ((8,), "a whole number of at least 1")
     assert main(["show", "lora"]) == 0
     shown = capsys.readouterr().out
     assert "rank=8 " in shown

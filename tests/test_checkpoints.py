@@ -153,10 +153,10 @@ NET = b"\x80\x02X\x01\x00\x00\x00aq\x00" + b"".join(
         (NET + b"h\x00\x93.", "damaged one (STACK_GLOBAL requires str)"),
         (
             NET + b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nh\x3cX\x03\x00\x00\x00cpuK\x01tQ.",
-            "a name that is no text",
+            "a name that is not text",
         ),
-        (NET + b"(h\x3cctorch\nFloatStorage\nh\x00X\x03\x00\x00\x00cpuK\x01tQ.", "a storage of no known kind"),
-        (NET + b"}h\x3cK\x01s.", "a name that is no text"),
+        (NET + b"(h\x3cctorch\nFloatStorage\nh\x00X\x03\x00\x00\x00cpuK\x01tQ.", "a storage of an unknown kind"),
+        (NET + b"}h\x3cK\x01s.", "a name that is not text"),
         (b"\x80\x02}X\xa0\x86\x01\x00" + b"a" * 100_000 + b"K\x01s.", "no text of at most 1,000 characters"),
         (b"c" + b"a" * 100_000 + b"\nb\n.", "aaaa, which no tensor needs"),
         (NET + b"ccollections\nOrderedDict\n]h\x3cK\x01\x86a\x85R.", "damaged"),
@@ -325,21 +325,21 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "three bytes": (content(b"abc"), "3 bytes are too few"),
     "truncated header": (content(files.packed(files.entries(SMALL))[:60]), "it is cut off"),
     "huge header": (content((2**60).to_bytes(8, "little") + b"{}"), "at most 25,000,000 are read"),
-    "header that is not JSON": (content(files.packed("x")[:8] + b"not json"), "its header is no JSON"),
-    "header nested without end": (content((10**5).to_bytes(8, "little") + b"[" * 10**5), "its header is no JSON"),
+    "header that is not JSON": (content(files.packed("x")[:8] + b"not json"), "its header is not JSON"),
+    "header nested without end": (content((10**5).to_bytes(8, "little") + b"[" * 10**5), "its header is not JSON"),
     "shape that multiplies to a long text": (
         content(files.packed({"a": {"dtype": "F32", "shape": ["x", 8589934592], "data_offsets": [0, 0]}})),
-        "a has a shape or place that is no row of whole numbers",
+        "a has a shape or place that is not a list of whole numbers",
     ),
-    "header that is a list": (content(files.packed([1])), "its header is none of safetensors"),
+    "header that is a list": (content(files.packed([1])), "it has no safetensors header"),
     "entry that is a word": (content(files.packed({"a": "b"})), "the header's entry of a is no tensor"),
     "entry without a shape": (content(files.packed({"a": {"dtype": "F32"}})), "the header's entry of a is no tensor"),
     "cut weights": (cut(4), "the header describes 304 bytes, the file has 300; it is cut off or damaged"),
     "offsets beyond the file": (changed_header(data_offsets=[0, 4800]), "a.weight is F32 3×4, 48 bytes, but has 4,800"),
     "wrong dtype": (changed_header(dtype="F16"), "a.weight is F16 3×4, 24 bytes, but has 48 in the file"),
     "wrong shape": (changed_header(shape=[3, 5]), "a.weight is F32 3×5, 60 bytes, but has 48 in the file"),
-    "negative shape": (changed_header(shape=[-3, -4]), "a.weight has a shape or place that is no row of whole numbers"),
-    "shape of words": (changed_header(shape=["3", "4"]), "a.weight has a shape or place that is no row"),
+    "negative shape": (changed_header(shape=[-3, -4]), "a.weight has a shape or place that is not a list of whole numbers"),
+    "shape of words": (changed_header(shape=["3", "4"]), "a.weight has a shape or place that is not a list"),
     "control characters": (
         lambda folder: files.safetensors(folder / "model.safetensors", {"a\x1b[2J": (1,)}),
         "the header has control characters in the entry of 'a\\x1b[2J'",
@@ -362,24 +362,24 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "pointer of git": (content(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "run git lfs pull"),
     "missing shard": (sharded(lambda f, p: (f / FIRST).unlink()), f"it names {FIRST}, which is missing"),
     "tensor not in its shard": (sharded(lambda f, p: p.update(x=FIRST)), f"x should be in {FIRST} and is not"),
-    "tensor that no index names": (sharded(lambda f, p: p.pop("a.weight")), f"{FIRST} holds a.weight besides"),
-    "shard outside": (sharded(lambda f, p: p.update(x="../../etc/passwd")), "'../../etc/passwd', which is no file"),
+    "tensor that no index names": (sharded(lambda f, p: p.pop("a.weight")), f"{FIRST} also holds a.weight"),
+    "shard outside": (sharded(lambda f, p: p.update(x="../../etc/passwd")), "'../../etc/passwd', which is not a file"),
     "index without a map": (content(b"{}", "model.safetensors.index.json"), "it has no weight_map"),
-    "index that is not JSON": (content(b"{", "model.safetensors.index.json"), "is no JSON"),
+    "index that is not JSON": (content(b"{", "model.safetensors.index.json"), "is not JSON"),
     "missing shard of a pickle": (
         sharded(lambda f, p: (f / "pytorch_model-00002-of-00002.bin").unlink(), pickle_too=True), "which is missing",
     ),
     "cut pickle": (cut(40, pickle_too=True), "pytorch_model.bin: the archive is cut off or damaged"),
     "cut old pickle": (cut(1, pickle_too=True, old=True), "it is cut off or damaged: with its storages it should have"),
-    "empty pickle": (content(b"", "pytorch_model.bin"), "no PyTorch file, or a damaged one"),
-    "a page instead": (content(b"<!DOCTYPE html>", "pytorch_model.bin"), "no PyTorch file, or a damaged one"),
-    "any other pickle": (content(pickle.dumps({"a": 1}), "pytorch_model.bin"), "no file that torch.save wrote"),
+    "empty pickle": (content(b"", "pytorch_model.bin"), "not a PyTorch file, or a damaged one"),
+    "a page instead": (content(b"<!DOCTYPE html>", "pytorch_model.bin"), "not a PyTorch file, or a damaged one"),
+    "any other pickle": (content(pickle.dumps({"a": 1}), "pytorch_model.bin"), "not a file written by torch.save"),
     "an archive that unpacks to gigabytes": (unpacking, "data.pkl is compressed, so it was not written by torch.save"),
     "any other archive": (content(b"PK\x05\x06" + bytes(18), "pytorch_model.bin"), "the archive holds no data.pkl"),
     "short storage": (stored_short, "the storage of a.weight has 8 bytes, where 48 bytes should be"),
     "config that is not JSON": (
         lambda folder: (files.safetensors(folder / "model.safetensors", SMALL), content(b"{", "config.json")(folder)),
-        "config.json is no JSON",
+        "config.json is not JSON",
     ),
 }  # fmt: skip
 
@@ -431,5 +431,5 @@ def test_a_path_is_not_looked_for_on_the_hub(source: str) -> None:
 
 
 def test_a_folder_has_no_revisions(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="has no revisions; leave --revision main out"):
+    with pytest.raises(CheckpointError, match="has no revisions; remove --revision main"):
         read(str(tmp_path), "main")

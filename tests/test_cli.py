@@ -40,7 +40,7 @@ def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(command in text for command in COMMANDS)
-    assert "exit codes: 0 fine, 1 findings, 2 wrong usage or invalid catalog" in text
+    assert "exit codes: 0 success, 1 findings, 2 wrong usage, invalid catalog" in text
 
 
 @pytest.mark.parametrize(

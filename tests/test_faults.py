@@ -159,5 +159,5 @@ def test_names_cannot_pass_for_messages(monkeypatch: pytest.MonkeyPatch, capsys:
 
 def test_help_documents_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    assert "70 a fault of surveykit itself, 130 interrupted" in capsys.readouterr().out
-    assert "70 a fault" in (cli.__doc__ or "")
+    assert "70 a bug in surveykit, 130 interrupted" in capsys.readouterr().out
+    assert "70 a bug" in (cli.__doc__ or "")

@@ -310,7 +310,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], type[SurveyError], str]] = {
     "method": (lambda f: surveykit.count("lorra", model=f / "model", catalog=f / "catalog"), SurveyError, "did you mean 'lora'"),
     "all": (lambda f: surveykit.count("all", model=f / "model"), SurveyError, r"write \['all'\]"),
     "model": (lambda f: surveykit.count("lora", model=f / "nothing"), SurveyError, "nothing"),
-    "budget": (lambda f: surveykit.count("lora", model="t5-large", trainable_budget="much"), SurveyError, "is no budget"),
+    "budget": (lambda f: surveykit.count("lora", model="t5-large", trainable_budget="much"), SurveyError, "is not a budget"),
     "memory": (lambda f: surveykit.fit("t5-large", gpu_memory="24", batch=1, length=8), SurveyError, "has no unit"),
     "batch": (lambda f: surveykit.fit("t5-large", gpu_memory="24GB", batch=0, length=8), SurveyError, "batch is 0"),
     "steps": (lambda f: surveykit.trial("lora", model=f / "model", steps=0), SurveyError, "steps is 0"),

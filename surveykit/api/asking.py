@@ -44,7 +44,9 @@ def query(
               "--backbone": backbone, "--evidence": evidence or None}  # fmt: skip
     for option, value in others.items() if sql is not None else ():
         if value is not None:
-            raise QueryError(f"--sql is a whole statement and goes without {option}; write it into the SELECT")
+            raise QueryError(
+                f"--sql is a whole statement and cannot be combined with {option}; write that into the SELECT"
+            )
     return ask(
         locate(catalog).folder, sql=sql, condition=condition, select=select or DEFAULT_SELECT, order_by=order_by,
         limit=limit, backbone=backbone, evidence=evidence, timeout=timeout, max_rows=max_rows,

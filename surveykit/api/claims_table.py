@@ -143,7 +143,7 @@ class Table:
             method, row = stated[0].partition("/")[0], cells["method"]
             name = changes.name(stated[0])
         else:
-            raise SurveyError("no model: give the row one in a column `model`, or name one for all with --model")
+            raise SurveyError("no model: name one in the row's column `model`, or for all rows with --model")
         label = on if changes.head is None else named(on, {"head": changes.head})
         claim = Claim(
             source=file, table=file, position=line, row=row, column=quantity.id, quantity=quantity.id,
@@ -159,7 +159,7 @@ class Table:
         peft = cells.get("peft", "").strip() or (None if said else self._peft)
         if peft is not None:
             if said:
-                raise SurveyError(f"the row names both a method, {said}, and a configuration of PEFT; leave one out")
+                raise SurveyError(f"the row names both a method, {said}, and a PEFT configuration; remove one")
             return opened_peft(peft)
         method, _, own = said.partition("/")
         if method not in catalog.methods:
@@ -181,7 +181,7 @@ class Table:
         if isinstance(stated, PeftFile):
             if others := [*own, *places.keys() - {"head"}]:
                 raise SurveyError(
-                    f"{', '.join(others)} is for methods: what a configuration of PEFT says is in its file"
+                    f"{', '.join(others)} applies to methods only: change a PEFT configuration in its own file"
                 )
             return changes_of(head=places.get("head", self._changes.get("head")))
         given = {**self._changes, **places, "set": {**(self._changes.get("set") or {}), **own}}
@@ -205,7 +205,7 @@ def _parsable(printed: str, compare: str) -> str:
         if compare in ("rounding", "predicted"):
             parse_figure(printed)
         if compare == "tick" and printed not in TICKS:
-            raise ValueError(f"'{printed}' is no tick: {', '.join(TICKS)}")
+            raise ValueError(f"'{printed}' is not a tick: {', '.join(TICKS)}")
     except ValueError as error:
         raise SurveyError(str(error)) from None
     return printed

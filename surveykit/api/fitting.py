@@ -113,7 +113,7 @@ def fit(
         stated = setting_of(known, name)
         rows, positions = batch or stated.batch, length or (stated.lengths[0] if stated.lengths else None)
         if rows is None:
-            raise SurveyError(f"the setting {name} states no batch: say --batch N")
+            raise SurveyError(f"the setting {name} states no batch: add --batch N")
         padding = False if packing else True if longest is not None and rows > 1 else None
         training = training_of(known, name, {"padding": padding, **overrides})
         questions.append(
@@ -152,16 +152,18 @@ def longest_of(path: Path) -> int:
     except ValueError:
         numbers = []
     if not numbers or any(type(number) is not int or number < 1 for number in numbers):
-        raise SurveyError(f"{path} is no list of lengths: write whole numbers from 1, one a line or as a JSON list")
+        raise SurveyError(
+            f"{path} is not a list of lengths: write whole numbers of at least 1, one per line or as a JSON list"
+        )
     return max(numbers)
 
 
 def _length(setting: str, stated: int | None, longest: int | None, packing: bool) -> int:
     """Positions of the longest row: of texts that are cut to `stated` where they are longer, or that fill rows of it."""
     if packing and stated is None:
-        raise SurveyError("with --packing every row has the same length: say --length N")
+        raise SurveyError("with --packing every row has the same length: add --length N")
     if stated is None and longest is None:
-        raise SurveyError(f"the setting {setting} states no length: say --length N, or --lengths-file FILE")
+        raise SurveyError(f"the setting {setting} states no length: add --length N or --lengths-file FILE")
     if packing or longest is None:
         return stated or 1
     return longest if stated is None else min(longest, stated)

@@ -234,7 +234,9 @@ def reproduce(
     if not verification.passed:
         return Reproduction(verification, None, None)
     if digest_of(location.root) != content:
-        raise SurveyError(f"{location.folder} changed while it was verified, so nothing was written; run this again")
+        raise SurveyError(
+            f"{location.folder} changed while it was being verified, so nothing was written; run the command again"
+        )
     folder = build_site(config, catalog=location.root, strict=True, checked=verification.checked)
     build_database(whole, DATABASE)
     return Reproduction(verification, folder, DATABASE)

@@ -88,7 +88,7 @@ def count(
     from surveykit.catalog.changes import changes_of
 
     if method == EVERY:
-        raise SurveyError("'all' stands for several methods: write ['all']")
+        raise SurveyError("'all' means several methods: write ['all']")
     changes = changes_of(
         set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
         head=head,
@@ -193,20 +193,20 @@ def measure(
             or any(v is not None for v in overrides.values())
         ):
             raise SurveyError(
-                "what is recorded is the catalog's own, in its own setting: for anything else, name a model with --model"
+                "records are made in the catalog's own setting: for anything else, name a model with --model"
             )
         return _measure_catalog(
             root_of(catalog), several(method), several(backbone), all, several(only), watch, executor, address
         )
     methods, files = several(method), opened_pefts(peft)
     if not methods and not files:
-        raise SurveyError("with --model, name the methods to measure, or `all`, or a configuration of PEFT with --peft")
+        raise SurveyError("with --model, name the methods to measure, or `all`, or a PEFT configuration with --peft")
     if backbone or all or only or executor or address:
         raise SurveyError(
             "--backbone, --all, --only and --executor are for the catalog's own records; leave them out with --model"
         )
     if device is not None and files:
-        raise SurveyError("--device runs methods of the catalog; with --peft, leave it out")
+        raise SurveyError("--device works only with methods of the catalog; leave it out with --peft")
     known, name = loaded(catalog), setting or "survey"
     training, stated = training_of(known, name, overrides), setting_of(known, name)
     batch = batch or (stated.batch if setting else None) or 1

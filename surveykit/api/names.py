@@ -42,7 +42,7 @@ def refuse_less_than_one(**amounts: int) -> None:
     """
     for name, amount in amounts.items():
         if amount < 1:
-            raise SurveyError(f"{name} is {amount}; it must be a whole number from 1")
+            raise SurveyError(f"{name} is {amount}; it must be a whole number of at least 1")
 
 
 def root_of(catalog: Folder | None) -> Path:

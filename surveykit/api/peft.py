@@ -36,7 +36,7 @@ def opened_peft(source: str) -> PeftFile:
     path = Path(source)
     if os.path.isdir(path):
         if not os.path.lexists(path / FILE):
-            raise SurveyError(f"{source} has no {FILE}, which a folder of an adapter has")
+            raise SurveyError(f"{source} has no {FILE}, which an adapter's folder must have")
         return read_peft(path / FILE, source)
     if os.path.lexists(path):
         return read_peft(path, source)
@@ -54,7 +54,7 @@ def model_of(model: Folder | None, files: Sequence[PeftFile], catalog: Path) -> 
     if model is not None:
         return fspath(model)
     if not files:
-        raise SurveyError("on which model? name one with --model")
+        raise SurveyError("no model: name one with --model")
     named = {file.base_model: file for file in files}
     if None in named:
         raise SurveyError(f"{named[None].name} does not say which model it was trained on; name one with --model")
@@ -82,12 +82,14 @@ def refuse_to_change(methods: Sequence[str], files: Sequence[PeftFile], changes:
         SurveyError: with what to type instead.
     """
     if not methods and not files:
-        raise SurveyError("name a method, such as lora, or a configuration of PEFT with --peft")
+        raise SurveyError("name a method, such as lora, or a PEFT configuration with --peft")
     given = [f"--{name.replace('_', '-')}" for name, value in others.items() if value is not None]
     if replace(changes, head=None):
         given.append("--set, --targets and the like")
     if given and not methods:
-        raise SurveyError(f"for methods only: {' and '.join(given)}; what --peft names is changed in its own file")
+        raise SurveyError(
+            f"for methods only: {' and '.join(given)}; change the configuration of --peft in its own file"
+        )
 
 
 def shown_as_peft(
@@ -95,7 +97,7 @@ def shown_as_peft(
 ) -> PeftArguments:
     """A method's configuration on a model as PEFT's. Raises as `surveykit.show`."""
     if model is None:
-        raise SurveyError("PEFT's configuration names the modules of a model: name it with --model")
+        raise SurveyError("a PEFT configuration needs the module names of a model: name the model with --model")
     asked = Asked(root, [method], changes, trainable_budget)
     from surveykit.engine.budget import sized
     from surveykit.engine.on_model import model_named
@@ -104,7 +106,7 @@ def shown_as_peft(
     instance = model_named(fspath(model), root, changes.head).build()
     wanted = asked.on(instance)
     if len(wanted.recipes) > 1:
-        raise SurveyError(f"'{method}' is several methods; name one")
+        raise SurveyError(f"'{method}' means several methods; name one")
     ((name, recipe),) = wanted.recipes
     recipe, _ = sized(instance, name, recipe, wanted.budget)
     return as_peft(instance, name, recipe)

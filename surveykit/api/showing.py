@@ -60,7 +60,7 @@ def show(
         return shown_as_peft(method, model, root_of(catalog), changes, trainable_budget)
     changed = (model, trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters)
     if any(changed):
-        raise SurveyError("--model and changes of the configuration are for --as peft; `count` takes them too")
+        raise SurveyError("--model and changes to the configuration need --as peft; `count` takes them too")
     from surveykit.database.methods import portrait
     from surveykit.database.reading import reading
 

@@ -147,7 +147,7 @@ def verify_params(
     checked = None
     if checkpoint is not None or revision is not None:
         if checkpoint is None or len(backbones) > 1:
-            raise SurveyError("a checkpoint is one backbone's: --checkpoint DIR|HUB_ID, and at most one --backbone")
+            raise SurveyError("a checkpoint belongs to one model: give at most one --backbone with --checkpoint")
         from surveykit.engine.models.checkpoints import given
 
         checked = given(whole, fspath(checkpoint), backbones[0] if backbones else None, revision)
@@ -201,7 +201,7 @@ def verify_backbones(
     whole, names = loaded(catalog), several(backbone)
     if checkpoint is not None and len(names) > 1:
         raise SurveyError(
-            "one checkpoint is checked against one backbone; name one, or none where its config.json tells"
+            "one checkpoint is checked against one model; name one, or none if its config.json identifies it"
         )
     from surveykit.engine.models.checkpoints import given, published
 

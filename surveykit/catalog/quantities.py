@@ -56,7 +56,7 @@ class Sense(Record):
     def _counts_are_known(self) -> Self:
         for name in self.counts:
             if name not in ("model", FILE, *COUNTS):
-                raise ValueError(f"'{name}' is no count; there are model, {FILE}, {', '.join(COUNTS)}")
+                raise ValueError(f"'{name}' is not a count; counts are model, {FILE}, {', '.join(COUNTS)}")
         return self
 
 
@@ -85,11 +85,11 @@ class Quantity(Record):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if (self.compare == "shown") != (self.reason is not None):
-            raise ValueError("what is only shown, and nothing else, says in `reason` why it is not judged")
+            raise ValueError("a quantity that is only shown, and no other, must say in `reason` why it is not judged")
         if self.compare != "predicted" and self.figure != "peak":
-            raise ValueError("only what is compared with a prediction says which figure is predicted")
+            raise ValueError("only a quantity compared with a prediction can name the predicted figure")
         if (self.compare == "rounding") != bool(self.senses):
-            raise ValueError("a figure that is compared at its rounding, and no other, has senses")
+            raise ValueError("a quantity compared by rounding, and no other, has senses")
         return self
 
 
@@ -103,10 +103,10 @@ class Quantities(Record):
     def _complete(self) -> Self:
         ids = [q.id for q in self.quantities]
         for twice in sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"the quantity {twice} stands twice")
+            raise ValueError(f"the quantity {twice} appears twice")
         for name in ("disk", "ram"):
             if name not in ids or self.by_id[name].at_most is None:
-                raise ValueError(f"the quantity {name} needs at_most: a tick of it is judged by an amount")
+                raise ValueError(f"the quantity {name} needs at_most, because its ticks are judged by an amount")
         return self
 
     @cached_property

@@ -175,7 +175,7 @@ class Oracle(Record):
     @model_validator(mode="after")
     def _difference_has_reason(self) -> Self:
         if (self.trainable is None) != (self.differs_because is None):
-            raise ValueError("a library's own formula and the reason why it differs go together")
+            raise ValueError("give both a library's own formula and the reason why it differs, or neither")
         return self
 
 
@@ -236,7 +236,7 @@ class Method(Record):
     def _consistent(self) -> Self:
         defaults = [c.id for c in self.configurations if c.default]
         if bool(self.configurations) == (self.not_instantiated is not None):
-            raise ValueError("a method has configurations, or says in `not_instantiated` why it has none")
+            raise ValueError("a method needs configurations, or must say in `not_instantiated` why it has none")
         if self.configurations and len(defaults) != 1:
             raise ValueError(f"exactly one configuration must be the default, not {len(defaults)}")
         if sum(c.default_with_biases for c in self.configurations) > 1:

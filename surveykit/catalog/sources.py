@@ -98,9 +98,9 @@ class Table(Record):
     @model_validator(mode="after")
     def _names_are_plain(self) -> Self:
         if self.model is not None and self.on is not None:
-            raise ValueError("`model` names a column, `on` names the one model of all rows: give one of them")
+            raise ValueError("`model` names a column, `on` names one model for all rows: give only one of them")
         if self.setting is not None and self.runs is not None:
-            raise ValueError("`runs` names the setting too, as its `preset`: give one of `setting` and `runs`")
+            raise ValueError("`runs` names the setting too, as its `preset`: give only one of `setting` and `runs`")
         names = self.names()
         for name in names:
             if names.count(name) > 1:
@@ -135,7 +135,7 @@ class MethodName(Record):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if self.set and self.configuration is None:
-            raise ValueError("`set` changes hyper-parameters of a configuration: name it in `configuration`")
+            raise ValueError("`set` changes hyper-parameters: name the configuration in `configuration`")
         return self
 
 
@@ -232,12 +232,12 @@ class Explanation(Record):
             needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
             raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
         if self.innocent is None and (self.models or self.cause == "source_inconsistent"):
-            raise ValueError("say in `innocent` how the figures can have come about without anybody's fault")
+            raise ValueError("give an innocent explanation of the figures in `innocent`")
         if self.remark is not None and self.cause != "source_inconsistent":
             raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")
         models = [quoted.model for quoted in self.figures]
         if len(set(models)) != len(models):
-            raise ValueError("a model stands twice in `figures`")
+            raise ValueError("a model appears twice in `figures`")
         return self
 
     @property

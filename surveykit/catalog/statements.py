@@ -90,16 +90,13 @@ class Statement(Record):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.innocent is None) == (self.status == "contradicted"):
-            raise ValueError(
-                "a contradicted statement, and no other, says in `innocent` how the sentence can have come about"
-                " without anybody's fault"
-            )
+            raise ValueError("a contradicted statement, and no other, must give an innocent explanation in `innocent`")
         if self.remark is not None and self.status != "contradicted":
             raise ValueError("only a contradicted statement can be a mere remark")
         if self.correction is not None and self.status != "contradicted":
-            raise ValueError("a correction is suggested for a contradicted statement only")
+            raise ValueError("only a contradicted statement can have a suggested correction")
         if (self.status == "not_checkable") != (not self.readings) or (self.reason is None) != bool(self.readings):
-            raise ValueError("a statement has readings, or the status not_checkable with a reason")
+            raise ValueError("a statement needs readings, or the status not_checkable with a reason")
         if self.status in ("contradicted", "depends_on_reading") and not self.note:
             raise ValueError(f"the status {self.status} needs a note with the figures")
         return self
@@ -130,7 +127,7 @@ class DataCheck(Record):
     @model_validator(mode="after")
     def _is_fair(self) -> Self:
         if self.found and self.innocent is None:
-            raise ValueError("say in `innocent` how the rows can have come about without anybody's fault")
+            raise ValueError("give an innocent explanation of the rows in `innocent`")
         return self
 
 

@@ -114,7 +114,7 @@ def _typed(raw: dict[str, Any], record: type[Record], file: str, line: int) -> t
     cells: dict[str, Any] = {}
     problems = []
     if None in raw or None in raw.values():
-        return {}, [Problem(file, line, 1, f"this line has not {len(record.model_fields)} cells")]
+        return {}, [Problem(file, line, 1, f"this line does not have {len(record.model_fields)} cells")]
     for position, (name, whole) in enumerate(_columns(record), start=1):
         text = raw[name]
         if text == "":
