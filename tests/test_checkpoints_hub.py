@@ -92,7 +92,7 @@ SAID = {
     "some/broken": "some/broken: HUB answers 500 (Internal Server Error); try again later",
     "some/slow": "some/slow: HUB did not answer in time; try again, or give a folder: --checkpoint DIR",
     "some/html": "some/html: HUB does not answer like the hub (Expecting value: line 1 column 1 (char 0)); "
-    "is it a proxy, or the page of a login?",
+    "is it a proxy or a login page?",
     "some/missing": "some/missing: HUB has no such repository, or a private one (then log in), "
     "and there is no such folder here",
     "google-t5/t5-small@nowhere": "google-t5/t5-small: it has no revision 'nowhere'",

@@ -1,4 +1,4 @@
-"""A plain table of claims: what its lines speak of, and every fault of it."""
+"""A plain table of claims: the configurations of its lines, and all its errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_ROWS = 10_000
 
 
 class TableError(CatalogError):
-    """A table of claims is at fault. `problems` holds all faults found, sorted by place."""
+    """A table of claims is invalid. `problems` holds all errors found, sorted by place."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         super().__init__(problems)
@@ -45,7 +45,7 @@ class Row:
     line: int
     claim: Claim
     stated: tuple[str, Recipe] | PeftFile
-    """What it speaks of: a configuration of the catalog, by its full name, or one of PEFT."""
+    """Its configuration: one of the catalog, by its full name, or one of PEFT."""
     changes: Changes
     """Of that configuration; of PEFT's, none but a task's head."""
     model: str
@@ -65,10 +65,10 @@ class Table:
     """Reads the lines of a table.
 
     Args:
-        model: what lines without a model of their own speak of.
+        model: the model of lines that name none.
         changes: what the user changes in the configurations of all lines that have a place for it, as keyword arguments
             of `changes_of`; what a line says of the same wins.
-        peft: the configuration of PEFT that lines without a method speak of.
+        peft: the PEFT configuration of lines without a method.
         sized: whether a budget sets rank, bottleneck, length…
     """
 
@@ -85,7 +85,7 @@ class Table:
         """The lines of a file.
 
         Raises:
-            TableError: something of it is wrong; every fault is told.
+            TableError: with every error.
         """
         text, problem = read_text(path, path.name)
         if text is None:

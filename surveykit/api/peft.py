@@ -1,4 +1,4 @@
-"""Configurations of PEFT among what a function is asked: which they are, and on which model."""
+"""PEFT configurations in the arguments of a function: which they are, and on which model."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Pefts = Folder | Sequence[Folder]
 
 
 def opened_pefts(peft: Pefts | None) -> list[PeftFile]:
-    """The configurations that are meant; none where nothing is. Raises as `opened_peft`."""
+    """The requested configurations; none if there are none. Raises as `opened_peft`."""
     if peft is None:
         return []
     return [opened_peft(fspath(one)) for one in ([peft] if isinstance(peft, str | PathLike) else peft)]
 
 
 def opened_peft(source: str) -> PeftFile:
-    """The configuration in a file, in a folder of an adapter, or of an adapter on the Hugging Face hub.
+    """The configuration in a file, in an adapter's folder, or of an adapter on the Hugging Face hub.
 
     Raises:
-        SurveyError: there is none, or it is no configuration of PEFT.
+        SurveyError: there is none, or it is not a PEFT configuration.
     """
     path = Path(source)
     if os.path.isdir(path):
@@ -46,10 +46,10 @@ def opened_peft(source: str) -> PeftFile:
 
 
 def model_of(model: Folder | None, files: Sequence[PeftFile], catalog: Path) -> str:
-    """The model that is named, or else that which the files say they were trained on: by its id where the catalog has it.
+    """The named model, or the one that the files were trained on, by its id if the catalog has it.
 
     Raises:
-        SurveyError: nothing says which, or the files say several.
+        SurveyError: no model is named, or the files name several.
     """
     if model is not None:
         return fspath(model)
@@ -76,7 +76,7 @@ def model_of(model: Folder | None, files: Sequence[PeftFile], catalog: Path) -> 
 
 
 def refuse_to_change(methods: Sequence[str], files: Sequence[PeftFile], changes: Changes, **others: object) -> None:
-    """Refuse to do nothing, and changes of configurations where only those of PEFT are asked for.
+    """Refuse an empty request, and changes to configurations if only PEFT's are requested.
 
     Raises:
         SurveyError: with what to type instead.
