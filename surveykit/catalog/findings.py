@@ -77,11 +77,11 @@ class Telling(Record):
     is_part: bool = False
     """Whether the first number is a part of the second, so that their ratio says nothing of the finding's size."""
     against_itself: bool = False
-    """Whether the source's own text, formula or data decide it; contradicted statements always count so."""
+    """Whether the source's own text, formula or data settle it; contradicted statements always count so."""
     locator: str | None = None
     """Where it stands, in the place of what its parts say."""
     innocent: str | None = Field(default=None, min_length=20)
-    """How it can have come about without anybody's fault, in short; without it, what its parts say."""
+    """An innocent explanation, in short; without it, what its parts say."""
     remark: str | None = Field(default=None, min_length=10)
     """What makes it small or uncertain; it then counts a quarter."""
     status: Reported = "not_reported"

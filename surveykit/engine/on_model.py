@@ -58,7 +58,7 @@ class CountOnModel:
     stored_bytes: int | None
     """… at 4 bytes a number, with the indices of sparse forms and seeds."""
     update_rank: int | None
-    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
+    """Largest rank of the change to a pretrained matrix; 0 where none changes."""
     size: str | None
     """The hyper-parameter that a budget set, and its value."""
     reason: str | None

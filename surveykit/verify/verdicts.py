@@ -39,9 +39,9 @@ class Found:
     measured: str | None
     """Our figure or word; None when nothing was measured."""
     sense: str | None
-    """What our figure counts, or which state of the edits it speaks of."""
+    """What our figure counts, or the state of the edits that it describes."""
     reason: str
-    """What was looked at, or why there is nothing to compare."""
+    """What was compared, or why there is nothing to compare."""
     configuration: str | None = None
     model: str | None = None
     found_by: FoundBy | None = None
