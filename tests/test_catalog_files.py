@@ -128,7 +128,7 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
         ("models/t5-3b/config.json", '"d_kv": 128', '"d_kv": 64', "config.json gives"),
         (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,,", "T5Large,Prefix tuning,", "this line has 7 cells, not 8"),
-        (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,", "T5Large,Prefix tunnig,", "of no method that 'Prefix tunnig' means it; did you mean"),
+        (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,", "T5Large,Prefix tunnig,", "has no method for the label 'Prefix tunnig'; did you mean"),
         (f"{SURVEY}/tables/table5.csv", "model,row,", "modell,row,", "table5.yaml declares no column 'modell'; did you mean 'model'?"),
         (f"{SURVEY}/tables/table5.csv", "model,row,", "model,model,", "the column 'model' stands twice"),
         ("papers.bib", "hu2022lora,", "hu2022lora,\n  title = {Twice},", "papers.bib"),

@@ -61,7 +61,7 @@ def test_a_fault_in_a_command(
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
-    assert lines[0] == "surveykit: this is a fault of surveykit, neither a finding nor a mistake of yours"
+    assert lines[0] == "surveykit: this is a bug in surveykit, not a finding or a mistake of yours"
     assert type(fault).__name__ in lines[1]
     assert "test_faults.py" in captured.err
     assert f"in: surveykit {command}" in captured.err
