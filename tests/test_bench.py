@@ -252,7 +252,7 @@ def test_texts_are_learned_scored_and_compared(tmp_path: Path) -> None:
         ({"preset": "survy"}, "there is no setting 'survy'; did you mean 'survey'?"),
         ({"training": {"autocast": True, "dtype": "bfloat16"}}, "autocast computes in bfloat16 from float32 weights"),
         ({"warm_up": 3}, "warm_up is 3, which leaves no step to measure of 3"),
-        ({"rates": [0.1, 0.1]}, "rates: one stands twice"),
+        ({"rates": [0.1, 0.1]}, "rates: one appears twice"),
         ({"seeds": [-1]}, "seeds must be whole numbers of at least 0"),
         (
             {

@@ -190,7 +190,7 @@ def test_all_wrong_lines_are_told_at_once(problems: list[str]) -> None:
     [
         ("", ["the column 'method' is missing", "the column 'column' is missing", "the column 'printed' is missing"]),
         ("methods,column,printed\n", ["the column 'method' is missing; did you mean 'methods'?"]),
-        ("method,column,printed,printed\nlora,trainable,1,2\n", ["the column 'printed' stands twice"]),
+        ("method,column,printed,printed\nlora,trainable,1,2\n", ["the column 'printed' appears twice"]),
         ("method,column,printed\n", ["the table has no rows"]),
         ('method,column,printed\nlora,trainable,"1"2\n', ["not CSV"]),
         ("method,column,printed\nlora,trainable,\x1b[2J\n", ["the control character U+001B is not allowed"]),

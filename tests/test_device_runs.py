@@ -128,10 +128,10 @@ def test_a_table_of_what_ran(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ({"attention": "flash"}, "--attention flash is only predicted, not run on a CPU: use --attention sdpa"),
         ({"base_bits": 4}, "--base-bits 4 is only predicted, not run on a CPU: use --base-bits 16"),
-        ({"optimizer": "adamw-8bit"}, "not run on a CPU: say --optimizer adamw-loop"),
-        ({"devices": 2, "shard": "ddp"}, "say --devices 1 --shard none"),
-        ({"checkpointing": "offloaded"}, "say --checkpointing full"),
-        ({"kernels": "fused", "loss": "chunked"}, "say --kernels plain"),
+        ({"optimizer": "adamw-8bit"}, "not run on a CPU: use --optimizer adamw-loop"),
+        ({"devices": 2, "shard": "ddp"}, "use --devices 1 --shard none"),
+        ({"checkpointing": "offloaded"}, "use --checkpointing full"),
+        ({"kernels": "fused", "loss": "chunked"}, "use --kernels plain"),
     ],
 )
 def test_what_no_library_here_runs_is_predicted_and_says_so(changes: dict[str, Any], reason: str) -> None:

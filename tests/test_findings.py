@@ -247,7 +247,7 @@ def test_faults_of_findings_yaml_are_said_with_their_place(catalog: Catalog) -> 
     for words in (
         "no data check 'no-such-check'",
         "belongs to 'a' already",
-        "'b' stands twice",
+        "'b' appears twice",
         "no query has a column 'no_such_column'",
         "no explanation of this source fits",
     ):

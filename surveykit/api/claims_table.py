@@ -98,7 +98,7 @@ class Table:
             by_peft = self._peft is not None or "peft" in columns
             needed = [c for c in NEEDED if c != "method" or not by_peft]
             faults = [f"the column '{c}' is missing{nearest(c, columns)}" for c in needed if c not in columns]
-            faults += [f"the column '{c}' stands twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
+            faults += [f"the column '{c}' appears twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
             problems += [Problem(path.name, 1, 1, fault) for fault in faults]
             for cells in reader if not problems else ():
                 if None in cells or None in cells.values():

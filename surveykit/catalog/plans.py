@@ -176,7 +176,7 @@ class Plan(Record):
             ("configurations", self.configurations), ("seeds", self.seeds), ("rates", self.rates),
         ):  # fmt: skip
             if len({*values}) < len(values):
-                raise ValueError(f"{name}: one stands twice")
+                raise ValueError(f"{name}: one appears twice")
         if any(
             not 0 < rate < float("inf")
             for rates in (self.rates, *(task.rates for task in self.tasks))

@@ -42,7 +42,7 @@ def _check_ids(catalog: Catalog, loading: Loading) -> None:
         path = layers.first(catalog.root, f"sources/{folder.key}/statements.yaml")
         for name in [*(s.id for s in folder.statements), *(check.id for check in folder.data_checks)]:
             if name in first:
-                loading.problem(path, f"the id '{name}' stands twice (first in the source {first[name]})")
+                loading.problem(path, f"the id '{name}' appears twice (first in the source {first[name]})")
             first[name] = folder.key
 
 

@@ -74,7 +74,7 @@ def read_csv(text: str, file: str, record: type[R]) -> tuple[list[R], list[int],
                 continue
             identity = tuple(getattr(row, name) for name in record.identity)
             if identity and first.setdefault(identity, line) != line:
-                message = f"{' / '.join(map(str, identity))} stands twice (first on line {first[identity]})"
+                message = f"{' / '.join(map(str, identity))} appears twice (first on line {first[identity]})"
                 problems.append(Problem(file, line, 1, message))
                 continue
             rows.append(row)
