@@ -157,7 +157,7 @@ NET = b"\x80\x02X\x01\x00\x00\x00aq\x00" + b"".join(
         ),
         (NET + b"(h\x3cctorch\nFloatStorage\nh\x00X\x03\x00\x00\x00cpuK\x01tQ.", "a storage of an unknown kind"),
         (NET + b"}h\x3cK\x01s.", "a name that is not text"),
-        (b"\x80\x02}X\xa0\x86\x01\x00" + b"a" * 100_000 + b"K\x01s.", "no text of at most 1,000 characters"),
+        (b"\x80\x02}X\xa0\x86\x01\x00" + b"a" * 100_000 + b"K\x01s.", "not text of at most 1,000 characters"),
         (b"c" + b"a" * 100_000 + b"\nb\n.", "aaaa, which no tensor needs"),
         (NET + b"ccollections\nOrderedDict\n]h\x3cK\x01\x86a\x85R.", "damaged"),
         (NET + b"h\x3c)R.", "'tuple' object is not callable"),

@@ -271,5 +271,5 @@ def _headline(part: Part, pair: Pair | None) -> str:
         more = "more" if pair.first_value > pair.second_value else "less"
         return f"{row} prints {pair.first_text}, {factor(pair.factor)} times {more} than our {pair.second_text}"
     if pair:
-        return f"{row} prints {pair.first_text}, and we have {pair.second_text}"
+        return f"{row} prints {pair.first_text}, we have {pair.second_text}"
     return f"{row} prints {cell.printed}, we have {cell.measured or 'nothing'}"

@@ -141,10 +141,10 @@ class Summary:
 
 _SAID: dict[Outcome, tuple[str, str]] = {
     "match": ("matches", "match"),
-    "within_range": ("holds ours in its range", "hold ours in their range"),
+    "within_range": ("contains ours in its range", "contain ours in their range"),
     "fits_another_setup": ("differs and fits another setup", "differ and fit another setup"),
-    "other_definition": ("differs by another definition", "differ by another definition"),
-    "truncated": ("is cut off and not rounded", "are cut off and not rounded"),
+    "other_definition": ("differs by definition", "differ by definition"),
+    "truncated": ("is cut off, not rounded", "are cut off, not rounded"),
     "inconsistent": ("contradicts another figure of its row", "contradict another figure of their row"),
     "unresolved": ("differs and is unresolved", "differ and are unresolved"),
     "unexplained": ("differs without an explanation", "differ without an explanation"),
