@@ -127,7 +127,7 @@ NOT_THERE: list[tuple[dict[str, Any], str]] = [
         {"rnak": 3},
         "lora/qv-r8: no edit has a hyper-parameter 'rnak'; did you mean 'rank'.*there are alpha, gate, initial, layers",
     ),
-    ({"rank": "big"}, "lora/qv-r8: rank is big; it must be a whole number of at least 1"),
+    ({"rank": "big"}, "lora/qv-r8: rank is big; it must be a whole number from 1"),
     ({"rank": 2.0}, "rank is 2.0; it must be a whole number"),
     ({"rank": True}, "rank is true; it must be a whole number"),
     ({"alpha": float("nan")}, "alpha is nan; it must be a number above 0"),
@@ -257,7 +257,7 @@ def test_what_is_recorded_is_not_changed(folder: Path) -> None:
 def test_show_lists_what_can_be_set(catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
     portrait = surveykit.show("lora")
     rank = next(one for one in portrait.hyper_parameters if one.name == "rank")
-    assert (rank.values, rank.allowed) == ((8,), "a whole number of at least 1")
+    assert (rank.values, rank.allowed) == ((8,), "a whole number from 1")
     assert main(["show", "lora"]) == 0
     shown = capsys.readouterr().out
     assert "rank=8 " in shown
