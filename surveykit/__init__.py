@@ -1,6 +1,6 @@
-"""A catalog of parameter-efficient fine-tuning methods: queried, measured, verified.
+"""Query, measure and verify a catalog of parameter-efficient fine-tuning methods.
 
-Every command of `surveykit` is a function here, with the command's options as keyword arguments:
+Every `surveykit` command is also a function here, with the command's options as keyword arguments:
 
 >>> import surveykit
 >>> surveykit.count("lora", model="t5-large").trainable  # doctest: +SKIP
@@ -65,7 +65,7 @@ def __dir__() -> list[str]:
 
 class _Package(ModuleType):
     """Keeps the functions `bench`, `fit`, `site` and `verify` in their place: importing the packages of these names would put the
-    packages there. `from surveykit.fit import …` finds them all the same."""
+    packages there. `from surveykit.fit import …` still finds them."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in _PLACES or not isinstance(value, ModuleType):

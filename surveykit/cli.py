@@ -1,7 +1,7 @@
 """The command line: `surveykit COMMAND …`.
 
-Exit codes: 0 fine; 1 findings (a figure that drifted, a file that is out of date); 2 wrong usage, invalid catalog, or an
-environment that cannot do it; 70 a fault of surveykit itself; 130 interrupted, 143 terminated.
+Exit codes: 0 success; 1 findings (a changed figure, a file that is out of date); 2 wrong usage, an invalid catalog, or a
+problem of the environment; 70 a bug in surveykit; 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ COMMANDS = {
     "validate": "check every file of the catalog",
     "where": "say which catalog and which database are used, and why",
     "schema": "write the JSON Schemas of the catalog's files",
-    "count": "what methods train on any model, without its weights",
-    "measure": "instantiate configurations and count their parameters",
-    "trial": "train, merge and save methods for real, on a folder with weights",
-    "bench": "run a plan of the survey's kind on a device: speed, memory, scores",
-    "sources": "what makes claims, and how its claims ended",
-    "check": "a plain table of claims, such as a draft paper's, beside what we count",
-    "new": "a commented source, method, model or plan to fill in",
+    "count": "count the parameters that methods train on any model, without its weights",
+    "measure": "measure configurations: parameters, memory, backward, inference",
+    "trial": "train, merge and save methods for real, on a model with weights",
+    "bench": "run a plan like the survey's experiment on a device: speed, memory, scores",
+    "sources": "list the sources of claims, with their verdicts",
+    "check": "check a plain table of claims, such as a draft paper's, against our counts",
+    "new": "write a commented source, method, model or plan to fill in",
     "verify": "judge every claim of every source; fail on an unexplained difference",
-    "verify-params": "measure again; fail on drift or an unexplained difference",
+    "verify-params": "count again; fail on a changed count or an unexplained difference",
     "verify-backbones": "check published checkpoints against the catalog, reading only file headers",
-    "fit": "which methods can be trained on a model in a given memory",
+    "fit": "say which methods can be trained on a model in a given memory",
     "audit": "check the sentences and raw data of sources against their own tables",
-    "show": "one method, claims beside measurements",
-    "compare": "methods side by side",
-    "cite": "BibTeX of methods",
-    "export": "every table and view as files",
-    "mcp": "answer programs that speak the Model Context Protocol, read-only",
+    "show": "show one method, claims beside measurements",
+    "compare": "compare methods side by side",
+    "cite": "print BibTeX entries of methods",
+    "export": "write every table and view to files",
+    "mcp": "serve programs that speak the Model Context Protocol, read-only",
     "build": "write the database to a file",
     "site": "write the static site",
-    "reproduce": "measure, verify, and write database and site",
+    "reproduce": "measure, verify, and write the database and the site",
 }
 
 

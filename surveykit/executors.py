@@ -109,7 +109,7 @@ def _on_ray(
         there = ray.cluster_resources()
         most = int(there.get("GPU", 0) / cluster.gpus) if cluster.gpus else int(there.get("CPU", 1))
         if most < 1:
-            raise SurveyError("the Ray cluster has no GPU, and each task asks for one: say --device cpu")
+            raise SurveyError("the Ray cluster has no GPU, but each task needs one: use --device cpu")
         waiting, running = deque(tasks), dict[Any, Task]()
         while True:
             while waiting and len(running) < min(most, cluster.workers or most) and not stop():

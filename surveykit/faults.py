@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_CODE = 70
-"""A fault of surveykit itself; `EX_SOFTWARE` of sysexits.h."""
+"""A bug in surveykit; `EX_SOFTWARE` of sysexits.h."""
 ENVIRONMENT = "SURVEYKIT_TRACEBACK"
 # What the system refuses whatever the program does: its message, with the file's name, is the reason.
 _REFUSALS = {
@@ -44,7 +44,7 @@ def report(error: BaseException, words: Sequence[str]) -> str:
     places = ", called from ".join(f"{_short(f.filename)}:{f.lineno} in {f.name}" for f in reversed(last))
     said = " ".join(str(error).split())[:500]
     lines = [
-        "this is a fault of surveykit, neither a finding nor a mistake of yours",
+        "this is a bug in surveykit, not a finding or a mistake of yours",
         f"  {type(error).__name__}: {said}" if said else f"  {type(error).__name__}",
         f"  at {places}",
         f"  in: surveykit {shlex.join(words)}",

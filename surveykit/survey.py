@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 
 
 class _Asked(TypedDict, total=False):
-    """What else `Survey.query` takes, for its overloads."""
+    """Further arguments of `Survey.query`, for its overloads."""
 
     select: str
     backbone: str | None
@@ -34,7 +34,7 @@ def load(path: str | PathLike[str] | None = None) -> Survey:
     """Load a catalog.
 
     Args:
-        path: its folder; without it SURVEYKIT_CATALOG, ./catalog, or the bundled one.
+        path: its folder (default: SURVEYKIT_CATALOG, ./catalog, or the bundled one).
 
     Raises:
         CatalogError: with every problem of every file.
@@ -44,9 +44,9 @@ def load(path: str | PathLike[str] | None = None) -> Survey:
 
 
 class Survey:
-    """A catalog that was loaded and checked.
+    """A loaded and checked catalog.
 
-    Queries run on the database of what the files say when they run, under the same limits as `surveykit query`.
+    Queries use the current content of the files, under the same limits as `surveykit query`.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -75,7 +75,7 @@ class Survey:
         order_by: str | None = None,
         limit: int | None = None,
     ) -> Any:
-        """Methods for which a condition holds, with what was measured on a backbone.
+        """Methods for which a condition holds, with the measurements on a model.
 
         Returns:
             A list of dicts (`rows`), a pandas DataFrame or a pyarrow Table.

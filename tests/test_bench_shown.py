@@ -126,8 +126,8 @@ def test_what_a_plan_measured_before_it_changed_is_stale_and_sums_up_to_nothing(
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda path: path.write_text(path.read_text()[:100]), "this is no whole result of the bench"),
-        (lambda path: path.write_bytes(b"\xff\x00"), "this is no whole result of the bench"),
+        (lambda path: path.write_text(path.read_text()[:100]), "this is not a complete bench result"),
+        (lambda path: path.write_bytes(b"\xff\x00"), "this is not a complete bench result"),
         (lambda path: path.rename(path.with_stem("0" * 16)), "this result belongs in tiny/cpu/"),
         (lambda path: path.write_text(path.read_text().replace('"cpu"', '"gpu"')), "this result belongs in tiny/gpu/"),
         (lambda path: path.write_text(path.read_text().replace('"full-tuning/all"', '"lora/none"').replace(

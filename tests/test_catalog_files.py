@@ -103,7 +103,7 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
     ("file", "old", "new", "message"),
     [
         ("methods/lora.yaml", "id: lora", "id: lora2", "lora.yaml:1:5: the id 'lora2' must be the file's name"),
-        ("methods/lora.yaml", "name: LoRA\n", "name: LoRA\nname: LoRA\n", "the key 'name' stands twice (first on line 2)"),
+        ("methods/lora.yaml", "name: LoRA\n", "name: LoRA\nname: LoRA\n", "the key 'name' appears twice (first on line 2)"),
         ("methods/lora.yaml", "name: LoRA\n", "name: &n LoRA\nidea2: *n\n", "aliases are not allowed here"),
         ("methods/lora.yaml", "name: LoRA\n", "name: !!python/object:os.system LoRA\n", "tags are not allowed here"),
         ("methods/lora.yaml", "name: LoRA\n", "name: [LoRA\n", "not YAML"),
@@ -124,13 +124,13 @@ def test_three_faults_in_two_files_are_three_messages(copy: Path) -> None:
         (f"{SURVEY}/source.yaml", "paper: lialin2023scaling", "paper: lialin2023", "no entry of papers.bib 'lialin2023'; did you mean"),
         (f"{SURVEY}/source.yaml", "  lora:", "  lorra:", "no method 'lorra'; did you mean 'lora'?"),
         (f"{SURVEY}/tables/table5.yaml", "setting: survey", "setting: surveys", "no setting 'surveys'; did you mean 'survey'?"),
-        (f"{SURVEY}/tables/table5.yaml", "model: model", "model: model\non: t5-large", "give one of them"),
+        (f"{SURVEY}/tables/table5.yaml", "model: model", "model: model\non: t5-large", "give only one of them"),
         ("methods/lora.yaml", "    default: true", "    default: false", "exactly one configuration must be the default, not 0"),
         ("models/t5-3b/config.json", '"d_kv": 128', '"d_kv": 64', "config.json gives"),
         (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,,", "T5Large,Prefix tuning,", "this line has 7 cells, not 8"),
-        (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,", "T5Large,Prefix tunnig,", "of no method that 'Prefix tunnig' means it; did you mean"),
+        (f"{SURVEY}/tables/table5.csv", "T5Large,Prefix tuning,", "T5Large,Prefix tunnig,", "has no method for the label 'Prefix tunnig'; did you mean"),
         (f"{SURVEY}/tables/table5.csv", "model,row,", "modell,row,", "table5.yaml declares no column 'modell'; did you mean 'model'?"),
-        (f"{SURVEY}/tables/table5.csv", "model,row,", "model,model,", "the column 'model' stands twice"),
+        (f"{SURVEY}/tables/table5.csv", "model,row,", "model,model,", "the column 'model' appears twice"),
         ("papers.bib", "hu2022lora,", "hu2022lora,\n  title = {Twice},", "papers.bib"),
     ],
 )  # fmt: skip
@@ -178,7 +178,7 @@ def test_where_the_catalog_is_looked_for(copy: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv(ENVIRONMENT, str(CATALOG))
     assert (locate().root, locate().chosen_by) == (CATALOG, ENVIRONMENT)
     assert locate(str(copy)).chosen_by == "--catalog"
-    with pytest.raises(SurveyError, match="is no catalog"):
+    with pytest.raises(SurveyError, match="is not a catalog"):
         locate(str(empty))
 
 
@@ -191,7 +191,7 @@ def _append(file: str, text: bytes) -> Callable[[Path], None]:
 
 
 def _again(file: str, line: int) -> Callable[[Path], None]:
-    """A line of a CSV file stands twice, as after a merge."""
+    """A line of a CSV file appears twice, as after a merge."""
 
     def change(root: Path) -> None:
         lines = (root / file).read_bytes().splitlines(keepends=True)
@@ -207,11 +207,11 @@ def _edited(file: str, old: str, new: str) -> Callable[[Path], None]:
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "a row twice": (
         _append(f"{SURVEY}/missing.csv", b"what,locator,reason\n" + 2 * b"Table 4,Table 4,Not in the text that we used.\n"),
-        "missing.csv:3:1: Table 4 stands twice (first on line 2)",
+        "missing.csv:3:1: Table 4 appears twice (first on line 2)",
     ),
     "a label that no model has": (
         _append(f"{SURVEY}/tables/table3.csv", b"T53b,RTE,4\n"),
-        "table3.csv:2:1: names.yaml says of no model that 'T53b' means it; did you mean 'T53B'?",
+        "table3.csv:2:1: names.yaml has no model for the label 'T53b'; did you mean 'T53B'?",
     ),
     "a number of 5,000 digits in a table": (
         _append(f"{SURVEY}/tables/table5.csv", b"T53B,Full tuning,," + b"9" * 5000 + b",,,,\n"),
@@ -254,7 +254,7 @@ def test_a_word_twice_in_a_list_is_refused(copy: Path) -> None:
     path = copy / "methods" / "lora.yaml"
     text = re.sub(r"^also_called:.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     path.write_text(text.replace("\npaper:", "\nalso_called: [Low rank, Low rank]\npaper:", 1), encoding="utf-8")
-    assert [line for line in problems(copy) if line.endswith("'Low rank' stands twice")]
+    assert [line for line in problems(copy) if line.endswith("'Low rank' appears twice")]
 
 
 def test_a_rule_that_only_the_database_has_is_told_by_validate(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_a_broken_catalog_in_the_working_directory_is_not_passed_over(
         (tmp_path / "catalog").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(ENVIRONMENT, raising=False)
-    with pytest.raises(SurveyError, match=r"^\./catalog: 'catalog' is no catalog"):
+    with pytest.raises(SurveyError, match=r"^\./catalog: 'catalog' is not a catalog"):
         locate()
     assert locate("bundled").folder == str(CATALOG)
 
@@ -288,9 +288,9 @@ ONLY_THE_DATABASE_TELLS: dict[str, tuple[str, str, str]] = {
     "no SQL": ("views/mine.sql", VIEW.format("mine").replace("FROM", "FORM"), "syntax error at or near"),
     "no such table": ("views/mine.sql", VIEW.format("mine").replace("method", "methot"), "methot"),
     "a column twice": ("views/mine.sql", VIEW.format("mine").replace("SELECT id", "SELECT id, id"), "id_1"),
-    "another name": ("views/mine.sql", VIEW.format("other"), "the file begins with comments and CREATE VIEW mine AS"),
-    "a name that is taken": ("views/methods.sql", VIEW.format("methods"), "there is a table or view of this name already"),
-    "no view": ("views/mine.sql", "DROP TABLE method;\n", "the file begins with comments and CREATE VIEW mine AS"),
+    "another name": ("views/mine.sql", VIEW.format("other"), "the file must begin with comments and CREATE VIEW mine AS"),
+    "a name that is taken": ("views/methods.sql", VIEW.format("methods"), "a table or view of this name already exists"),
+    "no view": ("views/mine.sql", "DROP TABLE method;\n", "the file must begin with comments and CREATE VIEW mine AS"),
 }  # fmt: skip
 
 

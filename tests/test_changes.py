@@ -88,17 +88,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"targets": [1]}, r"targets is \[1\]; it must be names"),
     (
         {"targets": ".*(q_proj"},
-        r"targets: '\.\*\(q_proj' is no regular expression: missing \), unterminated subpattern",
+        r"targets: '\.\*\(q_proj' is not a regular expression: missing \), unterminated subpattern",
     ),
     ({"roles": "queri"}, "there is no role 'queri'; did you mean 'query'"),
     ({"roles": [2]}, r"roles is \[2\]; it must be roles such as query,value"),
-    ({"layers": "5-2"}, "'5-2' is no layer or range of layers; write 0-11"),
-    ({"layers": "first"}, "'first' is no layer"),
+    ({"layers": "5-2"}, "'5-2' is not a layer or a range of layers; write 0-11"),
+    ({"layers": "first"}, "'first' is not a layer"),
     ({"layers": []}, r"layers is \[\]; it must be whole numbers"),
     ({"layers": [0.5]}, r"layers is \[0.5\]"),
     ({"layers": 2.5}, "layers is 2.5"),
-    ({"top_layers": 0}, "top_layers is 0; it must be a whole number from 1"),
-    ({"head": True}, "head is True; it must be a whole number from 1"),
+    ({"top_layers": 0}, "top_layers is 0; it must be a whole number of at least 1"),
+    ({"head": True}, "head is True; it must be a whole number of at least 1"),
     ({"also_train": ","}, "also_train names nothing"),
     ({"set": 5}, "set is 5; it must be hyper-parameters by name"),
     ({"set": {"rank": numpy.int64(3)}}, r"rank is np.int64\(3\); it must be a number"),
@@ -138,7 +138,7 @@ NOT_THERE: list[tuple[dict[str, Any], str]] = [
     ),
     ({"targets": r".*\.qq"}, "matches the whole path of no linear layer, such as model.layers.0.self_attn.q_proj"),
     ({"targets": "lm_head"}, "'lm_head' is the output layer, which also_train trains"),
-    ({"targets": "norm"}, "'norm' is no linear layer, but a LlamaRMSNorm"),
+    ({"targets": "norm"}, "'norm' is not a linear layer but a LlamaRMSNorm"),
     ({"targets": "layers.0.mlp.up_proj", "layers": "1"}, "none of the targets is in the chosen layers"),
     ({"layers": "0-3"}, "has 3 layers, 0 to 2; there is no layer 3"),
     ({"layers": [-4]}, "there is no layer -4"),
@@ -146,7 +146,7 @@ NOT_THERE: list[tuple[dict[str, Any], str]] = [
     ({"set": {"layers": [0, 7]}}, "there is no layer 7"),
     ({"top_layers": 4}, "has 3 layers, fewer than the top 4"),
     ({"also_train": "lmhead"}, "has no module 'lmhead' to train; did you mean 'lm_head'"),
-    ({"also_train": "model"}, "also_train trains all that this is put on"),
+    ({"also_train": "model"}, "also_train already trains every target"),
     ({"roles": "norm"}, "no edit can go on norm: its edits can go on attention_output"),
     ({"rank": 3, "trainable_budget": "1%"}, "rank is set, and the budget of trainable parameters sets it too"),
 ]
@@ -235,7 +235,7 @@ def test_a_head_is_trained_on_weights_and_is_no_change_of_them(folder: Path) -> 
     assert trials.passed
     assert (trials.rows[-1].trainable or 0) - (alone.trainable or 0) == 2 * 48 + 2
     assert trials.rows[-1].can_change == alone.can_change
-    with pytest.raises(SurveyError, match="the head has 3 labels, and the texts have 2: complaint, praise"):
+    with pytest.raises(SurveyError, match="the head has 3 labels, but the texts have 2: complaint, praise"):
         surveykit.trial("lora", **model, catalog=folder / "catalog", head=3)
 
 

@@ -131,14 +131,14 @@ def test_the_command(folder: Path, counts: dict[str, int], capsys: pytest.Captur
     good = f"method,column,printed\nlora,trainable,{counts['lora/qv-r8']}\nlora,score,1\n"
     bad = f"{good}lora,trainable,{counts['lora/qv-r4']}\n"
     assert run(folder, good) == 0
-    assert "1 of 2 agree, 0 differ, 1 are not compared" in capsys.readouterr().out
+    assert "1 of 2 agree, 0 differ, 1 not compared" in capsys.readouterr().out
     assert run(folder, bad, "--format", "json") == 1
     shown = capsys.readouterr()
     rows = json.loads(shown.out)
     assert [row["verdict"] for row in rows] == ["match", "not_comparable", "differs"]
     assert rows[2]["would_give"].startswith("lora/qv-r4 (trainable)")
     assert rows[2]["difference_percent"] == -50
-    assert "1 of 3 agree, 1 differ, 1 are not compared" in shown.err
+    assert "1 of 3 agree, 1 differ, 1 not compared" in shown.err
     assert run(folder, bad, "--format", "csv") == 1
     header, *lines = csv.reader(io.StringIO(capsys.readouterr().out))
     assert header[-1] == "reason"
@@ -153,8 +153,8 @@ WRONG = {
     "lora,trainible,1,,,,,": "there is no quantity 'trainible'; did you mean 'trainable'?",
     "lora,trainable,many,,,,,": "'many' is not a figure like 12.69",
     "lora,trainable,,,,,,": "'' is not a figure like",
-    "lora,trainable,9-1,,,,,": "'9-1' is a range whose end lies below its start",
-    "lora,disk,perhaps,,,,,": "'perhaps' is no tick",
+    "lora,trainable,9-1,,,,,": "'9-1' is a range that ends below its start",
+    "lora,disk,perhaps,,,,,": "'perhaps' is not a tick",
     "lora,trainable,1,,milion,,,": "there is no unit 'milion'; did you mean 'million'?",
     "lora,trainable,1,,,0,,": "rank is 0; it must be a whole number from 1",
     "lora,trainable,1,,,many,,": "rank is many; it must be a whole number from 1",
@@ -190,7 +190,7 @@ def test_all_wrong_lines_are_told_at_once(problems: list[str]) -> None:
     [
         ("", ["the column 'method' is missing", "the column 'column' is missing", "the column 'printed' is missing"]),
         ("methods,column,printed\n", ["the column 'method' is missing; did you mean 'methods'?"]),
-        ("method,column,printed,printed\nlora,trainable,1,2\n", ["the column 'printed' stands twice"]),
+        ("method,column,printed,printed\nlora,trainable,1,2\n", ["the column 'printed' appears twice"]),
         ("method,column,printed\n", ["the table has no rows"]),
         ('method,column,printed\nlora,trainable,"1"2\n', ["not CSV"]),
         ("method,column,printed\nlora,trainable,\x1b[2J\n", ["the control character U+001B is not allowed"]),
@@ -208,7 +208,7 @@ def test_a_wrong_table(folder: Path, text: str, said: list[str]) -> None:
 
 def test_a_row_without_a_model(folder: Path) -> None:
     with pytest.raises(
-        CatalogError, match=r"claims\.csv:2:1: no model: give the row one .* or name one for all with --model"
+        CatalogError, match=r"claims\.csv:2:1: no model: name one in the row's column .* or for all rows with --model"
     ):
         checked(folder, "method,column,printed\nlora,trainable,1\n", None)
 

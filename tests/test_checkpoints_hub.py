@@ -91,8 +91,8 @@ SAID = {
     "some/forbidden": "some/forbidden: HUB answers 403 (access is not allowed)",
     "some/broken": "some/broken: HUB answers 500 (Internal Server Error); try again later",
     "some/slow": "some/slow: HUB did not answer in time; try again, or give a folder: --checkpoint DIR",
-    "some/html": "some/html: HUB gives no answer of the hub's (Expecting value: line 1 column 1 (char 0)); "
-    "is it a proxy, or the page of a login?",
+    "some/html": "some/html: HUB does not answer like the hub (Expecting value: line 1 column 1 (char 0)); "
+    "is it a proxy or a login page?",
     "some/missing": "some/missing: HUB has no such repository, or a private one (then log in), "
     "and there is no such folder here",
     "google-t5/t5-small@nowhere": "google-t5/t5-small: it has no revision 'nowhere'",
@@ -119,7 +119,7 @@ def test_every_trouble_is_one_line(hub: Hub, answers: dict[str, Any], source: st
 
 
 def test_what_is_no_name_is_not_asked_for(answers: dict[str, Any]) -> None:
-    assert answers["not a name"]["error"].startswith("not a name: no name of a repository, nor a folder here")
+    assert answers["not a name"]["error"].startswith("not a name: neither a repository's name nor a folder here")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_fault_of_ours_is_not_said_of_the_network() -> None:
     """Only a call to the hub is in the `try`: what fails in reading the answer is never caught."""
     asked = object.__new__(checkpoint_hub.Hub)
     asked.name = "owner/model"
-    with pytest.raises(CheckpointError, match=r"owner/model: .* gives no answer of the hub's"):
+    with pytest.raises(CheckpointError, match=r"owner/model: .* does not answer like the hub"):
         asked.call("owner/model", json.loads, "<html>")
 
     def cut_off(_: object) -> int:

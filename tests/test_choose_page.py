@@ -101,12 +101,12 @@ def test_parts_add_up_and_the_example_is_answered(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"model_type": None}, "names no model_type"),
+        ({"model_type": None}, "has no model_type"),
         ({"model_type": "mixtral"}, "models of type mixtral have no formulas here"),
-        ({"hidden_size": "4096"}, "hidden_size is missing or no whole number"),
+        ({"hidden_size": "4096"}, "hidden_size is missing or not a whole number"),
         ({"vocab_size": 0}, "vocab_size is missing"),
         ({"attention_bias": True}, "attention_bias is on"),
-        ({"num_key_value_heads": 5}, "no multiple"),
+        ({"num_key_value_heads": 5}, "not a multiple"),
         ({"num_hidden_layers": 2}, "fewer than 6 layers"),
         ({"hidden_act": "relu"}, "its activation is relu"),
         ({"quantization_config": {"load_in_4bit": True}}, "quantization_config"),
@@ -202,7 +202,7 @@ def test_the_script_writes_the_code_that_python_writes(tmp_path: Path) -> None:
                     adapter: Adapter | str = (
                         Adapter(told.needs, told.assigned, tuple(told.notes))
                         if told.assigned
-                        else f"{name} is no configuration of PEFT: {told.none}"
+                        else f"{name} has no PEFT configuration: {told.none}"
                     )
                     expected.append(code(question_of(setting), "some/model", own.task, adapter))
                     asked.append(

@@ -40,7 +40,7 @@ def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(command in text for command in COMMANDS)
-    assert "exit codes: 0 fine, 1 findings, 2 wrong usage or invalid catalog" in text
+    assert "exit codes: 0 success, 1 findings, 2 wrong usage, invalid catalog" in text
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_catalog_may_stand_before_or_after_the_command(root: str, capsys: pytest
 
 def test_no_catalog_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--catalog", str(tmp_path), "query"]) == 2
-    assert "is no catalog" in capsys.readouterr().err
+    assert "is not a catalog" in capsys.readouterr().err
 
 
 def test_invalid_catalog_shows_all_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,12 +126,12 @@ def test_a_table_of_what_ran(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"attention": "flash"}, "--attention flash is predicted, and not run on a CPU: say --attention sdpa"),
-        ({"base_bits": 4}, "--base-bits 4 is predicted, and not run on a CPU: say --base-bits 16"),
-        ({"optimizer": "adamw-8bit"}, "not run on a CPU: say --optimizer adamw-loop"),
-        ({"devices": 2, "shard": "ddp"}, "say --devices 1 --shard none"),
-        ({"checkpointing": "offloaded"}, "say --checkpointing full"),
-        ({"kernels": "fused", "loss": "chunked"}, "say --kernels plain"),
+        ({"attention": "flash"}, "--attention flash is only predicted, not run on a CPU: use --attention sdpa"),
+        ({"base_bits": 4}, "--base-bits 4 is only predicted, not run on a CPU: use --base-bits 16"),
+        ({"optimizer": "adamw-8bit"}, "not run on a CPU: use --optimizer adamw-loop"),
+        ({"devices": 2, "shard": "ddp"}, "use --devices 1 --shard none"),
+        ({"checkpointing": "offloaded"}, "use --checkpointing full"),
+        ({"kernels": "fused", "loss": "chunked"}, "use --kernels plain"),
     ],
 )
 def test_what_no_library_here_runs_is_predicted_and_says_so(changes: dict[str, Any], reason: str) -> None:
@@ -151,7 +151,7 @@ def test_a_missing_package_is_named_with_what_installs_it(changes: dict[str, Any
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason=needs.NO_ACCELERATOR)
 def test_without_an_accelerator_torch_sees_none() -> None:
-    with pytest.raises(SurveyError, match="sees no accelerator here: say --device cpu"):
+    with pytest.raises(SurveyError, match="sees no accelerator here: use --device cpu"):
         measure("lora", model="t5-small", device="cuda")
 
 

@@ -61,7 +61,7 @@ def test_a_fault_in_a_command(
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
-    assert lines[0] == "surveykit: this is a fault of surveykit, neither a finding nor a mistake of yours"
+    assert lines[0] == "surveykit: this is a bug in surveykit, not a finding or a mistake of yours"
     assert type(fault).__name__ in lines[1]
     assert "test_faults.py" in captured.err
     assert f"in: surveykit {command}" in captured.err
@@ -159,5 +159,5 @@ def test_names_cannot_pass_for_messages(monkeypatch: pytest.MonkeyPatch, capsys:
 
 def test_help_documents_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    assert "70 a fault of surveykit itself, 130 interrupted" in capsys.readouterr().out
-    assert "70 a fault" in (cli.__doc__ or "")
+    assert "70 a bug in surveykit, 130 interrupted" in capsys.readouterr().out
+    assert "70 a bug" in (cli.__doc__ or "")

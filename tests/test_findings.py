@@ -194,12 +194,12 @@ def telling(**changes: object) -> Telling:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"headline": "A row prints 690 times more than we count"}, "types the number 690"),
+        ({"headline": "A row prints 690 times more than we count"}, "contains the number 690"),
         ({"headline": "A row {prints times more than we count"}, "expected '}'"),
-        ({"headline": None}, "give one"),
-        ({"data_checks": ()}, "what it is made of"),
+        ({"headline": None}, "give a headline"),
+        ({"data_checks": ()}, "name its parts"),
         ({"status": "reported"}, "where and when"),
-        ({"reported": "github.com/x/y/issues/1, 2026-11-29"}, "only once they were"),
+        ({"reported": "github.com/x/y/issues/1, 2026-11-29"}, "only if it was"),
         ({"explanations": ({},)}, "name the table"),
         ({"bars": ({"says": "a", "figure": "b"},)}, "two numbers"),
     ],
@@ -247,7 +247,7 @@ def test_faults_of_findings_yaml_are_said_with_their_place(catalog: Catalog) -> 
     for words in (
         "no data check 'no-such-check'",
         "belongs to 'a' already",
-        "'b' stands twice",
+        "'b' appears twice",
         "no query has a column 'no_such_column'",
         "no explanation of this source fits",
     ):

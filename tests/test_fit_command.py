@@ -182,7 +182,7 @@ def test_what_a_setting_does_not_state_must_be_said(capsys: pytest.CaptureFixtur
         "--quiet",
     ]
     assert main(asked) == 2
-    assert "the setting trainer states no length: say --length N, or --lengths-file FILE" in capsys.readouterr().err
+    assert "the setting trainer states no length: add --length N or --lengths-file FILE" in capsys.readouterr().err
     assert main([*asked, "--setting", "qlora", "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["setting"]["batch"], row["setting"]["length"]) == (1, 1280)
@@ -245,7 +245,7 @@ def test_what_leaves_overhead_is_not_listed_and_nothing_that_fits_is_exit_code_1
     ("words_given", "said"),
     [
         (["--gpu-memory", "8"], "has no unit"),
-        (["--gpu-memory", "8GB", "--batch", "0"], "no whole number from 1"),
+        (["--gpu-memory", "8GB", "--batch", "0"], "not a whole number of at least 1"),
         (["--gpu-memory", "8GB", "--setting", "qlorra"], "did you mean 'qlora'"),
         (["--gpu-memory", "8GB", "--base-bits", "4", "--no-double-quant", "--shard", "ddp"], "devices is 1"),
         (["--gpu-memory", "8GB", "--max-overhead", "fnn"], "did you mean 'ffn'"),

@@ -310,7 +310,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], type[SurveyError], str]] = {
     "method": (lambda f: surveykit.count("lorra", model=f / "model", catalog=f / "catalog"), SurveyError, "did you mean 'lora'"),
     "all": (lambda f: surveykit.count("all", model=f / "model"), SurveyError, r"write \['all'\]"),
     "model": (lambda f: surveykit.count("lora", model=f / "nothing"), SurveyError, "nothing"),
-    "budget": (lambda f: surveykit.count("lora", model="t5-large", trainable_budget="much"), SurveyError, "is no budget"),
+    "budget": (lambda f: surveykit.count("lora", model="t5-large", trainable_budget="much"), SurveyError, "is not a budget"),
     "memory": (lambda f: surveykit.fit("t5-large", gpu_memory="24", batch=1, length=8), SurveyError, "has no unit"),
     "batch": (lambda f: surveykit.fit("t5-large", gpu_memory="24GB", batch=0, length=8), SurveyError, "batch is 0"),
     "steps": (lambda f: surveykit.trial("lora", model=f / "model", steps=0), SurveyError, "steps is 0"),
@@ -320,9 +320,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], type[SurveyError], str]] = {
     "format": (lambda f: surveykit.export(f / "no", format="cvs", catalog=f / "catalog"), SurveyError, "did you mean 'csv'"),  # type: ignore[arg-type]
     "sample": (lambda f: surveykit.verify(sample=-1, catalog=f / "catalog"), SurveyError, "sample is -1"),
     "unnamed": (lambda f: surveykit.measure(model=f / "model"), SurveyError, "name the methods"),  # type: ignore[call-overload]
-    "together": (lambda f: surveykit.query(sql="SELECT 1", limit=1), QueryError, "goes without --limit"),
+    "together": (lambda f: surveykit.query(sql="SELECT 1", limit=1), QueryError, "cannot be combined with --limit"),
     "column": (lambda f: surveykit.query("nothing = 1", catalog=f / "catalog"), QueryError, "nothing"),
-    "catalog": (lambda f: surveykit.show("lora", catalog=f / "nothing"), SurveyError, "is no catalog"),
+    "catalog": (lambda f: surveykit.show("lora", catalog=f / "nothing"), SurveyError, "is not a catalog"),
     "config": (lambda f: surveykit.site(config=f / "nothing.yml"), SurveyError, "there is no .*nothing.yml"),
 }  # fmt: skip
 

@@ -224,7 +224,7 @@ def test_what_makes_a_folder_a_catalog(holds: str, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "catalog").mkdir()
     with pytest.raises(
-        SurveyError, match=r"is no catalog, since it has none of methods, models, sources, plans, quantities\.yaml"
+        SurveyError, match=r"is not a catalog, since it has none of methods, models, sources, plans, quantities\.yaml"
     ):
         locate()
     if holds == "quantities.yaml":

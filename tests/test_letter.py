@@ -64,7 +64,7 @@ def test_every_contradicted_sentence_has_a_suggestion(catalog: Catalog) -> None:
 
 def test_a_correction_belongs_to_a_contradiction(catalog: Catalog) -> None:
     holds = next(s for s in catalog.sources[SURVEY].statements if s.status == "holds")
-    with pytest.raises(ValidationError, match="contradicted statement only"):
+    with pytest.raises(ValidationError, match="only a contradicted statement"):
         Statement(**{**holds.model_dump(), "readings": holds.readings, "correction": "Say something else."})
 
 

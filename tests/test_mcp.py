@@ -130,7 +130,7 @@ def test_it_ends_when_nobody_asks_any_more(
 
 def test_a_wrong_catalog_is_told_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--catalog", str(folder / "nothing"), "mcp"]) == 2
-    assert "is no catalog" in capsys.readouterr().err
+    assert "is not a catalog" in capsys.readouterr().err
 
 
 def test_without_the_package_its_extra_is_named(

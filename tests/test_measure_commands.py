@@ -186,7 +186,7 @@ def test_verify_prints_data_on_stdout_and_the_rest_on_stderr(capsys: pytest.Capt
         (["verify-params", "--method", "lorra"], "there is no method 'lorra'; did you mean 'lora'?"),
         (["verify-params", "--backbone", "t5"], "there is no backbone 't5'"),
         (["measure", "lora/qv-r9"], "there is no method 'lora/qv-r9'; did you mean 'lora/qv-r8'?"),
-        (["--catalog", "nowhere", "measure"], "'nowhere' is no catalog"),
+        (["--catalog", "nowhere", "measure"], "'nowhere' is not a catalog"),
     ],
 )
 def test_a_wrong_name_is_wrong_usage(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,7 +247,7 @@ def test_stored_instead_of_trained_must_be_what_is_stored() -> None:
     true = explanation_of("Prefix tuning", "t5-3b")
     fields = {**true.model_dump(), "cause": "stored_not_trained", "fits_setup": None}
     altered = with_explanation(SURVEY, true, Explanation.model_validate(fields))
-    assert "what is stored does not give the printed 77.25" in [f.message for f in findings(altered)]
+    assert "the stored parameters do not give the printed 77.25" in [f.message for f in findings(altered)]
 
 
 def test_an_explanation_of_a_figure_that_matches_fails() -> None:

@@ -84,7 +84,7 @@ def test_nothing_is_replaced(kind: Kind, empty: Path, capsys: pytest.CaptureFixt
     assert main(["new", kind, NAMES[kind]]) == 2
     shown = capsys.readouterr()
     assert (shown.out, shown.err.count("\n")) == ("", 1)
-    assert "is there already; choose another name, or edit it" in shown.err
+    assert "already exists; choose another name, or edit it" in shown.err
     assert {path: path.read_bytes() for path in empty.rglob("*") if path.is_file()} == files
 
 
@@ -93,7 +93,7 @@ def test_nothing_is_replaced(kind: Kind, empty: Path, capsys: pytest.CaptureFixt
 )
 def test_a_bad_name_is_refused(name: str, empty: Path) -> None:
     for kind in ("source", "method"):
-        with pytest.raises(SurveyError, match=f"is no name for a {kind}: lower-case letters, digits and hyphens"):
+        with pytest.raises(SurveyError, match=f"is not a name for a {kind}: lower-case letters, digits and hyphens"):
             scaffold.write(kind, name, empty / "catalog")  # type: ignore[arg-type]
     if name != "draft.1":
         with pytest.raises(SurveyError, match="lower-case letters, digits, dots and hyphens"):
@@ -103,7 +103,7 @@ def test_a_bad_name_is_refused(name: str, empty: Path) -> None:
 
 def test_a_source_begins_with_a_letter(empty: Path) -> None:
     """Tables of the database are named by it."""
-    with pytest.raises(SurveyError, match="'2026-draft' is no name for a source"):
+    with pytest.raises(SurveyError, match="'2026-draft' is not a name for a source"):
         surveykit.new("source", "2026-draft")
     assert surveykit.new("method", "2026-method")
 

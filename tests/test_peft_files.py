@@ -253,7 +253,7 @@ def test_arguments_name_the_modules_of_that_model(
     [
         (["adapters"], "the library adapters has it"),
         (["full-tuning"], "train the model as it is"),
-        (["lora", "--format", "csv"], "it has no --format csv"),
+        (["lora", "--format", "csv"], "not as --format csv"),
         (["lora", "--set", "rnak=3"], "did you mean 'rank'?"),
     ],
 )
@@ -263,7 +263,7 @@ def test_what_peft_does_not_have_is_told(
     assert main(["show", *words, "--as", "peft", "--model", str(models / "llama")]) == 2
     assert message in capsys.readouterr().err
     assert main(["show", words[0], "--model", str(models / "llama")]) == 2
-    assert "for --as peft" in capsys.readouterr().err
+    assert "need --as peft" in capsys.readouterr().err
 
 
 LORA = {"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"], "base_model_name_or_path": "Meta-Llama/Llama-3.2-3B"}
@@ -343,7 +343,7 @@ def test_the_model_is_the_one_that_the_adapter_was_trained_on(adapters: Path) ->
         ("[1]", "is no object with a peft_type"),
         ('{"peft_type": "LORA", "r": "8"}', 'r is "8"; it must be a whole number from 1'),
         ('{"peft_type": "LORA", "r": 99999999}', "r may be 10,000,000 at most"),
-        ('{"peft_type": "LORA", "target_modules": "(["}', "is no regular expression"),
+        ('{"peft_type": "LORA", "target_modules": "(["}', "is not a regular expression"),
         ('{"peft_type": "LORA", "target_modules": ["c_attn"]}', "the model has no module c_attn; it has"),
         ('{"peft_type": "LORA", "bias": "some", "target_modules": ["q_proj"]}', "it must be none, all, or lora_only"),
     ],
@@ -361,14 +361,14 @@ def test_what_is_wrong_with_a_file_is_told(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["count"], "name a method, such as lora, or a configuration of PEFT with --peft"),
-        (["count", "--peft", "{}/lora", "--set", "rank=3"], "is changed in its own file"),
+        (["count"], "name a method, such as lora, or a PEFT configuration with --peft"),
+        (["count", "--peft", "{}/lora", "--set", "rank=3"], "in its own file"),
         (["count", "--peft", "{}/lora", "--trainable-budget", "1%"], "--trainable-budget"),
         (["count", "--peft", "{}/lora", "--peft", "{}/other"], "name one for all with --model"),
-        (["count", "--peft", "{}"], "has no adapter_config.json, which a folder of an adapter has"),
+        (["count", "--peft", "{}"], "has no adapter_config.json, which an adapter's folder must have"),
         (["count", "--peft", "{}/nowhere/adapter_config.json", "--model", "gpt2"], "there is no file or folder"),
         (["count", "--peft", "owner/adapter", "--model", "gpt2"], "the hub cannot be reached"),
-        (["measure", "--model", "gpt2"], "or a configuration of PEFT with --peft"),
+        (["measure", "--model", "gpt2"], "or a PEFT configuration with --peft"),
         (["fit", "--gpu-memory", "1GB", "--batch", "1", "--length", "8"], "name one with --model"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_threshold_changes_verdicts_and_database_together(
         ("  - id: disk\n", "  - id: disc\n", "the quantity disk needs at_most"),
         ("at_most: 0.9", "at_most: null", "the quantity ram needs at_most"),
         ("at_most: 0.9", "at_most: 9", "less than or equal to 1"),
-        ("  - id: ram\n", "  - id: disk\n", "the quantity disk stands twice"),
+        ("  - id: ram\n", "  - id: disk\n", "the quantity disk appears twice"),
     ],
 )
 def test_a_wrong_threshold_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:

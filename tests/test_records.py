@@ -177,8 +177,8 @@ def cut_off(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "file", "line", "message"),
     [
-        (row_twice, "counts/lora.csv", None, "stands twice (first on line 2)"),
-        (row_of_two_branches, "memory/lora.csv", None, "stands twice (first on line 2)"),
+        (row_twice, "counts/lora.csv", None, "appears twice (first on line 2)"),
+        (row_of_two_branches, "memory/lora.csv", None, "appears twice (first on line 2)"),
         (changed("costs/lora.csv", configuration="lora/gone"), "costs/lora.csv", 2, "measures 'lora/gone', which is not in"),
         (changed("trials/lora.csv", configuration="lora/gone"), "trials/lora.csv", 2, "measures 'lora/gone', which is not"),
         (changed("memory/lora.csv", backbone="t5-4b"), "memory/lora.csv", 2, "measures on 't5-4b', which is not in the"),

@@ -123,7 +123,7 @@ def test_the_catalog_that_is_passed_comes_first_then_the_variable_then_mkdocs_ym
 
 def test_a_wrong_mkdocs_yml_is_named(tmp_path: Path) -> None:
     file = site_config.write(tmp_path, tmp_path / "nothing")
-    with pytest.raises(SurveyError, match=f"^{file}: '.*nothing' is no catalog"):
+    with pytest.raises(SurveyError, match=f"^{file}: '.*nothing' is not a catalog"):
         build(file, strict=True)
     (tmp_path / "docs").mkdir()
     file.write_text("site_name: none\n", encoding="utf-8")

@@ -39,7 +39,7 @@ def test_no_page_asks_for_a_module(pages: dict[Path, str]) -> None:
 def test_the_console_is_not_kept(pages: dict[Path, str]) -> None:
     by_name = {path.name: text for path, text in pages.items()}
     assert 'id="sql-console"' not in by_name["sql.html"]
-    assert "opened as a file it cannot" in by_name["sql.html"]
+    assert "not in a page opened as a file" in by_name["sql.html"]
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

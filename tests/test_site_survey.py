@@ -160,7 +160,7 @@ def test_a_statement_is_headed_by_what_was_found(pages: dict[str, Page], catalog
     for statement in catalog.sources[SURVEY].statements:
         assert f"### {escape(statement.headline)} {{ #statement-{statement.id} }}" in text
         assert f" {escape(statement.locator)}: {escape(statement.says)}" in text
-        assert statement.innocent is None or f"How it can have come about: {escape(statement.innocent)}" in text
+        assert statement.innocent is None or f"An innocent explanation: {escape(statement.innocent)}" in text
 
 
 def test_no_text_says_by_hand_how_many_statements_there_are() -> None:
@@ -180,13 +180,13 @@ def test_a_data_check_shows_its_first_rows(audited: dict[str, Html]) -> None:
     page = audited["survey/data-audit/index.html"]
     assert "1 of 2 checks finds something." in page.text()
     assert "and 479 more." in page.text()
-    assert "No row was found." in page.text()
+    assert "No rows were found." in page.text()
     assert len([row for row in page.rows if HOSTILE in row]) == 12
 
 
 def test_the_first_page_counts_statements(audited: dict[str, Html]) -> None:
     text = audited["index.html"].text()
-    assert "Of 3 sentences of the survey that it can decide itself, 1 is contradicted by it." in text
+    assert "We checked 3 sentences of the survey against its own figures; 1 is contradicted." in text
 
 
 @pytest.mark.parametrize("text", ["??? note", '???+ note "a"', "? a", "a??? b"])

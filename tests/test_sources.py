@@ -85,11 +85,11 @@ BAD = {
     ),
     "a row that nobody maps": (
         {"table_csv": ("Ours,Large", "Our,Large")},
-        "tables/table1.csv:2:1: names.yaml says of no method that 'Our' means it; did you mean 'Ours'?",
+        "tables/table1.csv:2:1: names.yaml has no method for the label 'Our'; did you mean 'Ours'?",
     ),
     "a model that nobody maps": (
         {"table_csv": ("Ours,Large", "Ours,large")},
-        "tables/table1.csv:2:1: names.yaml says of no model that 'large' means it; did you mean 'Large'?",
+        "tables/table1.csv:2:1: names.yaml has no model for the label 'large'; did you mean 'Large'?",
     ),
     "two maps for one name": (
         {

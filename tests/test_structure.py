@@ -205,7 +205,7 @@ def test_what_has_no_blocks_is_not_said_of_transformers(tmp_path: Path) -> None:
 def test_layers_beside_the_text_and_experts_are_told() -> None:
     said, _ = SEVERAL["gemma3"]
     assert facts_of(made("gemma3", **said)).notes == (
-        "methods on all layers go on vision_tower.encoder too, which read images or sound",
+        "methods on all layers also apply to vision_tower.encoder, which read images or sound",
     )
     experts = {**_TEXT, "num_local_experts": 3}
     each = 3 * _TEXT["hidden_size"] * _TEXT["intermediate_size"]

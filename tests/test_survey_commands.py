@@ -98,8 +98,8 @@ def test_cite_prints_each_entry_once(capsys: pytest.CaptureFixture[str]) -> None
     ("words", "message"),
     [
         (["show", "lorra"], "there is no method 'lorra'; did you mean 'lora'?"),
-        (["compare", "lora"], "compare needs two different methods at least"),
-        (["compare", "lora", "lora"], "compare needs two different methods at least"),
+        (["compare", "lora"], "compare needs at least two different methods"),
+        (["compare", "lora", "lora"], "compare needs at least two different methods"),
         (["compare", "lora", "ia33"], "there is no method 'ia33'; did you mean 'ia3'?"),
         (["compare", "lora", "ia3", "--backbone", "t5-3"], "there is no backbone 't5-3'"),
         (["cite", "hu2022"], "there is no method or paper 'hu2022'"),

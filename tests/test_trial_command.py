@@ -107,7 +107,7 @@ def test_a_merge_that_forgets_the_bias_is_found(
     monkeypatch.setattr(model, "setting", faster)
     row = model.row("ia3/kv-ff", catalog.recipe("ia3/kv-ff"))
     assert row.merge == "differs"
-    assert "merging changes the outputs" in row.faults[0]
+    assert "outputs differ after merging" in row.faults[0]
 
 
 def decoders(kind: str, vocabulary: int) -> Any:
@@ -177,7 +177,7 @@ def test_findings_give_exit_code_1(
     monkeypatch.setattr(Scale, "bias", lambda self, parts, bias: bias)
     words = ["trial", "ia3", "--model", str(folder), "--steps", "3", "--rate", "0.05", "--format", "csv"]
     assert main(words) == 1
-    assert "ia3/kv-ff: merging changes the outputs" in capsys.readouterr().err
+    assert "ia3/kv-ff: outputs differ after merging" in capsys.readouterr().err
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -189,8 +189,8 @@ TABLES = {
     "": "is empty",
     "text,label\n": "no row with a text",
     "text,sentiment\ngood,1\n": "no column 'label'",
-    "text,label\ngood,\n": "data.csv:2: this row has a text and no label",
-    "text\tlabel\ngood\tyes\nfine\tyes\n": "one label only, 'yes'",
+    "text,label\ngood,\n": "data.csv:2: this row has a text but no label",
+    "text\tlabel\ngood\tyes\nfine\tyes\n": "only one label, 'yes'",
     "text,label\ngood,yes\nbad,no\n": "2 texts are too few",
 }
 
@@ -208,12 +208,12 @@ def test_wrong_names_are_refused(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert "did you mean 'lora'" in refused(["lorra", "--model", str(folder)], capsys)
     assert "there is no folder" in refused(["lora", "--model", "some/model"], capsys)
     assert "there is no file" in refused(["lora", "--model", str(folder), "--data", "absent.tsv"], capsys)
-    assert "no table of texts" in refused(["lora", "--model", str(folder), "--data", str(tmp_path)], capsys)
+    assert "not a table of texts" in refused(["lora", "--model", str(folder), "--data", str(tmp_path)], capsys)
     assert "no row with the label 'prase'; did you mean 'praise'" in refused(
         ["lora", "--model", str(folder), "--label", "prase"], capsys
     )
     assert "two names" in refused(["lora", "--model", str(folder), "--columns", "text"], capsys)
-    assert "no whole number from 1" in refused(["lora", "--model", str(folder), "--steps", "0"], capsys)
+    assert "not a whole number of at least 1" in refused(["lora", "--model", str(folder), "--steps", "0"], capsys)
     assert "a number above 0" in refused(["lora", "--model", str(folder), "--rate", "nan"], capsys)
 
 
@@ -251,7 +251,7 @@ def test_texts_of_any_size_and_kind_are_bounded(
     os.mkfifo(tmp_path / "pipe.csv")
     said = {
         "large.csv.gz": "more than the 1,048,576 bytes that are read",
-        "damaged.csv.gz": "is no table of texts",
+        "damaged.csv.gz": "is not a table of texts",
         "endless.csv": "is not a regular file",
         "pipe.csv": "is not a regular file",
     }
@@ -294,5 +294,5 @@ def test_a_pooler_that_is_not_in_the_file_is_said(folder: Path, tmp_path: Path) 
     save_file({n: t for n, t in tensors.items() if "pooler" not in n}, tmp_path / "model.safetensors", {"format": "pt"})
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     assert load_weights(tmp_path).notes == (
-        "the file lacks pooler.dense.bias, pooler.dense.weight, which no trial reads: random values",
+        "the file lacks pooler.dense.bias, pooler.dense.weight, which no trial uses: random values",
     )

@@ -278,7 +278,7 @@ def test_reproduce_writes_nothing_of_a_catalog_that_changed_meanwhile(
 
     monkeypatch.setattr(verifying, "verify_catalog", slow)
     assert main(["reproduce", "--config", str(config)]) == 2
-    assert "changed while it was verified, so nothing was written" in capsys.readouterr().err
+    assert "changed while it was being verified, so nothing was written" in capsys.readouterr().err
     assert not (tmp_path / "build").exists()
 
 
@@ -293,7 +293,7 @@ def test_reproduce_without_its_configuration_measures_nothing(
 @pytest.mark.parametrize("text", ["-1", "some", "1.5", "٣", "", "9" * 12])
 def test_a_sample_is_a_number_or_all(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--sample", text]) == 2
-    assert "a whole number, or all" in capsys.readouterr().err
+    assert "a whole number or all" in capsys.readouterr().err
 
 
 def test_a_page_says_what_was_measured_again_for_its_build(database: Path, pages: dict[str, Page]) -> None:
@@ -317,7 +317,7 @@ def test_a_page_says_what_was_measured_again_for_its_build(database: Path, pages
 def test_the_readme_says_how_large_the_sample_is_and_what_it_meets(catalog: Catalog) -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     chance = 100 * SAMPLE / sample(catalog, SAMPLE, "x").among
-    assert f"a sample of {SAMPLE} of them, another one with each commit, is measured now" in text
+    assert f"a sample of {SAMPLE} of them, a different one for each commit, is measured again" in text
     assert f"One wrong record has about a {chance:.0f} % chance of being checked in a run" in text
 
 

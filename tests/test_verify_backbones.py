@@ -105,7 +105,7 @@ NORM = "encoder.final_layer_norm.weight"
         (lambda t: t.pop(NORM), f"missing: {NORM}: 48 in the model, not in the file"),
         (lambda t: t.update(extra=Tensor("F32", (2,))), "unexpected: extra: F32 2 in the file, no such name in the model"),
         (lambda t: t.update({NORM: Tensor("F32", (49,))}), f"shape: {NORM}: 49 in the file, 48 in the model"),
-        (lambda t: t.update({NORM: Tensor("I8", (48,))}), f"dtype: {NORM}: I8 in the file, no type that parameters"),
+        (lambda t: t.update({NORM: Tensor("I8", (48,))}), f"dtype: {NORM}: I8 in the file, not a type that can be trained"),
         (lambda t: t.update({"lm_head.weight": Tensor("F32", (61, 48))}), "shape: lm_head.weight: 61×48 in the file"),
     ],
 )  # fmt: skip
@@ -225,9 +225,9 @@ def test_dimensions_of_no_backbone_are_put_to_the_nearest(small: Path, capsys: p
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (None, "there is no config.json that says what it is; name the model that it should be"),
+        (None, "there is no config.json to identify the model; name the model to compare it with"),
         ("{}", "config.json has no model_type; name the model"),
-        ('{"model_type": "falcon"}', "config.json is of a falcon, and the catalog has none"),
+        ('{"model_type": "falcon"}', "config.json describes a falcon, which the catalog does not have"),
         (
             '{"model_type": "t5"}',
             "config.json fits flan-t5-xl, t5-11b, t5-3b, t5-base, t5-large, t5-small; name the model",
@@ -262,10 +262,13 @@ def test_a_damaged_file_is_2_and_in_the_table(small: Path, capsys: pytest.Captur
         (["verify-backbones", "t5-smal"], "there is no backbone 't5-smal'; did you mean 't5-small'?"),
         (
             ["verify-backbones", "t5-small", "t5-base", "--checkpoint", "x"],
-            "one checkpoint is checked against one backbone",
+            "one checkpoint is checked against one model",
         ),
-        (["verify-params", "--backbone", "t5-small", "--backbone", "t5-base", "--checkpoint", "x"], "one backbone's"),
-        (["verify-params", "--revision", "main"], "a checkpoint is one backbone's: --checkpoint DIR|HUB_ID"),
+        (
+            ["verify-params", "--backbone", "t5-small", "--backbone", "t5-base", "--checkpoint", "x"],
+            "belongs to one model",
+        ),
+        (["verify-params", "--revision", "main"], "a checkpoint belongs to one model"),
         (["verify-params", "--checkpoint", "./nowhere"], "there is no folder './nowhere'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is asked of methods, with changes of their configurations: checked at once, and put on a model when there is one."""
+"""Requested methods with changes to their configurations: checked at once, and applied to a model when there is one."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnModel:
-    """What is asked for, on one model."""
+    """The requested configurations, on one model."""
 
     recipes: list[tuple[str, Recipe]]
-    """By the full names of configurations, which say what was changed."""
+    """By the full names of configurations, which include the changes."""
     notes: tuple[str, ...]
-    """What has to be said of the changes, a line each."""
+    """Notes on the changes, one line each."""
     budget: Fraction | None
     """How many parameters may be trained in the last stage."""
 
 
 class Asked:
-    """Methods of a catalog with changes. What is wrong without a look at a model is said as it is made.
+    """Methods of a catalog with changes. Errors that need no model are raised when it is created.
 
     Raises:
         SurveyError: there is no such method, or a change or budget is wrong.
@@ -48,7 +48,7 @@ class Asked:
         """The recipes on a model.
 
         Raises:
-            ChangeError: the model has not what the changes name.
+            ChangeError: the model lacks something that the changes name.
         """
         from surveykit.engine.changes import changed_on
 

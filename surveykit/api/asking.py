@@ -21,11 +21,11 @@ def query(
     """Methods for which a condition holds, or the result of one SELECT.
 
     Args:
-        condition: what must hold of a method, as SQL; None for all methods.
-        sql: a whole SELECT instead, on the tables and views that `fields` lists.
+        condition: a condition in SQL; None for all methods.
+        sql: instead, a whole SELECT on the tables and views that `fields` lists.
         select, order_by, limit: columns (`*` for all), order and number of the methods.
-        backbone: id of the model that measured columns are of; without it T5-Large.
-        evidence: also return what each method's row rests on.
+        backbone: id of the model of the measured columns (default: T5-Large).
+        evidence: also return the evidence for each method's row.
         timeout: seconds before the query is stopped.
         max_rows: more rows are an error, never a silent cut.
 
@@ -33,7 +33,7 @@ def query(
         Rows with their `columns` and `types` (DuckDB's names), and `evidence`; `records()` gives one dict for each row.
 
     Raises:
-        QueryError: the question is refused, wrong, or reached a bound.
+        QueryError: the query is refused or wrong, or exceeds a limit.
         CatalogError: the catalog is invalid.
     """
     from surveykit.catalog.locate import locate
@@ -44,7 +44,9 @@ def query(
               "--backbone": backbone, "--evidence": evidence or None}  # fmt: skip
     for option, value in others.items() if sql is not None else ():
         if value is not None:
-            raise QueryError(f"--sql is a whole statement and goes without {option}; write it into the SELECT")
+            raise QueryError(
+                f"--sql is a whole statement and cannot be combined with {option}; write that into the SELECT"
+            )
     return ask(
         locate(catalog).folder, sql=sql, condition=condition, select=select or DEFAULT_SELECT, order_by=order_by,
         limit=limit, backbone=backbone, evidence=evidence, timeout=timeout, max_rows=max_rows,
@@ -76,8 +78,8 @@ def audit(*, catalog: Folder | None = None) -> Audit:
     """The survey's sentences and raw data, checked against its own tables.
 
     Returns:
-        Statements with their readings, data checks with the rows that they find, and findings: what is not as it was
-        reviewed. `named(id)` is one of them.
+        Statements with their readings, data checks with the rows they find, and findings: results that are no longer
+        the reviewed ones. `named(id)` is one of them.
 
     Raises:
         CatalogError: the catalog is invalid.
@@ -112,7 +114,7 @@ def cite(name: Names, *, catalog: Folder | None = None) -> list[str]:
 
 
 def sources(*, catalog: Folder | None = None) -> list[CountedSource]:
-    """What makes claims, and how these ended.
+    """The sources of claims, with their verdicts.
 
     Returns:
         Each source with its kind, tier and date, and the number of its printed cells by verdict.

@@ -1,4 +1,4 @@
-"""Methods for real, on devices: bench."""
+"""Running methods on devices: bench."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """A plan, what is done of it, and what the results say."""
+    """A plan, its progress, and its results."""
 
     plan: str
     says: str
     device: str
     cells: int
     done: int
-    """Cells with a result, failed ones among them."""
+    """Cells with a result, including failed ones."""
     new: int
-    """Of them, by this run."""
+    """Of these, from this run."""
     failed: Mapping[str, str]
     """Cells that failed, in words, each with its reason."""
     not_started: Mapping[str, str]
@@ -38,9 +38,9 @@ class Bench:
     elsewhere: int
     """Cells that another process is running."""
     stopped: bool
-    """Whether an interrupt left cells that were not begun."""
+    """Whether an interrupt left cells that have not started."""
     estimate: Estimate | None
-    """Of a dry run: what the cells that are left will take."""
+    """Of a dry run: the cost of the remaining cells."""
     rows: tuple[BenchRow, ...]
     folder: Path
     """Of the results."""
@@ -63,29 +63,29 @@ def bench(
     models: Names = (), dry_run: bool = False, even_if_too_large: bool = False, report: Folder | None = None,
     catalog: Folder | None = None, watch: Watch = unwatched,
 ) -> Bench:  # fmt: skip
-    """Run a plan's cells that have no result yet, each in a process of its own, and write each result as a file.
+    """Run the cells of a plan that have no result yet, each in its own process, and write each result to a file.
 
     Args:
         plan: its name in the catalog, or its file.
-        data: the folder with the texts and weights that the plan names without a package.
-        results: the folder of results; without it `measured/bench` in the catalog.
-        device: `cpu` or `cuda`; without it an NVIDIA GPU where there is one.
+        data: the folder with the plan's texts and weights that are in no package.
+        results: the folder of results (default: `measured/bench` in the catalog).
+        device: `cpu` or `cuda` (default: an NVIDIA GPU if there is one).
         executor: `here`, `processes` on this machine, or `ray`.
-        workers: cells at once; without it one for each processor, or for each GPU.
-        address: of a Ray cluster; without it one is started here.
+        workers: cells at once (default: one per processor or GPU).
+        address: address of a Ray cluster (default: start one here).
         only: these methods (or method/configuration) of the plan.
         models: these models of the plan.
-        dry_run: run nothing; say what is left, and what it will take.
-        even_if_too_large: start cells too that do not fit the device by their prediction.
+        dry_run: run nothing; report the remaining cells and their cost.
+        even_if_too_large: also start cells that are predicted not to fit the device.
         report: a folder for report.md, report.csv and report.tex; nothing is run then.
 
     Returns:
-        What is done, what failed, and a row for each configuration on each model and task.
+        Finished and failed cells, and a row for each configuration on each model and task.
 
     Raises:
-        SurveyError: there is no such plan, method or model; files that it needs are not there or at fault; results cannot
-            be written.
-        CatalogError: the plan's file is at fault.
+        SurveyError: there is no such plan, method or model; files that it needs are missing or invalid; results cannot be
+            written.
+        CatalogError: the plan's file is invalid.
         MissingExtra: a package that it needs is not installed.
     """
     from surveykit.bench.cells import cells_of, in_order, read_plan, selected
@@ -127,7 +127,7 @@ def bench(
 def _run(
     cells: tuple[BenchCell, ...], work: Work, executor: Name, workers: int | None, address: str | None, watch: Watch
 ) -> Ran:
-    """Look whether all is there that cells need, then run them."""
+    """Check that cells have everything they need, then run them."""
     from surveykit.bench.running import run
     from surveykit.engine.bench import work as engine
     from surveykit.engine.bench.run import check
@@ -145,7 +145,7 @@ def _run(
 
 
 def _usual_device() -> str:
-    """An NVIDIA GPU where there is one, told without torch."""
+    """An NVIDIA GPU if there is one, found without torch."""
     return "cuda" if Path("/dev/nvidia0").exists() else "cpu"
 
 

@@ -1,4 +1,4 @@
-"""A plain table of claims beside what we count: check."""
+"""A plain table of claims beside our counts: check."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class CheckedClaim:
 
     verdict: Verdict
     difference_percent: float | None
-    """How far the printed figure lies above ours, in percent of ours; None where there is nothing to compare."""
+    """How far the printed figure is above ours, in percent of ours; None if there is nothing to compare."""
     would_give: tuple[Setup, ...]
-    """Where the figure differs, the stated configurations that give it: the method's own first."""
+    """If the figure differs, the stated configurations that give it, the method's own first."""
     size: str | None = None
     """The hyper-parameter that a budget set, and its value."""
     notes: tuple[str, ...] = ()
-    """What has to be said of the changes of its configuration, a line each."""
+    """Notes on the changes to its configuration, one line each."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,20 @@ def check(
 
     Args:
         claims: a CSV file with the columns `method` (a method, or method/configuration), `column` (a quantity, such as
-            trainable) and `printed`; if wanted `peft` (in place of a method, as below), `model`, `unit`, `locator`, and `targets`, `roles`, `layers`, `top_layers`,
+            trainable) and `printed`; optionally `peft` (instead of a method, as below), `model`, `unit`, `locator`, and `targets`, `roles`, `layers`, `top_layers`,
             `also_train` and `head`, which mean what these arguments mean; any other column is a hyper-parameter.
-        model: what rows without a model of their own speak of: an id of the catalog, a folder with a config.json, such a
-            file, or a name on the hub; without it, rows of PEFT speak of the model that the configuration was trained on.
-        peft: what rows without a method speak of: a configuration of PEFT, as of `count`.
-        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`, for all
-            rows; what a row says itself wins.
+        model: the model of rows that name none: an id of the catalog, a config.json, a folder with one, or a name on the
+            hub; without it, rows of PEFT use the model that the configuration was trained on.
+        peft: the PEFT configuration of rows without a method, as in `count`.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as in `count`, for all
+            rows; a row's own value overrides it.
 
     Returns:
         One result for each row, in the order of the file.
 
     Raises:
-        CatalogError: the table, a model that it names or the catalog is at fault, with every problem.
-        SurveyError: a change or budget is wrong, or no row has a place for a change.
+        CatalogError: the table, a model that it names or the catalog is invalid, with every problem.
+        SurveyError: a change or budget is wrong, or applies to no row.
         MissingExtra: torch or transformers is not installed.
     """
     from surveykit.catalog.load_once import load_once

@@ -1,4 +1,4 @@
-"""A plain table of claims: what its lines speak of, and every fault of it."""
+"""A plain table of claims: the configurations of its lines, and all its errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_ROWS = 10_000
 
 
 class TableError(CatalogError):
-    """A table of claims is at fault. `problems` holds all faults found, sorted by place."""
+    """A table of claims is invalid. `problems` holds all errors found, sorted by place."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         super().__init__(problems)
@@ -45,7 +45,7 @@ class Row:
     line: int
     claim: Claim
     stated: tuple[str, Recipe] | PeftFile
-    """What it speaks of: a configuration of the catalog, by its full name, or one of PEFT."""
+    """Its configuration: one of the catalog, by its full name, or one of PEFT."""
     changes: Changes
     """Of that configuration; of PEFT's, none but a task's head."""
     model: str
@@ -65,10 +65,10 @@ class Table:
     """Reads the lines of a table.
 
     Args:
-        model: what lines without a model of their own speak of.
+        model: the model of lines that name none.
         changes: what the user changes in the configurations of all lines that have a place for it, as keyword arguments
             of `changes_of`; what a line says of the same wins.
-        peft: the configuration of PEFT that lines without a method speak of.
+        peft: the PEFT configuration of lines without a method.
         sized: whether a budget sets rank, bottleneck, length…
     """
 
@@ -85,7 +85,7 @@ class Table:
         """The lines of a file.
 
         Raises:
-            TableError: something of it is wrong; every fault is told.
+            TableError: with every error.
         """
         text, problem = read_text(path, path.name)
         if text is None:
@@ -98,7 +98,7 @@ class Table:
             by_peft = self._peft is not None or "peft" in columns
             needed = [c for c in NEEDED if c != "method" or not by_peft]
             faults = [f"the column '{c}' is missing{nearest(c, columns)}" for c in needed if c not in columns]
-            faults += [f"the column '{c}' stands twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
+            faults += [f"the column '{c}' appears twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
             problems += [Problem(path.name, 1, 1, fault) for fault in faults]
             for cells in reader if not problems else ():
                 if None in cells or None in cells.values():
@@ -143,7 +143,7 @@ class Table:
             method, row = stated[0].partition("/")[0], cells["method"]
             name = changes.name(stated[0])
         else:
-            raise SurveyError("no model: give the row one in a column `model`, or name one for all with --model")
+            raise SurveyError("no model: name one in the row's column `model`, or for all rows with --model")
         label = on if changes.head is None else named(on, {"head": changes.head})
         claim = Claim(
             source=file, table=file, position=line, row=row, column=quantity.id, quantity=quantity.id,
@@ -159,7 +159,7 @@ class Table:
         peft = cells.get("peft", "").strip() or (None if said else self._peft)
         if peft is not None:
             if said:
-                raise SurveyError(f"the row names both a method, {said}, and a configuration of PEFT; leave one out")
+                raise SurveyError(f"the row names both a method, {said}, and a PEFT configuration; remove one")
             return opened_peft(peft)
         method, _, own = said.partition("/")
         if method not in catalog.methods:
@@ -181,7 +181,7 @@ class Table:
         if isinstance(stated, PeftFile):
             if others := [*own, *places.keys() - {"head"}]:
                 raise SurveyError(
-                    f"{', '.join(others)} is for methods: what a configuration of PEFT says is in its file"
+                    f"{', '.join(others)} applies to methods only: change a PEFT configuration in its own file"
                 )
             return changes_of(head=places.get("head", self._changes.get("head")))
         given = {**self._changes, **places, "set": {**(self._changes.get("set") or {}), **own}}
@@ -205,7 +205,7 @@ def _parsable(printed: str, compare: str) -> str:
         if compare in ("rounding", "predicted"):
             parse_figure(printed)
         if compare == "tick" and printed not in TICKS:
-            raise ValueError(f"'{printed}' is no tick: {', '.join(TICKS)}")
+            raise ValueError(f"'{printed}' is not a tick: {', '.join(TICKS)}")
     except ValueError as error:
         raise SurveyError(str(error)) from None
     return printed

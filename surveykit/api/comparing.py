@@ -1,4 +1,4 @@
-"""Methods side by side: compare, with what is recorded, or with changes that are counted and traced now."""
+"""Methods side by side: compare, from records, or with changes that are counted and traced now."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def compare(
 ) -> Comparison:  # fmt: skip
     """Methods side by side, claims and measurements.
 
-    With changes of their configurations, what is claimed of the methods stands beside counts and costs of now.
+    With changes to the configurations, the claims are shown beside new counts and costs.
 
     Args:
         method: two or more.
-        backbone: id of the model that measurements are of.
-        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
+        backbone: id of the model of the measurements.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as in `count`.
 
     Returns:
-        Of each property one value for each method.
+        For each property, one value per method.
 
     Raises:
         SurveyError: fewer than two methods, a name that is not in the catalog, or a change is wrong.

@@ -57,31 +57,31 @@ def fit(
     also_train: Names | None = None, head: int | None = None, catalog: Folder | None = None, watch: Watch = unwatched,
     **hyper_parameters: JsonValue,
 ) -> Answer | list[Answer]:  # fmt: skip
-    """Which methods can be trained on a model in the memory of a GPU, what the peak is made of, and what would make them fit.
+    """Which methods can be trained on a model in the memory of a GPU, what makes up the peak, and what would make them fit.
 
     Args:
-        model: as of `count`; or several.
-        gpu_memory: `"24GB"` (10^9 bytes each), `"24GiB"` (2^30), or bytes.
-        batch: examples at once on each device; without it, what the setting says.
-        length: positions of an input, to which longer texts are cut; without it, what the setting says.
-        target_length: positions of a target, where there is a decoder beside an encoder.
-        lengths_file: a file with the numbers of tokens of texts, one a line or a JSON list: the peak is that of the batch
-            with the longest, padded to it.
-        packing: texts are joined to rows of `length` positions, whatever their own lengths.
-        setting: how a step runs: a named setting of the catalog, or several; `trainer` (transformers' Trainer with PEFT)
-            without it. Each field of `surveykit.catalog.training.Training` is an argument of its name that overrides it, such
-            as `attention="sdpa"` or `checkpointing="full"`.
-        merge: merge after training: only methods that leave no overhead then, unless `max_overhead` allows some.
-        max_overhead: at most these kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
+        model: as in `count`; or several.
+        gpu_memory: `"24GB"` (10^9 bytes per GB), `"24GiB"` (2^30), or bytes.
+        batch: examples at once on each device (default: the setting's).
+        length: positions of an input, to which longer texts are cut (default: the setting's).
+        target_length: positions of a target, for models with encoder and decoder.
+        lengths_file: a file with the numbers of tokens of your texts, one per line or a JSON list: the peak is that of the
+            batch with the longest text, padded to it.
+        packing: join texts to rows of `length` positions.
+        setting: how a step runs: one or more named settings of the catalog (default: `trainer`, transformers' Trainer with
+            PEFT). Each field of `surveykit.catalog.training.Training` is also an argument that overrides the setting, such as
+            `attention="sdpa"` or `checkpointing="full"`.
+        merge: merge after training: only methods without overhead after merging, unless `max_overhead` allows some.
+        max_overhead: permitted kinds of inference overhead: `none`, or ffn, linear, gating, input, decoder joined by +.
         methods: only these, or method/configuration; without it, and without `peft`, all.
-        peft: configurations of PEFT, as of `count`: with our edits where we have the method, else with PEFT's own modules.
-        all: every configuration, not only each method's default one.
-        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
+        peft: PEFT configurations, as in `count`: with our edits if we have the method, otherwise with PEFT's own modules.
+        all: every configuration, not only each method's default.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as in `count`.
 
     Returns:
-        Choices, best first: predicted bytes with their bounds, parts, standing, what would make them fit, and what the
-        survey says of each; what cannot be put on the model with its reason; the answer in sentences, and the code to run
-        it. A list of such answers where several models or settings are named.
+        Choices, best first: predicted bytes with their bounds, parts, standing, what would make them fit, and what the survey
+        says about each; configurations that do not work on the model, with the reason; the answer in sentences, and the
+        code to run it. With several models or settings, a list of such answers.
 
     Raises:
         SurveyError: there is no such method, model or setting, an amount is wrong, or fields cannot be combined.
@@ -113,7 +113,7 @@ def fit(
         stated = setting_of(known, name)
         rows, positions = batch or stated.batch, length or (stated.lengths[0] if stated.lengths else None)
         if rows is None:
-            raise SurveyError(f"the setting {name} states no batch: say --batch N")
+            raise SurveyError(f"the setting {name} states no batch: add --batch N")
         padding = False if packing else True if longest is not None and rows > 1 else None
         training = training_of(known, name, {"padding": padding, **overrides})
         questions.append(
@@ -152,16 +152,18 @@ def longest_of(path: Path) -> int:
     except ValueError:
         numbers = []
     if not numbers or any(type(number) is not int or number < 1 for number in numbers):
-        raise SurveyError(f"{path} is no list of lengths: write whole numbers from 1, one a line or as a JSON list")
+        raise SurveyError(
+            f"{path} is not a list of lengths: write whole numbers of at least 1, one per line or as a JSON list"
+        )
     return max(numbers)
 
 
 def _length(setting: str, stated: int | None, longest: int | None, packing: bool) -> int:
     """Positions of the longest row: of texts that are cut to `stated` where they are longer, or that fill rows of it."""
     if packing and stated is None:
-        raise SurveyError("with --packing every row has the same length: say --length N")
+        raise SurveyError("with --packing every row has the same length: add --length N")
     if stated is None and longest is None:
-        raise SurveyError(f"the setting {setting} states no length: say --length N, or --lengths-file FILE")
+        raise SurveyError(f"the setting {setting} states no length: add --length N or --lengths-file FILE")
     if packing or longest is None:
         return stated or 1
     return longest if stated is None else min(longest, stated)

@@ -48,7 +48,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What was verified, and what was then written: nothing where there are findings."""
+    """What was verified, and what was then written: nothing if there are findings."""
 
     verification: Verification
     site: Path | None
@@ -84,7 +84,7 @@ def validate(*, catalog: Folder | None = None) -> Catalog:
 
 
 def where(*, catalog: Folder | None = None) -> Where:
-    """Which catalog and which database are used, and why. The database is made where it is not there.
+    """Which catalog and which database are used, and why. The database is built if it does not exist.
 
     Returns:
         Paths, and the rule that chose the catalog.
@@ -105,7 +105,7 @@ def schema(*, output: Folder | None = None, check: bool = False, catalog: Folder
     """Write the JSON Schemas of the catalog's files, for editors.
 
     Args:
-        output: folder to write to; without it the folder `schema` of the catalog.
+        output: folder to write to (default: the catalog's folder `schema`).
         check: write nothing.
 
     Returns:
@@ -180,7 +180,7 @@ def site(*, config: Folder = "mkdocs.yml", offline: bool = False, catalog: Folde
     Args:
         config: the mkdocs.yml that describes it.
         offline: pages that can be opened as files, without a web server.
-        catalog: without it SURVEYKIT_CATALOG, or what `config` names.
+        catalog: default: SURVEYKIT_CATALOG, or the one that `config` names.
 
     Returns:
         The folder of the site, and the catalog that it shows.
@@ -203,18 +203,18 @@ def reproduce(
     catalog: Folder | None = None, watch: Watch = unwatched,
     verified: Callable[[Verification], None] = lambda verification: None,
 ) -> Reproduction:  # fmt: skip
-    """Verify as `verify` does; where nothing is found, write the site and build/surveykit.duckdb, both from one catalog.
+    """Verify as `verify` does; if all checks pass, write the site and build/surveykit.duckdb from the same catalog.
 
     Args:
-        config, catalog: as of `site`.
-        sample, seed: as of `verify`.
+        config, catalog: as in `site`.
+        sample, seed: as in `verify`.
         verified: called with the verdicts before anything is written.
 
     Returns:
         The verdicts, and what was written.
 
     Raises:
-        SurveyError: as `site`; or the catalog changed while it was verified.
+        SurveyError: as `site`; or the catalog changed while it was being verified.
         CatalogError: the catalog is invalid.
         MissingExtra: torch, transformers, MkDocs, its theme or matplotlib is not installed.
     """
@@ -234,14 +234,16 @@ def reproduce(
     if not verification.passed:
         return Reproduction(verification, None, None)
     if digest_of(location.root) != content:
-        raise SurveyError(f"{location.folder} changed while it was verified, so nothing was written; run this again")
+        raise SurveyError(
+            f"{location.folder} changed while it was being verified, so nothing was written; run the command again"
+        )
     folder = build_site(config, catalog=location.root, strict=True, checked=verification.checked)
     build_database(whole, DATABASE)
     return Reproduction(verification, folder, DATABASE)
 
 
 def new(kind: Kind, name: str, *, config: Folder | None = None, catalog: Folder | None = None) -> list[Path]:
-    """Write a commented source, method, model or plan that loads as it stands, to be filled in.
+    """Write a commented source, method, model or plan to fill in; it loads unchanged.
 
     Args:
         kind: `source`, `method`, `model` or `plan`.
@@ -249,11 +251,11 @@ def new(kind: Kind, name: str, *, config: Folder | None = None, catalog: Folder 
         config: of a model, its config.json; without it, an example to replace.
 
     Returns:
-        The files that were written, in the folder `catalog`, or ./catalog where none is named. It is made where it is
-        missing, and lies over the bundled catalog.
+        The files written, in the folder `catalog` (default: ./catalog). The folder is created if it is missing, and extends
+        the bundled catalog.
 
     Raises:
-        SurveyError: the name is not allowed, something of this name is there, or the folder cannot be written.
+        SurveyError: the name is not allowed, the name is taken, or the folder cannot be written.
     """
     from surveykit.scaffold import KINDS, write
 

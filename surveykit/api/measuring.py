@@ -52,43 +52,43 @@ def count(
     layers: Layers | None = None, top_layers: int | None = None, also_train: Names | None = None,
     head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
 ) -> CountOnModel | list[CountOnModel]:  # fmt: skip
-    """What methods train on any model, without its weights.
+    """Count the parameters that methods train on any model, without its weights.
 
     Args:
         method: a method (its default configuration), method/configuration, or a list of them; `["all"]` is every method.
-        model: a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub; without it, the
-            model that the configurations of PEFT say they were trained on.
-        peft: configurations of PEFT, beside the methods or instead of them: an adapter_config.json, a folder of an adapter,
-            an adapter's name on the hub, or several. Each is counted in our recipe where we have the method, with PEFT's
-            count beside ours where PEFT is installed, else through PEFT's own modules, which the notes say.
-        config: of methods that are named alone, this configuration instead of the default.
-        trainable_budget: set rank, bottleneck, length… to what trains nearest to this in the last stage: `"0.5%"` of the
+        model: a config.json, a folder with one, a model's id in the catalog, or a name on the hub; without it, the model that
+            the PEFT configurations were trained on.
+        peft: PEFT configurations, with the methods or instead of them: an adapter_config.json, an adapter's folder, an
+            adapter's name on the hub, or several. If we have the method, our recipe is counted, with PEFT's count beside it
+            if PEFT is installed; otherwise PEFT's own modules are counted, and the notes say so.
+        config: this configuration instead of the default, for methods named alone.
+        trainable_budget: choose rank, bottleneck, length… so that the last stage trains about this much: `"0.5%"` of the
             model, `"2M"`, or a number of parameters.
-        set, hyper_parameters: hyper-parameters, `rank=32` or `set={"rank": 32}`, where a method has them; `show` lists
-            them. `{"roles@2": …}` is that of the second edit alone.
-        targets: linear layers that edits go on, as PEFT takes them: `["q_proj", "v_proj"]` (names of modules or ends of
+        set, hyper_parameters: hyper-parameters, `rank=32` or `set={"rank": 32}`, if a method has them; `show` lists
+            them. `{"roles@2": …}` changes only the second edit.
+        targets: linear layers to edit, named as in PEFT: `["q_proj", "v_proj"]` (names of modules or ends of
             their paths), a regular expression on the whole path, or `"all-linear"`.
-        roles: roles of the modules that edits go on, such as `["query", "value"]`, whatever the model calls them.
-        layers: layers of each stack, from 0 or from -1 backwards: `range(12)`, `[0, -1]`, `"0-11"`.
-        top_layers: the last so many layers of each stack.
-        also_train: pretrained modules that are trained and stored too, by name or end of path, such as
+        roles: roles of the modules to edit, such as `["query", "value"]`, whatever the model calls them.
+        layers: layers of each stack, counted from 0, or backwards from -1: `range(12)`, `[0, -1]`, `"0-11"`.
+        top_layers: this many last layers of each stack.
+        also_train: pretrained modules to train and store as well, by name or end of path, such as
             `["lm_head", "embed_tokens"]`: what PEFT calls `modules_to_save`.
-        head: build the model with a head for so many labels, and train that too.
+        head: build the model with a head for this many labels, and train the head too.
 
     Returns:
-        Numbers of parameters, the model that they are of, and the reason where there are none; a list where several
-        methods are asked for. The names of configurations say what was changed.
+        Numbers of parameters, their model, and the reason if there are none; a list for several methods. The names of
+        configurations show the changes.
 
     Raises:
-        SurveyError: there is no such method, configuration, model, hyper-parameter or module, or the model is of no kind
-            that is supported.
+        SurveyError: there is no such method, configuration, model, hyper-parameter or module, or the model is of an
+            unsupported kind.
         MissingExtra: torch or transformers is not installed.
     """
     from surveykit.api.asked import Asked
     from surveykit.catalog.changes import changes_of
 
     if method == EVERY:
-        raise SurveyError("'all' stands for several methods: write ['all']")
+        raise SurveyError("'all' means several methods: write ['all']")
     changes = changes_of(
         set, hyper_parameters, targets=targets, roles=roles, layers=layers, top_layers=top_layers, also_train=also_train,
         head=head,
@@ -148,30 +148,30 @@ def measure(
     also_train: Names | None = None, head: int | None = None,
     catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Recording | list[CostsOnModel] | list[DeviceRun]:  # fmt: skip
-    """Measure what is stale in a catalog and write it to its folder `measured`; or, with a model, what methods cost there.
+    """Measure again a catalog's stale records and write them to its folder `measured`; or measure what methods cost on a model.
 
     Args:
-        method: only these, or method/configuration; without it all. With a model they must be named, or be `"all"`.
-        model, peft: as of `count`. Nothing is recorded then.
+        method: only these, or method/configuration (default: all). With a model, name them, or use `"all"`.
+        model, peft: as in `count`; nothing is recorded then.
         backbone: only on these models of the catalog.
-        all: also measure again what is recorded and not stale.
-        executor, address: as of `bench`, for what is recorded; without them processes of this machine.
+        all: also measure again records that are current.
+        executor, address: as in `bench`, for records (default: processes on this machine).
         only: `counts` (parameters), `costs` (memory, backward, inference), `predictions` (memory of the steps
             that sources state), `files` (sizes of saved files that sources print; left out without PEFT), `trials` (runs on a tiny T5); without it all.
-        batch, length: on a model of your own, sequences of a training step, and positions of each; without them, what the
-            setting says, or 1 and 256.
-        device: run a few training steps for real, with random weights, on `cpu` or an accelerator that torch sees, such as
-            `cuda`: what its allocator holds at most stands beside the prediction.
-        setting: how a step runs: a named setting of the catalog, `survey` without it. Each field of
-            `surveykit.catalog.training.Training` is an argument of its name that overrides it, such as `attention="sdpa"`.
-        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`.
+        batch, length: on your own model, sequences per training step and positions per sequence (default: the setting's, or
+            1 and 256).
+        device: run a few training steps, with random weights, on `cpu` or an accelerator that torch sees, such as `cuda`, and
+            report the allocator's peak beside the prediction.
+        setting: how a step runs: a named setting of the catalog (default: `survey`). Each field of
+            `surveykit.catalog.training.Training` is also an argument that overrides the setting, such as `attention="sdpa"`.
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as in `count`.
 
     Returns:
         What was measured and which files changed; with a model, the costs of each configuration, in bytes and FLOPs; with
         a device, the peak of each as predicted and as it ran.
 
     Raises:
-        SurveyError: a name is not known, options do not go together, or the folder cannot be written.
+        SurveyError: a name is unknown, options cannot be combined, or the folder cannot be written.
         CatalogError: the catalog is invalid.
         MissingExtra: torch or transformers is not installed.
     """
@@ -193,20 +193,20 @@ def measure(
             or any(v is not None for v in overrides.values())
         ):
             raise SurveyError(
-                "what is recorded is the catalog's own, in its own setting: for anything else, name a model with --model"
+                "records are made in the catalog's own setting: for anything else, name a model with --model"
             )
         return _measure_catalog(
             root_of(catalog), several(method), several(backbone), all, several(only), watch, executor, address
         )
     methods, files = several(method), opened_pefts(peft)
     if not methods and not files:
-        raise SurveyError("with --model, name the methods to measure, or `all`, or a configuration of PEFT with --peft")
+        raise SurveyError("with --model, name the methods to measure, or `all`, or a PEFT configuration with --peft")
     if backbone or all or only or executor or address:
         raise SurveyError(
             "--backbone, --all, --only and --executor are for the catalog's own records; leave them out with --model"
         )
     if device is not None and files:
-        raise SurveyError("--device runs methods of the catalog; with --peft, leave it out")
+        raise SurveyError("--device works only with methods of the catalog; leave it out with --peft")
     known, name = loaded(catalog), setting or "survey"
     training, stated = training_of(known, name, overrides), setting_of(known, name)
     batch = batch or (stated.batch if setting else None) or 1
@@ -269,26 +269,26 @@ def trial(
     also_train: Names | None = None, head: int | None = None,
     catalog: Folder | None = None, watch: Watch = unwatched, **hyper_parameters: JsonValue,
 ) -> Trials:  # fmt: skip
-    """Train, merge, save and reload methods for real, on a folder with weights.
+    """Train, merge, save and reload methods for real, on a model with weights.
 
     Args:
         method: methods, method/configuration, or `"all"`.
         model: folder with config.json, weights and tokenizer.
         data: TSV or CSV with a header, also .gz or .bz2; without it 96 bundled review sentences.
-        columns: names of the columns of texts and of labels in `data`.
+        columns: names of the text and label columns in `data`.
         label: only texts with these labels.
-        steps: of the optimizer.
-        batch: texts in each step.
-        length: tokens of a text at most.
-        rate: step size of AdamW; without it 0.001, or 0.0001 where that does not lower the loss.
-        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as of `count`; labels of
+        steps: optimizer steps.
+        batch: texts per step.
+        length: maximum tokens per text.
+        rate: learning rate of AdamW (default: 0.001, or 0.0001 if that does not lower the loss).
+        trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: as in `count`; labels of
             a head must be as many as those of the texts.
 
     Returns:
         A row for each configuration: numbers of parameters, losses, bytes of files, differences of outputs, and faults.
 
     Raises:
-        SurveyError: there is no such method, the folder has no weights or tokenizer that fit, or the texts are too few.
+        SurveyError: there is no such method, the folder has no usable weights or tokenizer, or there are too few texts.
         MissingExtra: torch or transformers is not installed.
     """
     from surveykit.api.asked import Asked

@@ -1,4 +1,4 @@
-"""What several functions take: a catalog's folder, and names as one text or as several."""
+"""Arguments that several functions share: a catalog's folder, and one or more names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def several(names: Names) -> list[str]:
 
 
 def refuse_others(argument: str, value: str, allowed: Sequence[str]) -> None:
-    """Refuse a word that an argument cannot be.
+    """Refuse a word that an argument does not allow.
 
     Raises:
         SurveyError: with the nearest word.
@@ -35,32 +35,32 @@ def refuse_others(argument: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def refuse_less_than_one(**amounts: int) -> None:
-    """Refuse amounts that are no whole numbers from 1.
+    """Refuse amounts that are not whole numbers of at least 1.
 
     Raises:
         SurveyError: with the name of the first.
     """
     for name, amount in amounts.items():
         if amount < 1:
-            raise SurveyError(f"{name} is {amount}; it must be a whole number from 1")
+            raise SurveyError(f"{name} is {amount}; it must be a whole number of at least 1")
 
 
 def root_of(catalog: Folder | None) -> Path:
-    """The folder of the catalog that is meant. Raises as `locate`."""
+    """The folder of the requested catalog. Raises as `locate`."""
     from surveykit.catalog.locate import locate
 
     return locate(catalog).root
 
 
 def loaded(catalog: Folder | None) -> Catalog:
-    """The catalog that is meant. Raises as `locate` and `load`."""
+    """The requested catalog. Raises as `locate` and `load`."""
     from surveykit.catalog.load_once import load_once
 
     return load_once(root_of(catalog))
 
 
 def database_of(catalog: Folder | None) -> Path:
-    """The database of the catalog that is meant, built where it is not there. Raises as `loaded`."""
+    """The database of the requested catalog, built if it does not exist. Raises as `loaded`."""
     from surveykit.database import cache
 
     return cache.current(root_of(catalog))

@@ -1,4 +1,4 @@
-"""Configurations of PEFT among what a function is asked: which they are, and on which model."""
+"""PEFT configurations in the arguments of a function: which they are, and on which model."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ Pefts = Folder | Sequence[Folder]
 
 
 def opened_pefts(peft: Pefts | None) -> list[PeftFile]:
-    """The configurations that are meant; none where nothing is. Raises as `opened_peft`."""
+    """The requested configurations; none if there are none. Raises as `opened_peft`."""
     if peft is None:
         return []
     return [opened_peft(fspath(one)) for one in ([peft] if isinstance(peft, str | PathLike) else peft)]
 
 
 def opened_peft(source: str) -> PeftFile:
-    """The configuration in a file, in a folder of an adapter, or of an adapter on the Hugging Face hub.
+    """The configuration in a file, in an adapter's folder, or of an adapter on the Hugging Face hub.
 
     Raises:
-        SurveyError: there is none, or it is no configuration of PEFT.
+        SurveyError: there is none, or it is not a PEFT configuration.
     """
     path = Path(source)
     if os.path.isdir(path):
         if not os.path.lexists(path / FILE):
-            raise SurveyError(f"{source} has no {FILE}, which a folder of an adapter has")
+            raise SurveyError(f"{source} has no {FILE}, which an adapter's folder must have")
         return read_peft(path / FILE, source)
     if os.path.lexists(path):
         return read_peft(path, source)
@@ -46,15 +46,15 @@ def opened_peft(source: str) -> PeftFile:
 
 
 def model_of(model: Folder | None, files: Sequence[PeftFile], catalog: Path) -> str:
-    """The model that is named, or else that which the files say they were trained on: by its id where the catalog has it.
+    """The named model, or the one that the files were trained on, by its id if the catalog has it.
 
     Raises:
-        SurveyError: nothing says which, or the files say several.
+        SurveyError: no model is named, or the files name several.
     """
     if model is not None:
         return fspath(model)
     if not files:
-        raise SurveyError("on which model? name one with --model")
+        raise SurveyError("no model: name one with --model")
     named = {file.base_model: file for file in files}
     if None in named:
         raise SurveyError(f"{named[None].name} does not say which model it was trained on; name one with --model")
@@ -76,18 +76,20 @@ def model_of(model: Folder | None, files: Sequence[PeftFile], catalog: Path) -> 
 
 
 def refuse_to_change(methods: Sequence[str], files: Sequence[PeftFile], changes: Changes, **others: object) -> None:
-    """Refuse to do nothing, and changes of configurations where only those of PEFT are asked for.
+    """Refuse an empty request, and changes to configurations if only PEFT's are requested.
 
     Raises:
         SurveyError: with what to type instead.
     """
     if not methods and not files:
-        raise SurveyError("name a method, such as lora, or a configuration of PEFT with --peft")
+        raise SurveyError("name a method, such as lora, or a PEFT configuration with --peft")
     given = [f"--{name.replace('_', '-')}" for name, value in others.items() if value is not None]
     if replace(changes, head=None):
         given.append("--set, --targets and the like")
     if given and not methods:
-        raise SurveyError(f"for methods only: {' and '.join(given)}; what --peft names is changed in its own file")
+        raise SurveyError(
+            f"for methods only: {' and '.join(given)}; change the configuration of --peft in its own file"
+        )
 
 
 def shown_as_peft(
@@ -95,7 +97,7 @@ def shown_as_peft(
 ) -> PeftArguments:
     """A method's configuration on a model as PEFT's. Raises as `surveykit.show`."""
     if model is None:
-        raise SurveyError("PEFT's configuration names the modules of a model: name it with --model")
+        raise SurveyError("a PEFT configuration needs the module names of a model: name the model with --model")
     asked = Asked(root, [method], changes, trainable_budget)
     from surveykit.engine.budget import sized
     from surveykit.engine.on_model import model_named
@@ -104,7 +106,7 @@ def shown_as_peft(
     instance = model_named(fspath(model), root, changes.head).build()
     wanted = asked.on(instance)
     if len(wanted.recipes) > 1:
-        raise SurveyError(f"'{method}' is several methods; name one")
+        raise SurveyError(f"'{method}' means several methods; name one")
     ((name, recipe),) = wanted.recipes
     recipe, _ = sized(instance, name, recipe, wanted.budget)
     return as_peft(instance, name, recipe)

@@ -71,14 +71,14 @@ class Shown(Record):
 
 
 class Counted(Record):
-    """What one configuration trains on one model; null where it cannot be counted, for the reason beside."""
+    """Parameters that one configuration trains on one model; null, with a reason, if it cannot be counted."""
 
     configuration: str
     model: str
     model_parameters: int
     trainable: int | None
     percent: float | None
-    """Trainable parameters, of the model's."""
+    """Trainable parameters, in percent of the model's."""
     added: int | None
     changed: int | None
     stored_bytes: int | None
@@ -86,7 +86,7 @@ class Counted(Record):
 
 
 class Fitting(Record):
-    """Whether methods can be trained in a memory."""
+    """Which methods can be trained in a given memory."""
 
     sentences: list[str]
     """The answer in words."""
@@ -107,18 +107,18 @@ class Judged(Record):
     difference_percent: float | None
     verdict: str
     would_give: list[str]
-    """Where the figure differs, stated configurations that give it."""
+    """If the figure differs, stated configurations that give it."""
     reason: str
 
 
 def mcp(*, catalog: Folder | None = None) -> None:
-    """Answer one program on standard input and output, by the Model Context Protocol: fields, query, show, count, fit
+    """Serve one program on standard input and output, with the Model Context Protocol: fields, query, show, count, fit
     and check.
 
-    Nothing is written but what a query's cache needs; queries are refused and bounded as those of `query` are.
+    Nothing is written except a query's cache; queries have the same limits as those of `query`.
 
     Returns:
-        Nothing, when the other side has closed the connection.
+        Nothing, once the other side has closed the connection.
 
     Raises:
         SurveyError: there is no catalog.
@@ -206,7 +206,7 @@ def server(catalog: Folder | None = None) -> MCPServer[None]:
             str | None, Field(description="trainer (the default), trl, qlora, litgpt, fms, peft-benchmark or survey")
         ] = None,
     ) -> Fitting:
-        """Which methods can be trained on a model in a GPU's memory, with the predicted peak and what it is made of."""
+        """Which methods can be trained on a model in a GPU's memory, with the predicted peak and its parts."""
         found = fitting.fit(
             model, gpu_memory=gpu_memory, methods=methods, batch=batch, length=length, setting=setting, catalog=catalog
         )
@@ -244,7 +244,7 @@ def _judged(one: object) -> Judged:
 
 @contextmanager
 def mistakes_in_words(tool: str) -> Iterator[None]:
-    """What goes wrong is told to the other side as `surveykit` tells it to a person, and never as a traceback."""
+    """The other side gets the same error messages as a user of `surveykit`, never a traceback."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     try:

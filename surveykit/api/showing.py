@@ -31,21 +31,21 @@ def show(
     roles: Names | None = None, layers: Layers | None = None, top_layers: int | None = None,
     also_train: Names | None = None, head: int | None = None, catalog: Folder | None = None, **hyper_parameters: JsonValue,
 ) -> Portrait | PeftArguments:  # fmt: skip
-    """One method, every claim beside what was measured; or its configuration on a model as PEFT's.
+    """One method, every claim beside our measurement; or its configuration on a model as PEFT's.
 
     Args:
-        method: its id, name or other name, whatever its case; with `as_`, a method (its default configuration) or
+        method: its id, name or alias, in any case; with `as_`, a method (its default configuration) or
             method/configuration.
-        as_: `"peft"`: the configuration of PEFT that does the same on a model.
+        as_: `"peft"`: the equivalent PEFT configuration for a model.
         model, trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters: with `as_`, as
             of `count`.
 
     Returns:
         Paragraphs about it, and its facts; with `as_`, PEFT's arguments with the names of that model's modules, as Python
-        (`python()`), as an adapter_config.json (`json()`), and what has to be known of them.
+        (`python()`), as an adapter_config.json (`json()`), and notes on them.
 
     Raises:
-        SurveyError: there is no such method (the nearest is named), or PEFT cannot say its configuration.
+        SurveyError: there is no such method (the nearest is named), or PEFT cannot express its configuration.
         CatalogError: the catalog is invalid.
         MissingExtra: with `as_`, torch or transformers is not installed.
     """
@@ -60,7 +60,7 @@ def show(
         return shown_as_peft(method, model, root_of(catalog), changes, trainable_budget)
     changed = (model, trainable_budget, set, targets, roles, layers, top_layers, also_train, head, hyper_parameters)
     if any(changed):
-        raise SurveyError("--model and changes of the configuration are for --as peft; `count` takes them too")
+        raise SurveyError("--model and changes to the configuration need --as peft; `count` takes them too")
     from surveykit.database.methods import portrait
     from surveykit.database.reading import reading
 

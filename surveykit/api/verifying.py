@@ -37,7 +37,7 @@ class ParameterReport(Report):
 
     counts: tuple[Measurement, ...]
     checkpoint: CheckedCheckpoint | None = None
-    """Where one was named: how it compares. Nothing is counted where it is not the model's."""
+    """How a named checkpoint compares. If it is not the model's, nothing is counted."""
 
     @property
     def passed(self) -> bool:
@@ -48,15 +48,15 @@ def verify(
     *, source: str | None = None, sample: int | None = SAMPLE, seed: str | None = None, catalog: Folder | None = None,
     watch: Watch = unwatched,
 ) -> Verification:  # fmt: skip
-    """Judge every printed cell of every source. Counts are measured now, and a sample of recorded costs, predictions, files and trials.
+    """Judge every printed cell of every source. Counts and a sample of recorded costs, predictions, files and trials are made anew.
 
     Args:
-        source: judge the claims of this source alone, and count only what they speak of.
+        source: judge only the claims of this source, and count only what they need.
         sample: how many recorded costs, predictions, files and trials to measure again; None for all.
-        seed: draw that sample by this; without it by the commit.
+        seed: seed of that sample (default: the commit).
 
     Returns:
-        Verdicts, and findings: what fails the check. `passed` where there are none.
+        Verdicts, and findings that fail the check. `passed` if there are none.
 
     Raises:
         SurveyError: there is no such source.
@@ -69,7 +69,7 @@ def verify(
 def verify_catalog(
     catalog: Catalog, size: int | None, seed: str | None, watch: Watch, source: str | None = None
 ) -> Verification:
-    """As `verify`, of a catalog that is loaded."""
+    """Like `verify`, for a loaded catalog."""
     from surveykit.catalog.measured import cells
     from surveykit.verify import sample, verify_all
     from surveykit.verify.again import commit_of, seed_of
@@ -121,17 +121,17 @@ def verify_params(
     *, method: Names = (), backbone: Names = (), checkpoint: Folder | None = None, revision: str | None = None,
     catalog: Folder | None = None, watch: Watch = unwatched,
 ) -> ParameterReport:  # fmt: skip
-    """Count again, and compare with what is recorded, with the formulas and with printed counts.
+    """Count again, and compare with records, formulas and printed counts.
 
     Args:
-        method: only these; without it all.
-        backbone: only on these models of the catalog; without it all.
-        checkpoint: count on the model that this folder, file, or owner/name on the hub holds: its header must be that of
-            `backbone`, or of its config.json's. Only the header is read.
-        revision: of the checkpoint on the hub; without it main.
+        method: only these (default: all).
+        backbone: only on these models of the catalog (default: all).
+        checkpoint: count on the model in this folder, file, or owner/name on the hub; its header must match `backbone`, or
+            its own config.json. Only the header is read.
+        revision: revision of the checkpoint on the hub (default: main).
 
     Returns:
-        Verdicts, counts, and findings. `passed` where there are no findings and the checkpoint is the model's.
+        Verdicts, counts, and findings. `passed` if there are no findings and the checkpoint is the model's.
 
     Raises:
         SurveyError: a name is not in the catalog.
@@ -147,7 +147,7 @@ def verify_params(
     checked = None
     if checkpoint is not None or revision is not None:
         if checkpoint is None or len(backbones) > 1:
-            raise SurveyError("a checkpoint is one backbone's: --checkpoint DIR|HUB_ID, and at most one --backbone")
+            raise SurveyError("a checkpoint belongs to one model: give at most one --backbone with --checkpoint")
         from surveykit.engine.models.checkpoints import given
 
         checked = given(whole, fspath(checkpoint), backbones[0] if backbones else None, revision)
@@ -183,17 +183,17 @@ def verify_backbones(
     """Check published checkpoints against the catalog: every parameter by name and shape, reading only file headers.
 
     Args:
-        backbone: only these; without it all of the catalog.
+        backbone: only these models (default: all in the catalog).
         checkpoint: this folder, file, or owner/name on the hub instead of each model's own checkpoint on the hub. It is
-            compared with the one model that is named, or with that of its config.json.
-        revision: branch, tag or commit on the hub; without it main.
-        found: called with each result as it comes, since the hub may take its time.
+            compared with the named model, or with the one in its config.json.
+        revision: branch, tag or commit on the hub (default: main).
+        found: called with each result as it arrives, since the hub may be slow.
 
     Returns:
-        A verdict for each checkpoint, with every difference; `not verified`, with the reason, where it cannot be read.
+        A verdict for each checkpoint, with every difference; `not verified`, with the reason, if it cannot be read.
 
     Raises:
-        SurveyError: a name is not in the catalog, or nothing says which model a checkpoint should be.
+        SurveyError: a name is not in the catalog, or a checkpoint's model is not named.
         CatalogError: the catalog is invalid.
         MissingExtra: torch or transformers is not installed.
     """
@@ -201,7 +201,7 @@ def verify_backbones(
     whole, names = loaded(catalog), several(backbone)
     if checkpoint is not None and len(names) > 1:
         raise SurveyError(
-            "one checkpoint is checked against one backbone; name one, or none where its config.json tells"
+            "one checkpoint is checked against one model; name one, or none if its config.json identifies it"
         )
     from surveykit.engine.models.checkpoints import given, published
 

@@ -18,9 +18,9 @@ class BenchRow(Record):
     """One configuration on one model and task, over its seeds. What was not measured is None."""
 
     model: str
-    """Id of the model: one of the catalog, or one whose configuration stands in the plan."""
+    """Id of the model: one of the catalog, or one whose configuration is in the plan."""
     weights: Literal["random", "pretrained"]
-    """What the model began with; neither memory nor speed depends on it."""
+    """Initial weights of the model; memory and speed do not depend on them."""
     task: str | None
     """Id of the task in the plan; None where random tokens were read."""
     configuration: str
@@ -28,33 +28,33 @@ class BenchRow(Record):
     runs: int
     """Finished cells: one for each seed and learning rate."""
     failed: int
-    """Cells that ended otherwise: out of memory, no number for the loss, too slow."""
+    """Cells that failed: out of memory, loss not a number, too slow."""
     trainable: Count | None
     """Parameters that the optimizer updated."""
     peak_bytes: Count | None
-    """Bytes that the allocator gave out at most, in the worst of all cells."""
+    """Peak bytes that the allocator gave out, in the worst of all cells."""
     reserved_bytes: Count | None
-    """Bytes that the allocator took from the device at most; None on a CPU."""
+    """Peak bytes that the allocator reserved on the device; None on a CPU."""
     predicted_bytes: Count | None
-    """Bytes at the peak as they were predicted for this device."""
+    """Predicted bytes at the peak for this device."""
     error_percent: float | None
-    """How far the prediction lies above the measured peak, in percent of it."""
+    """How far the prediction is above the measured peak, in percent of it."""
     tokens_per_second: float | None
-    """Tokens that were trained on in a second: the median over steps after those that warm up."""
+    """Training speed in tokens per second: median over the steps after warm-up."""
     tokens_low: float | None
-    """Tokens a second: the lower quartile over steps."""
+    """Tokens per second: lower quartile over steps."""
     tokens_high: float | None
-    """Tokens a second: the upper quartile over steps."""
+    """Tokens per second: upper quartile over steps."""
     examples_per_second: float | None
-    """Examples that were trained on in a second, in the median."""
+    """Training speed in examples per second, median."""
     relative_speed: float | None
-    """Tokens trained on in a second, with those of the plan's baseline as 100."""
+    """Training speed in tokens per second, with the plan's baseline as 100."""
     relative_inference: float | None
-    """Tokens a second of forward passes after training, before merging, with those of the plan's baseline as 100."""
+    """Forward speed in tokens per second after training, before merging, with the plan's baseline as 100."""
     rate: float | None
     """The learning rate that was best on the development examples; None without a task."""
     seeds: int | None
-    """Seeds that were run with that learning rate, over which the score is a mean."""
+    """Number of seeds with that learning rate; the score is their mean."""
     examples: int | None
     """How many examples each seed is scored on."""
     metric: str | None
@@ -66,13 +66,13 @@ class BenchRow(Record):
     score_high: float | None
     """Upper end of the interval of 95 % over seeds and examples."""
     chance: float | None
-    """What always saying the commonest label scores; None for texts that are written."""
+    """Score of always predicting the most frequent label; None for tasks that write text."""
     above_chance: bool | None
     """Whether the whole interval of the score lies above chance."""
     place: str | None
-    """Rank among the configurations of its group by score, such as 1 or 2–4: as far as it can be told."""
+    """Rank among the configurations of its group by score, such as 1 or 2–4, as far as the scores settle it."""
     not_told_apart: str | None
-    """The configurations from which its score cannot be told apart."""
+    """Configurations whose scores do not differ clearly from its own."""
     reason: str | None
     """Why cells failed."""
 

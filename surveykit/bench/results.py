@@ -112,7 +112,7 @@ class BenchResult(Record):
     @model_validator(mode="after")
     def _says_why(self) -> Self:
         if (self.status == "failed") != (self.reason is not None):
-            raise ValueError("a failed cell says why, and no other does")
+            raise ValueError("a failed cell must give a reason, and other cells must not")
         return self
 
 
@@ -188,7 +188,7 @@ def results_of(root: Path, plan: str, problems: list[Problem] | None = None) -> 
 def _fault(path: Path, plan: str, result: BenchResult | None) -> str | None:
     """Why a file is no result of its place; None where it is one."""
     if result is None:
-        return "this is no whole result of the bench"
+        return "this is not a complete bench result"
     place = f"{result.plan}/{slug(result.machine.device)}/{result.id}.json"
     return None if place == f"{plan}/{path.parent.name}/{path.name}" else f"this result belongs in {place}"
 

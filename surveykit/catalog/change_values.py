@@ -24,7 +24,7 @@ def settings(set: Any, further: Mapping[str, JsonValue]) -> Mapping[str, JsonVal
     if not isinstance(set, Mapping):
         raise SurveyError(f"set is {set!r}; it must be hyper-parameters by name, such as {{'rank': 32}}")
     if twice := sorted({*set} & {*further}):
-        raise SurveyError(f"{', '.join(twice)} is set twice: give one of them")
+        raise SurveyError(f"{', '.join(twice)} is set twice: remove one")
     for name, value in {**set, **further}.items():
         try:
             json.dumps(value)
@@ -65,7 +65,7 @@ def target_modules(value: str | Sequence[str]) -> tuple[str, ...] | str:
     try:
         re.compile(text)
     except re.error as error:
-        raise SurveyError(f"targets: '{text}' is no regular expression: {error}") from None
+        raise SurveyError(f"targets: '{text}' is not a regular expression: {error}") from None
     return text
 
 
@@ -90,7 +90,7 @@ def layer_numbers(value: str | int | Iterable[int]) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*(-?\d{1,4})(?:-(-?\d{1,4}))?\s*", word)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         if match is None or last < first or (first < 0) != (last < 0):
-            raise SurveyError(f"'{word.strip()}' is no layer or range of layers; write 0-11, or 0,3,-1")
+            raise SurveyError(f"'{word.strip()}' is not a layer or a range of layers; write 0-11, or 0,3,-1")
         found += range(first, last + 1)
     return tuple(dict.fromkeys(found))
 
@@ -100,7 +100,7 @@ def at_least(least: int, option: str, meaning: str) -> Callable[[Any], int]:
 
     def read(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise SurveyError(f"{option} is {value!r}; it must be a whole number from {least}: {meaning}")
+            raise SurveyError(f"{option} is {value!r}; it must be a whole number of at least {least}: {meaning}")
         return value
 
     return read

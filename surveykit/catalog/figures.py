@@ -83,5 +83,5 @@ def parse_figure(printed: str) -> Figure:
     decimals = max(len(part.partition(".")[2]) for part in (low, high))
     bound: Bound = {None: "exact", ">": "above", "<": "below"}[match["bound"]]  # type: ignore[assignment]
     if Decimal(high) < Decimal(low):
-        raise ValueError(f"'{printed}' is a range whose end lies below its start")
+        raise ValueError(f"'{printed}' is a range that ends below its start")
     return Figure(printed, Decimal(low), Decimal(high), decimals, bound, SCALES.get(match["suffix"] or "", 1))

@@ -38,7 +38,7 @@ class Chosen(Record):
     @model_validator(mode="after")
     def _chooses(self) -> Self:
         if self == Chosen.model_construct():
-            raise ValueError("name the table, the row, the model or the cause of the explanations that are meant")
+            raise ValueError("name the table, row, model or cause of the explanations")
         return self
 
     def fits(self, explanation: Explanation) -> bool:
@@ -77,11 +77,11 @@ class Telling(Record):
     is_part: bool = False
     """Whether the first number is a part of the second, so that their ratio says nothing of the finding's size."""
     against_itself: bool = False
-    """Whether the source's own text, formula or data decide it; contradicted statements always count so."""
+    """Whether the source's own text, formula or data settle it; contradicted statements always count so."""
     locator: str | None = None
     """Where it stands, in the place of what its parts say."""
     innocent: str | None = Field(default=None, min_length=20)
-    """How it can have come about without anybody's fault, in short; without it, what its parts say."""
+    """An innocent explanation, in short; without it, what its parts say."""
     remark: str | None = Field(default=None, min_length=10)
     """What makes it small or uncertain; it then counts a quarter."""
     status: Reported = "not_reported"
@@ -92,15 +92,15 @@ class Telling(Record):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if not (self.explanations or self.statements or self.data_checks):
-            raise ValueError("name what it is made of: explanations, statements or data_checks")
+            raise ValueError("name its parts: explanations, statements or data_checks")
         if self.headline is None and (self.explanations or self.data_checks or len(self.statements) > 1):
-            raise ValueError("only a single statement brings a headline of its own: give one")
+            raise ValueError("give a headline: only a single statement has its own")
         if (self.status == "not_reported") != (self.reported is None):
-            raise ValueError("say in `reported` where and when the authors were told, and only once they were")
+            raise ValueError("say in `reported` where and when it was reported to the authors, and only if it was")
         if len(self.bars) == 1:
-            raise ValueError("give two numbers to set side by side, or none")
+            raise ValueError("give two numbers to compare, or none")
         for fault in typed_numbers(self.headline or ""):
-            raise ValueError(f"the headline types the number {fault}: name a column that has it, as in {{cells}}")
+            raise ValueError(f"the headline contains the number {fault}: name a column instead, as in {{cells}}")
         return self
 
     @property

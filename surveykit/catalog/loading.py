@@ -100,5 +100,5 @@ class Loading:
         for i, entry in enumerate(entries):
             if entry in seen:
                 shown = " ".join(map(str, entry)) if isinstance(entry, tuple) else entry
-                self.problem(path, f"'{shown}' stands twice", (*at, i))
+                self.problem(path, f"'{shown}' appears twice", (*at, i))
             seen.append(entry)

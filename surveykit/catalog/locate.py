@@ -85,7 +85,7 @@ def locate(explicit: str | PathLike[str] | None = None, *, chosen_by: str = "--c
             break
         if value and not _is_catalog(value):
             hint = f"repair it, or choose another with --catalog ('{BUNDLED}' is the one that comes with surveykit)"
-            raise SurveyError(f"{origin}: '{value}' is no catalog, since it has none of {', '.join(HOLDS)}; {hint}")
+            raise SurveyError(f"{origin}: '{value}' is not a catalog, since it has none of {', '.join(HOLDS)}; {hint}")
         if value:
             return Location(value, origin)
     inside = bundled()

@@ -94,7 +94,7 @@ class Measurement(Recorded):
     trainable_task: Count
     """Trainable parameters in the last stage, which is run for each task."""
     effective: Count
-    """Of the trainable parameters of the last stage, those that a mask lets change."""
+    """Trainable parameters of the last stage that a mask lets change."""
     trained_pretrained: Count
     """Pretrained parameters among the trainable ones of the last stage."""
     added: Count
@@ -111,11 +111,11 @@ class Measurement(Recorded):
     changed: Count
     """Pretrained weights whose value can differ after merging."""
     update_rank: Count
-    """Largest rank of the change of a pretrained matrix."""
+    """Largest rank of the change to a pretrained matrix."""
     optimizer_state: Count
-    """Numbers that the optimizer keeps, in the stage in which they are most."""
+    """Numbers that the optimizer keeps, in the stage with most."""
     quantized: Count
-    """Pretrained numbers that the last stage keeps quantized, in a few bits each."""
+    """Pretrained numbers that the last stage keeps quantized."""
     provenance: Literal["config", "header", "weights"]
     """What the base model was built from: its configuration, the header of the published file, or its weights."""
     key: Key
@@ -145,7 +145,7 @@ class Cost(Recorded):
     blocks: Count
     """Blocks (layers) of the base model."""
     blocks_backward: Count
-    """Blocks in which backward runs at all."""
+    """Blocks that the backward pass enters."""
     blocks_input_gradient: Count
     """Blocks whose input receives a gradient."""
     activation_gradient_flops: Count
@@ -161,11 +161,11 @@ class Cost(Recorded):
     bare_flops: Count
     """FLOPs of matrix multiplications of one inference pass of the base model alone."""
     inference_elementwise: Count
-    """Numbers that elementwise operations write in one inference pass before merging."""
+    """Values that elementwise operations write in one inference pass before merging."""
     merged_elementwise: Count
-    """Numbers that elementwise operations write in one inference pass after merging."""
+    """Values that elementwise operations write in one inference pass after merging."""
     bare_elementwise: Count
-    """Numbers that elementwise operations write in one inference pass of the base model alone."""
+    """Values that elementwise operations write in one inference pass of the base model alone."""
     inference_parameters: Count
     """Parameters beyond those of the base model before merging."""
     merged_parameters: Count
@@ -212,15 +212,15 @@ class MemoryUse(Recorded):
     reason: str | None
     """Why it cannot run; NULL when it can."""
     peak: Count
-    """Predicted peak of a training step in the last stage, optimizer state included, in bytes."""
+    """Predicted peak of a training step in the last stage, including optimizer state, in bytes."""
     peak_any_stage: Count
-    """Predicted peak of a training step in the stage that needs most, in bytes."""
+    """Predicted peak of a training step in the stage with the highest peak, in bytes."""
     weights: Count
     """Parameters and buffers, of the base model and of the method, in bytes."""
     gradients: Count
     """Gradients of parameters, in bytes."""
     optimizer: Count
-    """State of the optimizer, in bytes."""
+    """Optimizer state, in bytes."""
     saved: Count
     """Activations kept for the backward pass, in bytes."""
     key: Key
@@ -240,7 +240,7 @@ class Prediction(Recorded):
     length: Whole
     """Positions of an example."""
     target_length: Whole
-    """Positions of the decoder's input, where there is a decoder behind an encoder."""
+    """Positions of the decoder's input, for models with encoder and decoder."""
     training: str
     """How the step runs: the fields in which it differs from the survey's setting."""
     status: Literal["traced", "refused"]
@@ -248,25 +248,25 @@ class Prediction(Recorded):
     reason: str | None
     """Why it cannot run; NULL when it can."""
     peak: Count
-    """Predicted peak of the step in the stage that needs most, optimizer state included, in bytes."""
+    """Predicted peak of the step in the stage with the highest peak, including optimizer state, in bytes."""
     weights: Count
     """Parameters and buffers, of the base model and of the method, in bytes."""
     gradients: Count
     """Gradients of parameters, in bytes."""
     optimizer: Count
-    """State of the optimizer, in bytes."""
+    """Optimizer state, in bytes."""
     peak_weights: Count
     """At the moment of the peak: parameters and buffers, in bytes."""
     peak_optimizer: Count
-    """At the moment of the peak: state of the optimizer, in bytes."""
+    """At the moment of the peak: optimizer state, in bytes."""
     peak_gradients: Count
     """At the moment of the peak: gradients of parameters, in bytes."""
     peak_logits: Count
-    """At the moment of the peak: logits and what the loss makes of them, in bytes."""
+    """At the moment of the peak: logits and what the loss derives from them, in bytes."""
     peak_activations: Count
     """At the moment of the peak: activations kept for the backward pass, in bytes."""
     peak_working: Count
-    """At the moment of the peak: all else, which an operation needs while it runs, in bytes."""
+    """At the moment of the peak: everything else, which an operation needs while it runs, in bytes."""
     key: Key
     run: RunId
     digest: str
@@ -294,7 +294,7 @@ class TrialRow(Recorded):
     stray: str | None
     """A tensor that changed and should not have; NULL where there is none."""
     merge: Literal["exact", "partly", "none", "differs"] | None
-    """What merging gave: exact, partly (some weights cannot be merged), none, or differs."""
+    """Result of merging: exact, partly (some weights cannot be merged), none, or differs."""
     obstacle: str | None
     """Why something cannot be merged; NULL when all can."""
     restored: Literal["yes", "no"] | None

@@ -48,11 +48,11 @@ def _read_config(text: str, file: str) -> tuple[dict[str, Any] | None, list[Prob
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         if len(set(names)) != len(names):
-            raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)[:60]}' stands twice")
+            raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)[:60]}' appears twice")
         return dict(pairs)
 
     def finite(name: str) -> float:
-        raise ValueError(f"{name} is no number of JSON")
+        raise ValueError(f"{name} is not a JSON number")
 
     def whole(digits: str) -> int:
         if len(digits) > MAX_DIGITS:
@@ -66,7 +66,7 @@ def _read_config(text: str, file: str) -> tuple[dict[str, Any] | None, list[Prob
     except (ValueError, RecursionError) as error:  # ours, and nesting beyond all use
         return None, [Problem(file, 0, 0, f"not valid JSON: {' '.join(str(error).split())[:120]}")]
     if not isinstance(found, dict):
-        return None, [Problem(file, 1, 1, "a configuration is an object with a model_type")]
+        return None, [Problem(file, 1, 1, "a configuration must be an object with a model_type")]
     return found, []
 
 

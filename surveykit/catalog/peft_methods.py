@@ -149,7 +149,7 @@ def _ia3(file: PeftFile, parts: ModelParts) -> Ours:
 def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
     factor = file.content.get("decompose_factor") or -1
     if isinstance(factor, bool) or not isinstance(factor, int) or not (factor == -1 or factor > 0):
-        raise SurveyError(f"{file.name}: decompose_factor must be -1 or a whole number from 1, not {factor}")
+        raise SurveyError(f"{file.name}: decompose_factor must be -1 or a whole number of at least 1, not {factor}")
     sides: dict[str, Any] = {} if factor == -1 else {"factor": factor}
     adapted, linear = _adapted(file, parts), parts.named("linear")
     rank, alpha = file.whole("r", 8), file.number("alpha", 8)
@@ -174,12 +174,10 @@ def _lokr(file: PeftFile, parts: ModelParts) -> Ours:
 def _glora(file: PeftFile, parts: ModelParts) -> Ours:
     terms = file.content.get("config_A_B", "lora")
     if terms not in ("lora", "vector"):
-        raise NotOurs(f"surveykit's GLoRA has no terms '{terms}', but those of low rank and vectors")
+        raise NotOurs(f"surveykit's GLoRA has no terms '{terms}', only low-rank terms and vectors")
     adapted = _adapted(file, parts)
     if any(f"{name}.bias" in parts.biases for name in adapted.names):
-        raise NotOurs(
-            "PEFT's GLoRA trains further terms where a layer has a bias, of which surveykit's have another size"
-        )
+        raise NotOurs("if a layer has a bias, PEFT's GLoRA trains further terms, which have another size in surveykit")
     if terms == "vector":
         return Ours("glora/qv-vectors", {}, adapted, adapted.grouped(lambda _: {}))
     values = {"rank": file.whole("r", 8)}
@@ -200,7 +198,7 @@ def _prefix(file: PeftFile, parts: ModelParts) -> Ours:
     attentions = parts.named("attention").values()
     widths = {place.keys for place in attentions}
     if widths != {place.d_model for place in attentions}:
-        raise NotOurs("the network of PEFT's prefix is as wide as a key, and surveykit's as the model")
+        raise NotOurs("the network of PEFT's prefix is as wide as a key, surveykit's is as wide as the model")
     values["hidden"] = file.whole("encoder_hidden_size", *widths)
     return Ours("prefix-tuning/mlp-p30-h512", values, edits=_with(values))
 
@@ -213,13 +211,13 @@ def _before_keys(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
     """
     attentions = parts.named("attention").values()
     if parts.both_stacks:
-        raise NotOurs("PEFT's prefix is one for the decoder, and surveykit's one for each attention of both stacks")
+        raise NotOurs("PEFT has one prefix for the decoder, surveykit one for each attention of both stacks")
     widths = {place.keys for place in attentions}
     said = {key: file.content.get(key) for key in ("num_layers", "token_dim")}
     if len(widths) != 1 or any(
         value not in (None, own) for value, own in zip(said.values(), (len(attentions), *widths), strict=True)
     ):
-        raise NotOurs("PEFT's prefix has one width in all layers, and the model's attentions have others")
+        raise NotOurs("PEFT's prefix has one width in all layers, but the model's attentions differ in width")
     last = file.whole("adapter_layers", len(attentions))
     if last == len(attentions):
         return {}
@@ -240,10 +238,10 @@ def _in_front(file: PeftFile, parts: ModelParts) -> dict[str, Where]:
     """
     stacks = file.whole("num_transformer_submodules", 2 if parts.task == "SEQ_2_SEQ_LM" else 1)
     if stacks > 1 + parts.both_stacks:
-        raise NotOurs(f"num_transformer_submodules is {stacks}, and the model has fewer stacks")
+        raise NotOurs(f"num_transformer_submodules is {stacks}, but the model has fewer stacks")
     width = file.content.get("token_dim")
     if any(width not in (None, place.d_model) for place in parts.named("input").values()):
-        raise NotOurs(f"token_dim is {width}, which is not this model's")
+        raise NotOurs(f"token_dim is {width}, which is not this model's width")
     both = Where(roles=("input",), sublayers=("encoder.input", "decoder.input"))
     return {"where": both} if stacks == 2 else {}
 
@@ -276,7 +274,7 @@ def _rank_and_alpha(file: PeftFile, adapted: Adapted, rank: int, alpha: float) -
         own = ranks[name] or rank
         if own != int(own):
             raise SurveyError(
-                f"{file.name}: rank_pattern gives {name} the rank {own}; it must be a whole number from 1"
+                f"{file.name}: rank_pattern gives {name} the rank {own}; it must be a whole number of at least 1"
             )
         return {"rank": int(own), "alpha": alphas[name] or alpha}
 

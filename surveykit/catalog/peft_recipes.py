@@ -149,7 +149,7 @@ def _also_trained(file: PeftFile, parts: ModelParts) -> tuple[list[Where], list[
     known = {name for name, place in parts.named(*_PRETRAINED).items() if where.matches(place)}
     unknown = [holder for holder in parts.holders if re.fullmatch(pattern, holder) and holder not in known]
     if unknown:
-        raise NotOurs(f"modules_to_save also trains {min(unknown)}, which is in no place of surveykit's recipes")
+        raise NotOurs(f"modules_to_save also trains {min(unknown)}, which surveykit's recipes do not cover")
     return [where] if known else [], [words] if missing else []
 
 
@@ -172,5 +172,5 @@ def _biases(file: PeftFile, parts: ModelParts, ours: Ours) -> list[Where]:
     groups: tuple[tuple[Role, ...], ...] = (("linear", "norm"), ("head",))
     places = [(roles, {f"{name}.bias" for name in parts.named(*roles)} & parts.biases) for roles in groups]
     if left := parts.biases.difference(*(names for _, names in places)):
-        raise NotOurs(f"bias=all also trains {min(left)}, which is in no place of surveykit's recipes")
+        raise NotOurs(f"bias=all also trains {min(left)}, which surveykit's recipes do not cover")
     return [Where(roles=roles, parameters="bias") for roles, names in places if names]

@@ -36,7 +36,7 @@ def t5_places(model: Dimensions) -> tuple[Place, ...]:
 
 def _t5_places(model: Dimensions) -> Iterator[Place]:
     if model.model_type != "t5":
-        raise ValueError(f"the places of a T5 were asked for, and this is a {model.model_type}")
+        raise ValueError(f"the places of a T5 were requested, but this is a {model.model_type}")
     d, inner, f = model.d_model, model.inner, model.d_ff
 
     def place(role: Role, sublayer: Sublayer, layer: int, layers: int, *shape: int, linear: bool = False) -> Place:

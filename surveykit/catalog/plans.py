@@ -33,7 +33,7 @@ class Located(Record):
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"'{self.path}' must be a path below the package's or the data's folder")
         if (self.package is None) != (self.install is None):
-            raise ValueError("a package and what pip installs to have it go together")
+            raise ValueError("give both a package and what pip installs for it, or neither")
         return self
 
 
@@ -58,7 +58,7 @@ class PlanModel(Record):
     @model_validator(mode="after")
     def _has_a_class(self) -> Self:
         if (self.config is None) != (self.counts is None):
-            raise ValueError("`config` and `counts` go together")
+            raise ValueError("give both `config` and `counts`, or neither")
         return self
 
 
@@ -99,9 +99,9 @@ class PlanTask(Record):
     @model_validator(mode="after")
     def _has_labels(self) -> Self:
         if (self.metric == "accuracy") != (self.labels is not None):
-            raise ValueError("accuracy needs `labels`, and a text to write has none")
+            raise ValueError("accuracy needs `labels`; a task that writes text has none")
         if self.labels is not None and len({*self.labels.values()}) < 2:
-            raise ValueError("a task needs two labels at least, each with a text of its own")
+            raise ValueError("a task needs at least two labels, each with its own text")
         return self
 
 
@@ -121,7 +121,7 @@ class Beside(Record):
     @model_validator(mode="after")
     def _has_one_column_of_tasks(self) -> Self:
         if len(self.tasks) > 1:
-            raise ValueError("one column alone can name the task")
+            raise ValueError("only one column can name the task")
         return self
 
     @property
@@ -170,23 +170,23 @@ class Plan(Record):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.warm_up >= self.steps:
-            raise ValueError(f"warm_up is {self.warm_up}, and of {self.steps} steps some must be measured")
+            raise ValueError(f"warm_up is {self.warm_up}, which leaves no step to measure of {self.steps}")
         for name, values in (
             ("models", [model.id for model in self.models]), ("tasks", [task.id for task in self.tasks]),
             ("configurations", self.configurations), ("seeds", self.seeds), ("rates", self.rates),
         ):  # fmt: skip
             if len({*values}) < len(values):
-                raise ValueError(f"{name}: one stands twice")
+                raise ValueError(f"{name}: one appears twice")
         if any(
             not 0 < rate < float("inf")
             for rates in (self.rates, *(task.rates for task in self.tasks))
             for rate in rates or ()
         ):
-            raise ValueError("rates are numbers above 0")
+            raise ValueError("rates must be numbers above 0")
         if self.tasks and any(model.weights is None and model.tokenizer is None for model in self.models):
-            raise ValueError("a task is read as tokens: each model needs weights with a tokenizer, or a tokenizer")
+            raise ValueError("a task needs tokens: each model needs weights with a tokenizer, or a tokenizer")
         if any(seed < 0 for seeds in (self.seeds, *(task.seeds for task in self.tasks)) for seed in seeds or ()):
-            raise ValueError("seeds are whole numbers from 0")
+            raise ValueError("seeds must be whole numbers of at least 0")
         return self
 
     def located(self) -> tuple[Located, ...]:

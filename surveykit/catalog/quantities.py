@@ -22,23 +22,23 @@ class Judging(Record):
     """Where claims are judged that name no model or setting of their own."""
 
     judged_on: str
-    """Model on which ticks and overheads are judged, and percentages where the paper's own is not in the catalog."""
+    """Model on which ticks and overheads are judged, and percentages if the paper's own model is not in the catalog."""
     full_tuning: str
-    """The configuration that is the whole of a share of memory."""
+    """The configuration that shares of memory are relative to."""
     matched_to: str
     """The configuration whose places and rank a configuration must share to be counted in columns named matched."""
     stored_value_bytes: int = Field(ge=1)
     """Bytes of a stored parameter of the base model."""
     searched_below: int = Field(ge=1)
-    """Parameters of the largest model on which a figure is looked for whose model is not named."""
+    """Parameters of the largest model on which we search for a figure without a named model."""
     setting: str
-    """An id of settings.yaml: how training is traced where a claim names no setting."""
+    """An id of settings.yaml: how training is traced if a claim names no setting."""
     length: int = Field(ge=1)
     """Positions of the input at which memory is judged."""
     dtype: Literal["bfloat16", "float32"]
     """Precision at which memory is judged."""
     word_of: str | None = None
-    """The source whose ticks and types `methods` shows; what it does not say is said by the methods' own files."""
+    """The source whose ticks and types `methods` shows; the methods' own files supply the rest."""
 
 
 class Sense(Record):
@@ -56,7 +56,7 @@ class Sense(Record):
     def _counts_are_known(self) -> Self:
         for name in self.counts:
             if name not in ("model", FILE, *COUNTS):
-                raise ValueError(f"'{name}' is no count; there are model, {FILE}, {', '.join(COUNTS)}")
+                raise ValueError(f"'{name}' is not a count; counts are model, {FILE}, {', '.join(COUNTS)}")
         return self
 
 
@@ -72,24 +72,24 @@ class Quantity(Record):
     compare: Comparison
     """How a printed cell is compared: rounding, tick, set, predicted or shown."""
     figure: Literal["peak", "held"] = "peak"
-    """What is predicted: the highest in a step (peak), or what is still there between two steps (held)."""
+    """What is predicted: the highest in a step (peak), or what remains between two steps (held)."""
     at_most: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
-    """Up to this value a tick is right; NULL where a tick speaks of no amount."""
+    """A tick is right up to this value; NULL if ticks are not about an amount."""
     tolerance: Decimal | None = Field(default=None, ge=0, le=1, max_digits=5, decimal_places=4)
-    """Share of our figure by which a printed one may differ besides its rounding, such as a file's header."""
+    """Share of our figure by which a printed one may differ in addition to rounding, for example for a file's header."""
     senses: tuple[Sense, ...] = ()
     """What a printed figure can mean; the first is what the name says, others are looked at in searches only."""
     reason: str | None = None
-    """Why it is not judged, where it is only shown."""
+    """Why it is not judged, if it is only shown."""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if (self.compare == "shown") != (self.reason is not None):
-            raise ValueError("what is only shown, and nothing else, says in `reason` why it is not judged")
+            raise ValueError("a quantity that is only shown, and no other, must say in `reason` why it is not judged")
         if self.compare != "predicted" and self.figure != "peak":
-            raise ValueError("only what is compared with a prediction says which figure is predicted")
+            raise ValueError("only a quantity compared with a prediction can name the predicted figure")
         if (self.compare == "rounding") != bool(self.senses):
-            raise ValueError("a figure that is compared at its rounding, and no other, has senses")
+            raise ValueError("a quantity compared by rounding, and no other, has senses")
         return self
 
 
@@ -103,10 +103,10 @@ class Quantities(Record):
     def _complete(self) -> Self:
         ids = [q.id for q in self.quantities]
         for twice in sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"the quantity {twice} stands twice")
+            raise ValueError(f"the quantity {twice} appears twice")
         for name in ("disk", "ram"):
             if name not in ids or self.by_id[name].at_most is None:
-                raise ValueError(f"the quantity {name} needs at_most: a tick of it is judged by an amount")
+                raise ValueError(f"the quantity {name} needs at_most, because its ticks are judged by an amount")
         return self
 
     @cached_property

@@ -75,9 +75,9 @@ class Implementation(Record):
     library: Literal["peft", "adapters", "transformers", "repository", "none"]
     """Library that has it; none: nothing was found."""
     name: str
-    """The class or configuration string; of a repository, owner/name; for `none`, a word on what was looked for."""
+    """The class or configuration string; of a repository, owner/name; for `none`, a note on what was searched."""
     snippet: str | None = None
-    """A few lines that put the method on a loaded model."""
+    """A few lines that apply the method to a loaded model."""
     note: str | None = None
     """What to know about it."""
 
@@ -100,7 +100,7 @@ class Formula(Record):
     changed: str
     """Entries of the pretrained weights that can differ once all that can is merged."""
     update_rank: str
-    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
+    """Largest rank of the change to a pretrained matrix; 0 where none changes."""
     trainable_task: str | None = None
     """Held by the optimizer in the last stage; null where it is `trainable`."""
     effective: str | None = None
@@ -168,14 +168,14 @@ class Oracle(Record):
     arguments: dict[str, JsonValue]
     """Its arguments; those left out are the library's defaults."""
     trainable: str | None = None
-    """Where the library's count differs from ours: its own formula."""
+    """The library's own formula, if its count differs from ours."""
     differs_because: str | None = None
     """The hyper-parameter or design that makes it differ."""
 
     @model_validator(mode="after")
     def _difference_has_reason(self) -> Self:
         if (self.trainable is None) != (self.differs_because is None):
-            raise ValueError("a library's own formula and the reason why it differs go together")
+            raise ValueError("give both a library's own formula and the reason why it differs, or neither")
         return self
 
 
@@ -215,11 +215,11 @@ class Method(Record):
     families: tuple[Idea, ...] = Field(min_length=1)
     """The ideas that it uses, the main one first."""
     added: Day | None = None
-    """Day on which the entry came into the catalog; NULL for those of its first edition."""
+    """Day on which the entry was added to the catalog; NULL for entries of its first edition."""
     idea: str = Field(min_length=40)
     """One paragraph in our words: what is trained and why."""
     tradeoff: str = Field(min_length=20)
-    """What the method costs or loses, as its paper or a survey stresses it."""
+    """Costs or drawbacks of the method that its paper or a survey stresses."""
     pseudocode: str = Field(min_length=20)
     """The forward pass in our words, PyTorch-like."""
     effective: Effective | None = None
@@ -227,16 +227,16 @@ class Method(Record):
     relations: tuple[Relation, ...] = ()
     implementations: tuple[Implementation, ...] = Field(min_length=1)
     reconstruction: str | None = None
-    """Where the paper leaves the method's shape open: what we filled in; NULL when nothing was."""
+    """What we filled in where the paper does not specify the method; NULL if nothing."""
     not_instantiated: str | None = None
-    """Why the engine has no recipe for the method yet; NULL when it has."""
+    """Why the engine has no recipe for the method yet; NULL if it has one."""
     configurations: tuple[Configuration, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         defaults = [c.id for c in self.configurations if c.default]
         if bool(self.configurations) == (self.not_instantiated is not None):
-            raise ValueError("a method has configurations, or says in `not_instantiated` why it has none")
+            raise ValueError("a method needs configurations, or must say in `not_instantiated` why it has none")
         if self.configurations and len(defaults) != 1:
             raise ValueError(f"exactly one configuration must be the default, not {len(defaults)}")
         if sum(c.default_with_biases for c in self.configurations) > 1:
@@ -275,4 +275,4 @@ class Paper(Record):
     doi: str | None
     """Digital object identifier."""
     bibtex: str
-    """The BibTeX entry as it stands in papers.bib."""
+    """The BibTeX entry in papers.bib."""

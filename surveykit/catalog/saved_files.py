@@ -29,9 +29,9 @@ class SavedFile(Recorded):
     dtype: Dtype
     """Precision of the base model's weights."""
     adapter_dtype: Dtype | None
-    """Precision of the parameters that a method adds; NULL where they have the base model's."""
+    """Precision of the added parameters; NULL if it is the base model's."""
     status: Literal["counted", "failed"]
-    """Whether its size was found."""
+    """Whether its size could be measured."""
     reason: str | None
     """Why not; NULL when it was."""
     size: Count
@@ -39,9 +39,9 @@ class SavedFile(Recorded):
     header: Count
     """Bytes of its header, which names the tensors, with their types, shapes and places; NULL where the names are not known."""
     peft: str | None
-    """Version of PEFT whose modules name the tensors; NULL where numbers alone are counted."""
+    """Version of PEFT whose modules name the tensors; NULL if only numbers are counted."""
     numbers_alone: str | None
-    """Why numbers alone are counted, without a header; NULL where PEFT's modules are."""
+    """Why only numbers are counted, without a header; NULL if PEFT's modules are counted."""
     key: Key
     run: RunId
     digest: str

@@ -24,9 +24,9 @@ class SecondReading(Record):
     date: Day
     """Day on which it was signed."""
     digest: str = Field(pattern=r"^[0-9a-f]{12}$")
-    """Of the finding's texts, figures and queries as they were signed."""
+    """Digest of the finding's texts, figures and queries when it was signed."""
     outcome: Literal["as_it_was", "reworded", "made_a_remark"]
-    """What had to change before it was signed."""
+    """What had to change before signing."""
 
 
 def signable(folder: SourceFolder) -> dict[str, Record]:

@@ -155,7 +155,7 @@ def _printed_table(loading: Loading, name: str, meaning: Table, path: Path) -> P
 def _columns_fit(loading: Loading, path: Path, columns: list[str], declared: list[str]) -> bool:
     """Whether a file has the columns that its table declares, each once."""
     faults = [
-        *(f"the column '{name}' stands twice" for name in sorted({c for c in columns if columns.count(c) > 1})),
+        *(f"the column '{name}' appears twice" for name in sorted({c for c in columns if columns.count(c) > 1})),
         *(f"{path.stem}.yaml declares no column '{c[:60]}'{nearest(c, declared)}" for c in columns if c not in declared),
         *(f"the declared column '{c}' is missing{nearest(c, columns)}" for c in declared if c not in columns),
         *(f"'{c}' is no name of a column: lower-case letters, digits and underscores"

@@ -42,7 +42,7 @@ def _check_ids(catalog: Catalog, loading: Loading) -> None:
         path = layers.first(catalog.root, f"sources/{folder.key}/statements.yaml")
         for name in [*(s.id for s in folder.statements), *(check.id for check in folder.data_checks)]:
             if name in first:
-                loading.problem(path, f"the id '{name}' stands twice (first in the source {first[name]})")
+                loading.problem(path, f"the id '{name}' appears twice (first in the source {first[name]})")
             first[name] = folder.key
 
 
@@ -166,9 +166,9 @@ class _Checking:
             except ValueError as error:
                 return str(error)
         if quantity.compare == "tick" and cell not in ("✓", "✗", *column.means):
-            return f"'{cell}' is no tick: ✓, ✗, or a word that the table's `means` explains"
+            return f"'{cell}' is not a tick: ✓, ✗, or a word that the table's `means` explains"
         if quantity.compare == "set" and cell not in column.means:
-            return f"the table's `means` does not say how '{cell}' is read{nearest(cell, column.means)}"
+            return f"the table's `means` does not explain '{cell}'{nearest(cell, column.means)}"
         return None
 
     def _explanation(self, i: int, explanation: Explanation) -> None:
@@ -251,7 +251,7 @@ def _misread(what: str, cells: Cells, column: str | None, names: Sequence[Name])
         return None
     label, fitting = cells[column], names_of(cells, cells[column], names)
     if not fitting:
-        return f"names.yaml says of no {what} that '{label}' means it{nearest(label, {n.printed for n in names})}"
+        return f"names.yaml has no {what} for the label '{label}'{nearest(label, {n.printed for n in names})}"
     if len(fitting) > 1:
         return f"names.yaml reads the {what} '{label}' in {len(fitting)} ways; tell them apart by `when`"
     return None

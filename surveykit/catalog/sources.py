@@ -35,7 +35,7 @@ class Source(Record):
     """source.yaml: what the source is, and how it was read."""
 
     name: str
-    """What sentences call it."""
+    """Name used in sentences."""
     kind: Literal["survey", "paper", "benchmark", "documentation", "draft"]
     """survey, paper, benchmark, documentation or draft."""
     paper: str | None = None
@@ -44,7 +44,7 @@ class Source(Record):
     date: Day
     """Of the version that was read: year-month-day."""
     read: str = Field(min_length=10)
-    """How it was read, and what is doubtful about the text."""
+    """How we read it, and what is doubtful about the text."""
     tier: Tier
     """printed: its figures are claims; measured_elsewhere: it measured them itself."""
     sections: Mapping[str, str] = {}
@@ -98,9 +98,9 @@ class Table(Record):
     @model_validator(mode="after")
     def _names_are_plain(self) -> Self:
         if self.model is not None and self.on is not None:
-            raise ValueError("`model` names a column, `on` names the one model of all rows: give one of them")
+            raise ValueError("`model` names a column, `on` names one model for all rows: give only one of them")
         if self.setting is not None and self.runs is not None:
-            raise ValueError("`runs` names the setting too, as its `preset`: give one of `setting` and `runs`")
+            raise ValueError("`runs` names the setting too, as its `preset`: give only one of `setting` and `runs`")
         names = self.names()
         for name in names:
             if names.count(name) > 1:
@@ -130,12 +130,12 @@ class MethodName(Record):
     set: Mapping[str, JsonValue] = {}
     """Hyper-parameters in which the row's runs differ from that configuration; `roles@2` is one of the second edit."""
     evidence: str = Field(min_length=10)
-    """Why the label is read so; of a method without an entry, what it is."""
+    """Why we read the label so; of a method without an entry, what it is."""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if self.set and self.configuration is None:
-            raise ValueError("`set` changes hyper-parameters of a configuration: name it in `configuration`")
+            raise ValueError("`set` changes hyper-parameters: name the configuration in `configuration`")
         return self
 
 
@@ -149,7 +149,7 @@ class ModelName(Record):
     model: str | None
     """Id of the model; null where the catalog does not have it."""
     reason: str | None = None
-    """Why the catalog does not have it, or why the label is read so."""
+    """Why the catalog lacks it, or why we read the label so."""
 
     @model_validator(mode="after")
     def _reason_where_missing(self) -> Self:
@@ -213,8 +213,8 @@ class Explanation(Record):
     text: str = Field(min_length=20)
     """The reason, worded as what was found: which counts match which figure."""
     innocent: str | None = Field(default=None, min_length=20)
-    """How the figures can have come about without anybody's fault, and what speaks against our reading; needed where the
-    row names its model, and where figures contradict each other."""
+    """An innocent explanation of the figures, and what speaks against our reading; needed if the row names its model, and
+    if figures contradict each other."""
     evidence: str | None = None
     """A SELECT of one row whose values are the figures that the text derives."""
     fits_setup: Setup | None = None
@@ -222,9 +222,9 @@ class Explanation(Record):
     tried: tuple[str, ...] = ()
     """Configurations that were tried and do not give them."""
     correction: str | None = None
-    """What could be printed instead, where figures contradict each other: a suggestion to the authors."""
+    """What could be printed instead, if figures contradict each other: a suggestion to the authors."""
     remark: str | None = Field(default=None, min_length=10)
-    """Why figures that contradict each other are a mere remark and no erratum: what makes it small or uncertain."""
+    """Why figures that contradict each other are only a remark, not an erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _is_fair(self) -> Self:
@@ -232,12 +232,12 @@ class Explanation(Record):
             needed = "needs a setup" if self.cause in NAMES_A_SETUP else "goes without a setup"
             raise ValueError(f"the cause {self.cause} {needed} in fits_setup")
         if self.innocent is None and (self.models or self.cause == "source_inconsistent"):
-            raise ValueError("say in `innocent` how the figures can have come about without anybody's fault")
+            raise ValueError("give an innocent explanation of the figures in `innocent`")
         if self.remark is not None and self.cause != "source_inconsistent":
             raise ValueError("only figures that contradict each other (source_inconsistent) can be a mere remark")
         models = [quoted.model for quoted in self.figures]
         if len(set(models)) != len(models):
-            raise ValueError("a model stands twice in `figures`")
+            raise ValueError("a model appears twice in `figures`")
         return self
 
     @property
@@ -258,7 +258,7 @@ class Explanation(Record):
 
     @property
     def name(self) -> str:
-        """What a second reader signs: the row and its models."""
+        """Name that a second reader signs: the row and its models."""
         if self.models:
             return f"{self.row} on {' '.join(self.models)}"
         return f"{self.table}, {self.row}, {' '.join(column for quoted in self.figures for column in quoted.printed)}"

@@ -28,7 +28,7 @@ class Said(Record):
     identity: ClassVar[tuple[str, ...]] = ("topic", "locator", "printed")
 
     topic: str
-    """What it is a fact about; places that speak of one thing share a topic."""
+    """Subject of the fact; places about the same thing share a topic."""
     locator: str
     """Where it stands."""  # a place may have several lines of one topic, like the rates of a sweep
     printed: str
@@ -45,7 +45,7 @@ class Missing(Record):
     what: str
     """The part that is missing."""
     locator: str
-    """Where it would stand."""
+    """Where it would be."""
     reason: str = Field(min_length=10)
     """What the text we used has instead."""
 
@@ -66,40 +66,37 @@ class Statement(Record):
     id: str = Field(pattern=ID_PATTERN)
     """Short name, unique among statements."""
     locator: str = Field(min_length=5)
-    """Where the sentence stands."""
+    """Place of the sentence."""
     says: str = Field(min_length=10)
     """What the sentence says, in our words."""
     headline: str = Field(min_length=15, max_length=160, pattern=r"^[^\n]*\.$")
-    """What was found, in one plain sentence: the heading of its entry, and why it has its status."""
+    """The result in one plain sentence: the heading of its entry, and the reason for its status."""
     readings: tuple[Reading, ...] = ()
     status: AuditStatus
-    """As reviewed; the check fails when the readings give another."""
+    """Status as reviewed; the check fails if the readings give another."""
     note: str | None = None
     """Reviewed note with the figures; needed unless the statement holds."""
     reason: str | None = None
-    """Why it cannot be checked; NULL when it can."""
+    """Why it cannot be checked; NULL if it can."""
     correction: str | None = None
     """What the sentence could say instead: a suggestion to its authors."""
     innocent: str | None = Field(default=None, min_length=20)
-    """How the sentence can have come about without anybody's fault; needed where it is contradicted."""
+    """An innocent explanation of the sentence; needed if it is contradicted."""
     evidence: str | None = None
     """A SELECT of one row whose values are the figures that the note derives beyond those of the readings."""
     remark: str | None = Field(default=None, min_length=10)
-    """Why a contradiction is a mere remark and no erratum: what makes it small or uncertain."""
+    """Why a contradiction is only a remark, not an erratum: what makes it small or uncertain."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.innocent is None) == (self.status == "contradicted"):
-            raise ValueError(
-                "a contradicted statement, and no other, says in `innocent` how the sentence can have come about"
-                " without anybody's fault"
-            )
+            raise ValueError("a contradicted statement, and no other, must give an innocent explanation in `innocent`")
         if self.remark is not None and self.status != "contradicted":
             raise ValueError("only a contradicted statement can be a mere remark")
         if self.correction is not None and self.status != "contradicted":
-            raise ValueError("a correction is suggested for a contradicted statement only")
+            raise ValueError("only a contradicted statement can have a suggested correction")
         if (self.status == "not_checkable") != (not self.readings) or (self.reason is None) != bool(self.readings):
-            raise ValueError("a statement has readings, or the status not_checkable with a reason")
+            raise ValueError("a statement needs readings, or the status not_checkable with a reason")
         if self.status in ("contradicted", "depends_on_reading") and not self.note:
             raise ValueError(f"the status {self.status} needs a note with the figures")
         return self
@@ -117,20 +114,20 @@ class DataCheck(Record):
     looks_for: str = Field(min_length=10)
     """What the query looks for."""
     sql: str
-    """A SELECT whose rows are what it finds."""
+    """A SELECT that returns the rows it finds."""
     found: int = Field(ge=0, le=MOST)
     """Rows that the query finds, as reviewed."""
     note: str = Field(min_length=10)
     """What the rows are."""
     innocent: str | None = Field(default=None, min_length=20)
-    """How the rows can have come about without anybody's fault; needed where there are any."""
+    """An innocent explanation of the rows; needed if there are any."""
     evidence: str | None = None
     """A SELECT of one row whose values are the figures that the texts derive beyond the check's own rows."""
 
     @model_validator(mode="after")
     def _is_fair(self) -> Self:
         if self.found and self.innocent is None:
-            raise ValueError("say in `innocent` how the rows can have come about without anybody's fault")
+            raise ValueError("give an innocent explanation of the rows in `innocent`")
         return self
 
 

@@ -1,4 +1,4 @@
-"""How a training step runs: everything that its memory depends on beside the model, the method and the text."""
+"""How a training step runs: everything that affects its memory apart from the model, the method and the text."""
 
 from __future__ import annotations
 
@@ -24,59 +24,58 @@ Shard = Literal["none", "ddp", "zero1", "zero2", "zero3", "fsdp"]
 
 
 class Training(Record):
-    """How a training step runs. The defaults are those of the survey's setting, the plainest there is."""
+    """How a training step runs. The defaults are the survey's setting, the simplest one."""
 
     dtype: Dtype = "bfloat16"
-    """Precision of the base model's weights as they are loaded, and of what is computed from them."""
+    """Precision of the loaded base weights, and of the computation with them."""
     autocast: bool = False
-    """Whether matrix products of float32 weights run in bfloat16, as `torch.autocast` lets them."""
+    """Whether matrix products of float32 weights run in bfloat16, as with `torch.autocast`."""
     adapter_dtype: Dtype | None = None
-    """Precision of the parameters that a method adds; null where they have the base model's. PEFT takes float32."""
+    """Precision of the added parameters; null if it is the base model's. PEFT uses float32."""
     adapter_dropout: bool = False
-    """Whether LoRA and its kin drop a share of what they read, as is usual: what is left and a mask are kept."""
+    """Whether LoRA and similar methods apply dropout to their input, as is usual: the result and a mask are kept."""
     adapter_copy: bool = False
-    """Whether what LoRA and its kin add to a layer is copied into a wider matrix before, and kept for the backward pass, as
-    LitGPT does, where query, key and value are one matrix."""
+    """Whether the update of LoRA and similar methods is first copied into a wider matrix and kept for the backward pass, as in
+    LitGPT, when query, key and value are one matrix."""
     master_weights: bool = False
-    """Whether the optimizer keeps a float32 copy of what is trained in 16 bits, and works on it."""
+    """Whether the optimizer keeps a float32 copy of parameters trained in 16 bits, and updates that copy."""
     attention: Attention = "eager"
-    """`eager` keeps the scores of all pairs of positions; `sdpa` is torch's fused attention, with a mask where the model
-    makes one; `flash` is FlashAttention 2, without a mask."""
+    """`eager` keeps the scores of all pairs of positions; `sdpa` is torch's fused attention, with a mask if the model makes
+    one; `flash` is FlashAttention 2, without a mask."""
     padding: bool = False
-    """Whether texts of a batch differ in length and are padded to the longest: attention other than flash then takes a mask,
-    and `sdpa` another kernel, for which keys and values of few heads are repeated."""
+    """Whether the texts of a batch differ in length and are padded to the longest. Attention other than flash then needs a
+    mask, and `sdpa` uses another kernel, which repeats keys and values that several heads share."""
     checkpointing: Checkpointing = "none"
-    """`full` keeps the input of each checkpointed block and computes the block again in the backward pass; `offloaded`
-    keeps these inputs in the host's memory."""
+    """`full` keeps the input of each checkpointed block and recomputes the block in the backward pass; `offloaded` keeps these
+    inputs in host memory."""
     checkpoint_every: int = Field(default=1, ge=1, le=1000)
-    """One block in so many is checkpointed; 1 means all."""
+    """Checkpoint every Nth block; 1 means every block."""
     optimizer: Optimizer = "adamw-loop"
-    """`adamw-loop` goes through the parameters one by one, `adamw-foreach` makes one more copy of all, `adamw-fused` none.
-    8-bit moments are those of bitsandbytes; paged ones may move to the host where memory is short."""
+    """`adamw-loop` updates the parameters one by one, `adamw-foreach` makes one extra copy of all, `adamw-fused` makes none.
+    8-bit moments are those of bitsandbytes; paged ones may move to the host when memory is short."""
     base_bits: BaseBits = 16
-    """Bits of a frozen weight in linear layers: 8 is LLM.int8, 4 is NF4, both as bitsandbytes holds them; embeddings, norms
-    and the output layer keep their precision."""
+    """Bits per frozen weight in linear layers: 8 is LLM.int8, 4 is NF4, both as in bitsandbytes; embeddings, norms and the
+    output layer keep their precision."""
     double_quant: bool = False
-    """Whether the scales of 4-bit weights are themselves held in 8 bits."""
+    """Whether the scales of 4-bit weights are themselves stored in 8 bits."""
     keep_base_inputs: bool = False
-    """Whether products of 4-bit weights keep what they multiply until the backward pass has ended, as those of bitsandbytes
-    did in 2023."""
+    """Whether products with 4-bit weights keep their inputs until the backward pass ends, as bitsandbytes did in 2023."""
     loss: Loss = "plain"
-    """`chunked` makes the logits in pieces, and keeps none of them for the backward pass."""
+    """`chunked` computes the logits in pieces, and keeps none of them for the backward pass."""
     kernels: Kernels = "plain"
-    """`fused`: norms, rotary positions and the loss keep no intermediate values (Unsloth, fms-acceleration); `liger`: gated
-    activations neither. The loss then writes the gradient of logits over them, or makes them in pieces if it is `chunked`."""
+    """`fused`: norms, rotary positions and the loss keep no intermediate values (Unsloth, fms-acceleration); `liger`: nor do
+    gated activations. The loss then overwrites the logits with their gradient, or computes them in pieces if `chunked`."""
     keep_cache: bool = False
-    """Whether the output is held until the backward pass ends, with the keys and values for generation in it."""
+    """Whether the output, with its keys and values for generation, is kept until the backward pass ends."""
     accumulation: int = Field(default=1, ge=1, le=10**6)
-    """Batches whose gradients are added up before the optimizer steps; gradients are there from the second on."""
+    """Batches whose gradients are added up before an optimizer step; gradients exist from the second batch on."""
     devices: int = Field(default=1, ge=1, le=10**6)
-    """Devices; the batch is that of each."""
+    """Number of devices; the batch size is per device."""
     shard: Shard = "none"
-    """What the devices divide among them: `ddp` nothing; `zero1` the optimizer's state, `zero2` also gradients, `zero3` and
-    `fsdp` also weights."""
+    """What is sharded across devices: `ddp` nothing; `zero1` the optimizer state, `zero2` also gradients, `zero3` and `fsdp`
+    also weights."""
     offload_states: bool = False
-    """Whether the optimizer's state is in the host's memory."""
+    """Whether the optimizer state is in host memory."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -74,7 +74,7 @@ def read_csv(text: str, file: str, record: type[R]) -> tuple[list[R], list[int],
                 continue
             identity = tuple(getattr(row, name) for name in record.identity)
             if identity and first.setdefault(identity, line) != line:
-                message = f"{' / '.join(map(str, identity))} stands twice (first on line {first[identity]})"
+                message = f"{' / '.join(map(str, identity))} appears twice (first on line {first[identity]})"
                 problems.append(Problem(file, line, 1, message))
                 continue
             rows.append(row)
@@ -114,7 +114,7 @@ def _typed(raw: dict[str, Any], record: type[Record], file: str, line: int) -> t
     cells: dict[str, Any] = {}
     problems = []
     if None in raw or None in raw.values():
-        return {}, [Problem(file, line, 1, f"this line has not {len(record.model_fields)} cells")]
+        return {}, [Problem(file, line, 1, f"this line does not have {len(record.model_fields)} cells")]
     for position, (name, whole) in enumerate(_columns(record), start=1):
         text = raw[name]
         if text == "":

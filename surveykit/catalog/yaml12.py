@@ -80,7 +80,7 @@ class _Reader:
             self._refuse_control_characters(key, mark)
             if key in found:
                 first = self.keys[(*path, key)]
-                self.report(mark, f"the key '{key}' stands twice (first on line {first.line})")
+                self.report(mark, f"the key '{key}' appears twice (first on line {first.line})")
                 continue
             self.keys[(*path, key)] = mark
             found[key] = self.read(value_node, (*path, key), depth + 1)

@@ -167,7 +167,7 @@ def _parameters(found: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...
         elif tensor.shape != shape:
             yield _shape(name, shape, tensor)
         elif tensor.dtype not in FLOATS:
-            yield Difference("dtype", name, f"{tensor.dtype} in the file, no type that parameters are trained in")
+            yield Difference("dtype", name, f"{tensor.dtype} in the file, not a type that can be trained")
 
 
 def _shape(name: str, wanted: tuple[int, ...], tensor: Tensor) -> Difference:

@@ -28,17 +28,17 @@ def nearest_to(header: Header, among: Iterable[Model]) -> tuple[Model, str]:
     Raises:
         CheckpointError: there is no config.json, it is of another architecture, or it fits more than one model.
     """
-    name_one = "name the model that it should be"
+    name_one = "name the model to compare it with"
     config = header.config
     if config is None:
-        raise CheckpointError(f"{header.source}: there is no config.json that says what it is; {name_one}")
+        raise CheckpointError(f"{header.source}: there is no config.json to identify the model; {name_one}")
     kind = config.get("model_type")
     candidates = [model for model in among if model.dimensions.model_type == kind]
     if kind is None:
         raise CheckpointError(f"{header.source}: config.json has no model_type; {name_one}")
     if not candidates:
         raise CheckpointError(
-            f"{header.source}: config.json is of a {printed(str(kind))}, and the catalog has none; {name_one}"
+            f"{header.source}: config.json describes a {printed(str(kind))}, which the catalog does not have; {name_one}"
         )
 
     def objections(model: Model) -> int:

@@ -68,7 +68,7 @@ class Hub:
                 switch = next((s for s in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if os.environ.get(s)), "offline")
                 return f"the hub was not asked, since {switch} is set; unset it, or give a folder: --checkpoint DIR"
             case HFValidationError():
-                return f"no name of a repository, nor a folder here ({str(error).partition(':')[0]})"
+                return f"neither a repository's name nor a folder here ({str(error).partition(':')[0]})"
             case GatedRepoError():
                 return f"it is gated: accept its terms at {hub}/{self.name}, then log in (hf auth login, or HF_TOKEN)"
             case RepositoryNotFoundError():
@@ -83,7 +83,7 @@ class Hub:
                 later = "; try again later" if status == 429 or status >= 500 else ""
                 return f"{hub} answers {status} ({said.get(status, error.response.reason_phrase)}){later}"
             case ValueError():
-                return f"{hub} gives no answer of the hub's ({error}); is it a proxy, or the page of a login?"
+                return f"{hub} does not answer like the hub ({error}); is it a proxy or a login page?"
             case _ if "timeout" in type(error).__name__.lower():
                 return f"{hub} did not answer in time; try again, or give a folder: --checkpoint DIR"
             case _:

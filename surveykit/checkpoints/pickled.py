@@ -75,7 +75,7 @@ def tensors_of(file: IO[bytes], where: str) -> dict[str, Tensor]:
         pickle.UnpicklingError,
     ) as error:  # fmt: skip
         raise CheckpointError(
-            f"{where}: no PyTorch file, or a damaged one ({str(error) or 'it is cut off'})"
+            f"{where}: not a PyTorch file, or a damaged one ({str(error) or 'it is cut off'})"
         ) from error
 
 
@@ -101,7 +101,7 @@ def _archive(file: IO[bytes]) -> dict[str, _Stored]:
 def _row(file: IO[bytes]) -> dict[str, _Stored]:
     bounded = _Bounded(file)
     if _follow(bounded) != _MAGIC:
-        raise CheckpointError("no file that torch.save wrote")
+        raise CheckpointError("not a file written by torch.save")
     _follow(bounded)  # the version of the protocol
     _follow(bounded)  # the sizes of numbers on the machine that wrote it
     state = _state_dict(_follow(bounded))
@@ -119,7 +119,7 @@ def _state_dict(value: Any) -> dict[str, _Stored]:
         raise CheckpointError("it holds no state dict")
     for name, entry in value.items():
         if not (name.isprintable() and isinstance(entry, _Stored)):
-            raise CheckpointError(f"it holds {name!a}, which is no tensor; a state dict was expected")
+            raise CheckpointError(f"it holds {name!a}, which is not a tensor; a state dict was expected")
     return value
 
 
@@ -174,7 +174,7 @@ class _Names(dict[str, Any]):
 
 def _tensor(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object) -> _Stored:
     if len(shape) > _MOST_AXES or len(strides) > _MOST_AXES or not all(map(_is_size, (offset, *shape, *strides))):
-        raise ValueError("a shape that is no row of whole numbers")
+        raise ValueError("a shape that is not a list of whole numbers")
     tensor = Tensor(storage.dtype, tuple(shape))
     steps = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if all(shape) and (offset + steps + 1) * BYTES[tensor.dtype] > storage.bytes:
@@ -238,7 +238,7 @@ class _Unpickler(pickle._Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         word, dtype, key, _, count = pid[:5]
         if not (isinstance(word, str) and word == "storage" and _text(dtype) in BYTES and _is_size(count)):
-            raise ValueError("a storage of no known kind")
+            raise ValueError("a storage of an unknown kind")
         return _Storage(_text(key), count * BYTES[dtype], dtype)
 
     def load_empty_dictionary(self) -> None:
@@ -264,7 +264,7 @@ def _follow(program: _Bounded) -> Any:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _MOST_CHARACTERS:
-        raise ValueError(f"a name that is no text of at most {_MOST_CHARACTERS:,} characters")
+        raise ValueError(f"a name that is not text of at most {_MOST_CHARACTERS:,} characters")
     return value
 
 

@@ -52,9 +52,7 @@ def read(source: str, revision: str | None = None) -> Header:
     path = Path(source).expanduser()
     if path.exists():
         if revision is not None:
-            raise CheckpointError(
-                f"'{source}' is on this machine and has no revisions; leave --revision {revision} out"
-            )
+            raise CheckpointError(f"'{source}' is a local folder and has no revisions; remove --revision {revision}")
         with _readable(source):
             folder = Folder(path if path.is_dir() else path.parent)
         return _read(folder, None if path.is_dir() else path.name)
@@ -81,11 +79,11 @@ def _shards(place: Place, index: str) -> tuple[dict[str, Tensor], list[str]]:
     where = f"{place.name}: {index}"
     placed = _json(place, index).get("weight_map")
     if not isinstance(placed, dict) or not placed:
-        raise CheckpointError(f"{where}: it has no weight_map, which says what tensor is in what file")
+        raise CheckpointError(f"{where}: it has no weight_map, which says which file holds which tensor")
     names = sorted({str(shard) for shard in placed.values()})
     for name in names:
         if Path(name).name != name or "\\" in name:
-            raise CheckpointError(f"{where}: it names {name!a}, which is no file beside it")
+            raise CheckpointError(f"{where}: it names {name!a}, which is not a file in its folder")
         if name not in place.files:
             raise CheckpointError(f"{where}: it names {printed(name)}, which is missing")
     tensors: dict[str, Tensor] = {}
@@ -95,7 +93,7 @@ def _shards(place: Place, index: str) -> tuple[dict[str, Tensor], list[str]]:
         if lacking := sorted(indexed - held.keys()):
             raise CheckpointError(f"{where}: {printed(lacking[0])} should be in {shard} and is not; {_MIXED}")
         if beyond := sorted(held.keys() - indexed):
-            raise CheckpointError(f"{where}: {shard} holds {beyond[0]} besides; {_MIXED}")
+            raise CheckpointError(f"{where}: {shard} also holds {beyond[0]}; {_MIXED}")
         tensors.update(held)
     return tensors, names
 
@@ -124,9 +122,9 @@ def _json(place: Place, name: str) -> dict[str, Any]:
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{where} is no JSON ({error})") from error
+        raise CheckpointError(f"{where} is not JSON ({error})") from error
     if not isinstance(fields, dict):
-        raise CheckpointError(f"{where} is no JSON object")
+        raise CheckpointError(f"{where} is not a JSON object")
     return fields
 
 

@@ -58,7 +58,7 @@ def _header(file: IO[bytes], where: str, size: int | None) -> tuple[dict[str, An
         raise CheckpointError(f"{where}: a header of {length:,} bytes; at most {LONGEST_HEADER:,} are read")
     if size is not None and _LENGTH + length > size:
         raise CheckpointError(
-            f"{where}: a header of {length:,} bytes is announced, the file has {size:,}; it is cut off"
+            f"{where}: its header should have {length:,} bytes, but the file has {size:,}; it is cut off"
         )
     text = file.read(length)
     if len(text) < length:
@@ -66,9 +66,9 @@ def _header(file: IO[bytes], where: str, size: int | None) -> tuple[dict[str, An
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{where}: its header is no JSON ({error})") from error
+        raise CheckpointError(f"{where}: its header is not JSON ({error})") from error
     if not isinstance(header, dict):
-        raise CheckpointError(f"{where}: its header is none of safetensors: no JSON object")
+        raise CheckpointError(f"{where}: it has no safetensors header: not a JSON object")
     return header, length
 
 
@@ -76,10 +76,10 @@ def _entry(name: str, entry: Any, where: str) -> tuple[Tensor, tuple[int, int]]:
     fields = entry if isinstance(entry, dict) else {}
     dtype, shape, offsets = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
     if not (isinstance(dtype, str) and dtype.isprintable() and isinstance(shape, list) and isinstance(offsets, list)):
-        raise CheckpointError(f"{where}: the header's entry of {name} is no tensor")
+        raise CheckpointError(f"{where}: the header's entry of {name} is not a tensor")
     whole = all(type(number) is int and 0 <= number < 2**63 for number in (*shape, *offsets))
     if not whole or len(offsets) != 2 or len(shape) > 64:
-        raise CheckpointError(f"{where}: {name} has a shape or place that is no row of whole numbers")
+        raise CheckpointError(f"{where}: {name} has a shape or place that is not a list of whole numbers")
     return Tensor(dtype, tuple(shape)), (offsets[0], offsets[1])
 
 

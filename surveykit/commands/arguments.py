@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 EXIT_CODES = (
-    "exit codes: 0 fine, 1 findings, 2 wrong usage or invalid catalog,\n"
-    "or the environment cannot do it; 70 a fault of surveykit itself, 130 interrupted"
+    "exit codes: 0 success, 1 findings, 2 wrong usage, invalid catalog\n"
+    "or a problem of the environment, 70 a bug in surveykit, 130 interrupted"
 )
 
 
@@ -58,7 +58,7 @@ def parser(commands: Mapping[str, str], words: Sequence[str]) -> argparse.Argume
     """
     main = _Parser(
         prog="surveykit",
-        description="A catalog of parameter-efficient fine-tuning methods: queried, measured, verified.",
+        description="Query, measure and verify a catalog of parameter-efficient fine-tuning methods.",
         epilog=EXIT_CODES,
         formatter_class=_Help,
     )
@@ -84,8 +84,8 @@ def module(name: str) -> Command:
 
 def add_model(parser: argparse._ActionsContainer, *, required: bool = False, several: bool = False) -> None:
     """The option that names a model, or several."""
-    where = "a folder with a config.json, such a file, a model's id in the catalog, or a name on the hub"
-    help = f"{where}; several make one table" if several else where
+    where = "a config.json, a folder with one, a model's id in the catalog, or a name on the hub"
+    help = f"{where}; several give one table" if several else where
     kind: dict[str, Any] = {"nargs": "+"} if several else {}
     parser.add_argument("--model", metavar="DIR|HUB_ID|CONFIG.json", required=required, help=help, **kind)
 
@@ -94,8 +94,8 @@ def add_peft(parser: argparse._ActionsContainer) -> None:
     """The option that names configurations of PEFT."""
     parser.add_argument(
         "--peft", action="append", metavar="FILE|DIR|HUB_ID",
-        help="a configuration of PEFT: an adapter_config.json, a folder with one, or an adapter on the hub; may be repeated; "
-        "without --model, the model is the one that it was trained on",
+        help="a PEFT configuration: an adapter_config.json, a folder with one, or an adapter on the hub; may be repeated; "
+        "without --model, the model that it was trained on is used",
     )  # fmt: skip
 
 
@@ -106,20 +106,18 @@ CHANGES = ("set", "targets", "roles", "layers", "top_layers", "also_train", "hea
 def add_changes(parser: argparse.ArgumentParser) -> None:
     """Options that change hyper-parameters of configurations, and where their edits go."""
     group = parser.add_argument_group(
-        "changes of the configurations, which their printed names tell (`surveykit show METHOD` lists hyper-parameters)"
+        "changes to the configurations, shown in their printed names (`surveykit show METHOD` lists hyper-parameters)"
     )
     group.add_argument(
         "--set", action="append", metavar="NAME=VALUE", type=_assignment,
-        help="a hyper-parameter, such as rank=32 or alpha=64, in the methods that have it; may be repeated",
+        help="set a hyper-parameter, such as rank=32 or alpha=64, in the methods that have it; may be repeated",
     )  # fmt: skip
     group.add_argument(
         "--targets", metavar="NAMES|REGEX|all-linear",
-        help="linear layers that edits go on, as PEFT takes them: q_proj,v_proj (ends of their paths), a regular "
-        "expression on the whole path, or all-linear",
+        help="linear layers to edit, named as in PEFT: q_proj,v_proj (ends of their paths), a regular expression on the "
+        "whole path, or all-linear",
     )  # fmt: skip
-    group.add_argument(
-        "--roles", metavar="ROLES", help="roles that edits go on, whatever the model's names: query,value"
-    )
+    group.add_argument("--roles", metavar="ROLES", help="roles to edit, whatever the model's names: query,value")
     group.add_argument(
         "--layers",
         metavar="LAYERS",
@@ -128,9 +126,11 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--top-layers", type=positive, metavar="N", help="the last N layers of each stack")
     group.add_argument(
         "--also-train", metavar="NAMES",
-        help="pretrained modules that are trained and stored too, as PEFT's modules_to_save: lm_head,embed_tokens",
+        help="pretrained modules to train and store as well, like PEFT's modules_to_save: lm_head,embed_tokens",
     )  # fmt: skip
-    group.add_argument("--head", type=positive, metavar="LABELS", help="give the model a head of so many labels")
+    group.add_argument(
+        "--head", type=positive, metavar="LABELS", help="give the model a classification head with this many labels"
+    )
 
 
 def changes(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise argparse.ArgumentTypeError(f"'{text}' sets nothing; write a name and a value, like rank=32")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a setting; write a name and a value, like rank=32")
     return name.strip(), typed(value)
 
 
@@ -168,7 +168,7 @@ def notes(rows: Sequence[CountOnModel] | Sequence[CostsOnModel] | Sequence[Devic
 
 def add_budget(parser: argparse._ActionsContainer) -> None:
     """The option that sizes methods."""
-    budget = "set rank, bottleneck, length… to what trains nearest to 0.5%% of the model, or to 2M parameters, in the last stage"
+    budget = "choose rank, bottleneck, length… so that the last stage trains about 0.5%% of the model, or 2M parameters"
     parser.add_argument("--trainable-budget", metavar="0.5%|2M", type=_budget, help=budget)
 
 
@@ -191,14 +191,14 @@ def add_sample(parser: argparse.ArgumentParser) -> None:
         "--sample", type=_sample_size, default=SAMPLE, metavar="N|all",
         help="how many recorded costs, predictions, files and trials to measure again (default: %(default)s, some 20 seconds)",
     )  # fmt: skip
-    parser.add_argument("--seed", metavar="TEXT", help="draw that sample by this (default: the commit)")
+    parser.add_argument("--seed", metavar="TEXT", help="seed of that sample (default: the commit)")
 
 
 def _sample_size(text: str) -> int | None:
     if text == "all":
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"a whole number, or all; not '{text}'")
+        raise argparse.ArgumentTypeError(f"a whole number or all, not '{text}'")
     return int(text)
 
 
@@ -206,7 +206,7 @@ def positive(text: str) -> int:
     """A whole number from 1, for options."""
     number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
     return number
 
 

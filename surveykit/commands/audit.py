@@ -18,14 +18,14 @@ STATUSES = ("holds", "contradicted", "depends_on_reading", "not_checkable", "fai
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
-        "exit codes: 0 every status is the reviewed one; 1 a status or a number of rows changed, or a query failed; "
+        "exit codes: 0 every status is as reviewed; 1 a status or a number of rows changed, or a query failed; "
         "2 wrong usage or invalid catalog"
     )
     parser.add_argument(
-        "--status", choices=STATUSES, action="append", help="only statements that end so; may be repeated"
+        "--status", choices=STATUSES, action="append", help="only statements with this status; may be repeated"
     )
-    parser.add_argument("--data", action="store_true", help="the checks of the raw data instead of the statements")
-    parser.add_argument("--id", metavar="ID", help="one statement or data check, with its queries and figures")
+    parser.add_argument("--data", action="store_true", help="show the checks of raw data instead of the statements")
+    parser.add_argument("--id", metavar="ID", help="show one statement or data check, with its queries and figures")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
 

@@ -14,9 +14,9 @@ the table is a CSV file with the columns
   method    a method, or method/configuration
   column    what is printed: trainable, changed, total, file_size …
   printed   the figure, as printed
-and if wanted: peft (a configuration of PEFT, in place of a method), model, unit (parameters million percent bytes …), locator; targets, roles, layers, top_layers, also_train and
-head, which mean what the options mean; any other column is a hyper-parameter, such as rank. What a row says goes before
-what an option says of all rows.
+and optionally: peft (a PEFT configuration, instead of a method), model, unit (parameters million percent bytes …), locator;
+targets, roles, layers, top_layers, also_train and head, which mean the same as the options; any other column is a
+hyper-parameter, such as rank. A value in a row overrides the option for all rows.
 
 examples:
   method,rank,column,unit,printed
@@ -30,14 +30,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
     parser.epilog = (
         f"{_EXAMPLES}\n\nexit codes: 0 every figure that can be compared agrees; 1 one differs; "
-        "2 wrong usage, or a fault in the table"
+        "2 wrong usage, or an error in the table"
     )
     parser.add_argument("claims", type=Path, metavar="claims.csv", help="the table")
     add_model(parser)
     parser.add_argument(
         "--peft", metavar="FILE|DIR|HUB_ID",
-        help="the configuration of PEFT that rows without a method speak of: an adapter_config.json, a folder with one, or an "
-        "adapter on the hub",
+        help="the PEFT configuration for rows without a method: an adapter_config.json, a folder with one, or an adapter on the "
+        "hub",
     )  # fmt: skip
     add_budget(parser)
     add_changes(parser)
@@ -70,6 +70,6 @@ def run(arguments: Namespace) -> int:
     print(output.render([COLUMNS[i] for i in shown], table, arguments.format, terminal_width()))
     differ = sum(one.verdict.word in NEEDS_EXPLANATION for one in found)
     agree = sum(one.verdict.word in ("match", "within_range") for one in found)
-    sentence = f"{agree} of {len(found)} agree, {differ} differ, {len(found) - agree - differ} are not compared"
+    sentence = f"{agree} of {len(found)} agree, {differ} differ, {len(found) - agree - differ} not compared"
     print(sentence, file=sys.stdout if readable else sys.stderr)
     return 1 if differ else 0

@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = f"{_EXAMPLES}\n\n{parser.epilog}"
     parser.add_argument("method", nargs="+", metavar="METHOD", help="ids of two or more methods")
     parser.add_argument(
-        "--backbone", metavar="ID", default="t5-large", help="of the measurements (default: %(default)s)"
+        "--backbone", metavar="ID", default="t5-large", help="model of the measurements (default: %(default)s)"
     )
     add_budget(parser)
     add_changes(parser)
@@ -37,6 +37,6 @@ def run(arguments: Namespace) -> int:
     for note in found.notes:
         print(note, file=sys.stderr)
     rows = [[name, *values] for name, values in found.properties.items()]
-    caption = f"Measured and predicted figures are of {found.backbone}; costs are in the survey's setting."
+    caption = f"Measured and predicted figures are for {found.backbone}; costs are in the survey's setting."
     print(output.render(["property", *found.methods], rows, arguments.format, terminal_width(), caption))
     return 0

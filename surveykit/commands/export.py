@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where to; made if it is not there")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder to write to; created if missing")
     parser.add_argument(
         "--format", choices=("csv", "json", "parquet", "duckdb", "hf"), required=True,
-        help="kind of files; hf: Parquet and a data card, a folder for the Hugging Face hub",
+        help="file format; hf: Parquet files and a data card, a folder for the Hugging Face hub",
     )  # fmt: skip
 
 

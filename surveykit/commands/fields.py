@@ -8,7 +8,7 @@ from surveykit import output
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("table", nargs="?", metavar="TABLE", help="one table or view; without it, the list of all")
+    parser.add_argument("table", nargs="?", metavar="TABLE", help="show one table or view; default: list all")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
 
 

@@ -41,7 +41,7 @@ examples:
   surveykit fit --model llama-3.2-3b --gpu-memory 24GB --batch 4 --length 512 --methods lora --set rank=64 --targets all-linear
   surveykit fit --peft path/to/adapter_config.json --gpu-memory 24GB --batch 4 --length 512
 
-exit codes: 0 something fits, or is tight; 1 nothing does; 2 wrong usage or invalid catalog"""
+exit codes: 0 something fits or is tight; 1 nothing fits; 2 wrong usage or invalid catalog"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -49,30 +49,30 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_model(parser, several=True)
     add_peft(parser)
     parser.add_argument(
-        "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes each), 24GiB (2^30), 80000MB…"
+        "--gpu-memory", required=True, metavar="SIZE", help="24GB (10^9 bytes per GB), 24GiB (2^30), 80000MB…"
     )
     parser.add_argument("--batch", type=positive, metavar="N", help="examples at once (default: the setting's)")
     parser.add_argument("--length", type=positive, metavar="N", help="positions of an input (default: the setting's)")
     parser.add_argument(
         "--target-length", type=positive, metavar="N",
-        help="positions of a target, where there is a decoder beside an encoder (default: the setting's)",
+        help="positions of a target, for models with encoder and decoder (default: the setting's)",
     )  # fmt: skip
     parser.add_argument(
         "--lengths-file", metavar="FILE",
-        help="numbers of tokens of texts, one a line or a JSON list: the peak is that of the longest, cut to --length",
+        help="numbers of tokens of your texts, one per line or a JSON list: the peak is that of the longest, cut to --length",
     )  # fmt: skip
-    parser.add_argument("--packing", action="store_true", help="texts are joined to rows of --length positions each")
+    parser.add_argument("--packing", action="store_true", help="join texts to rows of --length positions")
     add_training(parser, "trainer", several=True)
     parser.add_argument(
         "--merge", action="store_true",
-        help="merge after training: only methods that leave no overhead then, unless --max-overhead allows some",
+        help="merge after training: only methods without overhead after merging, unless --max-overhead allows some",
     )  # fmt: skip
     parser.add_argument(
         "--max-overhead", metavar="KINDS",
-        help="at most these kinds of inference overhead: none, or ffn, linear, gating, input, decoder joined by +",
+        help="permitted kinds of inference overhead: none, or ffn, linear, gating, input, decoder joined by +",
     )  # fmt: skip
-    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these, or method/configuration")
-    parser.add_argument("--all", action="store_true", help="every configuration, not only each method's default one")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these methods, or method/configuration")
+    parser.add_argument("--all", action="store_true", help="every configuration, not only each method's default")
     add_budget(parser)
     add_changes(parser)
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 _ABOUT = """\
 It reads requests from standard input and answers on standard output until the other side closes the connection. Tools:
-fields, query, show, count, fit and check. None writes anything. Name the command in the settings of your client:
+fields, query, show, count, fit and check. No tool writes anything. Add the command to the settings of your client:
 
   {"mcpServers": {"surveykit": {"command": "surveykit", "args": ["mcp"]}}}"""
 

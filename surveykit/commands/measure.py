@@ -41,23 +41,27 @@ MOST_FAULTS = 10
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("method", nargs="*", metavar="METHOD", help="only these methods, or method/configuration")
     parser.add_argument("--backbone", action="append", metavar="ID", help="only on this backbone; may be repeated")
-    parser.add_argument("--all", action="store_true", help="also measure again what is recorded and not stale")
+    parser.add_argument("--all", action="store_true", help="also measure again records that are current")
     parser.add_argument(
         "--only", choices=get_args(Measure), action="append",
-        help="only numbers of parameters; memory, backward and inference; memory of steps that sources state; sizes of "
-        "saved files (with PEFT); runs on a tiny T5; may be repeated",
+        help="measure only parameter counts; memory, backward and inference; memory of runs that sources print; sizes of saved "
+        "files (with PEFT); or runs on a tiny T5; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--executor", metavar="here|processes|ray", help="where it is measured (default: processes)")
-    parser.add_argument("--address", metavar="HOST:PORT|auto", help="of a Ray cluster (default: one is started here)")
+    parser.add_argument("--executor", metavar="here|processes|ray", help="where to measure (default: processes)")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT|auto", help="address of a Ray cluster (default: start one here)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    own = parser.add_argument_group("on a model of your own: costs are printed, nothing is recorded")
+    own = parser.add_argument_group("on your own model: print costs, record nothing")
     add_model(own)
     add_peft(own)
-    own.add_argument("--batch", type=positive, metavar="N", help="sequences of a step (default: the setting's, or 1)")
-    own.add_argument("--length", type=positive, metavar="N", help="positions of each (default: the setting's, or 256)")
+    own.add_argument("--batch", type=positive, metavar="N", help="sequences per step (default: the setting's, or 1)")
+    own.add_argument(
+        "--length", type=positive, metavar="N", help="positions per sequence (default: the setting's, or 256)"
+    )
     own.add_argument(
         "--device", metavar="cuda|cpu",
-        help="run a few training steps there, with random weights, and print what the allocator held beside the prediction",
+        help="run a few training steps there, with random weights, and print allocated beside predicted memory",
     )  # fmt: skip
     add_training(parser, "survey")
     add_budget(own)
@@ -127,7 +131,7 @@ def _run_on_catalog(arguments: Namespace) -> int:
     if not found.cells and found.left_out:
         return 1
     if not found.cells:
-        print("nothing to measure: everything recorded is current")
+        print("nothing to measure: all records are current")
         return 0
     for m in found.failed:
         print(f"failed: {m.configuration} on {m.backbone}: {m.reason}", file=sys.stderr)

@@ -12,10 +12,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("kind", choices=KINDS, help="what to write")
     parser.add_argument("name", metavar="NAME", help="its id, such as my-paper")
     parser.add_argument(
-        "--config", type=Path, metavar="config.json", help="of a model: its configuration, copied as it is"
+        "--config", type=Path, metavar="config.json", help="for a model: its configuration file, copied unchanged"
     )
     parser.epilog = (
-        "Files are written below ./catalog, or the folder of --catalog; such a folder lies over the bundled catalog.\n\n"
+        "Files are written below ./catalog, or the folder of --catalog; such a folder extends the bundled catalog.\n\n"
         f"{parser.epilog}"
     )
 

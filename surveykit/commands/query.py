@@ -20,27 +20,29 @@ examples:
   surveykit query "id = 'lora'" --backbone t5-3b --evidence
 {chr(10).join(f"  {question.command}" for question in QUESTIONS)}
 
-exit codes: 0 fine, also when nothing matches; 2 wrong usage, refused or too long a query, invalid catalog"""
+exit codes: 0 success, even if nothing matches; 2 wrong usage, a refused query, a query over its limits, or invalid catalog"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
-    parser.add_argument("condition", nargs="?", help="what must hold of a method, as SQL; all methods without it")
+    parser.add_argument("condition", nargs="?", help="a condition in SQL; without it, all methods")
     parser.add_argument("--select", metavar="COLUMNS", help=f"columns, or * (default: {query.DEFAULT_SELECT})")
     parser.add_argument("--order-by", metavar="COLUMNS", help="order, as in SQL (default: id)")
-    parser.add_argument("--limit", metavar="N", type=_natural, help="show at most so many methods")
-    parser.add_argument("--backbone", metavar="ID", help=f"what was measured (default: {query.DEFAULT_BACKBONE})")
+    parser.add_argument("--limit", metavar="N", type=_natural, help="show at most this many methods")
+    parser.add_argument(
+        "--backbone", metavar="ID", help=f"model of the measurements (default: {query.DEFAULT_BACKBONE})"
+    )
     parser.add_argument(
         "--sql", metavar="SELECT", help="a whole SELECT instead of a condition; surveykit fields lists tables"
     )
-    parser.add_argument("--evidence", action="store_true", help="under each method, what its values rest on")
+    parser.add_argument("--evidence", action="store_true", help="under each method, show the evidence for its values")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
     parser.add_argument(
         "--max-rows",
         metavar="N",
         type=_natural,
         default=query.MAX_ROWS,
-        help="a longer result is an error (default: %(default)s)",
+        help="fail if the result is longer (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",
@@ -96,7 +98,9 @@ def _caption(arguments: Namespace) -> str:
     if arguments.sql is not None:
         return ""
     model = arguments.backbone or query.DEFAULT_BACKBONE
-    return f"Measured figures are of each method's default configuration on {model}; costs are in the survey's setting."
+    return (
+        f"Measured figures are for each method's default configuration on {model}; costs are in the survey's setting."
+    )
 
 
 def _text(result: query.Result, arguments: Namespace) -> str:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.description = (
-        "Measure all counts and a sample of the recorded costs, predictions, files and trials again, and judge Tables 1, 2 and 5. Where nothing is "
-        "found, write the site and build/surveykit.duckdb, both from one catalog: --catalog, SURVEYKIT_CATALOG, or the one that "
-        "--config names. Where something is found, write nothing."
+        "Measure again all counts and a sample of the recorded costs, predictions, files and trials, and judge every claim. If all "
+        "checks pass, write the site and build/surveykit.duckdb from one catalog: --catalog, SURVEYKIT_CATALOG, or the one "
+        "that --config names. If a check fails, write nothing."
     )
-    parser.epilog = "exit codes: 0 written; 1 findings, listed on standard error, and nothing written; 2 wrong usage or invalid catalog"
+    parser.epilog = (
+        "exit codes: 0 written; 1 findings, listed on standard error, nothing written; 2 wrong usage or invalid catalog"
+    )
     parser.add_argument("--config", metavar="FILE", type=Path, default=Path("mkdocs.yml"), help="default: %(default)s")
     add_sample(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -37,7 +39,7 @@ def run(arguments: Namespace) -> int:
             watch=watch, verified=_show,
         )  # fmt: skip
     if not found.passed:
-        print(f"nothing was written: no site, and no {DATABASE}", file=sys.stderr)
+        print(f"nothing was written: no site and no {DATABASE}", file=sys.stderr)
         return 1
     print(f"wrote {found.site} and {found.database}")
     return 0

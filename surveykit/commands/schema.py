@@ -9,7 +9,7 @@ from pathlib import Path
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, help="where to (default: the folder schema of the catalog)"
+        "--output", metavar="DIR", type=Path, help="folder to write to (default: the catalog's folder schema)"
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
 

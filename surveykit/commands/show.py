@@ -24,9 +24,9 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = f"{_EXAMPLES}\n\n{parser.epilog}"
-    parser.add_argument("method", metavar="METHOD", help="its id; with --as, also method/configuration")
+    parser.add_argument("method", metavar="METHOD", help="id of a method; with --as, also method/configuration")
     parser.add_argument(
-        "--as", dest="as_", choices=("peft",), help="print the configuration of PEFT that does the same on --model"
+        "--as", dest="as_", choices=("peft",), help="print the equivalent PEFT configuration for --model"
     )
     add_model(parser)
     add_budget(parser)
@@ -39,7 +39,7 @@ def run(arguments: Namespace) -> int:
     from surveykit.errors import SurveyError
 
     if arguments.as_ and arguments.format not in ("table", "markdown", "json"):
-        raise SurveyError(f"a configuration of PEFT is Python, or json: it has no --format {arguments.format}")
+        raise SurveyError(f"a PEFT configuration is printed as Python or json, not as --format {arguments.format}")
     found: Any = show(
         arguments.method, as_=arguments.as_, model=arguments.model, trainable_budget=arguments.trainable_budget,
         catalog=arguments.catalog, **changes(arguments),

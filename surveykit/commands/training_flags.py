@@ -20,11 +20,11 @@ def add_training(parser: argparse.ArgumentParser, default: str, *, several: bool
     from surveykit.commands.arguments import positive
 
     group = parser.add_argument_group("how a training step runs (catalog/settings.yaml has the named settings)")
-    table = "several make one table; " if several else ""
+    table = "several give one table; " if several else ""
     group.add_argument(
         "--setting", nargs="+" if several else None, metavar="NAME",
         help="a named setting, such as survey, trainer, trl, qlora, peft-benchmark, litgpt or fms; "
-        f"{table}each of the flags below overrides what it says (default: {default})",
+        f"{table}each flag below overrides one of its fields (default: {default})",
     )  # fmt: skip
     for name, field in Training.model_fields.items():
         kind: dict[str, Any]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.description = (
-        "Load a folder's model with its weights, train each method on a small task of labelled texts, merge, save and "
-        "reload, and print what changed and whether the outputs stay equal."
+        "Load a model with its weights from a folder, train each method on a few labelled texts, merge, save and reload, and "
+        "print what changed and whether outputs stay equal."
     )
     parser.epilog = (
-        "exit codes: 0 what ran did what is counted, merged and reloaded with equal outputs; 1 findings, listed on "
-        "standard error; 2 wrong usage or invalid input"
+        "exit codes: 0 counts are right, and outputs are equal after merging and reloading; 1 findings, listed on standard "
+        "error; 2 wrong usage or invalid input"
     )
     parser.add_argument("method", nargs="+", metavar="METHOD", help="a method, method/configuration, or `all`")
     parser.add_argument("--model", metavar="DIR", required=True, help="folder with config.json, weights and tokenizer")
@@ -28,15 +28,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FILE", help=texts)
     parser.add_argument(
         "--columns", metavar="TEXT,LABEL", type=_columns, default=("text", "label"),
-        help="names of the columns of texts and of labels (default: text,label)",
+        help="names of the text and label columns (default: text,label)",
     )  # fmt: skip
     parser.add_argument("--label", action="append", metavar="LABEL", help="only texts with this label; may be repeated")
     parser.add_argument("--steps", type=positive, default=10, metavar="N", help="optimizer steps (default: 10)")
-    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="texts in each step (default: 8)")
+    parser.add_argument("--batch", type=positive, default=8, metavar="N", help="texts per step (default: 8)")
     parser.add_argument(
-        "--length", type=positive, default=32, metavar="N", help="tokens of a text at most (default: 32)"
+        "--length", type=positive, default=32, metavar="N", help="maximum tokens per text (default: 32)"
     )
-    rate = "step size of AdamW (default: 0.001, or 0.0001 where that does not lower the loss)"
+    rate = "learning rate of AdamW (default: 0.001, or 0.0001 if that does not lower the loss)"
     parser.add_argument("--rate", type=_rate, metavar="R", help=rate)
     add_budget(parser)
     add_changes(parser)
@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def _columns(text: str) -> tuple[str, str]:
     names = [name.strip() for name in text.split(",")]
     if len(names) != 2 or not all(names):
-        raise ArgumentTypeError(f"two names with a comma between them, like text,label; not '{text}'")
+        raise ArgumentTypeError(f"two names separated by a comma, like text,label, not '{text}'")
     return names[0], names[1]
 
 
@@ -57,7 +57,7 @@ def _rate(text: str) -> float:
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise ArgumentTypeError(f"a number above 0, like 0.001; not '{text}'")
+        raise ArgumentTypeError(f"a number above 0, like 0.001, not '{text}'")
     return found
 
 

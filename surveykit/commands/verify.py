@@ -25,17 +25,17 @@ SHOWN = ("table", "row", "column", "printed", "measured", "verdict", "cause")
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
-        "Counts are measured now. Costs, predictions, files and trials are those that `surveykit measure` recorded; they must be current, "
-        "and a sample of them, another one with each commit, is measured now and must be as recorded. "
+        "Counts are made anew. Costs, predictions, files and trials come from the records of `surveykit measure`. The records must be "
+        "current, and a sample of them, a different one for each commit, is measured again and must give the same values. "
         "exit codes: 0 every difference is explained; 1 findings, listed on standard error; 2 wrong usage or invalid catalog"
     )
-    parser.add_argument("--source", metavar="KEY", help="judge the claims of this source alone (see surveykit sources)")
+    parser.add_argument("--source", metavar="KEY", help="judge only the claims of this source (see surveykit sources)")
     parser.add_argument(
         "--table", metavar="NAME", action="append", help="show only this table, such as table5; may be repeated"
     )
     parser.add_argument("--verdict", metavar="WORD", action="append", help="show only this verdict; may be repeated")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")
-    parser.add_argument("--summary", action="store_true", help="print only the lines that count the verdicts")
+    parser.add_argument("--summary", action="store_true", help="print only the numbers of verdicts")
     add_sample(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -20,14 +20,16 @@ COLUMNS = ("backbone", "verdict", "parameters", "tensors", "dtype", "dropped", "
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
-        "exit codes: 0 every checkpoint has the catalogued names and shapes; 1 differences, listed on standard error; "
+        "exit codes: 0 every checkpoint has the names and shapes in the catalog; 1 differences, listed on standard error; "
         "2 wrong usage, or a checkpoint cannot be reached or read"
     )
-    parser.add_argument("backbone", nargs="*", metavar="BACKBONE", help="only these (default: all of the catalog)")
+    parser.add_argument(
+        "backbone", nargs="*", metavar="BACKBONE", help="only these models (default: all in the catalog)"
+    )
     parser.add_argument(
         "--checkpoint", metavar="DIR|HUB_ID",
-        help="put this folder, file, or owner/name on the hub to the one backbone that is named, or to that of its "
-        "config.json (default: each backbone's own checkpoint on the hub)",
+        help="compare this folder, file, or owner/name on the hub with the named model, or with the one in its config.json "
+        "(default: each model's own checkpoint on the hub)",
     )  # fmt: skip
     parser.add_argument("--revision", metavar="REV", help="branch, tag or commit on the hub (default: main)")
     parser.add_argument("--format", choices=output.FORMATS, default="table", help="how to print (default: table)")

@@ -21,7 +21,7 @@ COUNTED = ("configuration", "backbone", "trainable", "added", "stored", "changed
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
-        "exit codes: 0 every difference is explained and nothing drifted; 1 findings, listed on standard error; "
+        "exit codes: 0 every difference is explained and no count changed; 1 findings, listed on standard error; "
         "2 wrong usage or invalid catalog"
     )
     parser.add_argument("--method", action="append", metavar="ID", help="only this method; may be repeated")
@@ -30,11 +30,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=formats, default="table", help="how to print (default: table)")
     parser.add_argument(
         "--checkpoint", metavar="DIR|HUB_ID",
-        help="count on the backbone that this folder, file, or owner/name on the hub holds: its header must be that of "
-        "--backbone, or of its config.json's; prints the counts, and records nothing",
+        help="count on the model in this folder, file, or owner/name on the hub; its header must match --backbone, or its own "
+        "config.json; prints the counts and records nothing",
     )  # fmt: skip
-    parser.add_argument("--revision", metavar="REV", help="of --checkpoint on the hub (default: main)")
-    parser.add_argument("--summary", action="store_true", help="print only the line that counts the verdicts")
+    parser.add_argument("--revision", metavar="REV", help="revision of --checkpoint on the hub (default: main)")
+    parser.add_argument("--summary", action="store_true", help="print only the numbers of verdicts")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

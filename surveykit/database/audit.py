@@ -176,7 +176,7 @@ def one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
     if len(rows) != 1:
-        raise QueryError(f"the query must give one row, and gives {len(rows)}")
+        raise QueryError(f"the query must give one row, but gives {len(rows)}")
     return rows[0]
 
 
@@ -256,4 +256,4 @@ def _summary(reader: Reader) -> str:
     parts.append(f"{counts.get('contradicted', 0)} are contradicted by their source itself")
     parts.append(f"{counts.get('depends_on_reading', 0)} depend on the reading")
     parts.append(f"{counts.get('not_checkable', 0)} cannot be checked")
-    return "; ".join(parts) + f". {data.found} of {data.checks} data checks find something."
+    return "; ".join(parts) + f". {data.found} of {data.checks} data checks find rows."

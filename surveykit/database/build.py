@@ -106,9 +106,9 @@ def _as_printed(connection: duckdb.DuckDBPyConnection, folder: SourceFolder, tab
 def _about(table: PrintedTable, column: str) -> str:
     meaning = table.meaning
     if column == meaning.row:
-        return "What the row is called, as printed"
+        return "Label of the row, as printed"
     if column == meaning.model:
-        return "What the model is called, as printed"
+        return "Label of the model, as printed"
     if column in meaning.columns:
         what = meaning.columns[column]
         return f"{what.says or f'The quantity {what.quantity}'}{f', in {what.unit}' if what.unit else ''}, as printed"

@@ -290,7 +290,7 @@ def _fetch(
             raise BoundError(f"the result has more than {job['max_rows']:,} rows; add a LIMIT or raise --max-rows")
         if len(rows) * len(description) > job["max_values"]:
             raise BoundError(
-                f"the result has more than {job['max_values']:,} values; add a LIMIT, select less, or take surveykit export"
+                f"the result has more than {job['max_values']:,} values; add a LIMIT, select less, or use surveykit export"
             )
         size += len(json.dumps(chunk, default=_plain))
         if size > job["max_bytes"]:

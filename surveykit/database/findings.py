@@ -207,7 +207,7 @@ def _remark(told: Telling | None, parts: Sequence[Part]) -> str | None:
     if told is not None:
         return told.remark or next((r for part in parts if (r := getattr(part.record, "remark", None))), None)
     if parts[0].kind == "data_check":
-        return "An observation, which need not be an error."
+        return "An observation; it may not be an error."
     return getattr(parts[0].record, "remark", None)
 
 
@@ -271,5 +271,5 @@ def _headline(part: Part, pair: Pair | None) -> str:
         more = "more" if pair.first_value > pair.second_value else "less"
         return f"{row} prints {pair.first_text}, {factor(pair.factor)} times {more} than our {pair.second_text}"
     if pair:
-        return f"{row} prints {pair.first_text}, and we have {pair.second_text}"
-    return f"{row} prints {cell.printed}, and we have {cell.measured or 'nothing'}"
+        return f"{row} prints {pair.first_text}, we have {pair.second_text}"
+    return f"{row} prints {cell.printed}, we have {cell.measured or 'nothing'}"

@@ -188,7 +188,7 @@ def _check_named(node: dict[str, object], name: str) -> None:
         part["expression"]["literal"].get("text", "") for part in named if part["expression"]["class"] == "CONSTANT"
     ]
     if not called or str(called[0]).lower() not in allowed.AGGREGATES:
-        raise QueryError(f"{name} is not allowed with this; it needs the name of an aggregate in quotes, as 'sum'")
+        raise QueryError(f"{name} is not allowed with this; it needs the name of an aggregate in quotes, such as 'sum'")
 
 
 def _parts(node: dict[str, object]) -> list[str]:

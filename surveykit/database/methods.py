@@ -175,7 +175,7 @@ def side_by_side(reader: Reader, names: Sequence[str], backbone: str) -> Compari
     """
     names = [method_id(reader, name) for name in names]
     if len(set(names)) < 2:
-        raise SurveyError("compare needs two different methods at least")
+        raise SurveyError("compare needs at least two different methods")
     known = [row.id for row in reader.all("SELECT id FROM backbone ORDER BY parameters")]
     if backbone not in known:
         raise SurveyError(f"there is no backbone '{backbone}'{nearest(backbone, known)}")

@@ -98,7 +98,7 @@ class Worker:
             message = f"the query ran for more than {seconds:g} s and was stopped; simplify it or raise --timeout"
             raise QueryError(message)
         if not line:
-            raise QueryError("the query process died, probably for want of memory; select less")
+            raise QueryError("the query process died, probably because it ran out of memory; select less")
         found: dict[str, Any] = json.loads(line)
         return found
 

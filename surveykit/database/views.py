@@ -126,7 +126,7 @@ def _read_of_source(path: Path, taken: Collection[str]) -> View:
         raise QueryError(str(problem))
     created = re.match(r"(?:--[^\n]*\n)*CREATE VIEW ([a-z][a-z0-9_]*) AS\s", text)
     if created is None or created[1] != path.stem:
-        raise QueryError(f"the file begins with comments and CREATE VIEW {path.stem} AS, and holds one SELECT")
+        raise QueryError(f"the file must begin with comments and CREATE VIEW {path.stem} AS, and hold one SELECT")
     if path.stem in taken:
-        raise QueryError("there is a table or view of this name already; choose another")
+        raise QueryError("a table or view of this name already exists; choose another")
     return View(path.stem, "VIEW", text)

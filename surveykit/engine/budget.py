@@ -48,7 +48,7 @@ def sized_for(instance: Instance, name: str, recipe: Recipe, budget: Fraction) -
 
     first = reached(start)
     if first is None:
-        raise RecipeError(f"{name} cannot be of another size than it has, which trains {fixed.trainable_task:,}")
+        raise RecipeError(f"{name} has a fixed size of {fixed.trainable_task:,} trainable parameters")
     grows = first < budget
     near = far = start  # from a size on one side of the budget, to one on the other or beyond what is possible
     while far != 0 and far < LARGEST and near == far:

@@ -54,7 +54,7 @@ def _unknown(instance: Instance, changes: Changes) -> Iterable[str]:
             words = [word for word in known if not word.isdecimal()]
             yield f"{instance.name} has no module '{name}' to train{nearest(name, words)}; it has {', '.join(words)}"
         elif missed := {id(p) for m in modules for p in m.parameters()} - _trained_too(instance, changes):
-            yield f"'{name}' holds {len(missed)} tensors of {instance.name} that are in no place that we know"
+            yield f"'{name}' holds {len(missed)} tensors of {instance.name} in places that surveykit does not know"
     depth = max(slot.place.layers for slot in instance.slots)
     if target is not None and changes.in_layers is not None:
         where = target.model_copy(update={"layers": changes.in_layers})
@@ -87,7 +87,7 @@ def _no_target(instance: Instance, name: str) -> str:
         return f"{instance.name} has no module '{name}'{nearest(name, _linear_names(instance))}"
     if module is instance.model.get_output_embeddings():
         return f"'{name}' is the output layer, which also_train trains"
-    return f"'{name}' is no linear layer, but a {type(module).__name__}"
+    return f"'{name}' is not a linear layer but a {type(module).__name__}"
 
 
 def _linear_names(instance: Instance) -> list[str]:
@@ -143,7 +143,7 @@ def _apart(instance: Instance, changes: Changes, name: str, recipe: Recipe) -> R
             twice = [module for module in here if id(module.weight) in trained]
             if here and len(twice) == len(here):
                 raise ChangeError(
-                    [f"{name}: also_train trains all that this is put on: name other modules, or targets"]
+                    [f"{name}: also_train already trains every target: name other modules or other targets"]
                 )
             if twice:
                 rest = f"(?!(?:{also.pattern})$)(?:{where.pattern or '.*'})"

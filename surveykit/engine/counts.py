@@ -45,7 +45,7 @@ class Counts:
     """Entries of the pretrained weights that can differ once all that can is merged. What a stage rounds to few bits
     is not among them: it is `quantized`, and they differ from what the rounding left."""
     update_rank: int
-    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
+    """Largest rank of the change to a pretrained matrix; 0 where none changes."""
     optimizer_state: int
     """Numbers that the optimizer (and the method's own tracking) keeps, in the stage in which they are most."""
     quantized: int

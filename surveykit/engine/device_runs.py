@@ -101,5 +101,5 @@ def _refuse_what_the_host_lacks(device: torch.device, predicted: int) -> None:
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if predicted > there:
         raise RecipeError(
-            f"out of memory: it needs {predicted / 1e9:.1f} GB, and this machine has {there / 1e9:.1f} GB"
+            f"out of memory: it needs {predicted / 1e9:.1f} GB, but this machine has {there / 1e9:.1f} GB"
         )

@@ -58,7 +58,7 @@ class CountOnModel:
     stored_bytes: int | None
     """… at 4 bytes a number, with the indices of sparse forms and seeds."""
     update_rank: int | None
-    """Largest rank of the change of a pretrained matrix; 0 where none changes."""
+    """Largest rank of the change to a pretrained matrix; 0 where none changes."""
     size: str | None
     """The hyper-parameter that a budget set, and its value."""
     reason: str | None
@@ -136,11 +136,11 @@ def facts_of(instance: Instance, notes: Iterable[str] = ()) -> ModelFacts:
 def _notes_on(instance: Instance) -> Iterator[str]:
     yield from instance.blueprint.notes
     if beside := [stack.path for stack in instance.stacks if not stack.own]:
-        yield f"methods on all layers go on {' and '.join(beside)} too, which read images or sound"
+        yield f"methods on all layers also apply to {' and '.join(beside)}, which read images or sound"
     held = [p for module in instance.model.modules() if has_experts(module) for p in module.parameters(recurse=False)]
     if experts := sum(parameter.numel() for parameter in held if parameter.dim() == 3):
         what = f"{experts:,} parameters are experts in tensors of three dimensions, which are no linear layers"
-        yield f"{what}: what goes on linear layers leaves them out"
+        yield f"{what}: methods on linear layers skip them"
 
 
 def count_on(
@@ -180,7 +180,7 @@ def _counted(
 
 
 def _nothing_trained(instance: Instance) -> str:
-    return f"{instance.name} has no such parameters (biases, for instance), so that nothing is trained"
+    return f"{instance.name} has no such parameters (biases, for instance), so nothing is trained"
 
 
 def measure_on(

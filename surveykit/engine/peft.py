@@ -115,7 +115,7 @@ def as_peft(instance: Instance, name: str, recipe: Recipe) -> PeftArguments:
     try:
         found = peft_arguments(recipe, parts_of(instance), task_type(instance.model))
     except SurveyError as error:
-        raise SurveyError(f"{name} is no configuration of PEFT: {error}") from None
+        raise SurveyError(f"{name} is not a PEFT configuration: {error}") from None
     if not peft_is_here():
         return found
     file = _with_head(instance, found.file(name), task_type(instance.model))

@@ -215,13 +215,13 @@ def architecture(config: Mapping[str, Any]) -> str:
     )
     for name in [*needed, "vocab_size", *(["max_position_embeddings"] if bert else [])]:
         if type(config.get(name)) is not int or config[name] < 1:
-            raise UncoveredError(f"its {name} is missing or no whole number above 0")
+            raise UncoveredError(f"its {name} is missing or not a whole number above 0")
     if config.get("quantization_config"):
-        raise UncoveredError("it holds its weights in few bits already (quantization_config)")
+        raise UncoveredError("its weights are already quantized (quantization_config)")
     heads = config["num_heads" if t5 else "num_attention_heads"]
     kv = config.get("num_key_value_heads") or heads
     if type(kv) is not int or kv < 1 or heads % kv:
-        raise UncoveredError("its heads of queries are no multiple of those of keys and values")
+        raise UncoveredError("its number of query heads is not a multiple of its number of key and value heads")
     if config["num_layers" if t5 else "num_hidden_layers"] < 6:
         raise UncoveredError("it has fewer than 6 layers")
     for name in ("attention_bias", "mlp_bias", "use_sliding_window", "attention_dropout"):
@@ -229,7 +229,7 @@ def architecture(config: Mapping[str, Any]) -> str:
             raise UncoveredError(f"its {name} is on")
     width = at_model(complete(config), 1, 1)["hd"]
     if width % 8 or width > 256:
-        raise UncoveredError(f"its heads have {width} features, and kernels take multiples of 8 up to 256")
+        raise UncoveredError(f"its heads have {width} features; kernels need a multiple of 8, at most 256")
     act = str(config.get("hidden_act", config.get("hidden_activation", "")))
     if act and not act.startswith("silu" if kind in ("llama", "mistral", "qwen2", "qwen3") else "gelu") and not t5:
         raise UncoveredError(f"its activation is {act}")

@@ -146,11 +146,11 @@ def _beyond(question: Question) -> Iterator[str]:
     if training.base_bits != 16:
         yield "Without prepare_model_for_kbit_training, which casts norms and embeddings to float32."
     if training.kernels == "fused":
-        yield "The kernels are those of Unsloth or fms-acceleration, which are put on the model before."
+        yield "First apply the kernels of Unsloth or fms-acceleration to the model."
     if training.adapter_dropout:
         yield "With dropout in the adapters: lora_dropout=0.05 in their configuration."
     if training.adapter_copy:
-        yield "PEFT copies nothing that adapters add: this needs less than the setting says."
+        yield "PEFT does not copy adapter updates: this needs less memory than the setting assumes."
     if training.optimizer == "adamw-loop":
         yield "Give the Trainer optimizers=(torch.optim.AdamW(model.parameters(), foreach=False), None)."
     if training.master_weights:
@@ -160,4 +160,4 @@ def _beyond(question: Question) -> Iterator[str]:
     if training.checkpoint_every > 1:
         yield f"TrainingArguments checkpoint every block, not one in {training.checkpoint_every}."
     if training.offload_states and not training.shard.startswith("zero"):
-        yield "Without DeepSpeed, the optimizer's state stays on the GPU: use a paged optimizer."
+        yield "Without DeepSpeed, the optimizer state stays on the GPU: use a paged optimizer."

@@ -42,8 +42,8 @@ class PredictionError(Record):
     def sentence(self) -> str:
         """The error in words."""
         return (
-            f"Error of such predictions: {self.median_percent:.1f} % in the median and {self.worst_percent:.1f} % at worst, "
-            f"over {self.runs} published GPU runs ({self.kind}; {', '.join(self.sources)}). Measured peaks lay between "
+            f"Error of such predictions: median {self.median_percent:.1f} %, at most {self.worst_percent:.1f} %, "
+            f"over {self.runs} published GPU runs ({self.kind}; {', '.join(self.sources)}). Measured peaks were between "
             f"{self.low_percent:+.1f} and {self.high_percent:+.1f} % of predicted ones."
         )
 

@@ -79,7 +79,7 @@ def overhead_kinds(canonical: str) -> frozenset[str]:
     kinds = frozenset(canonical.lower().split("+")) - {"none"}
     for kind in sorted(kinds - set(OVERHEAD_KINDS)):
         allowed = ("none", *OVERHEAD_KINDS)
-        raise SurveyError(f"'{kind}' is no kind of overhead ({', '.join(allowed)}){nearest(kind, allowed)}")
+        raise SurveyError(f"'{kind}' is not a kind of overhead ({', '.join(allowed)}){nearest(kind, allowed)}")
     return kinds
 
 

@@ -25,15 +25,15 @@ def parse_size(text: str) -> int:
     example = "write it like 24GB, 24GiB or 80000MB"
     found = _WRITTEN.fullmatch(text.strip())
     if found is None:
-        raise SurveyError(f"'{text}' is no amount of memory; {example}")
+        raise SurveyError(f"'{text}' is not an amount of memory; {example}")
     unit = found[2].lower()
     if not unit:
         raise SurveyError(f"'{text}' has no unit; {example}")
     if unit not in _UNITS:
-        raise SurveyError(f"'{found[2]}' is no unit of memory; {example}")
+        raise SurveyError(f"'{found[2]}' is not a unit of memory; {example}")
     size = int(float(found[1]) * _UNITS[unit])
     if size < 1:
-        raise SurveyError(f"'{text}' is no memory at all; {example}")
+        raise SurveyError(f"'{text}' must be more than 0; {example}")
     return size
 
 
@@ -60,9 +60,9 @@ def parse_budget(text: str) -> Budget:
     try:
         number = Fraction(word.removesuffix("%").removesuffix(unit) if unit else word.removesuffix("%"))
     except (ValueError, ZeroDivisionError):
-        raise SurveyError(f"'{text}' is no budget; write 0.5%, 2M or 300000") from None
+        raise SurveyError(f"'{text}' is not a budget; write 0.5%, 2M or 300000") from None
     if number <= 0 or (share and number > 100) or (not share and number * _COUNTS[unit] < 1):
-        raise SurveyError(f"'{text}' is no budget: a share is over 0% up to 100%, a number at least 1")
+        raise SurveyError(f"'{text}' is not a budget: a share is above 0% and at most 100%, a number at least 1")
     return Budget(number / 100 if share else number * _COUNTS[unit], share)
 
 

@@ -50,11 +50,11 @@ def run(training: Training) -> str:
     words += [
         said for said, there in {
             "autocast": training.autocast, "float32 master weights": training.master_weights,
-            "dropout in adapters": training.adapter_dropout, "copies of what adapters add": training.adapter_copy, "padded batches": training.padding,
+            "dropout in adapters": training.adapter_dropout, "copies of adapter updates": training.adapter_copy, "padded batches": training.padding,
             "chunked loss": training.loss == "chunked", f"{training.kernels} kernels": training.kernels != "plain",
             "the cache kept": training.keep_cache, "inputs of 4-bit products kept": training.keep_base_inputs, "gradients accumulated": training.accumulation > 1,
             f"{training.shard} over {training.devices} GPUs": training.devices > 1,
-            "the optimizer's state on the host": training.offload_states,
+            "the optimizer state on the host": training.offload_states,
         }.items() if there
     ]  # fmt: skip
     return ", ".join(words)
@@ -130,9 +130,9 @@ def ways_out(choice: Choice, question: Question) -> tuple[str, ...]:
         if enough:
             said.append(f"What makes {name} fit, the cheapest first:")
         elif found.changes:
-            said.append(f"No change is sure to make {name} fit. What helps most:")
+            said.append(f"No single change is certain to make {name} fit. These help most:")
         else:
-            said.append(f"No change of the setting helps {name}: take another method, model or GPU.")
+            said.append(f"No change of the setting helps {name}: choose another method, model or GPU.")
         said += [
             f"  {change.words}: {gigabytes(peak)} → {gigabytes(change.peak)}, {change.standing} ({change.cost})"
             for change in found.changes

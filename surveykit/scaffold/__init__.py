@@ -36,13 +36,13 @@ def write(kind: Kind, name: str, catalog: Path, config: Path | None = None) -> l
     if not re.fullmatch(pattern, name):
         dots = ", dots" if kind == "model" else ""
         raise SurveyError(
-            f"'{name[:60]}' is no name for a {kind}: lower-case letters, digits{dots} and hyphens, such as my-{kind}"
+            f"'{name[:60]}' is not a name for a {kind}: use lower-case letters, digits{dots} and hyphens, such as my-{kind}"
         )
     if config is not None and kind != "model":
         raise SurveyError(f"a {kind} has no config.json; --config belongs to `surveykit new model`")
     target = catalog / f"{kind}s" / (f"{name}.yaml" if kind in _ONE_FILE else name)
     if target.exists() or target.is_symlink():
-        raise SurveyError(f"{target} is there already; choose another name, or edit it")
+        raise SurveyError(f"{target} already exists; choose another name, or edit it")
     texts = _texts(kind, name)
     try:
         if config is not None:

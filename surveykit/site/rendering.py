@@ -121,8 +121,8 @@ def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> It
 def _refuse_without_survey(reader: Reader) -> None:
     if not reader.has("table5"):
         raise SurveyError(
-            "the site's pages show the survey, and this catalog has no sources/lialin2023scaling; leave quantities.yaml out"
-            " of the folder, and it lies over the bundled catalog, which has it"
+            "the site's pages show the survey, but this catalog has no sources/lialin2023scaling; remove quantities.yaml"
+            " from the folder, so that it extends the bundled catalog, which has that source"
         )
 
 

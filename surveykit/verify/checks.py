@@ -37,7 +37,9 @@ def check_recorded(catalog: Catalog, needed: Mapping[Measure, Collection[str]] |
         for cell in stale(catalog, measure):
             if needed is not None and cell.configuration not in needed[measure]:
                 continue
-            message = f"its {measure} are missing or of another recipe, model, setting or code; run surveykit measure"
+            message = (
+                f"its {measure} are missing or belong to another recipe, model, setting or code; run surveykit measure"
+            )
             yield Finding("stale", str(cell), message)
     if needed is None:
         yield from _trials(catalog)
@@ -86,10 +88,10 @@ def _trials(catalog: Catalog) -> Iterator[Finding]:
             continue
         faults = {
             "some steps do not lower the loss": t.loss_falls == "no",
-            f"{t.stray} moved and should not have": t.stray is not None,
-            "merged outputs differ from unmerged ones": t.merge == "differs",
-            "what is stored does not give the outputs": t.restored == "no",
-            "more entries changed than can change": (t.changed_random or 0) > (t.changed or 0),
+            f"{t.stray} changed but should not have": t.stray is not None,
+            "outputs differ before and after merging": t.merge == "differs",
+            "the stored file does not give the same outputs": t.restored == "no",
+            "more parameters changed than can change": (t.changed_random or 0) > (t.changed or 0),
             "the change has a higher rank than it can have": (t.rank or 0) > (t.update_rank or 0),
         }
         for message, holds in faults.items():

@@ -64,9 +64,9 @@ class _Check:
                 yield Finding("explanation", verdict.name, message)
             yield from self._cause(claim, verdict, setup.configuration, setup.model)
         if explanation.cause == "stored_not_trained" and not self._stored(claim):
-            yield Finding("explanation", verdict.name, f"what is stored does not give the printed {claim.printed}")
+            yield Finding("explanation", verdict.name, f"the stored parameters do not give the printed {claim.printed}")
         if explanation.cause == "truncated" and not self._truncated(verdict):
-            message = f"{claim.printed} is not our figure cut off after its last place"
+            message = f"{claim.printed} is not our figure cut off after the last printed digit"
             yield Finding("explanation", verdict.name, message)
 
     def _together(self, verdicts: list[Verdict]) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def _look(claim: Claim, evidence: Evidence, memory: Memory) -> Found:
     if method is None:
         if quantity.compare == "rounding" and claim.configuration and claim.model:  # a library's configuration
             return figures.named(claim, evidence, quantity, claim.configuration, claim.model)
-        return Found("not_comparable", None, None, "The row speaks of no method.")
+        return Found("not_comparable", None, None, "The row names no method.")
     if method.default is None:
         return Found("not_measured", None, None, method.not_instantiated or "no configuration")
     if quantity.compare == "predicted":

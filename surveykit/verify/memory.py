@@ -42,7 +42,7 @@ class MemoryPrediction:
 
     @property
     def error_percent(self) -> Decimal:
-        """How far the prediction lies above the printed figure, in percent of it."""
+        """How far the prediction is above the printed figure, in percent of it."""
         return (self.predicted / self.printed - 1) * 100
 
 

@@ -62,7 +62,7 @@ class Predicted:
 
     @property
     def error_percent(self) -> Decimal:
-        """How far the prediction lies above the printed figure, in percent of it."""
+        """How far the prediction is above the printed figure, in percent of it."""
         return (self.predicted / self.printed - 1) * 100
 
 
@@ -78,7 +78,7 @@ class KindError(Record):
     worst_percent: float
     """Of the absolute errors, in percent of what is printed."""
     low_percent: float
-    """How far printed figures lie above (less than 0: below) predicted ones, in percent of these; one in twenty is lower."""
+    """How far printed figures are above (less than 0: below) predicted ones, in percent; one in twenty is lower."""
     high_percent: float
     """… one in twenty is higher."""
 

@@ -90,7 +90,7 @@ def _overhead(claim: Claim, evidence: Evidence, configuration: str, model: str) 
     equal = [state for state, kinds in states.items() if kinds == claimed]
     same = cost.overhead_unmerged == cost.overhead_merged
     measured = cost.overhead_unmerged if same else f"{cost.overhead_unmerged}, merged {cost.overhead_merged}"
-    reason = f"Read as {claimed}. Edits beside the weights cost {cost.overhead_unmerged}; with all merged that can be, {cost.overhead_merged}."
+    reason = f"Read as {claimed}. Before merging, the overhead is {cost.overhead_unmerged}; after merging, {cost.overhead_merged}."
     compared = 1 if same else 2
     if equal:
         sense = "merged or not" if same else equal[0]

@@ -39,9 +39,9 @@ class Found:
     measured: str | None
     """Our figure or word; None when nothing was measured."""
     sense: str | None
-    """What our figure counts, or which state of the edits it speaks of."""
+    """What our figure counts, or the state of the edits that it describes."""
     reason: str
-    """What was looked at, or why there is nothing to compare."""
+    """What was compared, or why there is nothing to compare."""
     configuration: str | None = None
     model: str | None = None
     found_by: FoundBy | None = None
@@ -141,10 +141,10 @@ class Summary:
 
 _SAID: dict[Outcome, tuple[str, str]] = {
     "match": ("matches", "match"),
-    "within_range": ("holds ours in its range", "hold ours in their range"),
+    "within_range": ("contains ours in its range", "contain ours in their range"),
     "fits_another_setup": ("differs and fits another setup", "differ and fit another setup"),
-    "other_definition": ("differs by another definition", "differ by another definition"),
-    "truncated": ("is cut off and not rounded", "are cut off and not rounded"),
+    "other_definition": ("differs by definition", "differ by definition"),
+    "truncated": ("is cut off, not rounded", "are cut off, not rounded"),
     "inconsistent": ("contradicts another figure of its row", "contradict another figure of their row"),
     "unresolved": ("differs and is unresolved", "differ and are unresolved"),
     "unexplained": ("differs without an explanation", "differ without an explanation"),

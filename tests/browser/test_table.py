@@ -84,7 +84,7 @@ def test_the_state_in_the_address_comes_back_and_the_back_button_goes_back(brows
 def test_an_address_with_nonsense_is_read_as_far_as_it_makes_sense(browser: Browser) -> None:
     table(browser, "?type=%3Cscript%3E&source=x&sort=-nothing&columns=type,%22&m=nobody,lora&text=")
     assert names(browser) == []
-    assert browser.one(f"{ROWS} .dt-empty").text == "No method fits all of this."
+    assert browser.one(f"{ROWS} .dt-empty").text == "No method meets all conditions."
     assert heads(browser) == ["Method", "Type"]
     assert browser.one(f"{TOOLS} .go").get_attribute("href") is None
 

@@ -24,13 +24,13 @@ class Plan(Row):
     rules = ("FOREIGN KEY (source, table_name) REFERENCES source_table",)
 
     id: str
-    """Name of its file, which surveykit bench takes."""
+    """Name of its file, as given to surveykit bench."""
     says: str
     """What the plan is for."""
     models: str
     """Ids of its models, joined by commas."""
     tasks: str | None
-    """Ids of its tasks, joined by commas; NULL where random tokens are read, and speed and memory alone are measured."""
+    """Ids of its tasks, joined by commas; NULL if random tokens are read, and only speed and memory are measured."""
     baseline: str
     """The configuration whose throughput is 100."""
     configurations: str
@@ -40,7 +40,7 @@ class Plan(Row):
     needs_data: bool
     """Whether it names texts or weights that no package has, in a folder to be given with --data."""
     cells: int
-    """Runs that it consists of: each configuration on each model and task, with each seed and learning rate."""
+    """Number of runs: each configuration on each model and task, with each seed and learning rate."""
     source: SourceKey | None
     table_name: TableName | None
 
@@ -67,12 +67,12 @@ class BenchRun(Row):
     folder: str
     """Name of the device as a folder of catalog/measured/bench/<plan>."""
     id: str
-    """Name of the file: the start of a hash of all that decides what is measured."""
+    """Name of the file: the start of a hash of everything that affects the measurement."""
     is_stale: bool
-    """Whether the plan, the recipe, the model or the setting changed since, so that the file is of none of the plan's cells."""
+    """Whether the plan, the recipe, the model or the setting changed since, so that the file belongs to none of the plan's cells."""
     configuration: ConfigurationId
     model: str
-    """Id of the model: one of the catalog, or one whose configuration stands in the plan."""
+    """Id of the model: one of the catalog, or one whose configuration is in the plan."""
     weights: str
     """random, or the SHA-256 of the file with the weights."""
     task: str | None
@@ -82,7 +82,7 @@ class BenchRun(Row):
     device: str
     """What the cell ran on: the name of an accelerator, or cpu."""
     seed: int
-    """Number that random choices began with."""
+    """Random seed."""
     rate: float
     """The learning rate."""
     status: Literal["finished", "failed"]
@@ -92,27 +92,27 @@ class BenchRun(Row):
     trainable: BigInt | None
     """Parameters that the optimizer updated."""
     peak_bytes: BigInt | None
-    """Bytes that the allocator gave out at most."""
+    """Peak bytes that the allocator gave out."""
     reserved_bytes: BigInt | None
-    """Bytes that the allocator took from the device at most; NULL on a CPU."""
+    """Peak bytes that the allocator reserved on the device; NULL on a CPU."""
     predicted_bytes: BigInt | None
-    """Bytes at the peak as they were predicted."""
+    """Predicted bytes at the peak."""
     tokens_per_second: float | None
-    """Tokens that were trained on in a second: the median over steps after those that warm up."""
+    """Training speed in tokens per second: median over the steps after warm-up."""
     inference_tokens_per_second: float | None
-    """Tokens a second of forward passes after training, in the median, before merging."""
+    """Forward speed in tokens per second after training, before merging, median."""
     score: float | None
     """Mean over the scored examples, from 0 to 1."""
     metric: str | None
     """What the score is: accuracy, or rouge-l (its F)."""
     chance: float | None
-    """What always saying the commonest label scores; NULL for texts that are written."""
+    """Score of always predicting the most frequent label; NULL for tasks that write text."""
     examples: int | None
-    """How many examples the score is of."""
+    """Number of scored examples."""
     started: str
     """When it began, in UTC."""
     seconds: float
-    """How many seconds it took, with building, loading and scoring."""
+    """Seconds it took, including building, loading and scoring."""
     driver: str | None
     """Version of the device's driver; NULL on a CPU."""
     processor: str
@@ -149,8 +149,8 @@ class BenchRun(Row):
 
 
 class Bench(Row, report.BenchRow):
-    """What the cells of a plan say on a device: a row for each configuration on each model and task, over seeds; the best
-    learning rate of each. Figures of stale files are left out."""
+    """Results of a plan on a device: a row for each configuration on each model and task, over seeds, with the best
+    learning rate. Stale files are left out."""
 
     identity = ("plan", "device", "position")
 
@@ -160,7 +160,7 @@ class Bench(Row, report.BenchRow):
     position: int
     """Order of the row among those of its plan and device, from 1."""
     tier: str
-    """How the figures were had: measured here, by surveykit bench."""
+    """Where the figures come from: measured here, by surveykit bench."""
     configuration: ConfigurationId
 
     @classmethod

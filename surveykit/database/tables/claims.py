@@ -18,8 +18,8 @@ from surveykit.record import BackboneId, ConfigurationId, InDatabase, MethodId, 
 Printed = Annotated[Decimal, Field(max_digits=24, decimal_places=6)]
 SourceKey = Annotated[str, InDatabase(refers_to="source", comment="Key of the source, as in source.key")]
 TableName = Annotated[str, InDatabase(comment="Name of the table in its source, such as table5")]
-RowLabel = Annotated[str, InDatabase(comment="What the row is called in its table, as printed")]
-ColumnName = Annotated[str, InDatabase(comment="Which cell of the row: the column of the source's table")]
+RowLabel = Annotated[str, InDatabase(comment="Label of the row in its table, as printed")]
+ColumnName = Annotated[str, InDatabase(comment="Column of the cell in the source's table")]
 
 
 class Source(Row, sources.Source):
@@ -34,7 +34,7 @@ class Source(Row, sources.Source):
     repository: str | None  # type: ignore[assignment]
     """Repository, revision and file that were read; NULL for a paper."""
     date: str
-    """Day of the version that was read."""
+    """Date of the version that we read."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -52,7 +52,7 @@ class SourceTable(Row):
     source: SourceKey
     table_name: TableName
     locator: str
-    """Where the table stands in its source."""
+    """Place of the table in its source."""
     says: str
     """What the table shows."""
     rows: int
@@ -79,7 +79,7 @@ def as_printed(source: str, table: str) -> str:
 
 
 class PrintedName(Row):
-    """Labels under which tables of sources speak of methods, and how each is read."""
+    """Labels of methods in sources' tables, and how we read each."""
 
     source: SourceKey
     table_name: TableName
@@ -89,7 +89,7 @@ class PrintedName(Row):
     configuration: ConfigurationId | None
     """Configuration that the label means; NULL where the table names none."""
     evidence: str
-    """Why the label is read so."""
+    """Why we read the label so."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -103,16 +103,16 @@ class PrintedName(Row):
 
 
 class PrintedModel(Row):
-    """Labels under which tables of sources speak of models, and which model each means."""
+    """Labels of models in sources' tables, and the model that each means."""
 
     source: SourceKey
     table_name: TableName
     printed: str
-    """What the table calls the model, as printed."""
+    """Label of the model in the table, as printed."""
     backbone: BackboneId | None
-    """Model that the label means; NULL where the catalog does not have it."""
+    """Model that the label means; NULL if the catalog lacks it."""
     reason: str | None
-    """Why the catalog does not have it, or why the label is read so."""
+    """Why the catalog lacks it, or why we read the label so."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -163,19 +163,19 @@ class Claim(_Cell):
     rules = ("CHECK ((status = 'printed') = (printed IS NOT NULL))", "CHECK (value_min <= value_max)")
 
     status: claims.CellStatus
-    """Whether the cell has text, and why not: a dash is printed, nothing is, or the text we used lacks it."""
+    """Whether the cell has text, and if not, why: a dash, a blank cell, or missing in the text we used."""
     unit: str | None
     """Unit of the printed figure; NULL where there is none."""
     method: MethodId | None
-    """Method that the row is read as; NULL where the row names none or the catalog has no entry."""
+    """Method that we read the row as; NULL if the row names none or the catalog has no entry."""
     configuration: ConfigurationId | None
-    """Configuration that the row is read as; NULL where it names none."""
+    """Configuration that we read the row as; NULL if it names none."""
     backbone: BackboneId | None
-    """Model of the row; NULL where it names none, or the catalog does not have it."""
+    """Model of the row; NULL if it names none or the catalog lacks it."""
     model_label: str | None
-    """What the table calls the model, as printed."""
+    """Label of the model in the table, as printed."""
     means: str | None
-    """How a printed word is read, where the table says so."""
+    """How a printed word is read, if the table says so."""
     tier: Tier
     """printed: the figure is a claim; measured_elsewhere: the source measured it itself."""
     value_min: Printed | None
@@ -215,7 +215,7 @@ class Explanation(Row, sources.Explanation):
     fits_setup: ConfigurationId | None  # type: ignore[assignment]
     """A configuration that gives the printed figures exactly."""
     fits_setup_backbone: BackboneId | None
-    """Model on which it gives them, where that is not the row's own."""
+    """Model on which it gives them, if not the row's own."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -228,7 +228,7 @@ class Explanation(Row, sources.Explanation):
 
 
 class ExplanationFigure(Row):
-    """The printed figures that an explanation speaks of."""
+    """The printed figures that an explanation covers."""
 
     rules = ("FOREIGN KEY (source, explanation) REFERENCES explanation",)
 

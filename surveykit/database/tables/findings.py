@@ -13,7 +13,7 @@ from surveykit.record import InDatabase
 
 
 class Finding(Row):
-    """What was found in sources, ranked by weight over all of them."""
+    """Findings in sources, ranked by weight over all sources."""
 
     identity = ("source", "id")
 
@@ -29,21 +29,21 @@ class Finding(Row):
     kind: Literal["figures", "sentence", "data"]
     """figures (printed figures that are not our count), sentence (a sentence that is contradicted) or data (something odd in a table)."""
     factor: float | None
-    """How many times one of the two numbers is the other; NULL without two numbers whose ratio says something."""
+    """Ratio of the two numbers; NULL without two numbers with a meaningful ratio."""
     cells: int = Field(ge=0)
-    """Printed cells, rows or sentences that it is about."""
+    """Number of printed cells, rows or sentences concerned."""
     against_itself: bool
-    """Whether the source's own text, formula or data decide it."""
+    """Whether the source's own text, formula or data settle it."""
     is_open: bool
-    """Whether nobody has found what gives the printed figure."""
+    """Whether it is still open what gives the printed figure."""
     remark: str | None
-    """What makes it small or uncertain, so that it counts a quarter; NULL where nothing does."""
+    """What makes it small or uncertain, so that it gets a quarter of the weight; NULL if nothing does."""
     locator: str
-    """Where it stands in its source."""
+    """Where it is in its source."""
     printed: str
-    """What stands there: figures as printed, a sentence in our words, or what a data check looks for."""
+    """What is printed there: figures, a sentence in our words, or what a data check looks for."""
     first_says: str | None
-    """What the first of the two numbers is; NULL where two numbers do not tell it."""
+    """What the first of the two numbers is; NULL without two numbers."""
     first_value: float | None
     """The first number."""
     first_text: str | None
@@ -57,19 +57,19 @@ class Finding(Row):
     found: str
     """What was found, in full."""
     innocent: str | None
-    """How it can have come about without anybody's fault."""
+    """An innocent explanation."""
     correction: str | None
-    """What could stand there instead; NULL where nothing is suggested."""
+    """A suggested replacement; NULL if there is none."""
     status: Reported
     """not_reported to the authors of the source, reported, confirmed, corrected or rejected by them."""
     reported: str | None
-    """Where and when they were told; NULL where they were not."""
+    """Where and when it was reported to them; NULL if it was not."""
     fault: str | None
-    """Why the headline of findings.yaml could not be filled, which fails `surveykit audit`; NULL where it could."""
+    """Why the headline of findings.yaml could not be filled, which fails `surveykit audit`; NULL if it could."""
 
 
 class FindingPart(Row):
-    """What findings are made of: explanations, statements and data checks."""
+    """Parts of findings: explanations, statements and data checks."""
 
     rules = ("FOREIGN KEY (source, finding) REFERENCES finding",)
 
@@ -77,7 +77,7 @@ class FindingPart(Row):
     finding: str
     """Id of the finding."""
     kind: Literal["explanation", "unexplained", "statement", "data_check"]
-    """Which table has it; unexplained: printed figures that nobody has looked into yet."""
+    """Table that contains it; unexplained: printed figures that nobody has looked into yet."""
     explanation: int | None
     """Position of the explanation, as in explanation.position."""
     name: str | None

@@ -28,14 +28,14 @@ class Quantity(Row, quantities.Quantity):
 
 
 class Sense(Row, quantities.Sense):
-    """What a printed figure of a quantity can mean: counts of ours; the file quantities.yaml."""
+    """Meanings that a printed figure of a quantity can have: our counts; the file quantities.yaml."""
 
     identity = ("quantity", "id")
     left_out = ("counts",)
 
     quantity: Annotated[str, InDatabase(refers_to="quantity", comment="Id of the quantity, as in quantity.id")]
     position: int
-    """Order from 1; the first is what the quantity's name says, others are looked at in searches only."""
+    """Order from 1; the first is what the quantity's name says, others are used only in searches."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -45,7 +45,7 @@ class Sense(Row, quantities.Sense):
 
 
 class Judging(Row, quantities.Judging):
-    """Where claims are judged that name no model or setting: one row; the file quantities.yaml."""
+    """Model and setting for claims that name none: one row; the file quantities.yaml."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -82,7 +82,7 @@ class Measurement(_Recorded, measurements.Measurement):
 
 
 class Cost(_Recorded, measurements.Cost):
-    """Where backward runs and what inference costs; the files in catalog/measured/costs."""
+    """How far backward reaches, and the cost of inference; the files in catalog/measured/costs."""
 
     derived = ("backward",)
 
@@ -92,15 +92,15 @@ class MemoryUse(_Recorded, measurements.MemoryUse):
 
 
 class Prediction(_Recorded, measurements.Prediction):
-    """Predicted memory of the training steps whose memory sources print; the files in catalog/measured/predictions."""
+    """Predicted memory of training steps for which sources print memory; the files in catalog/measured/predictions."""
 
 
 class SavedFile(_Recorded, saved_files.SavedFile):
-    """Sizes of saved files where sources print them, in the precisions of their runs; the files in catalog/measured/files."""
+    """Sizes of saved files that sources print, in the precisions of their runs; the files in catalog/measured/files."""
 
 
 class Trial(_Recorded, measurements.TrialRow):
-    """What each configuration did when it was trained on a tiny T5; the files in catalog/measured/trials."""
+    """Result of training each configuration on a tiny T5; the files in catalog/measured/trials."""
 
 
 class _FormulaValue(Row):

@@ -35,7 +35,7 @@ class Paper(Row, records.Paper):
 
 
 class Method(Row, records.Method):
-    """One row per method: what does not depend on a base model."""
+    """One row per method: facts that do not depend on a base model."""
 
     identity = ("id",)
     shown = ("id", "name", "family", "section", "paper", "idea", "tradeoff", "pseudocode", "reconstruction",
@@ -43,7 +43,7 @@ class Method(Row, records.Method):
 
     paper: PaperKey
     section: str | None
-    """Section of the source whose word `methods` shows that describes it; NULL where none does."""
+    """Section that describes it, in the source whose ticks `methods` shows; NULL if there is none."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -76,7 +76,7 @@ class Relation(_OfMethod):
     identity = ("method", "kind", "other")
 
     kind: Literal["extends", "combines", "variant_of", "initialised_by"]
-    """How it relates to the other one."""
+    """Relation to the other method."""
     other: MethodId
     """Id of the other method."""
 
@@ -117,7 +117,7 @@ class Implementation(records.Implementation, _Numbered):
 
 
 class Attribute(_OfMethod):
-    """Effective columns of each method: as a source claims them, else as we say."""
+    """Columns of each method in effect: as a source claims them, otherwise as we say."""
 
     identity = ("method", "name")
     rules = ("CHECK ((status = 'known') = (value IS NOT NULL))",)
@@ -170,7 +170,7 @@ class Attribute(_OfMethod):
 
 
 class Overhead(_OfMethod):
-    """What inference costs beyond the base model, as a set; NULL throughout where it is not stated."""
+    """Inference overhead beyond the base model, as a set; all NULL if it is not stated."""
 
     identity = ("method",)
 
@@ -238,13 +238,13 @@ class Backbone(Row):
     tied: bool
     """Whether the output layer is the token embedding."""
     parameters: int | None = Field(gt=0, le=10**16)
-    """Parameters, each counted once: what percentages are taken of; NULL where neither a source nor a formula gives them."""
+    """Parameters, each counted once: the base of percentages; NULL if neither a source nor a formula gives them."""
     parameters_stated: bool
     """Whether a source states that number; else a formula gives it."""
     parameters_source: str
-    """Where the number is from, or why there is none."""
+    """Where the number comes from, or why there is none."""
     has_symbols: bool
-    """Whether formulas have values on it: its layout is one that their symbols describe."""
+    """Whether formulas have values on it, because their symbols describe its layout."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -266,9 +266,9 @@ class Configuration(Row):
     """Names of method and configuration, as in lora/qv-r8."""
     method: MethodId
     name: str
-    """What sets it apart from other configurations of the method."""
+    """What distinguishes it from other configurations of the method."""
     is_default: bool
-    """Whether the method's own columns use this one."""
+    """Whether it is the method's default, which the method's columns use."""
     basis: Literal["paper", "library_default", "survey_text", "fitted", "variant"]
     """Where the hyper-parameters come from."""
     basis_note: str
@@ -284,9 +284,9 @@ class Configuration(Row):
     formula_stored: str | None
     """Closed form of the numbers to keep for each task; NULL where none is known."""
     varies: str | None
-    """The configuration of which this one changes hyper-parameters, because a source speaks of it; NULL for the methods' own."""
+    """The configuration from which this one differs in hyper-parameters, because a source uses it; NULL for the methods' own."""
     is_matched: bool
-    """Whether it adapts the places of LoRA's default (query and value) at the same rank, 8, so that counts can be compared."""
+    """Whether it has the places (query and value) and the rank (8) of LoRA's default, so that counts can be compared."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:

@@ -16,8 +16,8 @@ from surveykit.verify.predictions import Kind, Split, allocator_share, errors, p
 
 
 class MemoryPrediction(Row, Training):
-    """Printed memory beside the prediction in the setting of its row, which a column for each field of a training step
-    tells; errors are shown, nothing is judged."""
+    """Printed memory beside the prediction in the setting of its row, with a column for each field of a training step;
+    errors are shown, nothing is judged."""
 
     identity = ("source", "table_name", "position", "column_name")
     rules = ("FOREIGN KEY (source, table_name, position, column_name) REFERENCES claim",)
@@ -40,11 +40,11 @@ class MemoryPrediction(Row, Training):
     predicted_bytes: BigInt
     """Predicted memory, in bytes."""
     error_percent: float
-    """How far the prediction lies above the printed figure, in percent of it."""
+    """How far the prediction is above the printed figure, in percent of it."""
     kind: Kind
-    """Kind of setting, in which errors are summed up."""
+    """Kind of setting by which errors are summarized."""
     split: Split
-    """Whether something may be tuned on the runs of this source on this model, or whether they are held out."""
+    """Whether we may tune on the runs of this source and model, or they are held out."""
     setting: str
     """Id of the setting that the table names, as in setting.id; rows may change it."""
     batch: int
@@ -52,7 +52,7 @@ class MemoryPrediction(Row, Training):
     length: int
     """Positions of an example."""
     remark: str | None
-    """What the run is known to do otherwise than what is traced; NULL where nothing is known."""
+    """Known differences between the run and the trace; NULL if there are none."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
@@ -73,15 +73,14 @@ MemoryPrediction.shown = (
 
 
 class MemoryError(Row):
-    """How far predicted memory is from printed memory, by kind of setting: of runs that something may be tuned on, and of
-    those that are held out."""
+    """Errors of predicted memory by kind of setting, for runs that we may tune on and for held-out runs."""
 
     identity = ("kind", "split")
 
     kind: Kind
     """Kind of setting."""
     split: Split
-    """Whether something may be tuned on these runs, or whether they are held out: only errors of these are quoted."""
+    """Whether we may tune on these runs, or they are held out; only errors of held-out runs are quoted."""
     sources: str
     """Keys of the sources, joined by commas."""
     runs: int
@@ -91,11 +90,11 @@ class MemoryError(Row):
     worst_percent: float
     """Greatest of the absolute errors, in percent."""
     low_percent: float
-    """How far printed figures lie above (less than 0: below) predicted ones, in percent of these; one in twenty is lower."""
+    """How far printed figures are above (less than 0: below) predicted ones, in percent; one in twenty is lower."""
     high_percent: float
-    """How far printed figures lie above predicted ones, in percent of these; one in twenty is higher."""
+    """How far printed figures are above predicted ones, in percent; one in twenty is higher."""
     allocator_share: float | None
-    """How much more a process keeps of a device than its tensors take, as a share: the median over rows that print both; NULL where none does."""
+    """How much more memory a process reserves than its tensors take, as a share: the median over rows that print both; NULL if none does."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:

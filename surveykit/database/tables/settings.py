@@ -18,13 +18,13 @@ class Setting(Row, Training):
     shown = ("id", "says", "batch", "length", "target_length", *Training.model_fields)
 
     id: str
-    """Name, as --setting takes it."""
+    """Name, as given to --setting."""
     says: str
     """What it is, in words."""
     batch: int | None
-    """Examples at once; null where people choose."""
+    """Examples at once; null if users choose."""
     length: int | None
-    """Positions of the input; null where people choose."""
+    """Positions of the input; null if users choose."""
     target_length: int
     """Positions of the decoder's input."""
 
@@ -38,7 +38,7 @@ class Setting(Row, Training):
 
 
 class SettingSource(Row):
-    """Where it stands that people train as a setting says; the file settings.yaml."""
+    """Sources that show that people train with a setting; the file settings.yaml."""
 
     identity = ("setting", "position")
 
@@ -46,7 +46,7 @@ class SettingSource(Row):
     position: int
     """Order, from 1."""
     fields: str
-    """Columns of setting that it is said of, joined by commas; lengths is the column length."""
+    """Columns of setting that the source states, joined by commas; lengths is the column length."""
     says: str
     """What the source says, in our words."""
     address: str

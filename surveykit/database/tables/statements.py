@@ -41,14 +41,14 @@ class Citation(said.Citation, _OfSource):
 
 
 class MissingInSource(said.Missing, _OfSource):
-    """What a source has and the text we used lacks."""
+    """Parts of a source that the text we used lacks."""
 
     identity = ("source", "what")
     listed = "missing"
 
 
 class Said(said.Said, _OfSource):
-    """Facts that stand in a source's text rather than in a table."""
+    """Facts in a source's text rather than in a table."""
 
     identity = ("source", "topic", "locator", "printed")
     listed = "said"
@@ -102,14 +102,14 @@ class StatementResult(Row):
 
 
 class SecondReading(second_reading.SecondReading, _OfSource):
-    """Findings that somebody who did not write them has checked and signed."""
+    """Findings that a second reader, not their author, has checked and signed."""
 
     identity = ("source", "finding")
 
     digest_now: str
-    """Digest of what stands in the catalog now."""
+    """Digest of the current finding."""
     stands: bool
-    """Whether the two digests are the same; a finding that has changed must be signed again."""
+    """Whether the two digests are equal; a changed finding must be signed again."""
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:

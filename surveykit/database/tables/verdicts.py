@@ -24,16 +24,16 @@ Measured = Annotated[Decimal, Field(max_digits=34, decimal_places=10)]
 
 
 class Verdict(_Cell):
-    """Every printed cell beside what we measure."""
+    """Every printed cell beside our measurement."""
 
     rules = ("FOREIGN KEY (source, table_name, position, column_name) REFERENCES claim",)
 
     method: MethodId | None
-    """Method that the row is read as; NULL where the row names none or the catalog has no entry."""
+    """Method that we read the row as; NULL if the row names none or the catalog has no entry."""
     configuration: ConfigurationId | None
-    """The configuration that was looked at."""
+    """The configuration that was compared."""
     backbone: BackboneId | None
-    """The model that was looked at."""
+    """The model that was compared."""
     verdict: verdicts.Word
     """match, within_range, outside_range, partly, differs, predicted, not_comparable or not_measured."""
     outcome: verdicts.Outcome
@@ -43,9 +43,9 @@ class Verdict(_Cell):
     value: Measured | None
     """Our figure as a number in the unit of the claim, unrounded; NULL for words."""
     sense: str | None
-    """What our figure counts, or which state of the edits it speaks of."""
+    """What our figure counts, or the state of the edits that it describes."""
     reason: str
-    """What was looked at, or why there is nothing to compare."""
+    """What was compared, or why there is nothing to compare."""
     found_by: verdicts.FoundBy | None
     """named: the source names the configuration and the model; default: the default configuration agrees, compared before any other; search: another configuration, model or sense does; NULL where none does."""
     candidates: int | None
@@ -105,9 +105,9 @@ class MemoryTried(Row):
     printed_gb: Printed
     """Memory as printed, in the unit of the claim."""
     predicted_gb: Measured
-    """Predicted peak of the stage that needs most, in the unit of the claim."""
+    """Predicted peak of the stage with the highest peak, in the unit of the claim."""
     error_percent: float
-    """How far the prediction lies above the printed figure, in percent."""
+    """How far the prediction is above the printed figure, in percent."""
     is_best_setting: bool
     """Whether length and precision are those that fit all rows of the table best."""
     read_as: ConfigurationId | None
@@ -135,7 +135,7 @@ class MemorySetting(Row):
     source: SourceKey
     table_name: TableName
     sample: str
-    """all: each row predicted as the configuration it names; left_out: without rows that print another method's count; as_read: with these predicted as that method."""
+    """all: each row predicted as the configuration it names; left_out: without rows that print another method's count; as_read: those rows predicted as that method."""
     backbone: BackboneId | None
     """Model of the rows; NULL: all models together."""
     length: int
@@ -145,13 +145,13 @@ class MemorySetting(Row):
     rows: int
     """Printed figures compared."""
     mean_error_percent: float
-    """Mean error with its sign, in percent of the printed figure: below 0 where predictions are too low."""
+    """Mean signed error, in percent of the printed figure: below 0 if predictions are too low."""
     mean_absolute_error_percent: float
     """Mean of the absolute errors, in percent."""
     least_error_percent: float
-    """Error of the row that is predicted lowest, in percent."""
+    """Smallest signed error of a row, in percent."""
     greatest_error_percent: float
-    """Error of the row that is predicted highest, in percent."""
+    """Largest signed error of a row, in percent."""
     rank_correlation: float | None
     """Spearman's rank correlation of printed and predicted figures, equal values sharing their mean rank; NULL where there is none."""
     is_chosen: bool

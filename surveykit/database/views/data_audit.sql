@@ -1,4 +1,4 @@
--- Suspicious data in sources' tables: what the queries find, beside what was reviewed
+-- Suspicious data in sources' tables: rows that the queries find, and the reviewed number
 CREATE VIEW data_audit AS
 SELECT
     data_check.source,

@@ -1,4 +1,4 @@
--- What in a source contradicts the source itself, to be sent to its authors
+-- Places where a source contradicts itself, to be sent to its authors
 -- Errata matter to a reader of the survey; remarks are small, or rest on a paper that we have not read.
 CREATE VIEW errata AS
 WITH queries AS (
@@ -89,16 +89,16 @@ SELECT
     row_number() OVER (PARTITION BY source ORDER BY remark IS NOT NULL, part, place, id) AS number,  -- Order, from 1: errata, then remarks, each by place
     if(remark IS NULL, 'erratum', 'remark') AS weight,  -- erratum (matters to a reader of the survey, stands in the letter) or remark
     kind,  -- sentence, figure (of a row that names its configuration) or cell (of one that does not)
-    id,  -- Identifier, which stays when entries come and go
+    id,  -- Identifier, which never changes
     locator,  -- Where it stands
     printed,  -- The figure or cell, as printed; NULL for a sentence
     says,  -- What the sentence says, in our words; NULL for a figure or cell
     headline,  -- What was found, in one sentence; NULL for a figure or cell
     finding,  -- What the survey prints elsewhere, or what follows from it
-    innocent,  -- How it can have come about without anybody's fault
-    correction,  -- What could stand there instead; NULL where nothing is suggested
-    remark,  -- What makes a remark small or uncertain; NULL for an erratum
-    signed,  -- Day on which somebody who did not write it checked it; NULL where nobody has since it last changed
-    rerun,  -- The command that shows it again
+    innocent,  -- An innocent explanation
+    correction,  -- A suggested replacement; NULL if there is none
+    remark,  -- Why the remark is small or uncertain; NULL for an erratum
+    signed,  -- Day on which a second reader checked it; NULL if nobody has since its last change
+    rerun,  -- The command that reproduces it
     sql  -- The queries of the entry
 FROM (SELECT * FROM sentences UNION ALL BY NAME SELECT * FROM quoted);

@@ -1,4 +1,4 @@
--- What the row of each method rests on: method, kind, about, value, source, locator
+-- Evidence for each method's row: method, kind, about, value, source, locator
 CREATE MACRO evidence_on(backbone_id) AS TABLE
 SELECT
     method,

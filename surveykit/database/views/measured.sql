@@ -3,7 +3,7 @@ CREATE VIEW measured AS
 SELECT
     configuration.method,
     measurement.configuration,
-    configuration.name AS configuration_name,  -- What sets it apart from other configurations of the method
+    configuration.name AS configuration_name,  -- What distinguishes it from other configurations of the method
     configuration.is_default,
     configuration.basis,
     measurement.backbone,

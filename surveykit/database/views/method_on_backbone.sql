@@ -99,7 +99,7 @@ SELECT
     method.family,
     ideas.families,  -- Ideas that it uses, the main one first: a list, as in 'low_rank' IN families
     method.section,
-    CASE WHEN judging.word_of IS NOT NULL THEN method.section IS NULL AND named.method IS NULL END AS after_survey,  -- Whether the source whose word is shown says nothing of it: neither a section nor a name in a table; NULL where there is no such source
+    CASE WHEN judging.word_of IS NOT NULL THEN method.section IS NULL AND named.method IS NULL END AS after_survey,  -- Whether the source whose ticks are shown does not mention it, in a section or a table; NULL if there is no such source
     paper.year,
     method.added,
     method.paper,
@@ -114,13 +114,13 @@ SELECT
     printed_for_method.evaluated_over_20b,  -- Printed: evaluated on models of more than 20 billion parameters
     coalesce(found_in.in_peft, false) AS in_peft,  -- Whether Hugging Face PEFT has it
     coalesce(found_in.in_adapters, false) AS in_adapters,  -- Whether the library adapters has it
-    method.reconstruction IS NOT NULL AS is_reconstruction,  -- Whether we had to fill in what the paper leaves open
+    method.reconstruction IS NOT NULL AS is_reconstruction,  -- Whether we had to fill in what the paper does not specify
     configuration.id AS configuration,  -- Default configuration, whose counts these are
     configuration.name AS configuration_name,  -- Name of that configuration
     backbone.id AS backbone,  -- Base model of the measured counts
     measurement.trainable AS trainable_measured,  -- Measured: parameters that the optimizer updates
     CAST(measurement.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS trainable_percent_measured,  -- Measured: trainable parameters in percent of the base model's
-    matched.configuration AS configuration_matched,  -- Configuration with places and rank of LoRA's default, query and value at rank 8; NULL where the method has none
+    matched.configuration AS configuration_matched,  -- Configuration with the places and rank of LoRA's default, query and value at rank 8; NULL if the method has none
     matched.trainable AS trainable_matched,  -- Measured: trainable parameters of the matched configuration, so that methods can be compared in one setting
     CAST(matched.trainable * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS trainable_percent_matched,  -- Measured: trainable parameters of the matched configuration in percent of the base model's
     measurement.added AS added_measured,  -- Measured: parameters that the method adds
@@ -130,10 +130,10 @@ SELECT
     CAST((measurement.changed + measurement.expanded) * 100 AS DOUBLE) / CAST(backbone.parameters AS DOUBLE) AS changed_added_percent_measured,  -- Measured: changed parameters and those added after merging, in percent of the base model's
     measurement.update_rank AS update_rank_measured,  -- Measured: largest rank of the change of a pretrained matrix
     measurement.stored_bytes AS stored_bytes_measured,  -- Measured: bytes to keep for each task, at 4 bytes a number; a file that keeps trained base weights in 2 bytes is half as large
-    measurement.stored_bytes <= disk.at_most * judging.stored_value_bytes * backbone.parameters AS disk_measured,  -- Measured: whether they are at most the share of the base model's bytes that the quantity disk allows
+    measurement.stored_bytes <= disk.at_most * judging.stored_value_bytes * backbone.parameters AS disk_measured,  -- Measured: whether stored bytes are at most the share of the base model's bytes that the quantity disk allows
     CAST(memory.peak AS DOUBLE) / CAST(full_memory.peak AS DOUBLE) AS ram_ratio,  -- Predicted peak memory of training as a share of full tuning's, at 256 positions in bfloat16
     CAST(memory.peak AS DOUBLE) / 1000000000 AS ram_gb_predicted,  -- Predicted peak memory of training in GB of 10^9 bytes, in the same setting
-    memory.peak <= full_memory.peak * ram.at_most AS ram_measured,  -- Measured: whether that share is at most what the quantity ram allows
+    memory.peak <= full_memory.peak * ram.at_most AS ram_measured,  -- Measured: whether that share is within the limit of the quantity ram
     cost.backward AS bp_measured,  -- Measured: how far backward reaches into the blocks: none, partial or full
     CAST(cost.activation_gradient_flops AS DOUBLE) / CAST(full_cost.activation_gradient_flops AS DOUBLE) AS bp_share,  -- FLOPs for activation gradients in the blocks as a share of full tuning's
     cost.overhead_unmerged,
@@ -141,12 +141,12 @@ SELECT
     CAST(cost.inference_flops - cost.bare_flops AS DOUBLE) * 100 / CAST(cost.bare_flops AS DOUBLE) AS inference_flops_percent,  -- Measured: extra FLOPs of one inference pass before merging, in percent of the base model's
     CAST(cost.merged_flops - cost.bare_flops AS DOUBLE) * 100 / CAST(cost.bare_flops AS DOUBLE) AS merged_flops_percent,  -- Measured: extra FLOPs of one inference pass after merging, in percent of the base model's
     trial.merge AS merges,  -- Whether a trial merged it: exact, partly or none
-    coalesce(cells.cells_match, 0) AS cells_match,  -- Cells that name no configuration and match ours or hold it in their range
-    coalesce(cells.cells_found_by_search, 0) AS cells_found_by_search,  -- Of these, cells that another configuration, base model or sense than the default one gives
-    coalesce(cells.cells_differ, 0) AS cells_differ,  -- Cells that name no configuration and differ, differ in part or do not hold ours
+    coalesce(cells.cells_match, 0) AS cells_match,  -- Cells that name no configuration and match our figure or contain it in their range
+    coalesce(cells.cells_found_by_search, 0) AS cells_found_by_search,  -- Of these, cells matched by another configuration, base model or sense than the default
+    coalesce(cells.cells_differ, 0) AS cells_differ,  -- Cells that name no configuration and differ, differ in part, or do not contain our figure
     measurement.is_stale OR coalesce(cost.is_stale, false) OR coalesce(memory.is_stale, false)
         OR coalesce(full_cost.is_stale, false) OR coalesce(full_memory.is_stale, false) OR coalesce(trial.is_stale, false)
-        AS is_stale,  -- Whether what one of its figures rests on (recipe, backbone, settings, code) changed since
+        AS is_stale,  -- Whether a basis of its figures (recipe, model, settings, code) has changed since
     coalesce(judged.figures_match, 0) AS figures_match,  -- Printed counts of named configurations that match ours
     coalesce(judged.figures_differ, 0) AS figures_differ,  -- Printed counts of named configurations that differ from ours
     column_of.type_source,  -- Where type comes from
@@ -154,7 +154,7 @@ SELECT
     column_of.ram_source,  -- Where ram comes from
     column_of.bp_source,  -- Where bp comes from
     column_of.overhead_source,  -- Where overhead comes from
-    column_of.word_of  -- Whose word type, disk, ram, bp and overhead are: the key of a source, or ours where it says nothing of the method
+    column_of.word_of  -- Where type, disk, ram, bp and overhead come from: the key of a source, or ours if it does not mention the method
 FROM method
 JOIN paper ON paper.key = method.paper
 CROSS JOIN backbone

@@ -1,4 +1,4 @@
--- Sentences of sources with the status that their readings give, and the reviewed one
+-- Sentences of sources with the status from their readings, and the reviewed status
 CREATE VIEW statements AS
 SELECT
     statement.source,

@@ -304,7 +304,7 @@ def _ready(cell: BenchCell, data: Path | None) -> Ready:
             instance = load_weights(folder).instance
             if instance.parameters != (here := plan.build().parameters):
                 raise SurveyError(
-                    f"{folder} has a model of {instance.parameters:,} parameters, and {cell.model.id} has {here:,}"
+                    f"{folder} has a model of {instance.parameters:,} parameters, but {cell.model.id} has {here:,}"
                 )
             digest = _digest(folder)
         place = cell.model.tokenizer or weights

@@ -49,7 +49,7 @@ def found_at(located: Located, data: Path | None) -> Path:
     """
     if located.package is None:
         if data is None:
-            raise SurveyError(f"{located.path} is needed: say with --data in which folder it is")
+            raise SurveyError(f"{located.path} is needed: name its folder with --data")
         path = data / located.path
         if not path.exists():
             raise SurveyError(f"there is no {path}")
@@ -125,7 +125,7 @@ def _rows(path: Path) -> Iterator[Row]:
                 if len(cells) == len(names):
                     yield dict(zip(names, cells, strict=True))
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise SurveyError(f"{path} is no table of texts: {error}") from error
+        raise SurveyError(f"{path} is not a table of texts: {error}") from error
 
 
 def _of_json(path: Path, number: int, line: str) -> Row:
@@ -134,7 +134,7 @@ def _of_json(path: Path, number: int, line: str) -> Row:
     except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
-        raise SurveyError(f"{path}:{number}: this line is no JSON object")
+        raise SurveyError(f"{path}:{number}: this line is not a JSON object")
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in row.items()}
 
 

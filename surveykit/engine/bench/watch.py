@@ -177,4 +177,4 @@ def refuse_what_the_bench_lacks(training: Training) -> None:
         (training.adapter_copy, "adapter_copy", "false"),
     ):
         if wanted:
-            raise RecipeError(f"{name} is {getattr(training, name)}, in which the bench does not train: say {instead}")
+            raise RecipeError(f"{name} is {getattr(training, name)}, with which the bench cannot train: use {instead}")

@@ -85,7 +85,7 @@ def _too_large(cell: BenchCell, device: torch.device) -> str | None:
     there = memory_of(device)
     if there is None or needed <= there:
         return None
-    return f"it needs {needed / 1e9:.1f} GB by its prediction, and the device has {there / 1e9:.1f} GB"
+    return f"it is predicted to need {needed / 1e9:.1f} GB, but the device has {there / 1e9:.1f} GB"
 
 
 def accelerators() -> int:

@@ -40,7 +40,7 @@ def load_weights(folder: Path, head: int | None = None) -> Loaded:
         SurveyError: no configuration or weights, a model that is not supported, or weights that are not the model's.
     """
     if not folder.is_dir():
-        raise SurveyError(f"there is no folder {folder}; real weights are read from a folder, not from the hub")
+        raise SurveyError(f"there is no folder {folder}; weights are read from a folder, not from the hub")
     _refuse_special_files(folder)
     blueprint = blueprint_of(str(folder))
     blueprint = blueprint if head is None else with_task_head(blueprint, head)
@@ -130,11 +130,11 @@ def _ignored(header: Header, model: PreTrainedModel) -> set[str]:
 
 def _notes(unread: Iterable[str], foreign: Iterable[str], ignored: Iterable[str]) -> Iterator[str]:
     if ignored := sorted(ignored):
-        yield f"the file also has {', '.join(ignored)}, which the model makes itself or says it does not need"
+        yield f"the file also has {', '.join(ignored)}, which the model computes itself or does not need"
     if unread := sorted(unread):
-        yield f"the file lacks {', '.join(unread)}, which no trial reads: random values"
+        yield f"the file lacks {', '.join(unread)}, which no trial uses: random values"
     if foreign := sorted(foreign):
-        yield f"the file also has {len(foreign)} tensors of a head for another task ({foreign[0]}…), which are left out"
+        yield f"the file also has {len(foreign)} tensors of a head for another task ({foreign[0]}…), which are ignored"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class Backprop:
 
     blocks: int = 0
     blocks_backward: int = 0
-    """Blocks in which backward runs at all: their output requires a gradient."""
+    """Blocks that the backward pass enters: their output requires a gradient."""
     blocks_input_gradient: int = 0
     """Blocks whose input receives a gradient."""
     activation_gradient_flops: int = 0

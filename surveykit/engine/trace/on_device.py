@@ -68,7 +68,7 @@ class OnDevice:
         instance, training = self._instance, self._training
         if stage.base is not None:
             bits = f"frozen weights in {stage.base.bits} bits"
-            raise RecipeError(f"{stage.name} has {bits}, which are predicted, and not run")
+            raise RecipeError(f"{stage.name} has {bits}, which are only predicted, not run")
         inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
         inputs = given_on(self._device, inputs)
         adapters = getattr(torch, training.adapters)
@@ -128,7 +128,7 @@ def device_of(name: str) -> torch.device:
     seen = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if seen is None or seen.type != name.partition(":")[0]:
         there = "no accelerator" if seen is None else f"no {name}, but {seen.type}"
-        raise SurveyError(f"torch {torch.__version__} sees {there} here: say --device {seen.type if seen else 'cpu'}")
+        raise SurveyError(f"torch {torch.__version__} sees {there} here: use --device {seen.type if seen else 'cpu'}")
     return torch.device(name)
 
 
@@ -155,7 +155,7 @@ def refuse_what_cannot_run(training: Training, device: torch.device) -> None:
         (on_cpu and training.optimizer in _BITSANDBYTES, f"--optimizer {training.optimizer}", "--optimizer adamw-loop"),
     ):
         if wanted:
-            raise RecipeError(f"{field} is predicted, and not run{' on a CPU' if on_cpu else ''}: say {instead}")
+            raise RecipeError(f"{field} is only predicted, not run{' on a CPU' if on_cpu else ''}: use {instead}")
     for needed, package, field in (
         (training.attention == "flash", "flash_attn", "--attention flash"),
         (training.optimizer in _BITSANDBYTES, "bitsandbytes", f"--optimizer {training.optimizer}"),

@@ -187,12 +187,12 @@ def _row(name: str, result: Trial) -> TrialRow:
 
 def _faults(result: Trial) -> Iterator[str]:
     if not result.restored:
-        yield f"the reloaded file gives other outputs, by {result.reloaded.relative:.1e} of the largest"
+        yield f"outputs differ after reloading, by {result.reloaded.relative:.1e} of the largest"
     if not result.merged.equal:
-        yield f"merging changes the outputs, by {result.merged.relative:.1e} of the largest"
+        yield f"outputs differ after merging, by {result.merged.relative:.1e} of the largest"
     if result.stray is not None:
-        yield f"{result.stray} changed, although it is frozen or masked"
+        yield f"{result.stray} changed although it is frozen or masked"
     if result.trainable != result.counts.trainable_task:
-        yield f"the optimizer updated {result.trainable:,} parameters, {result.counts.trainable_task:,} are counted"
+        yield f"the optimizer updated {result.trainable:,} parameters, but we count {result.counts.trainable_task:,}"
     if result.changed_trained > result.changed:
-        yield f"{result.changed_trained:,} pretrained parameters changed, at most {result.changed:,} are counted"
+        yield f"{result.changed_trained:,} pretrained parameters changed, but we count at most {result.changed:,}"

@@ -89,18 +89,18 @@ def form_of(instance: Instance, encoder: BatchEncoder, labels: Sequence[str] | N
     known = None if labels is None else tuple(labels)
     if known is not None and (head := instance.blueprint.labels) is not None:
         if head != len(known):
-            raise SurveyError(f"the head has {head} labels, and the texts have {len(known)}: {', '.join(known[:9])}")
+            raise SurveyError(f"the head has {head} labels, but the texts have {len(known)}: {', '.join(known[:9])}")
         words = "the model's head classifies, and is trained too"
         return Form(partial(encoder.classifier, labels=known), HEAD_LOSS, known, True, words, encoder)
     if instance.model.config.is_encoder_decoder:
         if getattr(instance.model.config, "decoder_start_token_id", None) is None:
             raise SurveyError(
-                f"{instance.name}: its config.json has no decoder_start_token_id, from which it would write"
+                f"{instance.name}: its config.json has no decoder_start_token_id, from which to start writing"
             )
         words = "the decoder writes the label" if known else "the decoder writes the text"
         return Form(encoder.encoder_decoder, OWN_LOSS, known, False, words, encoder)
     if known is None:
-        raise SurveyError(f"{instance.name} has no encoder and decoder, which a text to write needs here")
+        raise SurveyError(f"{instance.name} has no encoder and decoder, which a task that writes text needs")
     if instance.model.can_generate():
         return Form(encoder.decoder, NextToken(), known, False, "the label is written after the text", encoder)
     words = "a linear head on the average of the last hidden states classifies, and is trained too"

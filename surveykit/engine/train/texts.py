@@ -55,7 +55,7 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, labels: Sequence[str] =
     except FileNotFoundError:
         raise SurveyError(f"there is no file {path}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise SurveyError(f"{path} is no table of texts: {error}") from error
+        raise SurveyError(f"{path} is not a table of texts: {error}") from error
     if not examples:
         raise SurveyError(f"{path} has a header but no row with a text")
     present = {example.label for example in examples}
@@ -64,7 +64,7 @@ def read(path: Path, columns: tuple[str, str] = COLUMNS, labels: Sequence[str] =
             raise SurveyError(f"{path} has no row with the label '{label}'{nearest(label, present)}")
     wanted = set(labels) or present
     if len(wanted) < 2:
-        raise SurveyError(f"{path} has one label only, '{wanted.pop()}'; a task needs two or more")
+        raise SurveyError(f"{path} has only one label, '{wanted.pop()}'; a task needs two or more")
     return tuple(example for example in examples if example.label in wanted)
 
 
@@ -88,7 +88,7 @@ class _Bounded(RawIOBase):
         content = self._unpacked.read(memoryview(buffer).nbytes)
         self._bytes_left -= len(content)
         if self._bytes_left < 0:
-            raise OSError(f"it has more than the {MOST_BYTES:,} bytes that are read")
+            raise OSError(f"it is larger than {MOST_BYTES:,} bytes")
         memoryview(buffer)[: len(content)] = content
         return len(content)
 
@@ -117,7 +117,7 @@ def _rows(path: Path, file: TextIO, columns: tuple[str, str]) -> Iterator[Exampl
             continue
         label = row[label_at].strip() if len(row) > label_at else ""
         if not label:
-            raise SurveyError(f"{path}:{rows.line_num + 1}: this row has a text and no {columns[1]}")
+            raise SurveyError(f"{path}:{rows.line_num + 1}: this row has a text but no {columns[1]}")
         yield Example(text, label)
 
 
@@ -137,7 +137,7 @@ def split_held_out(examples: Sequence[Example], held_out: int, training: int) ->
     """
     if len(examples) < 2 * held_out:
         raise SurveyError(
-            f"{len(examples)} texts are too few to train on a batch and hold another out; {2 * held_out} are needed"
+            f"{len(examples)} texts are too few to train on one batch and hold out another; {2 * held_out} are needed"
         )
     shuffled = list(examples)
     Random(0).shuffle(shuffled)

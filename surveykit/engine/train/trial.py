@@ -101,7 +101,7 @@ class Trial:
     changed_trained: int
     """… after optimizer steps in each stage."""
     rank: int | None
-    """Largest rank of the change of a pretrained matrix, by its singular values, after the random update."""
+    """Largest rank of the change to a pretrained matrix, by its singular values, after the random update."""
     update_rank: int
     """What the count says of the same."""
 

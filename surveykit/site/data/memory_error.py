@@ -31,7 +31,7 @@ class ModuleRun(Record):
 
     @property
     def error_percent(self) -> float:
-        """How far the prediction lies above the printed figure, in percent of it."""
+        """How far the prediction is above the printed figure, in percent of it."""
         assert self.predicted is not None, "asked for the error of a run that was not predicted"
         return 100 * (self.predicted / self.printed - 1)
 

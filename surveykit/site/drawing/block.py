@@ -19,15 +19,15 @@ LOOKS: MappingProxyType[Look, tuple[str, str, str]] = MappingProxyType(
     {
         "weight": ("update of a weight", "blue", "M0 8L8 0"),
         "gating": ("scaling or shift of features", "green", "M0 4H8"),
-        "after": ("adapter behind the sublayer", "orange", "M0 0L8 8"),
+        "after": ("adapter after the sublayer", "orange", "M0 0L8 8"),
         "beside": ("adapter beside the sublayer", "orange", "M0 0L8 8M0 8L8 0"),
-        "states": ("edit of what a block hands on", "sky", "M0 4H8M0 0L8 8"),
+        "states": ("edit of a block's output", "sky", "M0 4H8M0 0L8 8"),
         "input": ("soft prompt before the input", "purple", "M4 0V8"),
         "kv": ("prefix before keys and values", "purple", "M2 0V8M6 0V8"),
         "parameter": ("update of any pretrained tensor", "yellow", "M0 4H8M4 0V8"),
-        "side": ("network beside the backbone", "sky", "M0 2H8M0 6H8"),
+        "side": ("network beside the model", "sky", "M0 2H8M0 6H8"),
         "trained": ("pretrained weights that are trained", "red", ""),
-        "base": ("frozen weights in few bits", "grey", "M1 1h2v2h-2zM5 5h2v2h-2z"),
+        "base": ("quantized frozen weights", "grey", "M1 1h2v2h-2zM5 5h2v2h-2z"),
     }
 )  # fmt: skip
 """Words, colour and hatching of each thing that can be done at a place."""

@@ -28,7 +28,7 @@ def block_pictures(reader: Reader) -> Iterator[tuple[str, Picture]]:
                 name=f"blocks/{c.method}",
                 title=f"Where {c.method_name} sits in a T5",
                 caption=f"Drawn from the recipe of the default configuration: {c.name}.{stages} Numbers and letters refer to "
-                "the list below the drawing; a gate is there in T5 v1.1 only.",
+                "the list below the drawing; only T5 v1.1 has a gate.",
                 alt=f"An encoder block and a decoder block of T5 with what {c.method_name} does. {'. '.join(lines)}.",
                 drawing=block_picture(Recipe.model_validate_json(c.recipe)),
             ),

@@ -34,7 +34,7 @@ def explored_picture(view: View) -> Picture:
     return Picture(
         name=NAME,
         title=title(view, x.key, y.key),
-        caption=f"One mark for each configuration; the line joins those that none is better than in both.{hollow}{bars}{far}",
+        caption=f"One mark per configuration; the line joins those that no other beats on both axes.{hollow}{bars}{far}",
         alt=f"{title(view, x.key, y.key)}: {len(points)} marks.{told}{far}",
         data=as_csv(columns, rows),
         drawing=in_our_style(lambda: _draw(points, best, x, y)),

@@ -44,8 +44,8 @@ def bench_pictures(reader: Reader) -> dict[str, Picture]:
         units = listed(dict.fromkeys(r.unit for r in rows))
         found[name] = _picture(
             name, f"{drawn.plan} on {drawn.device}: {units} against memory",
-            "One mark for each configuration. Lines are intervals of 95 % over seeds and examples for scores, quartiles over "
-            "steps for speed; a dashed line is chance.",
+            "One mark per configuration. Lines are 95 % intervals over seeds and examples for scores, and quartiles over steps "
+            "for speed; a dashed line is chance level.",
             f"{units} against peak memory: {len(rows)} configurations, a panel for each model and task." + _least(rows),
             draw, rows, "group label method family megabytes value low high chance unit",
         )  # fmt: skip
@@ -111,9 +111,9 @@ def _score(reader: Reader) -> Picture:
     told = listed(f"{r.printed_name} on {r.backbone_name} ({r.score:.1f})" for r in best)
     return _picture(
         "score", "Score against trainable parameters",
-        "Mean score over the datasets of Appendix B, as we recompute Table 4, whose scores the text we used lacks, against "
-        "the measured share of trainable parameters of the configuration that each name is read as. Open marks are doubtful: a "
-        "dataset lies at chance, or scores may be shares of 1 instead of percentages.",
+        "Mean score over the datasets of Appendix B, recomputed because the text we used lacks the scores of Table 4, against "
+        "our count of trainable parameters, in percent, for the configuration that we read each name as. Open marks are doubtful: a "
+        "dataset is at chance level, or scores may be fractions of 1 instead of percentages.",
         f"Mean score against the share of trainable parameters, one panel for each backbone. The highest: {told}."
         + _correlations(rows, "share", "score"),
         charts.score_against_share, rows, "backbone_name printed_name method family share score caveat",
@@ -156,7 +156,7 @@ def _slower(rows: list[Any]) -> str:
     """How many rows of Table 5 are slower than full tuning."""
     own = [r for r in rows if r.method != "full-tuning"]
     train, infer = sum(r.train < 100 for r in own), sum(r.infer < 100 for r in own)
-    return f" Slower than full tuning are {train} of {len(own)} in training and {infer} in inference."
+    return f" Of {len(own)} rows, {train} are slower than full tuning in training and {infer} at inference."
 
 
 def _correlations(rows: list[Any], x: str, y: str) -> str:
@@ -180,9 +180,9 @@ def _claimed(reader: Reader) -> Picture:
     equal = sum(r.outcome == "match" for r in rows)
     return _picture(
         "claimed", "Claimed against measured parameters",
-        "Each mark is one row of Table 5 on one backbone. Marks on the diagonal are equal; near it, a difference can be too "
-        "small to see, which is what shape and colour are for.",
-        "Printed against measured millions of trainable parameters, one mark for each row of Table 5 and backbone, on "
+        "Each mark is one row of Table 5 on one model. Marks on the diagonal are equal. Near the diagonal a difference can be "
+        "too small to see, so shape and colour show it too.",
+        "Printed against measured millions of trainable parameters, one mark for each row of Table 5 and model, on "
         f"logarithmic axes. {equal} of {len(rows)} match and lie on the diagonal; those that differ are named.",
         charts.claimed_against_measured, rows, "backbone_name row_label method printed measured outcome",
     )  # fmt: skip
@@ -198,8 +198,8 @@ def _how_far_off(reader: Reader) -> Picture:
     near = sum(abs(r.error) <= 5 for r in rows)
     return _picture(
         "how-far-off", "Predicted against measured memory",
-        "One mark for each published run, on logarithmic axes; on the line, prediction and measurement are equal. Filled marks "
-        "are of sources and models on which nothing was tuned.",
+        "One mark per published run, on logarithmic axes; on the line, prediction and measurement are equal. Filled marks are "
+        "held-out runs: we tuned nothing on their source and model.",
         f"Predicted against measured memory in gigabytes, {len(rows)} published figures on logarithmic axes; {near} of them lie "
         "within 5 % of the diagonal.",
         charts.predicted_against_printed, rows, "source row_label method backbone_name kind held_out printed predicted error",

@@ -27,12 +27,12 @@ def taxonomy_picture(reader: Reader) -> Picture:
     return Picture(
         name="taxonomy",
         title="Taxonomy",
-        caption="After the survey's Figure 2: the three approaches overlap, and each method stands in the region of the "
-        "letters of its type. Marks and colours are those of its family. Names are links; those in italics are of methods that "
-        "the survey does not have.",
+        caption="After the survey's Figure 2: the three approaches overlap, and each method is in the region for the "
+        "letters of its type. Marks and colours show its family. Names are links; names in italics are methods that are not in "
+        "the survey.",
         alt=f"Three overlapping regions. Additive: {counted['A']} methods, among them adapters and soft prompts. Selective: "
-        f"{counted['S']}. Reparametrization-based: {counted['R']}. Methods of several types stand where regions overlap; "
-        f"{alone} stand outside. The list by family says the same in words.",
+        f"{counted['S']}. Reparametrization-based: {counted['R']}. Methods of several types are where regions overlap; "
+        f"{alone} are outside. The list by family says the same in words.",
         drawing=_drawn(rows),
         data=as_csv(
             ("id", "name", "family", "type", "after_survey"),

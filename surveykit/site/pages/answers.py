@@ -138,7 +138,7 @@ def _benchmark_scores(reader: Reader, method: str, page: str) -> Iterable[Any]:
         spread = f" ± {numbers.significant(s.spread, 2)}" if s.spread is not None else ""
         lines = [
             "Test accuracy of one run, the newest.",
-            f"{s.runs} published runs of it, as the library changed, lie {numbers.significant(s.spread)} points apart."
+            f"{s.runs} published runs, made as the library changed, lie {numbers.significant(s.spread)} points apart."
             if s.spread is not None else "No repeated runs were published, so there is no interval.",
         ]  # fmt: skip
         asked = sql_command(

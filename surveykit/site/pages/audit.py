@@ -17,11 +17,11 @@ STATEMENTS = "survey/statements.md"
 DATA_AUDIT = "survey/data-audit.md"
 ROWS_SHOWN = 12
 STATUSES = {
-    "contradicted": ("contradicted", "Under none of the readings that we tried do the figures bear it out."),
-    "depends_on_reading": ("depends on the reading", "The figures bear it out under at least one fair reading, and not under another."),
-    "holds": ("holds", "Under every reading that we tried, the figures bear it out."),
+    "contradicted": ("contradicted", "The figures do not bear it out under any reading that we tried."),
+    "depends_on_reading": ("depends on reading", "The figures bear it out under one fair reading but not under another."),
+    "holds": ("holds", "The figures bear it out under every reading that we tried."),
     "not_checkable": ("not checkable", "No figures can decide it; the reason is given."),
-    "failed": ("query failed", "A query failed, so nothing is said. The checks of this catalog fail then."),
+    "failed": ("query failed", "A query failed, so there is no verdict. The checks of this catalog then fail."),
 }  # fmt: skip
 """Word and meaning of each."""
 _READINGS = """

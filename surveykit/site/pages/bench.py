@@ -80,14 +80,14 @@ def plan_contexts(
 
 def _what(plan: AnswerRow) -> Markup:
     tasks = (
-        [code(name) for name in plan.tasks.split(",")] if plan.tasks else ["random tokens, so speed and memory alone"]
+        [code(name) for name in plan.tasks.split(",")] if plan.tasks else ["random tokens, so only speed and memory"]
     )
     rows: list[list[Cell]] = [
         ["Models", joined(map(code, plan.models.split(",")))],
         ["Configurations", joined(map(code, plan.configurations.split(",")))],
         ["Tasks", joined(tasks)],
         ["Cells", numbers.count(plan.cells)],
-        ["Throughput is 100 for", code(plan.baseline)],
+        ["Throughput 100 is", code(plan.baseline)],
     ]
     return table(["", "What is run"], rows, "ll")
 
@@ -100,10 +100,10 @@ def _steps(plan: AnswerRow, repository: str) -> str:
         ("python -m venv .venv && . .venv/bin/activate", ""),
         ("pip install -e '.[measure]'", ""),
         *([(f"pip install --no-deps {plan.packages}", "")] if plan.packages else []),
-        (f"surveykit bench {plan.id} --dry-run{data}", "what will run, what it will take, whether it fits"),
-        (f"surveykit bench {plan.id}{data}", "running it again goes on where it ended"),
-        (f"surveykit bench {plan.id} --report report", "what is done as Markdown, CSV and LaTeX"),
-        ("surveykit validate", "whether the files are whole"),
+        (f"surveykit bench {plan.id} --dry-run{data}", "what will run, its cost, and whether it fits"),
+        (f"surveykit bench {plan.id}{data}", "run it again to continue where it stopped"),
+        (f"surveykit bench {plan.id} --report report", "the results as Markdown, CSV and LaTeX"),
+        ("surveykit validate", "whether the files are valid"),
         (f"git checkout -b bench-{plan.id} && git add catalog/measured/bench/{plan.id}", ""),
         (f"git commit -m 'Results of {plan.id}'", "push it, and open a pull request"),
     ]
@@ -166,7 +166,7 @@ def _table(rows: list[AnswerRow], page: str) -> Markup:
         ("Chance, %", "r", lambda r: _if(r.chance, lambda chance: f"{100 * chance:.1f}")),
         ("Seeds × examples", "r", lambda r: _if(r.seeds, lambda seeds: f"{seeds} × {r.examples}")),
         ("Place", "r", lambda r: r.place),
-        ("Not told apart from", "l", lambda r: r.not_told_apart or ("none" if r.place else None)),
+        ("Not clearly different from", "l", lambda r: r.not_told_apart or ("none" if r.place else None)),
         ("Why cells failed", "l", lambda r: r.reason),
     ]  # fmt: skip
     told = [(head, side, [cell(row) for row in rows]) for head, side, cell in columns]

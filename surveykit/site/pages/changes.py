@@ -64,7 +64,7 @@ def feed(reader: Reader, around: Surroundings) -> str:
     """
     measured = newest_measurement(reader)
     return atom(
-        around, FEED, "data", "surveykit: changes of the data",
+        around, FEED, "data", "surveykit: changes to the data",
         "What is new in the catalog of fine-tuning methods that checks what sources claim", "changes/", measured,
         [
             Entry(

@@ -80,7 +80,7 @@ def _said(pick: Pick, data: Mapping[str, Any], own: Formulas, model: Mapping[str
 
 def _code(pick: Pick, own: Formulas, model: Mapping[str, Any]) -> str:
     told = own.configurations[pick.configuration].adapter
-    adapter: Adapter | str = f"{pick.configuration} is no configuration of PEFT: {told.none}"
+    adapter: Adapter | str = f"{pick.configuration} has no PEFT configuration: {told.none}"
     if told.assigned:
         adapter = Adapter(told.needs, told.assigned, tuple(told.notes))
     return code(question_of(pick.setting), model["checkpoint"] or model["id"], own.task, adapter)
@@ -118,7 +118,7 @@ def choose_data(reader: Reader, formulas: Mapping[str, Formulas]) -> dict[str, A
     for name, training in RUNS.items():
         error = prediction_error(reader, training)
         errors[name] = (0.0, ALLOCATOR_PERCENT) if error is None else (error.low_percent, error.high_percent)
-        sentences[name] = "Such predictions were not compared with GPU runs." if error is None else error.sentence
+        sentences[name] = "Such predictions have not been compared with GPU runs." if error is None else error.sentence
     names = {one for own in formulas.values() for one in own.configurations}
     return {
         "errors": errors, "sentences": sentences, "context": DRIVER_CONTEXT, "overheads": OVERHEADS, "heads": HEADS,

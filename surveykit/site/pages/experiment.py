@@ -43,7 +43,7 @@ def _experiment(t: Any) -> list[Cell]:
 def _experiment_proof(t: Any) -> Markup:
     at = {"row_label": t.row_label, "backbone": t.backbone}
     if t.predicted_gb is None:
-        lines = ["Figures of Table 5 as printed; nothing of ours stands beside them."]
+        lines = ["Figures of Table 5 as printed; we have no figure beside them."]
         return proof(lines, rows_where("table5", "ram_gb_printed, throughput_train_printed", **at))
     lines = [
         f"({t.predicted_gb:.4f} GB − {t.ram_gb_printed} GB) / {t.ram_gb_printed} GB = {t.error_percent:+.1f} %",

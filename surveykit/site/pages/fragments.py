@@ -106,7 +106,9 @@ def _coverage(reader: Reader) -> Markup:
     text = f"{m.configurations} configurations on {m.backbones} backbones: {m.counted} counts"
     if m.counted < m.n:
         text += f" and {m.n - m.counted} failures"
-    text += f". In {m.agree} of the {m.formulas} that have a closed form it gives the same integers as the instantiated model"
+    text += (
+        f". In {m.agree} of the {m.formulas} with a closed form, it gives the same integers as the instantiated model"
+    )
     if m.stale:
         text += f"; {m.stale} are older than the recipe or the engine"
     return escape(text) + Markup(".")

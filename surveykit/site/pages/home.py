@@ -19,9 +19,9 @@ HOME = "index.md"
 _FIRST = 3
 """Findings on the first screen."""
 _WAYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("Choose", "Four questions, then two or three methods that fit your model, memory and purpose.", ("choose.md",)),
+    ("Choose", "Answer four questions and get two or three methods that fit your model, memory and purpose.", ("choose.md",)),
     ("Explorer", "All methods in one picture: parameters, memory, time and score.", ("explorer.md",)),
-    ("Findings", "What does not fit in surveys, papers and documentation, ranked.", (FINDINGS,)),
+    ("Findings", "Contradictions in surveys, papers and documentation, ranked.", (FINDINGS,)),
     ("Methods", "Every method in a table: filter, sort, compare, and get the code.", ("methods/index.md",)),
 )  # fmt: skip
 """Name, text and pages of the four ways in; each leads to the first of its pages that exists."""

@@ -13,7 +13,7 @@ from surveykit.site.pages.audit import survey_of
 from surveykit.site.text.words import COLUMNS, words
 
 LETTER = "downloads/errata.txt"
-NO_CORRECTION = "None is suggested; the figure should be checked against its source."
+NO_CORRECTION = "We suggest no figure; please check this one against its source."
 _WIDTH = 100
 
 
@@ -68,17 +68,13 @@ def letter(reader: Reader) -> str:
     parts = [
         f"# Suggested errata for {_source(reader)}",
         _filled(
-            "Dear authors, surveykit keeps the tables and checkable sentences of your survey as data and checks each "
-            f"against the others. {len(entries)} places do not agree with other places of the same text, or with what follows from them. Each entry names the "
-            "place, what stands there, what stands elsewhere, how that can have come about, and what could stand there instead. "
-            "A suggestion takes the tables as they are; it does not say that they are right and the sentence is wrong, and "
-            "none speaks of the experiments themselves. We read version 2 as text, from "
-            "which some figures and formulas are missing; where our reading is at fault, please tell us."
-            + (
-                " A second reader, who did not write them, has checked all entries."
-                if all(e.signed for e in entries)
-                else ""
-            )
+            "Dear authors, surveykit stores the tables and checkable sentences of your survey as data and checks them against "
+            f"each other. {len(entries)} places disagree with other places in the same text, or with what follows from them. Each entry "
+            "names the place, what it says, what other places say, an innocent explanation, and a suggested text. A suggestion "
+            "takes the tables as they are; it does not say that they are right and the sentence is wrong, and no entry is about "
+            "the experiments themselves. We read version 2 as text, which lacks some figures and formulas; if we misread "
+            "something, please tell us."
+            + (" A second reader, not their author, has checked all entries." if all(e.signed for e in entries) else "")
         ),
     ]
     for e in entries:
@@ -89,7 +85,7 @@ def letter(reader: Reader) -> str:
                 _filled(text, "- ", "  ")
                 for text in (
                     f"place: {e.where}", said, f"found: {e.finding}", *(f"result, {r}" for r in _result(reader, e)),
-                    f"how it can have come about: {e.innocent}",
+                    f"an innocent explanation: {e.innocent}",
                     f"suggestion: {e.suggestion}",
                 )
             ) + f"\n- to run it again: `{e.rerun}`",

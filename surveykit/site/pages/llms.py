@@ -13,10 +13,10 @@ LLMS = "llms.txt"
 _PAGES = (
     ("All methods", "methods/index.md", "the table of methods: type, disk, memory, backpropagation, overhead, claimed and measured"),
     ("Table 5, checked", "table5.md", "every printed parameter figure of the survey's experiment beside our count"),
-    ("Findings", "findings/index.md", "what does not fit in the sources, ranked, each with its numbers, evidence and innocent explanation"),
-    ("Sources", "sources/index.md", "what each source claims, cell by cell, beside our count"),
+    ("Findings", "findings/index.md", "contradictions in the sources, ranked, each with its numbers, evidence and an innocent explanation"),
+    ("Sources", "sources/index.md", "each source's claims, cell by cell, beside our counts"),
     ("Statements, checked", "survey/statements.md", "the survey's sentences, checked against its own tables"),
-    ("Glossary", "glossary.md", "what the words mean"),
+    ("Glossary", "glossary.md", "the meaning of each word"),
     ("How we measure", "how-we-measure.md", "what trainable, changed, stored, memory and overhead mean here"),
 )  # fmt: skip
 _DATA = (
@@ -49,8 +49,8 @@ def llms(reader: Reader, around: Surroundings) -> str:
     ]
     parts = [
         "# surveykit",
-        "> A catalog of parameter-efficient fine-tuning (PEFT) methods that checks what sources claim of them (a survey, "
-        "papers, benchmarks): each figure beside what is counted on the real architectures, with a verdict.",
+        "> A catalog of parameter-efficient fine-tuning (PEFT) methods that checks what sources claim about them (a survey, "
+        "papers, benchmarks): each figure beside our count on the real architectures, with a verdict.",
         f"Table 5 of the survey: {finding(reader).unescape()} Null means unknown or not applicable, never zero; a status "
         "or reason beside it says which. Percentages are of the bare backbone's parameters.",
         "## Pages",

@@ -130,14 +130,16 @@ def trial_sentence(reader: Reader, method: str) -> str | None:
     if t.status != "run":
         return f"It could not be run on a tiny T5: {t.reason}."
     parts = {
-        "exact": "all edits merge, and merged outputs equal unmerged ones",
-        "partly": f"some edits merge exactly, others stay, as {t.obstacle}",
-        "none": f"nothing merges, as {t.obstacle}",
-        "differs": "merged outputs differ from unmerged ones",
+        "exact": "all edits merge, and outputs are equal before and after merging",
+        "partly": f"some edits merge exactly; others remain because {t.obstacle}",
+        "none": f"nothing merges because {t.obstacle}",
+        "differs": "outputs differ before and after merging",
     }
     falls = {"yes": "some optimizer steps lower the loss", "no": "the loss did not fall", None: "nothing is trained"}
     kept = (
-        "the backbone and the saved bytes alone give the same outputs" if t.restored == "yes" else "saving lost outputs"
+        "the base model and the saved file alone give the same outputs"
+        if t.restored == "yes"
+        else "outputs change after saving and loading"
     )
     return f"Run for real on a tiny T5 with random weights: {falls[t.loss_falls]}; {parts[t.merge]}; {kept}."
 
@@ -241,8 +243,8 @@ def memory_anchor(backbone: str, row_label: str) -> str:
 _ERRORS = ("Mean error", "Lowest to highest", "Mean absolute error", "Rank correlation")
 _SAMPLES = {
     "all": "all, as named",
-    "left_out": "without those that print another method's count",
-    "as_read": "these predicted as that method",
+    "left_out": "without rows that print another method's count",
+    "as_read": "those rows predicted as that method",
 }
 
 
@@ -275,9 +277,11 @@ def _other_rows(reader: Reader) -> Markup:
         return Markup()
     names = listed(f"{row.row_label} ({row.times})" for row in found)
     read = joined([code(row.read_as) for row in found], ", ")
-    otherwise = f" With them predicted as that it is {chosen['as_read']:.1f} %." if "as_read" in chosen else ""
+    otherwise = (
+        f" If they are predicted as that configuration, it is {chosen['as_read']:.1f} %." if "as_read" in chosen else ""
+    )
     return Markup(
-        "The rows {} print the parameter count of another configuration, {}, and are predicted here as what they are called. "
+        "The rows {} print the parameter count of another configuration, {}, but are predicted here as named. "
         "The mean absolute error is {} % with them and {} % without.{}"
     ).format(names, read, f"{chosen['all']:.1f}", f"{chosen['left_out']:.1f}", otherwise)
 

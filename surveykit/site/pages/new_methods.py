@@ -54,7 +54,7 @@ def methods_feed(reader: Reader, around: Surroundings) -> str:
     )
     return atom(
         around, METHODS_FEED, "methods", "surveykit: new methods",
-        "Methods of parameter-efficient fine-tuning that came into the catalog", "methods/", newest_measurement(reader),
+        "New parameter-efficient fine-tuning methods in the catalog", "methods/", newest_measurement(reader),
         [
             Entry(
                 f"method-{m.id}", f"{m.name} ({m.year})", m.added, f"methods/{m.id}/",

@@ -152,7 +152,7 @@ def _move(there: float | None, ours: float | None) -> Any:
     if there is None and ours is None:
         return _still()
     if there is None or ours is None:
-        return SimpleNamespace(by=None, shown="none any more" if there is None else f"new: {numbers.score(there)}")
+        return SimpleNamespace(by=None, shown="no longer any" if there is None else f"new: {numbers.score(there)}")
     shown = numbers.change(there - ours)
     return SimpleNamespace(by=there - ours, shown=shown)
 

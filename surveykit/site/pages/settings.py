@@ -18,7 +18,7 @@ def settings_context(reader: Reader) -> dict[str, Any]:
     """What the page shows."""
     settings = reader.all("SELECT * FROM setting ORDER BY id")
     rows: list[list[Cell]] = [
-        [code(s.id), _or_chosen(s.batch), _or_chosen(s.length), _differences(s) or "the plainest there is"]
+        [code(s.id), _or_chosen(s.batch), _or_chosen(s.length), _differences(s) or "the simplest setting"]
         for s in settings
     ]
     fields: list[list[Cell]] = [

@@ -10,35 +10,35 @@ from surveykit.site.text.markdown import span
 
 OUTCOMES = {
     "match": ("match", "The printed figure is our count at the printed rounding."),
-    "fits_another_setup": ("fits another setup", "It differs from our count for the row's own configuration and equals the count of another one, which is named. That does not confirm it."),
+    "fits_another_setup": ("fits another setup", "It differs from our count for the row's own configuration and equals the count of another one, which we name. That does not confirm it."),
     "inconsistent": ("inconsistent", "It differs, and does not match the count that the survey prints beside it."),
-    "unresolved": ("unresolved", "It differs; at least three other configurations were tried, and none gives it."),
-    "unexplained": ("unexplained", "It differs, and nobody has looked into it yet. The checks of this catalog fail then."),
+    "unresolved": ("unresolved", "It differs; we tried at least three other configurations, and none gives it."),
+    "unexplained": ("unexplained", "It differs, and nobody has looked into it yet. The checks of this catalog then fail."),
     "not_measured": ("not measured", "There is no count to compare it with."),
 }  # fmt: skip
 """Word and meaning of how a printed figure of Table 5 ended."""
 VERDICTS = {
-    "match": ("match", "What we measure is what is printed, at the printed rounding."),
-    "within_range": ("within range", "What we measure lies in the printed range."),
-    "outside_range": ("outside range", "On the paper's own backbone, what we measure lies outside the printed range."),
-    "partly": ("partly", "A part of what is printed is what we measure."),
-    "differs": ("differs", "What we measure is not what is printed; the reason is given."),
+    "match": ("match", "Our figure, rounded like the printed one, equals it."),
+    "within_range": ("within range", "Our figure is within the printed range."),
+    "outside_range": ("outside range", "On the paper's own model, our figure is outside the printed range."),
+    "partly": ("partly", "Only part of what is printed agrees with our measurement."),
+    "differs": ("differs", "Our figure is not the printed one; the reason is given."),
     "predicted": ("predicted", "A prediction beside a printed figure, with its error; nothing is judged."),
-    "not_comparable": ("not comparable", "There is nothing to judge, for the reason that is given."),
+    "not_comparable": ("not comparable", "There is nothing to judge; the reason is given."),
     "not_measured": ("not measured", "There is no measurement to compare it with."),
 }
 """Word and meaning of each verdict of a cell."""
 CAUSES = {
     "other_configuration": ("other hyper-parameters", "The same method with other hyper-parameters has the printed count."),
-    "library_default": ("a library's default", "What a library does by default has the printed count, and it differs from the method's description."),
-    "other_module_set": ("another set of modules", "The same edit on other modules of the backbone has the printed count."),
+    "library_default": ("a library's default", "A library's default, which differs from the method's description, has the printed count."),
+    "other_module_set": ("another set of modules", "The same edit on other modules of the model has the printed count."),
     "other_row": ("fits another method", "A configuration of another method has the printed count."),
-    "stored_not_trained": ("stored parameters, not trained ones", "The printed figure is what is stored for a task, not what is trained."),
+    "stored_not_trained": ("stored parameters, not trained ones", "The printed figure counts stored parameters, not trained ones."),
     "other_model": ("another model", "The same configuration on another model gives the printed cell."),
     "truncated": ("cut off, not rounded", "The printed figure is our count cut off after its last place, not rounded."),
-    "other_definition": ("another definition", "The survey may use the column in another sense than we do. That is a reading, and no count shows it."),
+    "other_definition": ("another definition", "The source may define the column differently from us. That is an interpretation; no count shows it."),
     "source_inconsistent": ("figures that do not match each other", "Two figures of the survey do not match each other, or one seems to be in another unit."),
-    "unresolved": ("unresolved", "None of our counts gives what is printed; what was tried is listed."),
+    "unresolved": ("unresolved", "None of our counts gives the printed figure; the attempts are listed."),
 }  # fmt: skip
 """Word and meaning of each cause of a difference."""
 FAMILIES = {
@@ -109,7 +109,7 @@ BASES = {
     "paper": "the method's paper",
     "library_default": "a library's defaults",
     "survey_text": "the survey's text",
-    "fitted": "chosen because its count is a printed figure",
+    "fitted": "chosen because its count equals a printed figure",
     "variant": "a variant that was tried",
 }
 RELATIONS = {
@@ -134,15 +134,15 @@ SYMBOLS = {
     "Le": "encoder layers, 0 without an encoder",
     "Ld": "decoder layers, 0 without a decoder",
     "V": "rows of the token embedding",
-    "U": "buckets of the relative position bias, 0 without",
+    "U": "buckets of the relative position bias, 0 if none",
     "G": "input matrices of a feed-forward: 2 if gated, else 1",
     "T": "token matrices: 1 if tied, else 2",
-    "A": "attention modules: Le + 2 Ld, and Le or Ld where there is one stack only",
+    "A": "attention modules: Le + 2 Ld, or Le or Ld with one stack only",
     "Ka": "kinds of attention: 3 with encoder and decoder, else 1",
     "F": "feed-forward modules, Le + Ld",
-    "L": "norms, those of embeddings included: 2 Le + 3 Ld + 2, and 2 Le + 1 or 2 Ld + 1 where there is one stack only (4 Ld + 1 on Gemma 2)",
-    "B": "entries of biases of the linear layers of attention and feed-forward; 0 on T5 and Llama",
-    "Bn": "entries of biases of norms: L d, or 0 where they have none, as on T5",
+    "L": "norms, including those of embeddings: 2 Le + 3 Ld + 2, or 2 Le + 1 or 2 Ld + 1 with one stack only (4 Ld + 1 on Gemma 2)",
+    "B": "bias entries in the linear layers of attention and feed-forward; 0 on T5 and Llama",
+    "Bn": "bias entries in norms: L d, or 0 if they have none, as on T5",
     "N": "all parameters of the model",
 }
 
@@ -163,7 +163,7 @@ def yes_no(value: bool | None, otherwise: str = "not stated") -> Markup:
 def type_words(letters: str) -> str:
     """`AR` → `additive, reparametrization-based`."""
     if letters == "none":
-        return "none: no set of parameters is singled out"
+        return "none: no subset of parameters is singled out"
     return ", ".join(TYPES.get(letter, letter) for letter in letters)
 
 

@@ -10,7 +10,7 @@ SELECT
     printed.seed AS seed_printed,  -- Random seed as printed; NULL where the cell is blank
     printed.score AS score_printed,  -- Score as printed; NULL where the cell is blank
     claim.backbone,
-    claim.method AS method_id,  -- Method that the name is read as
+    claim.method AS method_id,  -- Method that we read the name as
     claim.configuration
 FROM lialin2023scaling_appendix_b AS printed
 JOIN claim ON claim.source = 'lialin2023scaling' AND claim.table_name = 'appendix_b' AND claim.position = printed.position;

@@ -1,4 +1,4 @@
--- Every cell of the survey's Tables 1 and 2 beside what we measure
+-- Every cell of the survey's Tables 1 and 2 beside our measurement
 CREATE VIEW cell_verdict AS
 SELECT
     verdict.locator,
@@ -12,7 +12,7 @@ SELECT
     verdict.measured,
     verdict.verdict,
     verdict.sense,
-    sense.says AS sense_says,  -- What our figure counts, in words; NULL where the sense is none of a count
+    sense.says AS sense_says,  -- What our figure counts, in words; NULL if it is not a count
     coalesce(sense.position = 1, true) AS is_own_sense,  -- Whether the sense is the one that the column names
     verdict.reason,
     verdict.found_by,

@@ -15,9 +15,9 @@ SELECT
     per_dataset.method,
     per_dataset.method_id,
     per_dataset.dataset,
-    reason.kind,  -- chance: not above a constant prediction; fraction: every run prints a number up to 1, maybe a share of right answers instead of a percentage
+    reason.kind,  -- chance: not above a constant prediction; fraction: every run prints a number up to 1, perhaps a fraction of correct answers instead of a percentage
     per_dataset.mean,  -- Mean over the runs, as printed
-    constant_prediction.score AS constant_prediction  -- Score of always predicting the more frequent class: a value that failed runs of several methods repeat
+    constant_prediction.score AS constant_prediction  -- Score of always predicting the more frequent class: a value that recurs in failed runs of several methods
 FROM per_dataset
 JOIN constant_prediction ON constant_prediction.dataset = per_dataset.dataset
 CROSS JOIN (VALUES ('chance'), ('fraction')) AS reason (kind)

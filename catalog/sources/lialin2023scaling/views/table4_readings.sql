@@ -50,7 +50,7 @@ per_dataset AS (
 SELECT
     position,  -- Order of the readings; 1 is ours
     reading,  -- Name of the reading
-    says,  -- What it does; from the second on, in what it differs from ours
+    says,  -- What the reading does; from the second on, how it differs from ours
     backbone,
     method,
     count(*) AS datasets,  -- Datasets that have a score

@@ -8,7 +8,7 @@ SELECT
     table4_readings.datasets,
     table4_readings.score_mean,
     table4_readings.score_std,
-    table4_readings.score_mean + caveat.more AS score_if_fraction,  -- The mean, where scores up to 1 are read as shares of right answers; NULL where there are none
+    table4_readings.score_mean + caveat.more AS score_if_fraction,  -- The mean if scores up to 1 are read as fractions of correct answers; NULL if there are none
     nullif(concat_ws('; ',
         'not above a constant prediction on ' || caveat.chance,
         caveat.fraction || ' may be printed as a share of 1 instead of a percentage'

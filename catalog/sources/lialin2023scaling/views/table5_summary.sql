@@ -1,4 +1,4 @@
--- How the printed parameter figures of the survey's Table 5 ended
+-- Results for the printed parameter figures of the survey's Table 5
 CREATE VIEW table5_summary AS
 WITH figure AS (
     SELECT * FROM verdict WHERE source = 'lialin2023scaling' AND table_name = 'table5' AND quantity = 'trainable'

@@ -39,7 +39,7 @@ export function code({ model, task, adapter, setting, configuration, head }) {
     lines.push("model = get_peft_model(model, peft_config, autocast_adapter_dtype=True)");
     if (adapter.needs === "LNTuningConfig") lines.push(...NOT_CAST.map((line) => `# ${line}`));
   } else {
-    lines.push(`# ${configuration} is no configuration of PEFT: ${adapter.none}`);
+    lines.push(`# ${configuration} has no PEFT configuration: ${adapter.none}`);
   }
   const full = setting.checkpointing === "full";
   lines.push(

@@ -57,7 +57,7 @@ export async function start(form) {
       config = asked.model === "own" ? parsed(asked.config) : known.get(asked.model).config;
       const name = asked.model === "own" ? architecture(config) : known.get(asked.model).architecture;
       if (!data.architectures.includes(name)) throw new Uncovered(`there are no formulas for ${name} yet`);
-      if (config.model_type === "bert" && Number(asked.length) > config.max_position_embeddings) throw new Uncovered(`the model has ${config.max_position_embeddings} positions`);
+      if (config.model_type === "bert" && Number(asked.length) > config.max_position_embeddings) throw new Uncovered(`the model has only ${config.max_position_embeddings} positions`);
       model = { ...(known.get(asked.model) ?? { id: "path/to/config.json", name: "Your model", checkpoint: config._name_or_path || "path/to/model" }), architecture: name };
     } catch (error) {
       if (!(error instanceof Uncovered)) throw error;

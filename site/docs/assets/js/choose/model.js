@@ -14,7 +14,7 @@ export function parsed(text) {
   } catch (error) {
     throw new Uncovered(`this is not valid JSON (${error.message})`);
   }
-  if (config === null || typeof config !== "object" || Array.isArray(config)) throw new Uncovered("it is no object");
+  if (config === null || typeof config !== "object" || Array.isArray(config)) throw new Uncovered("it is not an object");
   return config;
 }
 
@@ -23,25 +23,25 @@ const whole = (value) => Number.isInteger(value) && value >= 1;
 /** The name of the formulas. Throws Uncovered. */
 export function architecture(config) {
   const kind = config.model_type;
-  if (typeof kind !== "string" || !kind) throw new Uncovered("it names no model_type");
+  if (typeof kind !== "string" || !kind) throw new Uncovered("it has no model_type");
   if (!(kind in TIED) && kind !== "bert") throw new Uncovered(`models of type ${kind} have no formulas here`);
   const t5 = kind === "t5";
   const needed = t5
     ? ["d_model", "d_ff", "d_kv", "num_heads", "num_layers"]
     : ["hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"];
   for (const name of [...needed, "vocab_size", ...(kind === "bert" ? ["max_position_embeddings"] : [])]) {
-    if (!whole(config[name])) throw new Uncovered(`its ${name} is missing or no whole number above 0`);
+    if (!whole(config[name])) throw new Uncovered(`its ${name} is missing or not a whole number above 0`);
   }
-  if (config.quantization_config) throw new Uncovered("it holds its weights in few bits already (quantization_config)");
+  if (config.quantization_config) throw new Uncovered("its weights are already quantized (quantization_config)");
   const heads = config[t5 ? "num_heads" : "num_attention_heads"];
   const kv = config.num_key_value_heads || heads;
-  if (!whole(kv) || heads % kv) throw new Uncovered("its heads of queries are no multiple of those of keys and values");
+  if (!whole(kv) || heads % kv) throw new Uncovered("its number of query heads is not a multiple of its number of key and value heads");
   if (config[t5 ? "num_layers" : "num_hidden_layers"] < 6) throw new Uncovered("it has fewer than 6 layers");
   for (const name of ["attention_bias", "mlp_bias", "use_sliding_window", "attention_dropout"]) {
     if (config[name]) throw new Uncovered(`its ${name} is on`);
   }
   const { hd } = dimensions(config, 1, 1);
-  if (hd % 8 || hd > 256) throw new Uncovered(`its heads have ${hd} features, and kernels take multiples of 8 up to 256`);
+  if (hd % 8 || hd > 256) throw new Uncovered(`its heads have ${hd} features; kernels need a multiple of 8, at most 256`);
   const act = String(config.hidden_act ?? config.hidden_activation ?? "");
   const usual = ["llama", "mistral", "qwen2", "qwen3"].includes(kind) ? "silu" : "gelu";
   if (act && !act.startsWith(usual) && !t5) throw new Uncovered(`its activation is ${act}`);

@@ -25,7 +25,7 @@ export function view(picks, asked) {
   const fitting = picks.filter((pick) => pick.standing !== "does not fit").length;
   const intro = picks.length
     ? `${model.name} on ${gigabytes} GB, batch ${batch}, ${length.toLocaleString("en")} tokens: ${fitting} of ${picks.length} methods can be trained.`
-    : "No method leaves so little at inference.";
+    : "No method meets the limit on inference overhead.";
   const shown = picks.slice(0, SHOWN);
   const said = shown.length ? data.sentences[runOf(shown[0].setting)] : "";
   return [
@@ -55,7 +55,7 @@ function card(pick, asked) {
     ["Score", score === null ? "the survey did not run it, or its score is doubtful" : `${score.toFixed(1)} on ${size.name}, in the survey's experiment`],
   ];
   const changes = pick.changes.length
-    ? [element("p", { className: "choose-change" }, `With ${pick.changes.join(" and ")}${pick.asked === null ? "" : `: in the setting that you asked for it needs ${gb(pick.asked)}`}.`)]
+    ? [element("p", { className: "choose-change" }, `With ${pick.changes.join(" and ")}${pick.asked === null ? "" : `: in your setting it needs ${gb(pick.asked)}`}.`)]
     : [];
   const head = data.heads[asked.formulas.task];
   const told = { ...pick, model: model.checkpoint ?? model.id, task: asked.formulas.task, head, adapter: asked.formulas.configurations[pick.configuration].adapter };
@@ -65,7 +65,7 @@ function card(pick, asked) {
     ...changes, waterfall(pick, question.memory),
     element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
     element("details", { open: true }, element("summary", {}, "Code to paste"), element("pre", { tabIndex: 0 }, element("code", {}, code(told))),
-      element("p", {}, "The same from the command line, traced: ", element("code", {}, command({ ...told, model: model.id, memory: asked.gigabytes })))),
+      element("p", {}, "The same on the command line, from a trace: ", element("code", {}, command({ ...told, model: model.id, memory: asked.gigabytes })))),
   );
 }
 
@@ -88,8 +88,8 @@ function waterfall(pick, memory) {
 function unknown(asked, said) {
   const lines = [
     said,
-    "Scores are of T5 on four tasks; nobody knows from them how a method does on your model and task.",
-    "Dropout in adapters, padding and several GPUs are left out here; the command line has them.",
+    "Scores are those of T5 on four tasks; a method may do better or worse on your model and task.",
+    "This page ignores adapter dropout, padding and multiple GPUs; the command line covers them.",
     asked.formulas.task === "SEQ_CLS" ? "The model has a classification head of two labels." : "",
   ];
   return element("details", { className: "choose-unknown", open: true }, element("summary", {}, "What is unknown"),
@@ -110,6 +110,6 @@ function others(picks, asked) {
 export function refusal(reasons, typed) {
   return [
     element("p", { className: "choose-question", role: "status" }, element("strong", {}, "No answer. "), reasons.join(" ")),
-    ...(typed ? [element("p", {}, "The command line may have one: ", element("code", {}, typed))] : []),
+    ...(typed ? [element("p", {}, "The command line may have an answer: ", element("code", {}, typed))] : []),
   ];
 }

@@ -65,7 +65,7 @@ function shown({ text, kind, anchor, title }, method) {
 }
 
 function blocks(code) {
-  if (!code.length) return [element("p", {}, "No library has a class for it, as far as we know; its page names what was found.")];
+  if (!code.length) return [element("p", {}, "As far as we know, no library has a class for it; its page lists other code.")];
   return code.flatMap((block) => [
     element("p", {}, element("strong", {}, block.title)),
     element("pre", {}, element("code", {}, block.code)),

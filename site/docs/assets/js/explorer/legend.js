@@ -39,7 +39,7 @@ function entries(model, data, state) {
   if (model.marks.some((m) => m.hollow)) found.push({ sign: mark("o", "grey", 6, true), room: 12, word: "hollow: score in doubt" });
   if (model.marks.some((m) => m.best)) {
     found.push({ sign: svg("path", { d: "M-12 0H12", style: { stroke: colour("grey"), "stroke-width": 1.5, "stroke-dasharray": "5 4" } }),
-      room: 24, word: "frontier: none is better in both" });
+      room: 24, word: "frontier: no method is better in both" });
   }
   return found;
 }

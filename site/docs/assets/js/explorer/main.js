@@ -84,7 +84,7 @@ export async function start(place) {
 }
 
 function counted({ marks, missing, x, y, baseline }) {
-  const left = missing ? ` ${missing} more have no figure for both axes and stand in the table alone.` : "";
+  const left = missing ? ` ${missing} more lack a figure for one of the axes and are only in the table.` : "";
   const none = x.better && y.better ? "" : " No frontier: neither end of an axis is better.";
   const far = baseline && !baseline.shown
     ? ` ${baseline.label} is left out: ${[y, x].map((q) => `${q.name} ${withUnit(baseline[q === x ? "x" : "y"], q)}`).join(", ")}.` : "";

@@ -23,4 +23,4 @@ export function sheet(data, state, order) {
 }
 
 export const caption = (setting, model) =>
-  `Measured: each method's default configuration on ${model}. Memory: predicted for ${setting}. Claimed: as the sources print it.`;
+  `Measured: each method's default configuration on ${model}. Memory: predicted for ${setting}. Claimed: as printed in the sources.`;

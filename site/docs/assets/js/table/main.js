@@ -132,7 +132,7 @@ function enhance(table, data, rows, state) {
   return new DataTable(table, {
     autoWidth: false,
     info: false,
-    language: { emptyTable: "There is no method.", zeroRecords: "No method fits all of this.",
+    language: { emptyTable: "There is no method.", zeroRecords: "No method meets all conditions.",
       aria: { paginate: { number: "Page " } } },
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: data.rows.length > rows ? "paging" : null },
     order: [],
