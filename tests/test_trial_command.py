@@ -250,7 +250,7 @@ def test_texts_of_any_size_and_kind_are_bounded(
     (tmp_path / "endless.csv").symlink_to("/dev/zero")
     os.mkfifo(tmp_path / "pipe.csv")
     said = {
-        "large.csv.gz": "more than the 1,048,576 bytes that are read",
+        "large.csv.gz": "it is larger than 1,048,576 bytes",
         "damaged.csv.gz": "is not a table of texts",
         "endless.csv": "is not a regular file",
         "pipe.csv": "is not a regular file",

@@ -261,7 +261,7 @@ def test_reproduce_writes_nothing_where_something_is_found(
     assert not (tmp_path / "build").exists()
     errors = capsys.readouterr().err.splitlines()
     assert errors[0].startswith("Costs, predictions, files and trials: 2 of ")
-    assert errors[1:] == [str(FINDING), "1 findings", "nothing was written: no site, and no build/surveykit.duckdb"]
+    assert errors[1:] == [str(FINDING), "1 findings", "nothing was written: no site and no build/surveykit.duckdb"]
 
 
 def test_reproduce_writes_nothing_of_a_catalog_that_changed_meanwhile(
