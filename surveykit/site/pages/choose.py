@@ -21,7 +21,7 @@ from surveykit.fit.errors import ALLOCATOR_PERCENT, DRIVER_CONTEXT, prediction_e
 from surveykit.fit.evidence import evidence
 from surveykit.fit.formulas import RUNS, Formulas, at_model
 from surveykit.fit.words import percent
-from surveykit.site.text.words import OVERHEADS, overhead_words
+from surveykit.site.text.words import OVERHEADS, listed, overhead_words
 
 CHOOSE = "choose.md"
 DATA = "assets/data/choose"
@@ -33,6 +33,11 @@ GPUS = (
 )  # fmt: skip
 """Gigabytes of 10^9 bytes, as makers name them, and devices that have so many."""
 _SURVEYED = ("t5-large", "t5-3b", "t5-11b")
+TYPES = {
+    "bert": "BERT", "gemma": "Gemma", "gemma2": "Gemma 2", "llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2",
+    "qwen3": "Qwen3", "t5": "T5",
+}  # fmt: skip
+"""Types of models that formulas are for, as readers call them."""
 HEADS = {"SEQ_CLS": 2}
 """Labels of the head that a model gets, by task."""
 
@@ -56,7 +61,7 @@ def choose_context(reader: Reader, formulas: Mapping[str, Formulas]) -> dict[str
         "models": [(m["id"], m["name"]) for m in models],
         "gpus": GPUS,
         "picks": [_said(pick, data, own, model) for pick in picks[:SHOWN]],
-        "architectures": sorted(formulas),
+        "types": listed(dict.fromkeys(TYPES[name.partition("-")[0]] for name in sorted(formulas))),
         "runs": own.transformers,
     }
 
