@@ -93,7 +93,9 @@ def test_nothing_is_replaced(kind: Kind, empty: Path, capsys: pytest.CaptureFixt
 )
 def test_a_bad_name_is_refused(name: str, empty: Path) -> None:
     for kind in ("source", "method"):
-        with pytest.raises(SurveyError, match=f"is not a name for a {kind}: use lower-case letters, digits and hyphens"):
+        with pytest.raises(
+            SurveyError, match=f"is not a name for a {kind}: use lower-case letters, digits and hyphens"
+        ):
             scaffold.write(kind, name, empty / "catalog")  # type: ignore[arg-type]
     if name != "draft.1":
         with pytest.raises(SurveyError, match="lower-case letters, digits, dots and hyphens"):

@@ -343,7 +343,7 @@ def test_the_model_is_the_one_that_the_adapter_was_trained_on(adapters: Path) ->
         ("[1]", "is no object with a peft_type"),
         ('{"peft_type": "LORA", "r": "8"}', 'r is "8"; it must be a whole number from 1'),
         ('{"peft_type": "LORA", "r": 99999999}', "r may be 10,000,000 at most"),
-        ('{"peft_type": "LORA", "target_modules": "(["}', "is not a regular expression"),
+        ('{"peft_type": "LORA", "target_modules": "(["}', "is no regular expression"),
         ('{"peft_type": "LORA", "target_modules": ["c_attn"]}', "the model has no module c_attn; it has"),
         ('{"peft_type": "LORA", "bias": "some", "target_modules": ["q_proj"]}', "it must be none, all, or lora_only"),
     ],

@@ -204,7 +204,7 @@ def architecture(config: Mapping[str, Any]) -> str:
     """
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
-        raise UncoveredError("it names no model_type")
+        raise UncoveredError("it has no model_type")
     if kind not in (*_TIED, "bert"):
         raise UncoveredError(f"models of type {kind} have no formulas here")
     t5, bert = kind == "t5", kind == "bert"
