@@ -91,6 +91,8 @@ def derived(catalog: Catalog, primes: PrimeModel) -> dict[str, Any]:
                 if not trained:
                     raise SurveyError("it would train nothing on such a model")
                 inference = check.inference(recipe)
+                if "p" in primes.sizes and "input" in inference.unmerged.overhead.split("+"):
+                    raise SurveyError("its prompt takes some of the model's few positions, which formulas do not count")
                 runs = dict(_runs(reader, recipe, primes))
                 if not runs:
                     raise SurveyError("it cannot be traced")
