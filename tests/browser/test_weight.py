@@ -35,12 +35,9 @@ def test_the_scripts_of_the_table_are_all_asked_for_at_once(browser: Browser) ->
         "return [...document.querySelectorAll('link[rel=modulepreload], link[rel=preload]')].map((link) => link.href)"
     )
     browser.drain()
+    waits = ("first-page.js", "cite.js", "search_index.json")  # what runs at once, and what nothing waits for
     own = [url for url in browser.requested if url.startswith(browser.address) and "/assets/javascripts/" not in url]
-    own = [
-        url
-        for url in own
-        if url.endswith((".js", ".json")) and not url.endswith(("first-page.js", "search_index.json"))
-    ]
+    own = [url for url in own if url.endswith((".js", ".json")) and not url.endswith(waits)]
     assert sorted(own) == sorted(preloaded)  # none is missing, and none is fetched twice
 
 
