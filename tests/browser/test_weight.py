@@ -51,7 +51,7 @@ def test_the_engine_of_sql_waits_until_it_is_asked_for(browser: Browser) -> None
 def test_a_shift_would_be_seen(browser: Browser) -> None:
     browser.driver.get(browser.address + "about/")
     browser.script("""const block = document.createElement('div');
-        block.style.height = '300px';
+        block.style.height = '500px';
         document.querySelector('article').prepend(block)""")
     moved = browser.driver.execute_async_script(
         """const [least, done] = arguments;
