@@ -15,7 +15,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.database.reading import Reader, reading
 from surveykit.site.data.comparison import DEFAULT, Row, comparison_rows
 from surveykit.site.data.method_columns import COLUMNS, FACET_ORDER, QUICK
-from surveykit.site.data.method_table import markdown_table, measured_on, method_rows, model_files, table_data
+from surveykit.site.data.method_table import markdown_table, measured_on, method_rows, model_files, table_data, widest
 from surveykit.site.pages.home import home_context
 from surveykit.site.rendering import Page
 
@@ -109,6 +109,17 @@ def test_rows_and_data_are_in_one_order(database: Path, data: Any) -> None:
     assert len(lines) == len(data["rows"])
     for line, record in zip(lines, data["rows"], strict=True):
         assert f"({record['id']}.md)" in line.split(" | ")[0]
+
+
+def test_the_rows_that_make_columns_wide_are_known(database: Path) -> None:
+    """They are laid out before the others are seen, so that no column grows later."""
+    with reading(database) as reader:
+        rows = method_rows(reader)
+    names, found = [m.name for m in rows], widest(rows)
+    assert names.index(max(names, key=len)) + 1 in found
+    shown = [column for column in COLUMNS if column.shown]
+    assert 1 <= len(found) <= len(shown) < len(rows)
+    assert widest([]) == []
 
 
 def test_a_measurement_that_is_not_what_is_printed_is_marked(database: Path, pages: dict[str, Page]) -> None:

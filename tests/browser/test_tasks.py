@@ -1,7 +1,7 @@
 """Nine things that readers come for, from the first page, in as few clicks as the site promises.
 
 A click is a press of a link or a button that is shown, or a value that is chosen in a form. Answers are compared with the
-database, not with the page.
+database; where a page explains or draws, with the sentence and the figures that a reader looks for.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import needs
 import pytest
 import torch
 import transformers
-from conftest import ROOT
 from test_fit_code import run
 
 from browser.harness import Browser
 from browser.methods_table import names
+from browser.test_sql import DIST
 
 PRESSED = ":is(a, button, summary)"
 ON_SCREEN = """
@@ -155,7 +155,7 @@ def test_a_figure_is_cited(reader: Reader, database: Path) -> None:
     assert f"#{place}}}," in entry.replace("\\", "")
 
 
-@pytest.mark.skipif(not (ROOT / "site" / "sql" / "dist" / "engine.json").is_file(), reason=needs.SQL_ENGINE)
+@pytest.mark.skipif(not (DIST / "engine.json").is_file(), reason=needs.SQL_ENGINE)
 def test_mean_scores_on_t5_11b_by_an_example_in_sql(reader: Reader, database: Path) -> None:
     reader.press("Ask in SQL")
     reader.press("What is each method's mean score on T5-11B, and which are in doubt?")

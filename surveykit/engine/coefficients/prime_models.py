@@ -9,11 +9,10 @@ from typing import Any
 from surveykit.engine.coefficients.sized import Dimensions
 from surveykit.engine.models.configs import config_of
 from surveykit.engine.models.model import Blueprint, blueprint_of
+from surveykit.engine.trace.costs import DEPTHS
 
-DEPTHS = (5, 6)
-"""Layers of each stack in the two traces: in each of them, every layer at the ends of a stack has a span of its own."""
 ALTERNATING = (6, 8)
-"""… of models that alternate between two kinds of layers."""
+"""Layers of each stack in the two traces of models that alternate between two kinds of layers; of others, `DEPTHS`."""
 BATCH, LENGTH, TARGET = 13, 128 * 11, 128 * 5
 """Lengths are multiples of 128, to which attention kernels round up."""
 _HEAD, _HEADS, _GROUP = 32 * 7, 17, 19

@@ -9,8 +9,8 @@ from surveykit.engine.trace.memory import Moment, Moments
 from surveykit.engine.trace.step import StepTrace
 
 SHALLOWEST = FIRST + LAST
-"""Fewest layers per stack in which every span is of a layer of its own, and follows the span that it follows at any depth:
-in backward, the last moments of a layer depend on the one before it."""
+"""Fewest layers per stack in which no layer has two spans. In backward, a layer's last moments depend on the layer before it; with
+fewer layers, that would be the first layer, which computes otherwise, and not one of many."""
 
 
 def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_depth: int, depth: int) -> StepTrace:
