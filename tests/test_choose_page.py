@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,11 +22,21 @@ from surveykit.database.reading import Reader, reading
 from surveykit.engine.models.catalogued import blueprint
 from surveykit.engine.models.task_head import with_task_head
 from surveykit.engine.trace.costs import Costs
+from surveykit.fit.candidates import STANDINGS
 from surveykit.fit.choose import Setting, UncoveredError, answer, architecture
 from surveykit.fit.code import Adapter, code
 from surveykit.fit.formulas import OPTIMIZERS, RUNS, TARGET_LENGTH, Formulas, at_model
 from surveykit.site.inputs import found
-from surveykit.site.pages.choose import HEADS, _models, choose_context, choose_data, known_at, question_of, size_of
+from surveykit.site.pages.choose import (
+    HEADS,
+    _models,
+    choose_context,
+    choose_data,
+    in_short,
+    known_at,
+    question_of,
+    size_of,
+)
 
 QUESTIONS = 200
 LARGEST_ERROR = 0.03
@@ -92,6 +104,7 @@ def test_parts_add_up_and_the_example_is_answered(reader: Reader) -> None:
     assert all(pick["overhead"] == "none" for pick in context["picks"])
     assert any("checkpointing" in change or "4-bit" in change for change in context["picks"][0]["changes"])
     assert "AutoModelForCausalLM" in context["picks"][0]["code"]
+    assert " of 24 GB, trains " in context["in_short"][1]
     own = FORMULAS["llama-gqa-untied"]
     parts = own.memory("lora/qv-r8", "16.sdpa.none", "adamw-fused", at_model(LLAMA, 1, 2048))
     assert parts is not None
@@ -185,6 +198,26 @@ def test_the_script_answers_as_python_does(reader: Reader, tmp_path: Path) -> No
             assert mine[3] == pytest.approx(theirs[3], abs=8)
             assert mine[4] == pytest.approx({**theirs[4]}, abs=2)
             assert mine[5] == theirs[5]
+
+
+@pytest.mark.skipif(NODE is None, reason=needs.NODE)
+def test_the_script_says_an_answer_in_short_as_python_does(reader: Reader, tmp_path: Path) -> None:
+    own, setting = FORMULAS["llama-gqa-untied"], Setting(1, 2048, "16", "sdpa", "none", "adamw-fused")
+    data = choose_data(reader, FORMULAS)
+    asked, expected = [], []
+    for gigabytes, matters in product((4, 24), ("score", "memory", "disk", "speed")):
+        first, *_ = answer(
+            own, known_at(data, "t5-11b"), lambda s: at_model(LLAMA, s.batch, s.length), setting, gigabytes * 1e9,
+            overhead=True, matters=matters, errors=data["errors"],
+        )  # fmt: skip
+        for standing, overhead, score in product(STANDINGS, ("none", "decoder"), (None, 71.25)):
+            pick = replace(first, standing=standing)
+            told = {"trained": "0.05", "overhead": overhead, "score": score, "size": "T5-11B",
+                    "gigabytes": gigabytes, "matters": matters}  # fmt: skip
+            expected.append(list(in_short(pick, **told)))
+            asked.append([{"changes": pick.changes, "standing": pick.standing, "peak": pick.parts.peak}, told])
+    program = "console.log(JSON.stringify(input.map(([pick, told]) => m.sentence(pick, told))));"
+    assert scripted(tmp_path, "sentence.js", program, asked) == expected
 
 
 @pytest.mark.skipif(NODE is None, reason=needs.NODE)

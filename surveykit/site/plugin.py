@@ -13,7 +13,7 @@ from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
-from mkdocs.plugins import BasePlugin
+from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import Files, InclusionLevel
 from mkdocs.structure.pages import Page as MkDocsPage
 
@@ -29,7 +29,7 @@ from surveykit.site.inputs import Surroundings, found
 from surveykit.site.pages.moved import address_of
 from surveykit.site.preload import modules
 from surveykit.site.rendering import Page, live_texts, render
-from surveykit.site.search import for_search, postpone_index
+from surveykit.site.search import postpone_index, searched
 from surveykit.site.writing import write, write_twins
 from surveykit.verify import Checked
 
@@ -74,6 +74,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         self.provenance: Provenance | None = None
         self.apart: set[str] = set()
         """Pages that are reached by links alone."""
+        self.whole = ""
+        """The HTML of the page that the theme's search reads a part of."""
 
     @property
     def repository(self) -> str | None:
@@ -167,10 +169,17 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 raise PluginError(f"{page.file.src_uri}: there is no page '{path}'")
             return f'href="{file.url_relative_to(page.file)}{mark}{anchor}"'
 
-        html = re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
-        return for_search(html)
+        return re.sub(r'href="(?![a-z]+:|/)([^"#]+\.md(?:#[^"]*)?)"', address, html)
 
-    def on_page_context(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
+    @event_priority(100)  # type: ignore[untyped-decorator]
+    def _before_search(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
+        """Show the theme's search, which reads a page's HTML in this event, the part that its index is to hold."""
+        self.whole, page.content = page.content or "", searched(page.content or "")
+        return context
+
+    @event_priority(-100)  # type: ignore[untyped-decorator]
+    def _after_search(self, context: Any, *, page: MkDocsPage, config: MkDocsConfig, nav: Any) -> Any:
+        page.content = self.whole
         generated = any(made.path == page.file.src_uri for made in self.pages)
         if page.title and generated and not page.is_homepage:
             page.meta.setdefault("title", page.title)  # the theme would undo the escapes of the other title
@@ -180,6 +189,8 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         if self.provenance is not None:
             page.meta["citation"] = self.provenance.bibtex(page.url, html.unescape(page.title or config.site_name))
         return context
+
+    on_page_context = CombinedEvent(_before_search, _after_search)
 
     def on_post_template(self, output_content: str, *, template_name: str, config: MkDocsConfig) -> str:
         """Below a folder, the page for missing addresses finds its styles only if it knows where the site lies."""

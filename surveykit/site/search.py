@@ -10,8 +10,10 @@ _WORKERS = "assets/javascripts/workers"
 _OURS = "assets/search-worker.js"
 _LONG = 12
 """Rows of a table from which on its text is no help to who searches: a page of such a table is found by its other words."""
-_NO_HELP = re.compile(r'<pre\b|<details class="proof"')
-"""Code and the queries behind numbers repeat themselves on hundreds of pages: most of the index would be theirs."""
+_NO_HELP = re.compile(r'<(pre|svg)\b.*?</\1>|<details class="proof".*?</details>', flags=re.DOTALL)
+"""Code and the queries behind numbers repeat themselves on hundreds of pages: most of the index would be theirs. A picture's
+words stand beside it."""
+_TABLE = re.compile(r"<table>.*?</table>", flags=re.DOTALL)
 
 
 def postpone_index(site: Path) -> None:
@@ -28,12 +30,13 @@ def postpone_index(site: Path) -> None:
     ours.rename(worker)
 
 
-def for_search(html: str) -> str:
-    """A page's HTML in which long tables, code and the proofs of numbers are marked so that the index leaves them out."""
+def searched(html: str) -> str:
+    """The part of a page's HTML that the index holds: without long tables, code, pictures and the proofs of numbers.
 
-    def marked(table: re.Match[str]) -> str:
-        long = table[0].count("<tr>") > _LONG
-        return table[0].replace("<table>", "<table data-search-exclude>", 1) if long else table[0]
+    The theme's search reads a page tag by tag, and most tags of a page are in what is left out here.
+    """
 
-    html = re.sub(r"<table>.*?</table>", marked, html, flags=re.DOTALL)
-    return _NO_HELP.sub(lambda start: f"{start[0]} data-search-exclude", html)
+    def short(table: re.Match[str]) -> str:
+        return "" if table[0].count("<tr>") > _LONG else table[0]
+
+    return _NO_HELP.sub("", _TABLE.sub(short, html))

@@ -76,3 +76,20 @@ def test_the_address_keeps_the_answers(browser: Browser) -> None:
     assert browser.one("[name=gpu]").get_attribute("value") == "80"
     ask(browser, "matters", "disk")
     browser.wait(lambda: "matters=disk" in browser.driver.current_url, "the address")
+
+
+def test_the_answer_is_one_sentence_and_its_code_one_click_away(browser: Browser) -> None:
+    opened(browser, "#model=llama-3.1-8b&memory=24&batch=1&length=2048&matters=memory")
+    short = browser.one(".choose-short").text
+    name = browser.one(".choose-card h2 a").text
+    assert short.startswith(f"Start with {name}: ")
+    assert short.endswith("No other needs less memory in the same setting.")
+    browser.script("navigator.clipboard.writeText = async (text) => { window.copied = text; };")
+    browser.one(".choose-card .copy").click()
+    browser.wait(lambda: browser.one(".choose-card .copy").text == "Copied", "the button's word")
+    assert browser.script("return window.copied") == browser.script(
+        "return document.querySelector('.choose-card pre').textContent"
+    )
+    browser.script("navigator.clipboard.writeText = async () => { throw new Error(); };")
+    browser.all(".choose-card .copy")[1].click()
+    browser.wait(lambda: "select the text" in browser.all(".choose-card .copy")[1].text, "the reason")

@@ -83,7 +83,7 @@ def figure(picture: Picture, page: str) -> Markup:
     files += [("data as CSV", f"{picture.name}.csv")] if picture.data else []
     downloads = Markup(", ").join(link(text, f"figures/{name}", page) for text, name in files)
     drawn = inline(picture, target("x", page)[:-1])
-    box = Markup('<div class="pic" data-search-exclude tabindex="0" role="region" aria-label="{}">\n{}</div>\n\n')
+    box = Markup('<div class="pic" tabindex="0" role="region" aria-label="{}">\n{}</div>\n\n')
     return box.format(Markup(escape(picture.title)), drawn) + Markup(
         f"{escape(picture.caption)} {downloads}.\n{{ .caption }}"
     )

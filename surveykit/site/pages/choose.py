@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -15,7 +15,7 @@ from markupsafe import Markup
 from surveykit.catalog.training import Training
 from surveykit.database.reading import Reader
 from surveykit.fit.candidates import Question
-from surveykit.fit.choose import SHOWN, Known, Pick, Setting, answer, high, low
+from surveykit.fit.choose import SHOWN, Known, Matters, Pick, Setting, answer, high, low
 from surveykit.fit.code import Adapter, code
 from surveykit.fit.errors import ALLOCATOR_PERCENT, DRIVER_CONTEXT, prediction_error
 from surveykit.fit.evidence import evidence
@@ -60,6 +60,7 @@ def choose_context(reader: Reader, formulas: Mapping[str, Formulas]) -> dict[str
         "example": EXAMPLE | {"model": model["id"], "name": model["name"]},
         "models": [(m["id"], m["name"]) for m in models],
         "gpus": GPUS,
+        "in_short": _first_in_short(picks, data, own, model) if picks else None,
         "picks": [_said(pick, data, own, model) for pick in picks[:SHOWN]],
         "types": listed(dict.fromkeys(TYPES[name.partition("-")[0]] for name in sorted(formulas))),
         "runs": own.transformers,
@@ -81,6 +82,59 @@ def _said(pick: Pick, data: Mapping[str, Any], own: Formulas, model: Mapping[str
         "score": None if score is None else f"{score:.1f}",
         "code": Markup("{}").format(_code(pick, own, model)),
     }  # fmt: skip
+
+
+_WHY = {
+    "memory": "No other needs less memory in the same setting.",
+    "disk": "No other stores fewer bytes for a task.",
+    "speed": "No other computes less in training, as far as that was traced.",
+}
+_OPENINGS = {"fits": "Start with ", "tight": "It may fit: try ", "does not fit": "Nothing fits. The nearest is "}
+
+
+def in_short(
+    pick: Pick,
+    *,
+    trained: str,
+    overhead: str,
+    score: float | None,
+    size: str | None,
+    gigabytes: float,
+    matters: Matters,
+) -> tuple[str, str]:
+    """An answer in a sentence or two: the text before the method's name, and the text after it.
+
+    Args:
+        trained: share of the parameters in percent, in words, as `overhead` is.
+        size: the model that the score was measured on.
+        gigabytes: memory of the device, in 10^9 bytes.
+    """
+    ways = f"with {' and '.join(pick.changes)} it" if pick.changes else "it"
+    inference = (
+        "leaves no extra work at inference" if overhead == "none" else f"leaves extra work at inference ({overhead})"
+    )
+    scored = (
+        "No method that fits has a score in the survey’s experiment."
+        if score is None
+        else f"Of these methods it scored highest on {size} in the survey’s experiment."
+    )
+    why = "" if pick.standing == "does not fit" else f" {scored if matters == 'score' else _WHY[matters]}"
+    need = f"{ways} needs about {pick.parts.peak / 1e9:.1f} of {gigabytes} GB"
+    return _OPENINGS[pick.standing], f": {need}, trains {trained} % of the model and {inference}.{why}"
+
+
+def _first_in_short(
+    picks: Sequence[Pick], data: Mapping[str, Any], own: Formulas, model: Mapping[str, Any]
+) -> tuple[str, str]:
+    first = picks[0]
+    size = size_of(data, model["parameters"])
+    return in_short(
+        first, trained=percent(100 * first.trained / model["parameters"]),
+        overhead=overhead_words(own.configurations[first.configuration].overhead[1]),
+        score=data["known"][first.configuration]["scores"].get(size),
+        size=next((one["name"] for one in data["sizes"] if one["id"] == size), None),
+        gigabytes=EXAMPLE["memory"], matters="score",
+    )  # fmt: skip
 
 
 def _code(pick: Pick, own: Formulas, model: Mapping[str, Any]) -> str:

@@ -36,6 +36,20 @@ export function download(name, type, content) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
+/** A button that copies a text. Browsers let only pages of https and of this machine write to the clipboard. */
+export function copyButton(text) {
+  const button = element("button", { type: "button", className: "copy" }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "This browser does not let the page copy: select the text";
+    }
+  });
+  return button;
+}
+
 /** JSON from the site's own data, wherever the site lies. */
 export async function data(path) {
   const answer = await fetch(new URL(`../data/${path}`, import.meta.url));

@@ -1,8 +1,9 @@
 // An answer as elements: cards with memory, its parts to scale, evidence and code; then all others.
 
-import { element } from "../dom.js";
+import { copyButton, element } from "../dom.js";
 import { high, low } from "./answer.js";
 import { code, command } from "./code.js";
+import { sentence } from "./sentence.js";
 
 const BADGES = { fits: "match", tight: "partly", "does not fit": "unresolved" };
 const PARTS = {
@@ -30,6 +31,7 @@ export function view(picks, asked) {
   const said = shown.length ? data.sentences[runOf(shown[0].setting)] : "";
   return [
     element("p", { className: "choose-question", role: "status" }, intro),
+    ...shown.slice(0, 1).map((pick) => inShort(pick, asked)),
     ...shown.map((pick) => card(pick, asked)),
     unknown(asked, said),
     ...(picks.length > SHOWN ? [others(picks.slice(SHOWN), asked)] : []),
@@ -42,10 +44,21 @@ const link = (asked, pick) =>
 const badge = (pick) => element("span", { className: `outcome ${BADGES[pick.standing]}` }, pick.standing);
 const overhead = (pick, asked) => pick.overhead[1].split("+").map((kind) => asked.data.overheads[kind] ?? kind).join(" + ");
 
+const scoreOf = (pick, { question }) => pick.known.scores?.[question.size] ?? null;
+const sizeOf = ({ data, question }) => data.sizes.find(({ id }) => id === question.size);
+
+function inShort(pick, asked) {
+  const [before, after] = sentence(pick, {
+    trained: percent((100 * pick.trained) / asked.parameters), overhead: overhead(pick, asked), score: scoreOf(pick, asked),
+    size: sizeOf(asked)?.name, gigabytes: asked.gigabytes, matters: asked.question.matters,
+  });
+  return element("p", { className: "choose-short" }, before, element("strong", {}, link(asked, pick)), after);
+}
+
 function card(pick, asked) {
   const { model, data, question } = asked;
-  const size = data.sizes.find(({ id }) => id === question.size);
-  const score = pick.known.scores?.[question.size] ?? null;
+  const size = sizeOf(asked);
+  const score = scoreOf(pick, asked);
   const facts = [
     ["Memory", `low ${gb(low(pick.peak, pick.error))}, expected ${gb(pick.peak)}, high ${gb(high(pick.peak, pick.error))}`],
     ["Trains", `${Math.round(pick.trained).toLocaleString("en")} parameters, ${percent((100 * pick.trained) / asked.parameters)} % of the model`],
@@ -59,12 +72,13 @@ function card(pick, asked) {
     : [];
   const head = data.heads[asked.formulas.task];
   const told = { ...pick, model: model.checkpoint ?? model.id, task: asked.formulas.task, head, adapter: asked.formulas.configurations[pick.configuration].adapter };
+  const program = code(told);
   return element(
     "section", { className: "choose-card" },
     element("h2", {}, link(asked, pick), " ", element("code", {}, pick.configuration), " ", badge(pick)),
     ...changes, waterfall(pick, question.memory),
     element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
-    element("details", { open: true }, element("summary", {}, "Code to paste"), element("pre", { tabIndex: 0 }, element("code", {}, code(told))),
+    element("details", { open: true }, element("summary", {}, "Code to paste"), copyButton(program), element("pre", { tabIndex: 0 }, element("code", {}, program)),
       element("p", {}, "The same on the command line, from a trace: ", element("code", {}, command({ ...told, model: model.id, memory: asked.gigabytes })))),
   );
 }
