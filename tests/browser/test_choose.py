@@ -81,12 +81,12 @@ def test_the_address_keeps_the_answers(browser: Browser) -> None:
 def test_the_answer_is_one_sentence_and_its_code_one_click_away(browser: Browser) -> None:
     opened(browser, "#model=llama-3.1-8b&memory=24&batch=1&length=2048&matters=memory")
     short = browser.one(".choose-short").text
-    name = browser.one(".choose-card h2 a").text
+    name = browser.all(".choose-card h2 a")[0].text
     assert short.startswith(f"Start with {name}: ")
     assert short.endswith("No other needs less memory in the same setting.")
     browser.script("navigator.clipboard.writeText = async (text) => { window.copied = text; };")
-    browser.one(".choose-card .copy").click()
-    browser.wait(lambda: browser.one(".choose-card .copy").text == "Copied", "the button's word")
+    browser.all(".choose-card .copy")[0].click()
+    browser.wait(lambda: browser.all(".choose-card .copy")[0].text == "Copied", "the button's word")
     assert browser.script("return window.copied") == browser.script(
         "return document.querySelector('.choose-card pre').textContent"
     )

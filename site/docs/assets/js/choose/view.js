@@ -68,7 +68,7 @@ function card(pick, asked) {
     ["Score", score === null ? "the survey did not run it, or its score is doubtful" : `${score.toFixed(1)} on ${size.name}, in the survey's experiment`],
   ];
   const changes = pick.changes.length
-    ? [element("p", { className: "choose-change" }, `With ${pick.changes.join(" and ")}${pick.asked === null ? "" : `: in your setting it needs ${gb(pick.asked)}`}.`)]
+    ? [element("p", { className: "choose-change" }, `With ${pick.changes.join(" and ")}${pick.asked === null ? "" : `; without, it needs ${gb(pick.asked)}`}.`)]
     : [];
   const head = data.heads[asked.formulas.task];
   const told = { ...pick, model: model.checkpoint ?? model.id, task: asked.formulas.task, head, adapter: asked.formulas.configurations[pick.configuration].adapter };
