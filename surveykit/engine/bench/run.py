@@ -78,9 +78,19 @@ def machine(device: torch.device) -> Machine:
     if device.type == "cuda":
         driver = f"CUDA {torch.version.cuda}"
     return Machine(
-        device=described(device), driver=driver, processor=platform.processor() or platform.machine(),
+        device=described(device), driver=driver, processor=_processor(),
         threads=torch.get_num_threads(), versions=versions,
     )  # fmt: skip
+
+
+def _processor() -> str:
+    """The name that the processor gives itself, where the system tells it; else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def blueprint_of_cell(cell: BenchCell) -> Blueprint:
