@@ -135,7 +135,7 @@ def test_our_own_figures_are_those_that_were_measured(database: Path, views: lis
 
 
 def test_every_figure_has_a_tier_and_an_origin(views: list[View]) -> None:
-    assert {view.source for view in views} == {SURVEY, PEFT, OURS}
+    assert {view.source for view in views if not view.source.startswith("bench-")} == {SURVEY, PEFT, OURS}
     expected = {SURVEY: "printed", PEFT: "measured_elsewhere"}
     for view in views:
         keys = [q.key for q in view.quantities]
@@ -275,6 +275,7 @@ JOIN measurement USING (configuration) WHERE backbone = 't5-small'
 def test_what_the_bench_measured_is_a_view_of_its_own(database: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copy(database, tmp_path / "copy.duckdb"))
     with duckdb.connect(str(copy)) as connection:
+        connection.execute("DELETE FROM bench")  # the catalog's own results
         connection.execute(BENCH)
     with reading(copy) as reader:
         (view,) = [v for v in explorer_views(reader) if v.source.startswith("bench")]
