@@ -44,7 +44,7 @@ class PredictionError(Record):
         return (
             f"Error of such predictions: median {self.median_percent:.1f} %, at most {self.worst_percent:.1f} %, "
             f"over {self.runs} published GPU runs ({self.kind}; {', '.join(self.sources)}). Measured peaks were between "
-            f"{self.low_percent:+.1f} and {self.high_percent:+.1f} % of predicted ones."
+            f"{self.low_percent:+z.1f} and {self.high_percent:+z.1f} % of predicted ones."
         )
 
 

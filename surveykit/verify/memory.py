@@ -140,7 +140,7 @@ class Memory:
                 setting.not_traced if setting else None
             ) or "memory of this configuration on this model is not traced"
             return Found("not_comparable", None, None, reason, claim.configuration, claim.model)
-        reason = f"batch {p.batch}, {p.length} positions, {p.dtype}: {p.error_percent:+.1f} % of the printed figure"
+        reason = f"batch {p.batch}, {p.length} positions, {p.dtype}: {p.error_percent:+z.1f} % of the printed figure"
         shown = f"{p.predicted.quantize(Decimal('0.01')):f}"
         return Found("predicted", shown, None, reason, p.configuration, p.model, value=p.predicted)
 
@@ -178,7 +178,7 @@ def sentences(found: Sequence[Setting], table: str) -> list[str]:
     ]
     if own:
         each = "; ".join(
-            f"{s.model} {s.mean_error_percent:+.1f} % ({s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f}), "
+            f"{s.model} {s.mean_error_percent:+z.1f} % ({s.least_error_percent:+z.0f} to {s.greatest_error_percent:+z.0f}), "
             f"absolute {s.mean_absolute_error_percent:.1f} %, {_ranked(s)}"
             for s in own
         )

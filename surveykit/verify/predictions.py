@@ -136,7 +136,7 @@ def look(claim: Claim, evidence: Evidence) -> Found:
         peak = Decimal(traced.peak or 0) / FACTORS[claim.unit or "bytes"]
         reason = f"{claim.means}; predicted are {_shown(peak)} {claim.unit}, {setting}"
         return Found("not_comparable", _shown(peak), None, reason, claim.configuration, claim.model, value=peak)
-    reason = f"{setting}: {found.error_percent:+.1f} % of the printed figure"
+    reason = f"{setting}: {found.error_percent:+z.1f} % of the printed figure"
     return Found(
         "predicted", _shown(found.predicted), None, reason, found.configuration, found.model, value=found.predicted
     )

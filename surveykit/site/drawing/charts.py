@@ -82,7 +82,7 @@ def predicted_against_printed(rows: Sequence[Any]) -> str:
         text = (
             f"{r.source}, {r.row_label} on {r.backbone_name}: {r.printed:.2f} GB printed, {r.predicted:.2f} predicted"
         )
-        place = (f"methods/{r.method}.md", f"{text} ({r.error:+.1f} %)")
+        place = (f"methods/{r.method}.md", f"{text} ({numbers.error(r.error)})")
         canvas.mark(axes, r.printed, r.predicted, KIND_MARKS[r.kind], place, filled=r.held_out)
     logarithmic(axes, "xy", (low, high), _OVER_TWO_DECADES)
     axes.set_xlabel("measured on GPUs, as printed, GB")

@@ -67,9 +67,9 @@ def plan_contexts(
                 "issue": around.sources.report(f"Results of {plan.id}", page),
                 "beside": link(plan.source_name, source_page(plan.source), page) if plan.source else None,
                 "done": table(
-                    ["Device", "Versions", "Cells done", "Failed", "Out of date", "When"],
+                    ["Device", "Processor", "Versions", "Cells done", "Failed", "Out of date", "When"],
                     [device["summary"] for device in devices],
-                    "llrrrl",
+                    "lllrrrl",
                 ),
                 "devices": devices,
                 "runs": _runs(reader, plan, page, bench_files(around)),
@@ -115,6 +115,7 @@ def _done(reader: Reader, plan: AnswerRow) -> list[AnswerRow]:
     return reader.all(
         "SELECT device, count(*) FILTER (NOT is_stale) AS done, count(*) FILTER (status = 'failed' AND NOT is_stale) AS failed,"
         " count(*) FILTER (is_stale) AS stale, min(started) AS first, max(started) AS last,"
+        " list_sort(list(DISTINCT processor)) AS processors,"
         " list_sort(list(DISTINCT concat_ws(', ', 'torch ' || torch, 'transformers ' || transformers, 'Python ' || python,"
         "   'surveykit ' || surveykit, driver))) AS versions"
         " FROM bench_run WHERE plan = ? GROUP BY device ORDER BY device",
@@ -132,7 +133,7 @@ def _device(
     )  # fmt: skip
     days = dict.fromkeys(moment[:10] for moment in (device.first, device.last))
     summary: list[Cell] = [
-        device.device, "; ".join(device.versions), f"{device.done} of {plan.cells}", numbers.count(device.failed),
+        device.device, "; ".join(device.processors), "; ".join(device.versions), f"{device.done} of {plan.cells}", numbers.count(device.failed),
         numbers.count(device.stale), " to ".join(days),
     ]  # fmt: skip
     return {
@@ -155,7 +156,7 @@ def _table(rows: list[AnswerRow], page: str) -> Markup:
         ("Trainable", "r", lambda r: _if(r.trainable, numbers.count)),
         ("Peak memory", "r", lambda r: _if(r.peak_bytes, size)),
         ("Reserved", "r", lambda r: _if(r.reserved_bytes, size)),
-        ("Prediction", "r", lambda r: _if(r.error_percent, lambda error: f"{error:+.1f} %")),
+        ("Prediction", "r", lambda r: _if(r.error_percent, numbers.error)),
         ("Tokens a second", "r", lambda r: _if(
             r.tokens_per_second, lambda speed: f"{speed:,.0f} ({r.tokens_low:,.0f} to {r.tokens_high:,.0f})")),
         ("Training, baseline 100", "r", lambda r: _if(r.relative_speed, lambda speed: f"{speed:.1f}")),

@@ -26,7 +26,9 @@ def experiment_rows(reader: Reader, method: str) -> Markup:
 
 def _experiment(t: Any) -> list[Cell]:
     at = ("table5", t.row_label, t.backbone)
-    predicted = numbers.ABSENT if t.predicted_gb is None else f"{t.predicted_gb:.1f} ({t.error_percent:+.0f} %)"
+    predicted = (
+        numbers.ABSENT if t.predicted_gb is None else f"{t.predicted_gb:.1f} ({numbers.error(t.error_percent, 0)})"
+    )
     return [
         t.row_label,
         t.backbone_name,
@@ -46,7 +48,7 @@ def _experiment_proof(t: Any) -> Markup:
         lines = ["Figures of Table 5 as printed; we have no figure beside them."]
         return proof(lines, rows_where("table5", "ram_gb_printed, throughput_train_printed", **at))
     lines = [
-        f"({t.predicted_gb:.4f} GB − {t.ram_gb_printed} GB) / {t.ram_gb_printed} GB = {t.error_percent:+.1f} %",
+        f"({t.predicted_gb:.4f} GB − {t.ram_gb_printed} GB) / {t.ram_gb_printed} GB = {numbers.error(t.error_percent)}",
         f"Predicted by tracing {t.configuration} on {t.backbone_name} without weights: batch {t.batch}, {t.length} positions,"
         f" {t.dtype}, the setting that fits all rows best.",
     ]

@@ -29,7 +29,7 @@ def how_far_off_context(reader: Reader, written: MemoryErrors | None) -> dict[st
     words = dict(KINDS)
     kinds: list[list[Cell]] = [
         [escape(e.kind), e.split, str(e.runs), _sources(e.sources.split(",")), f"{e.median_percent:.1f} %",
-         f"{e.worst_percent:.1f} %", f"{e.low_percent:+.1f} to {e.high_percent:+.1f} %"]
+         f"{e.worst_percent:.1f} %", f"{numbers.error(e.low_percent)} to {numbers.error(e.high_percent)}"]
         for kind in words
         for e in reader.of("kind", kind, "SELECT * FROM memory_error ORDER BY kind, split")
     ]  # fmt: skip
@@ -60,14 +60,14 @@ def _run(run: AnswerRow) -> list[Cell]:
     return [
         joined([link(run.source, path_of(run.source), HOW_FAR_OFF), escape(what)], ": "), run.backbone_name,
         escape(f"{run.kind}: {run.setting}, {run.batch} × {run.length}"), _gigabytes(run.printed_gb),
-        _gigabytes(run.predicted_gb), f"{run.error_percent:+.1f} %",
+        _gigabytes(run.predicted_gb), numbers.error(run.error_percent),
     ]  # fmt: skip
 
 
 def _module(run: ModuleRun) -> list[Cell]:
     if run.predicted is None:
         return [run.row, _gigabytes(run.printed / 1e9), numbers.ABSENT, escape(run.reason or "")]
-    return [run.row, _gigabytes(run.printed / 1e9), _gigabytes(run.predicted / 1e9), f"{run.error_percent:+.1f} %"]
+    return [run.row, _gigabytes(run.printed / 1e9), _gigabytes(run.predicted / 1e9), numbers.error(run.error_percent)]
 
 
 def _gigabytes(amount: float) -> str:

@@ -250,8 +250,8 @@ _SAMPLES = {
 
 def _errors(s: Any) -> list[Cell]:
     return [
-        f"{s.mean_error_percent:+.1f} %",
-        f"{s.least_error_percent:+.0f} to {s.greatest_error_percent:+.0f} %",
+        numbers.error(s.mean_error_percent),
+        f"{numbers.error(s.least_error_percent, 0)} to {numbers.error(s.greatest_error_percent, 0)}",
         f"{s.mean_absolute_error_percent:.1f} %",
         numbers.ABSENT if s.rank_correlation is None else f"{s.rank_correlation:.2f}",
     ]
@@ -260,7 +260,7 @@ def _errors(s: Any) -> list[Cell]:
 def _read_otherwise(p: Any) -> str:
     if p.read_as_gb is None:
         return ""
-    return f"; {100 * (float(p.read_as_gb) / float(p.printed_gb) - 1):+.0f} % as {p.read_as}"
+    return f"; {numbers.error(100 * (float(p.read_as_gb) / float(p.printed_gb) - 1), 0)} as {p.read_as}"
 
 
 def _other_rows(reader: Reader) -> Markup:
@@ -298,7 +298,7 @@ def memory_context(reader: Reader) -> dict[str, Any]:
             ),
             f"{p.printed_gb:.1f}",
             f"{p.predicted_gb:.1f}",
-            f"{p.error_percent:+.0f} %{_read_otherwise(p)}",
+            f"{numbers.error(p.error_percent, 0)}{_read_otherwise(p)}",
         ]
         for p in reader.all(
             "SELECT p.*, b.name AS backbone_name FROM table5_memory p JOIN backbone b ON b.id = p.backbone"

@@ -57,7 +57,7 @@ def _memory(printed: str | None, error_percent: float | None, backbone: str, row
     if error_percent is None:
         return escape(printed or numbers.ABSENT)
     place = f"{MEMORY}#{memory_anchor(backbone, row_label)}"
-    shown = span(f"predicted {error_percent:+.0f} %", "outcome predicted", title=VERDICTS["predicted"][1])
+    shown = span(f"predicted {numbers.error(error_percent, 0)}", "outcome predicted", title=VERDICTS["predicted"][1])
     return escape(printed) + Markup("<br>") + link(shown, place, TABLE5)
 
 

@@ -72,6 +72,11 @@ def change(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else ABSENT
 
 
+def error(percent: float, decimals: int = 1) -> str:
+    """How far one figure is above another, in percent with its sign; what rounds to nothing is not below it."""
+    return f"{percent:+z.{decimals}f} %".replace("-", "−")
+
+
 def figure(value: object) -> str:
     """A figure that a query found."""
     if value is None:
