@@ -34,3 +34,11 @@ def test_units_stand_with_their_numbers() -> None:
     assert numbers.extra(0.3224) == "+0.322 %"
     assert numbers.extra(-2.0) == "−2.00 %"
     assert numbers.percent(100.0) == "100"
+
+
+@pytest.mark.parametrize(
+    ("percent", "decimals", "shown"),
+    [(1.26, 1, "+1.3 %"), (-1.26, 1, "−1.3 %"), (-0.004, 1, "+0.0 %"), (0.0, 0, "+0 %"), (-0.4, 0, "+0 %"), (-7.6, 0, "−8 %")],
+)  # fmt: skip
+def test_an_error_has_a_sign_and_nothing_is_below_nothing(percent: float, decimals: int, shown: str) -> None:
+    assert numbers.error(percent, decimals) == shown

@@ -206,11 +206,3 @@ def test_text_opens_no_block(text: str) -> None:
 )  # fmt: skip
 def test_figures_of_queries(value: object, shown: str) -> None:
     assert numbers.figure(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("percent", "decimals", "shown"),
-    [(1.26, 1, "+1.3 %"), (-1.26, 1, "−1.3 %"), (-0.004, 1, "+0.0 %"), (0.0, 0, "+0 %"), (-0.4, 0, "+0 %"), (-7.6, 0, "−8 %")],
-)  # fmt: skip
-def test_an_error_has_a_sign_and_nothing_is_below_nothing(percent: float, decimals: int, shown: str) -> None:
-    assert numbers.error(percent, decimals) == shown
