@@ -96,6 +96,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--shared", action="store_true",
         help="run only tests that what other tests leave behind could reach, which the number of workers decides over",
     )  # fmt: skip
+    parser.addoption("--half", type=int, help="run every other test of these: an even number begins with the first")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -107,6 +108,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         import shared
 
         kept = [item for item in kept if shared.reaches(item)]
+    if (half := config.getoption("--half")) is not None:
+        kept = kept[half % 2 :: 2]
     asked_for = config.option.keyword or any("::" in word for word in config.args)
     if not (config.getoption("--exhaustive") or asked_for):
         of_tests = [item for item in kept if item.get_closest_marker("sampled")]
