@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 AGAIN = 0.01
 """Seconds."""
+MOST_POSTPONED = 50
+"""Times that a signal is sent again because it came in pydantic: half a second."""
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -29,6 +31,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._number: int | None = None
+        self._postponed = 0
         self._before: dict[int, object] = {}
         self._hook = sys.unraisablehook
 
@@ -53,16 +56,15 @@ class Interruption:
         if not issubclass(what.exc_type, Interrupted) or self._number is None:
             self._hook(what)
             return
-        from threading import Timer
-
         number, self._number = self._number, None
-        again = Timer(AGAIN, os.kill, (os.getpid(), number))
-        again.daemon = True
-        again.start()
+        _send_again(number)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if self.came:
             os._exit(self.exit_code)  # asked twice: no more tidying up, the next run does it
+        if self._postponed < MOST_POSTPONED and _in_pydantic(frame):
+            self._postponed += 1
+            return _send_again(number)
         self._number = number
         raise Interrupted
 
@@ -78,3 +80,21 @@ class Interruption:
     def exit_code(self) -> int:
         """As shells have it: 128 and the number of the signal."""
         return 128 + (self._number or signal.SIGINT)
+
+
+def _send_again(number: int) -> None:
+    """Send a signal to this process a moment later."""
+    from threading import Timer
+
+    again = Timer(AGAIN, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
+
+
+def _in_pydantic(frame: FrameType | None) -> bool:
+    """Whether code of pydantic is running, whose core panics, and says so, where Python that it calls is interrupted."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith("pydantic."):
+            return True
+        frame = frame.f_back
+    return False

@@ -13,6 +13,7 @@ import interrupted
 import needs
 import pytest
 import small_catalog
+from pydantic import BaseModel, field_validator
 
 from surveykit.cli import main
 from surveykit.commands.arguments import module
@@ -97,3 +98,26 @@ def test_what_a_library_makes_of_it_does_not_count(
         assert main(["validate"]) == code
         assert capsys.readouterr().err == f"surveykit: {word}\n"
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_pydantic_is_done(number: int) -> None:
+    """Its core is written in Rust: it panics, in lines of its own, where Python that it calls is interrupted."""
+    done = []
+
+    class Record(BaseModel):
+        field: int
+
+        @field_validator("field")
+        @classmethod
+        def _interrupted(cls, value: int) -> int:
+            signal.raise_signal(number)
+            done.append(value)
+            return value
+
+    interruption = Interruption()
+    with pytest.raises(Interrupted), interruption:
+        Record(field=1)
+        time.sleep(5)
+    assert done == [1]
+    assert interruption.exit_code == 128 + number
