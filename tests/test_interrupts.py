@@ -115,9 +115,12 @@ def test_a_signal_waits_until_pydantic_is_done(number: int) -> None:
             done.append(value)
             return value
 
-    interruption = Interruption()
-    with pytest.raises(Interrupted), interruption:
+    def validate_and_work() -> None:
         Record(field=1)
         time.sleep(5)
+
+    interruption = Interruption()
+    with pytest.raises(Interrupted), interruption:
+        validate_and_work()
     assert done == [1]
     assert interruption.exit_code == 128 + number
