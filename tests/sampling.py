@@ -3,6 +3,7 @@ another third with another commit, and of each path one at least. `--exhaustive`
 
     @pytest.mark.sampled("family", "kind")           each family and each kind is run
     @pytest.mark.sampled(name=lambda name: …)        each of what this makes of the argument `name` is run
+    @pytest.mark.sampled                             a third, and no more: for cases that are dear and alike
 """
 
 from __future__ import annotations
