@@ -6,16 +6,30 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Record(BaseModel):
     """A strict, frozen record: unknown keys, coercions and later assignments are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     identity: ClassVar[tuple[str, ...]] = ()
     """Fields that tell the rows of a CSV file or table apart; empty where rows may repeat."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """With what its fields mean."""
+        from surveykit.descriptions import descriptions
+
+        found = handler(core_schema)
+        fields = handler.resolve_ref_schema(found)["properties"]
+        for name, says in descriptions(cls).items():
+            if name in fields:
+                fields[name].setdefault("description", says)
+        return found
 
 
 @dataclass(frozen=True)

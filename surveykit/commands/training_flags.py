@@ -18,6 +18,7 @@ def add_training(parser: argparse.ArgumentParser, default: str, *, several: bool
     """
     from surveykit.catalog.training import CHOICES, Training
     from surveykit.commands.arguments import positive
+    from surveykit.descriptions import descriptions
 
     group = parser.add_argument_group("how a training step runs (catalog/settings.yaml has the named settings)")
     table = "several give one table; " if several else ""
@@ -34,7 +35,7 @@ def add_training(parser: argparse.ArgumentParser, default: str, *, several: bool
             kind = {"action": argparse.BooleanOptionalAction}
         else:
             kind = {"type": positive, "metavar": "N"}
-        words = " ".join((field.description or "").replace("`", "").split()).rstrip(".")
+        words = " ".join(descriptions(Training).get(name, "").replace("`", "").split()).rstrip(".")
         group.add_argument(f"--{name.replace('_', '-')}", help=words, default=None, **kind)
 
 

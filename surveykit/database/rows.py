@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get
 from pydantic.fields import FieldInfo
 
 from surveykit.catalog.load import Catalog
+from surveykit.descriptions import descriptions
 from surveykit.record import MOST, InDatabase, Record
 
 Json = Annotated[str, InDatabase(type="JSON")]
@@ -82,7 +83,7 @@ def columns(table: type[Row]) -> list[Column]:
 
 def _column_of(table: type[Row], name: str) -> Column:
     if info := table.model_fields.get(name):
-        return _column(name, info.description, info.annotation, info.metadata)
+        return _column(name, info.description or descriptions(table).get(name), info.annotation, info.metadata)
     getter = getattr(table, name).fget
     return _column(name, getter.__doc__, get_type_hints(getter)["return"], [])
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from surveykit.catalog.training import CHOICES, SURVEYS, Training
 from surveykit.database.reading import AnswerRow, Reader
+from surveykit.descriptions import descriptions
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import Cell, bullets, code, escape, external, joined, table
 
@@ -23,8 +24,8 @@ def settings_context(reader: Reader) -> dict[str, Any]:
     ]
     fields: list[list[Cell]] = [
         [code(_flag(name)), _written(getattr(SURVEYS, name)), joined(map(code, map(str, CHOICES.get(name, ())))),
-         escape(" ".join((field.description or "").replace("`", "").split()))]
-        for name, field in Training.model_fields.items()
+         escape(" ".join(descriptions(Training).get(name, "").replace("`", "").split()))]
+        for name in Training.model_fields
     ]  # fmt: skip
     return {
         "settings": table(["Setting", "Batch", "Length", "Differs from the survey's in"], rows, "lrrl"),
