@@ -18,7 +18,7 @@ from traced import NOTHING
 
 from surveykit.catalog.training import Training
 from surveykit.engine.models.model import Instance, blueprint_of, instance_of
-from surveykit.engine.trace.autocast import CUDA, Lists, autocast_as_on_cuda, autocast_by
+from surveykit.engine.trace.autocast import CUDA, Lists, _operators, autocast_as_on_cuda, autocast_by
 from surveykit.engine.trace.costs import Costs
 from surveykit.engine.trace.memory import Memory
 
@@ -117,6 +117,18 @@ def test_the_lists_are_torchs_own() -> None:
     assert names("AT_FORALL_PROMOTE") == CUDA.promoted
     assert names("AT_FORALL_LOWER_PRECISION_FP") == {n for n in CUDA.narrow if not n.startswith("cudnn_")}
     assert names("AT_FORALL_FP32_SET_OPT_DTYPE") | names("AT_FORALL_DIFFERENT_REDISPATCH_SIGNATURE") == CUDA.told
+
+
+def test_operators_that_other_packages_give_autocast_are_left_out() -> None:
+    """As torchvision does: torch lists them with its own, under names that are not in its namespace."""
+    with torch.library._scoped_library("surveykit_elsewhere", "FRAGMENT") as theirs:
+        theirs.define("pooled(Tensor x) -> Tensor")
+        theirs.impl("pooled", lambda x: x, CUDA.like)
+        named = torch._C._dispatch_get_registrations_for_dispatch_key(CUDA.like)
+        assert "surveykit_elsewhere::pooled" in named
+        found = _operators(CUDA)
+    assert "linear" in found
+    assert not [name for name in found if "::" in name]
 
 
 def test_a_weight_that_is_trained_is_cast_once_in_a_forward_pass() -> None:

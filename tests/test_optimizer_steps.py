@@ -72,25 +72,12 @@ def allocated(optimizer: torch.optim.Optimizer) -> int:
     return peak
 
 
-class _Lion(torch.optim.Optimizer):
-    """As the paper's authors publish it, without weight decay."""
-
-    @torch.no_grad()
-    def step(self, closure: object = None) -> None:
-        for p in self.param_groups[0]["params"]:
-            moment = self.state[p].setdefault("moment", torch.zeros_like(p))
-            update = moment.clone().mul_(0.9).add(p.grad, alpha=0.1).sign_()
-            p.add_(update, alpha=-1e-3)
-            moment.mul_(0.99).add_(p.grad, alpha=0.01)
-
-
 REAL: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {
     "adamw-loop": lambda p: AdamW(p, foreach=False),
     "adamw-foreach": lambda p: AdamW(p, foreach=True),
     "adamw-fused": lambda p: AdamW(p, fused=True),
     "sgd": lambda p: SGD(p, lr=1e-3),
     "adafactor": lambda p: Adafactor(p, lr=1e-3, scale_parameter=False, relative_step=False),
-    "lion": lambda p: _Lion(p, {}),
 }
 
 
@@ -118,7 +105,6 @@ def test_moments_are_of_each_parameters_own_width_where_torch_makes_them() -> No
     counters = 4 * len(SHAPES)
     assert step_of("adamw-fused") == (2 * everything + counters,) * 2
     assert step_of("adamw-loop")[0] == step_of("adamw-foreach")[0] == 2 * everything
-    assert step_of("lion")[0] == everything
     assert step_of("sgd") == (0, 0)
 
 
@@ -157,6 +143,7 @@ def test_bitsandbytes_holds_moments_in_8_bits_or_in_32_whatever_the_parameters_t
     in_8_bits = sum(2 * (n + 4 * -(-n // 256)) for n in large) + sum(8 * n for n in small)
     assert step_of("adamw-8bit") == step_of("paged-adamw-8bit") == (in_8_bits, in_8_bits)
     assert step_of("paged-adamw") == (8 * sum(sizes), 8 * sum(sizes))
+    assert step_of("lion") == (4 * sum(sizes), 4 * sum(sizes))
 
 
 def test_moments_that_may_be_paged_are_those_of_large_tensors() -> None:

@@ -52,7 +52,8 @@ class Training(Record):
     """Checkpoint every Nth block; 1 means every block."""
     optimizer: Optimizer = "adamw-loop"
     """`adamw-loop` updates the parameters one by one, `adamw-foreach` makes one extra copy of all, `adamw-fused` makes none.
-    8-bit moments are those of bitsandbytes; paged ones may move to the host when memory is short."""
+    8-bit moments are those of bitsandbytes, as is Lion's single one in 32 bits; paged ones may move to the host when memory is
+    short."""
     base_bits: BaseBits = 16
     """Bits per frozen weight in linear layers: 8 is LLM.int8, 4 is NF4, both as in bitsandbytes; embeddings, norms and the
     output layer keep their precision."""

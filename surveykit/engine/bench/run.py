@@ -201,8 +201,9 @@ def _measured(cell: BenchCell, ready: Ready, texts: Texts | None, device: torch.
         torch.autocast(device.type, torch.bfloat16, enabled=cell.training.autocast),
     ):
         trained = train(
-            cell.recipe, instance, *batches, objective=objective, steps=cell.steps, rate=cell.rate, watching=watching
-        )
+            cell.recipe, instance, *batches, objective=objective, steps=cell.steps, rate=cell.rate, watching=watching,
+            remember=False,
+        )  # fmt: skip
         inference = watching.inference(instance, batches[0], objective)
         score = None if form is None or texts is None else _score(cell, form, objective, trained, texts, device)
     return {

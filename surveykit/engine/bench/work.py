@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 import time
@@ -22,6 +23,7 @@ from surveykit.errors import SurveyError
 
 _TAKEN = ExitStack()
 """Holds the device that this process took, until it ends."""
+atexit.register(_TAKEN.close)  # before the interpreter takes modules apart, which closing needs
 
 
 def worker(work: Work) -> Callable[[BenchCell], Outcome]:

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from surveykit.engine.edits.gathering import Sample, gathered
 from surveykit.engine.edits.hooks import Placed, hook
 from surveykit.engine.edits.masking import Masked
-from surveykit.engine.edits.tensors import Part, as_kept
+from surveykit.engine.edits.tensors import Part, as_kept, on_host
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
 from surveykit.errors import RecipeError
@@ -168,7 +168,7 @@ class Attached:
             assert isinstance(weight, nn.Parameter)
             if weight.is_meta or id(weight) in self.before:
                 continue
-            self.before[id(weight)] = weight.detach().clone()
+            self.before[id(weight)] = on_host(weight)
             value = weight.detach()
             rounded = self.stage.base.rounded(value.T).T if slot.transposed else self.stage.base.rounded(value)
             weight.data.copy_(rounded)
@@ -198,7 +198,7 @@ class Attached:
                 for name, value in placed.edit.start(part, place).items():
                     if name == "frozen":
                         stored = part.stored
-                        part.was(self.before.setdefault(id(stored), stored.detach().clone()))
+                        part.was(self.before.setdefault(id(stored), on_host(stored)))
                         stored.copy_(part.put(stored, value.to(stored.dtype)))
                     else:
                         part.values()[name].copy_(value)

@@ -54,7 +54,7 @@ class Masked:
         """Set what is not kept to the given values, by identity of the tensor."""
         with torch.no_grad():
             for kept, t in zip(self.kept, self.tensors, strict=True):
-                t.copy_(torch.where(kept, t, to[id(t)]))
+                t.copy_(torch.where(kept, t, to[id(t)].to(t.device)))
 
     def hook(self) -> list[RemovableHandle]:
         """Give no gradient to what is not kept."""

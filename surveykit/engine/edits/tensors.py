@@ -38,6 +38,12 @@ RESTORED = "surveykit_restored"
 """Attribute of a layer whose weight is held in few bits: what restores it."""
 
 
+def on_host(tensor: Tensor) -> Tensor:
+    """A copy of what a tensor is now, in host memory: what is kept beside a run takes none of the accelerator's, which is
+    measured."""
+    return tensor.detach().to("cpu", copy=True)
+
+
 class Part(nn.Module):
     """The tensors of one edit at one place, or of one group of places.
 
@@ -158,7 +164,7 @@ class Part(nn.Module):
 
     @property
     def unrounded(self) -> Tensor:
-        return self.frozen if self._unrounded is None else self._unrounded
+        return self.frozen if self._unrounded is None else self._unrounded.to(self.stored.device)
 
     def rounded(self, tensor: Tensor) -> Tensor:
         return tensor if self.base is None else self.base.rounded(tensor)

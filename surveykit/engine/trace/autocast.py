@@ -104,9 +104,15 @@ def autocast_by(lists: Lists) -> Iterator[None]:
 def _registered(lists: Lists) -> tuple[Library, ...]:
     others, own = (Library(of, "IMPL") for of in ("_", "aten"))  # type: ignore[no-untyped-call]
     others.fallback(fallthrough_kernel, lists.key)  # type: ignore[no-untyped-call]
-    for name in torch._C._dispatch_get_registrations_for_dispatch_key(lists.like):
-        own.impl(name, _kernel(name.removeprefix("aten::"), lists), lists.key)  # type: ignore[no-untyped-call]
+    for name in _operators(lists):
+        own.impl(name, _kernel(name, lists), lists.key)  # type: ignore[no-untyped-call]
     return others, own  # they hold the registrations
+
+
+def _operators(lists: Lists) -> list[str]:
+    """torch's own operators among those that autocast registers; other packages, such as torchvision, add theirs."""
+    named = torch._C._dispatch_get_registrations_for_dispatch_key(lists.like)
+    return [name.removeprefix("aten::") for name in named if name.startswith("aten::")]
 
 
 def _kernel(name: str, lists: Lists) -> Callable[..., Any]:

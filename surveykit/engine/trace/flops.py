@@ -21,8 +21,29 @@ def _grouped(one: torch.Size, other: torch.Size, *args: Any, out_shape: Any = No
     return 2 * groups * one[-2] * one[-1] * other[-1]
 
 
-_BESIDE = {torch.ops.aten._grouped_mm: _grouped}
-"""Formulas that torch lacks."""
+def _attended(query: torch.Size, key: torch.Size, value: torch.Size, *args: Any, **kwargs: Any) -> int:
+    """Scores, and what is read by them. Heads of keys may be shared by several of queries, which torch before 2.13 refuses."""
+    batch, heads, length, width = query
+    return 2 * batch * heads * length * key[2] * (width + value[3])
+
+
+def _attended_backward(
+    gradient: torch.Size, query: torch.Size, key: torch.Size, value: torch.Size, *args: Any, **kwargs: Any
+) -> int:
+    """The scores once more; the gradients of scores and values; those of queries and keys."""
+    batch, heads, length, width = query
+    return 2 * batch * heads * length * key[2] * (3 * width + 2 * value[3])
+
+
+_aten = torch.ops.aten
+_BESIDE = {
+    _aten._grouped_mm: _grouped,
+    _aten._scaled_dot_product_flash_attention: _attended,
+    _aten._scaled_dot_product_efficient_attention: _attended,
+    _aten._scaled_dot_product_flash_attention_backward: _attended_backward,
+    _aten._scaled_dot_product_efficient_attention_backward: _attended_backward,
+}
+"""Formulas that torch lacks, or that it lacked in versions that we support."""
 
 
 class Flops:

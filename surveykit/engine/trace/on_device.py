@@ -29,7 +29,7 @@ from surveykit.engine.trace.inputs import inputs_of
 from surveykit.engine.trace.losses import loss_as
 from surveykit.engine.trace.memory import Memory
 from surveykit.engine.trace.meta_values import VALUES
-from surveykit.engine.trace.optimizer_steps import MasterWeights, Stepper, stepper
+from surveykit.engine.trace.optimizer_steps import MasterWeights, Stepper, pageable_bytes, stepper
 from surveykit.engine.trace.step import summed_loss
 from surveykit.errors import RecipeError, SurveyError
 from surveykit.recipes import Preconditioning, Stage
@@ -60,7 +60,8 @@ class OnDevice:
         prepare(self._instance, training)
 
     def peak(self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH) -> Peak:
-        """The most that the allocator holds during a training step of a stage, as `Costs.training` predicts it.
+        """The most that the allocator holds during a training step of a stage, as `Costs.training` predicts it, with the moments
+        of a paged optimizer, which bitsandbytes has beside it.
 
         Raises:
             RecipeError: the stage does not fit the model or cannot run on it, or the memory is not enough.
@@ -103,7 +104,8 @@ class OnDevice:
             there += masked.kept if masked is not None else []
             try:
                 with torch.random.fork_rng():
-                    return peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
+                    peak = peak_of(self._device, step, [one for one in there if isinstance(one, Tensor)])
+                return peak.with_more(pageable_bytes(training, trained))
             finally:
                 for parameter in trained:
                     parameter.grad = None
@@ -115,6 +117,10 @@ class Peak(NamedTuple):
     allocated: int
     reserved: int | None
     """From the system, over all steps; None on the CPU, whose allocator holds nothing back."""
+
+    def with_more(self, beside: int) -> Peak:
+        """With bytes that an accelerator's library takes past torch's allocator."""
+        return Peak(self.allocated + beside, None if self.reserved is None else self.reserved + beside)
 
 
 def device_of(name: str) -> torch.device:

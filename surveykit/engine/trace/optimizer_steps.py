@@ -93,7 +93,7 @@ def _rule(
         case "adafactor":  # as transformers' Trainer runs it
             return lambda held: Adafactor(held, lr=0.0, scale_parameter=False, relative_step=False)
         case "lion":
-            return Lion
+            return lambda held: StateAlone(held, _one_in_single)
         case _:
             return lambda held: AdamW(held, lr=0.0, weight_decay=0.0, foreach=False)
 
@@ -123,31 +123,17 @@ def _in_single(p: Tensor) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p, dtype=torch.float32) for name in ("state1", "state2")}
 
 
+def _one_in_single(p: Tensor) -> dict[str, Tensor]:
+    """Lion of bitsandbytes: one float32 moment whatever the parameter's type."""
+    return {"state1": torch.zeros_like(p, dtype=torch.float32)}
+
+
 def _in_8_bits(p: Tensor) -> dict[str, Tensor]:
     """8-bit AdamW of bitsandbytes."""
     if p.numel() < SMALLEST_IN_8_BITS:
         return _in_single(p)
     scales = {name: p.new_zeros(-(-p.numel() // BLOCK), dtype=torch.float32) for name in ("absmax1", "absmax2")}
     return {name: torch.zeros_like(p, dtype=torch.uint8) for name in ("state1", "state2")} | scales
-
-
-class Lion(StateAlone):
-    """The sign of a blend of moment and gradient; the moment has the parameter's type.
-
-    Source: Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2, without weight decay.
-    """
-
-    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
-        super().__init__(parameters, lambda p: {"exp_avg": torch.zeros_like(p)})
-
-    @torch.no_grad()
-    def step(self) -> None:
-        super().step()
-        for p, state in self.state.items():
-            if p.grad is not None:
-                moment = state["exp_avg"]
-                p.add_((moment * 0.9).add(p.grad, alpha=0.1).sign_(), alpha=0.0)
-                moment.mul_(0.99).add_(p.grad, alpha=0.01)
 
 
 class MasterWeights:

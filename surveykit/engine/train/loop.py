@@ -14,6 +14,7 @@ from torch import Tensor
 from surveykit.engine.edits.allocation import Allocation
 from surveykit.engine.edits.attach import Attached, Values
 from surveykit.engine.edits.gathering import Sample
+from surveykit.engine.edits.tensors import on_host
 from surveykit.engine.models.model import Instance
 from surveykit.engine.train.movement import standing
 from surveykit.engine.train.objectives import OWN_LOSS, Batch, Objective, divergence
@@ -64,7 +65,7 @@ class Trained:
 
     attached: Attached
     pristine: dict[int, Tensor]
-    """The pretrained values before all stages, by identity."""
+    """The pretrained values before all stages, by identity, in host memory; empty where nothing needs them."""
     standing: dict[int, Tensor]
     """… once the last stage was on, before it trained anything."""
     held: int
@@ -81,6 +82,7 @@ def train(
     steps: int = 8,
     rate: float = 1e-2,
     watching: Watching = NOBODY,
+    remember: bool = True,
 ) -> Trained:
     """Run every stage. Without weight decay and, unless whoever watches asks for it, without dropout, so that only what has a
     gradient moves.
@@ -88,11 +90,15 @@ def train(
     The head of the objective, where it has one, starts anew and goes on through the stages; masks are chosen by the
     first batch, and edits that start from data read it.
 
+    Args:
+        remember: whether the pretrained values are kept for whoever compares them; otherwise only where stages need them.
+
     Raises:
         RecipeError: a stage does not fit the backbone or cannot run on it.
     """
     objective.start()
-    pristine = {id(p): p.detach().clone() for p in instance.pretrained}
+    kept = remember or len(recipe.stages) > 1 or any(stage.mask is not None for stage in recipe.stages)
+    pristine = {id(p): on_host(p) for p in instance.pretrained} if kept else {}
     sample = partial(example_losses, instance, batches[0], objective)
     trained: Trained | None = None
     losses: list[list[float]] = []
@@ -134,7 +140,7 @@ def _hand_over(done: Trained, stage: Stage) -> tuple[Values, dict[int, Tensor]]:
     if not {edit.kind for edit in attached.stage.edits} & {edit.kind for edit in stage.edits}:
         attached.merge()
     attached.detach()
-    changes = {id(p): p.detach() - done.pristine[id(p)] for p in instance.pretrained}
+    changes = {id(p): p.detach() - done.pristine[id(p)].to(p.device) for p in instance.pretrained}
     if stage.starts_from == "backbone":
         restore(instance, done.pristine)
         return {}, changes

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.edits.tensors import on_host
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_parameters
 
@@ -14,7 +15,7 @@ from surveykit.engine.models.task_head import head_parameters
 def standing(attached: Attached, pristine: Mapping[int, Tensor]) -> dict[int, Tensor]:
     """What the pretrained tensors are once a stage is on, before anything moves, by identity."""
     pretrained = attached.instance.pretrained
-    return {**pristine, **{id(p): p.detach().clone() for p in pretrained if id(p) in attached.before}}
+    return {**pristine, **{id(p): on_host(p) for p in pretrained if id(p) in attached.before}}
 
 
 def reference(attached: Attached, pristine: Mapping[int, Tensor], before: Mapping[int, Tensor]) -> dict[int, Tensor]:
@@ -31,7 +32,7 @@ def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
     for name, parameter in attached.instance.model.named_parameters():
         if id(parameter) not in before:
             continue
-        moved = parameter.detach() != before[id(parameter)]
+        moved = parameter.detach() != before[id(parameter)].to(parameter.device)
         if id(parameter) in kept:
             moved = moved & ~kept[id(parameter)]
         elif parameter.requires_grad or moved_before:
@@ -44,7 +45,7 @@ def stray(attached: Attached, before: dict[int, Tensor]) -> str | None:
 def changes(instance: Instance, before: dict[int, Tensor]) -> list[Tensor]:
     """How far each pretrained tensor moved, in order. A task's head is new: it has nowhere to move from."""
     new = head_parameters(instance)
-    return [p.detach() * 0 if id(p) in new else p.detach() - before[id(p)] for p in instance.pretrained]
+    return [p.detach() * 0 if id(p) in new else p.detach() - before[id(p)].to(p.device) for p in instance.pretrained]
 
 
 def entries(changes: list[Tensor]) -> int:
