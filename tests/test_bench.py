@@ -20,7 +20,7 @@ from conftest import CATALOG, ROOT
 import surveykit
 from surveykit.api.benching import Bench
 from surveykit.bench import running
-from surveykit.bench.cells import BenchCell, cells_of, plans, read_plan
+from surveykit.bench.cells import BenchCell, cells_of, needed_by, plans, read_plan
 from surveykit.bench.results import BenchResult, Results, read_result
 from surveykit.catalog.load_once import load_once
 from surveykit.catalog.lock import alone_in
@@ -324,11 +324,27 @@ def test_names_that_a_plan_does_not_have(tmp_path: Path) -> None:
         surveykit.bench("smok")
 
 
+def test_a_plan_reads_what_it_needs_of_a_catalog_and_no_more(tmp_path: Path) -> None:
+    """A run that has nothing left to do ends in a second, and what another file says wrong does not stop it."""
+    read = read_plan(CATALOG, "llms")
+    part = needed_by(read, CATALOG)
+    assert {*part.methods} == {name.partition("/")[0] for name in read.configurations}
+    assert {*part.models} == {model.id for model in read.models}
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "broken.yaml").write_text("id: [", encoding="utf-8")
+    assert cells_of(needed_by(read, tmp_path), read) == cells_of(part, read)
+    (tmp_path / "methods" / "lora.yaml").write_text("id: [", encoding="utf-8")
+    with pytest.raises(CatalogError, match=r"methods/lora\.yaml"):
+        needed_by(read, tmp_path)
+
+
 def test_the_plans_of_the_catalog_are_whole() -> None:
     catalog = load_once(CATALOG, measured=False)
-    assert {"smoke", "survey-table5", "survey-scores"} <= plans(catalog.root).keys()
+    assert {"smoke", "survey-table5", "survey-scores", "llms"} <= plans(catalog.root).keys()
     for name in plans(catalog.root):
-        of_plan = cells_of(catalog, read_plan(catalog.root, name))
+        read = read_plan(catalog.root, name)
+        of_plan = cells_of(catalog, read)
+        assert of_plan == cells_of(needed_by(read, catalog.root), read)
         assert len({cell.id for cell in of_plan}) == len(of_plan)
     table5 = cells_of(catalog, read_plan(catalog.root, "survey-table5"))
     claimed = {(c.configuration, c.model) for c in catalog.claims if c.table == "table5" and c.configuration}

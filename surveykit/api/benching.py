@@ -88,20 +88,20 @@ def bench(
         CatalogError: the plan's file is invalid.
         MissingExtra: a package that it needs is not installed.
     """
-    from surveykit.bench.cells import cells_of, in_order, read_plan, selected
+    from surveykit.bench.cells import cells_of, in_order, needed_by, read_plan, selected
     from surveykit.bench.report import rows_of
     from surveykit.bench.results import Results
     from surveykit.bench.running import Ran, Work, results_folder
-    from surveykit.catalog.load_once import load_once
     from surveykit.executors import name_of
 
     name_of(executor)
     refuse_less_than_one(**({} if workers is None else {"workers": workers}))
-    known = load_once(root_of(catalog), measured=False)
-    read = read_plan(known.root, plan)
-    cells = tuple(in_order(selected(cells_of(known, read), tuple(several(only)), tuple(several(models)))))
+    root = root_of(catalog)
+    read = read_plan(root, plan)
+    cells = cells_of(needed_by(read, root), read)
+    cells = tuple(in_order(selected(cells, tuple(several(only)), tuple(several(models)))))
     device = device or _usual_device()
-    where = results_folder(known.root, None if results is None else Path(results), read.id)
+    where = results_folder(root, None if results is None else Path(results), read.id)
     files = Results(where, device if device == "cpu" else _name_of(device))
     there = {cell.id: found for cell in cells if (found := files.of(cell)) is not None}
     ran, expected = Ran(there), None

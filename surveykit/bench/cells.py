@@ -103,6 +103,21 @@ def read_plan(root: Path, name: str) -> Plan:
     return plan
 
 
+def needed_by(plan: Plan, root: Path) -> Catalog:
+    """What a plan needs of a catalog; all of it where it lacks a name, so that a message can name the nearest.
+
+    Raises:
+        CatalogError: what is read is invalid.
+    """
+    from surveykit.catalog.load import load_named
+    from surveykit.catalog.load_once import load_once
+
+    methods = {name.partition("/")[0] for name in (*plan.configurations, plan.baseline)}
+    models = {model.id for model in plan.models if model.config is None}
+    part = load_named(root, methods, models)
+    return part if methods == {*part.methods} and models == {*part.models} else load_once(root, measured=False)
+
+
 def cells_of(catalog: Catalog, plan: Plan) -> tuple[BenchCell, ...]:
     """The cells of a plan, in its order.
 

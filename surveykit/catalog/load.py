@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -168,25 +168,14 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
         CatalogError: with every problem of every file.
     """
     loading = Loading(root)
-    methods = _methods(loading)
-    models = _models(loading)
     papers = _papers(loading)
-    quantities = loading.required_yaml(
-        layers.first(root, "quantities.yaml"), Quantities, "units and thresholds of what is measured"
-    )
-    settings = loading.required_yaml(layers.first(root, "settings.yaml"), Settings, "how training runs")
-    if quantities is None or settings is None:
-        raise CatalogError(loading.problems)
-    if not methods:
+    catalog = replace(_without_sources(loading), papers=papers)
+    if not catalog.methods:
         loading.problem(root / "methods", "there is no method")
     around = len(loading.problems)
     read = [read_source(loading, path) for path in layers.entries(root, "sources").values()]
     sources = {folder.key: folder for folder in read if folder is not None}
-    catalog = Catalog(
-        root=root, methods=methods, models=models, papers=papers, sources=dict(sorted(sources.items())),
-        quantities=quantities, settings={s.id: s for s in settings.settings},
-        measurements=(), costs=(), memory=(), predictions=(), files=(), trials=(), runs={},
-    )  # fmt: skip
+    catalog = replace(catalog, sources=dict(sorted(sources.items())))
     if not loading.problems:  # relations between files make sense only once each file does
         check_relations(catalog, loading)
     if not around:  # and those of a source once all around it does
@@ -200,9 +189,48 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     return catalog
 
 
-def _methods(loading: Loading) -> dict[str, Method]:
+@_collecting_nothing()
+def load_named(root: Path, methods: Collection[str], models: Collection[str]) -> Catalog:
+    """The part of a catalog that has some methods and models: neither the others, nor papers, sources and what was measured.
+    Names that it lacks are left out.
+
+    Raises:
+        CatalogError: with every problem of what is read.
+    """
+    loading = Loading(root)
+    catalog = _without_sources(loading, methods, models)
+    if loading.problems:
+        raise CatalogError(loading.problems)
+    return catalog
+
+
+def _without_sources(
+    loading: Loading, methods: Collection[str] | None = None, models: Collection[str] | None = None
+) -> Catalog:
+    """Methods and models, all or those of some names, with quantities and settings.
+
+    Raises:
+        CatalogError: quantities or settings are at fault.
+    """
+    root = loading.root
+    found = _methods(loading, methods), _models(loading, models)
+    quantities = loading.required_yaml(
+        layers.first(root, "quantities.yaml"), Quantities, "units and thresholds of what is measured"
+    )
+    settings = loading.required_yaml(layers.first(root, "settings.yaml"), Settings, "how training runs")
+    if quantities is None or settings is None:
+        raise CatalogError(loading.problems)
+    return Catalog(
+        root, *found, papers={}, sources={}, quantities=quantities, settings={s.id: s for s in settings.settings},
+        measurements=(), costs=(), memory=(), predictions=(), files=(), trials=(), runs={},
+    )  # fmt: skip
+
+
+def _methods(loading: Loading, only: Collection[str] | None) -> dict[str, Method]:
     found: dict[str, Method] = {}
     for path in layers.entries(loading.root, "methods").values():
+        if only is not None and path.stem not in only:
+            continue
         if path.suffix != ".yaml":
             loading.problem(path, "only files named <id>.yaml belong here")
             continue
@@ -215,9 +243,11 @@ def _methods(loading: Loading) -> dict[str, Method]:
     return dict(sorted(found.items()))
 
 
-def _models(loading: Loading) -> dict[str, Model]:
+def _models(loading: Loading, only: Collection[str] | None) -> dict[str, Model]:
     found: dict[str, Model] = {}
     for path in layers.entries(loading.root, "models").values():
+        if only is not None and path.name not in only:
+            continue
         if not path.is_dir():
             loading.problem(path, "only folders named <id> belong here")
             continue
