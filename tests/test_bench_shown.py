@@ -234,6 +234,25 @@ def test_verify_shows_what_was_measured_beside_the_printed_figures(
     assert sum(len(verdict.here) for verdict in report.verdicts) == len(shown)
 
 
+def test_a_plans_page_has_them_too(copy: Path, tmp_path: Path) -> None:
+    results = repeat(copy, "again", TABLE5, DEVICES)
+    build(load(copy), tmp_path / "site.duckdb")
+    with reading(tmp_path / "site.duckdb") as reader:
+        rows = reader.all("FROM bench_claim")
+        (context,) = (context for plan, context in plan_contexts(reader, {}, Surroundings()) if plan.id == "again")
+    assert len(rows) == len(results) * len(BESIDE["columns"])
+    tables = {device["name"]: str(device["beside"]).splitlines() for device in context["devices"]}
+    assert tables.keys() == {*DEVICES}
+    labels = {"full-tuning/all": "Full tuning", "lora/qv-r8": "LoRa (q and v)"}
+    for result in results:
+        head, _, *lines = tables[result.machine.device]
+        (line,) = (line for line in lines if labels[result.configuration] in line)
+        cells = dict(zip(head.split(" | "), line.split(" | "), strict=True))
+        printed = list(cells).index("ram gb, printed")
+        assert list(cells.values())[printed + 1] == f"{result.memory.peak / 10**9:.1f}"
+        assert "100.0" in line
+
+
 def test_scores_stand_beside_their_task_and_seed(copy: Path) -> None:
     from surveykit.verify.here import with_figures
     from surveykit.verify.verdicts import Found, Verdict

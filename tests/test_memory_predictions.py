@@ -22,6 +22,7 @@ from surveykit.database.tables.verdicts import evidence
 from surveykit.errors import CatalogError
 from surveykit.fit.errors import prediction_error
 from surveykit.ranks import rank_correlation
+from surveykit.site.data.device_settings import DeviceSettings
 from surveykit.site.data.memory_error import MemoryErrors
 from surveykit.site.rendering import Page
 from surveykit.verify import predictions
@@ -260,6 +261,25 @@ def test_the_page_shows_every_run_and_the_errors(pages: dict[str, Page], found: 
         assert f"| {error.kind} | {error.split} | {error.runs} |" in text
     assert text.count("litgpt-resources.md): lora") >= len(of(found, "litgpt-resources"))
     assert "how-far-off-light.svg" in text
+
+
+def test_the_page_shows_every_step_that_ran_on_a_device(pages: dict[str, Page], database: Path) -> None:
+    written = DeviceSettings.model_validate_json(
+        (ROOT / "benchmarks" / "device_settings.json").read_text(encoding="utf-8")
+    )
+    with reading(database) as reader:
+        cells = reader.all("SELECT * FROM bench_run WHERE device <> 'cpu' AND NOT is_stale AND peak_bytes IS NOT NULL")
+    text = " ".join(str(pages["how-far-off.md"].content).split())
+    settings = len({run.setting for run in written.runs})
+    assert f"{len(written.runs)} steps in {settings} settings, and {len(cells)} cells of the bench" in text
+    pairs = [(run.predicted, run.allocated) for run in written.runs]
+    pairs += [(cell.predicted_bytes, cell.peak_bytes) for cell in cells]
+    off = [abs(predicted / held - 1) for predicted, held in pairs]
+    assert f"{100 * median(off):.2f} %, at most {100 * max(off):.1f} %" in text
+    assert max(off) < 0.04, "a prediction is this far from what a GPU held"
+    for run in written.runs:
+        assert f"| {run.model} | {run.setting} | " in text
+        assert f"{run.allocated / 1e9:.2f} GB | {run.predicted / 1e9:.2f} GB" in text
 
 
 def test_the_benchmark_was_written_with_this_split() -> None:

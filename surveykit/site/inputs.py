@@ -11,6 +11,7 @@ from surveykit.bench.results import files as bench_files
 from surveykit.fit.formulas import Formulas
 from surveykit.record import Record
 from surveykit.site.data.breadth import Breadth
+from surveykit.site.data.device_settings import DeviceSettings
 from surveykit.site.data.memory_error import MemoryErrors
 from surveykit.site.text.corrections import Sources
 from surveykit.verify import Checked
@@ -53,6 +54,8 @@ class Surroundings(Record):
     """What benchmarks/breadth.json says of the models that methods work on."""
     memory_error: MemoryErrors | None = None
     """What benchmarks/memory_error.json says of methods that only PEFT's own modules have."""
+    device_settings: DeviceSettings | None = None
+    """What benchmarks/device_settings.json says of memory in many settings on an accelerator."""
     checked: Checked | None = None
     """What was measured again for this build, and found as recorded."""
     offline: bool = False
@@ -96,6 +99,7 @@ def found(
         },
         breadth=_written(base / "benchmarks" / "breadth.json", Breadth),
         memory_error=_written(base / "benchmarks" / "memory_error.json", MemoryErrors),
+        device_settings=_written(base / "benchmarks" / "device_settings.json", DeviceSettings),
         checked=checked,
         offline=offline,
         commit=commit_of(base),

@@ -187,7 +187,7 @@ def _prose(
     yield _page(
         HOW_FAR_OFF,
         "how_far_off",
-        how_far_off_context(reader, around.memory_error) | {"pictures": drawn},
+        how_far_off_context(reader, around.memory_error, around.device_settings) | {"pictures": drawn},
         "How far off is this?",
     )
     yield _page(MODEL_TYPES, "model_types", model_types_context(around.breadth), "Model types")

@@ -18,8 +18,21 @@ from surveykit.verify.verdicts import Here, Verdict
 
 def with_figures(catalog: Catalog, verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     """Verdicts with what was measured here for their claims."""
-    repeated = [one for one in benched(catalog) if one.plan.beside is not None and one.by_device]
+    repeated = _repeated(catalog)
     return tuple(replace(v, here=tuple(_figures(catalog, v.claim, repeated))) for v in verdicts)
+
+
+def figures_of_claims(catalog: Catalog) -> Iterator[tuple[Claim, Here]]:
+    """Everything that was measured here for claims of sources."""
+    repeated = _repeated(catalog)
+    for claim in catalog.claims if repeated else ():
+        for figure in _figures(catalog, claim, repeated):
+            yield claim, figure
+
+
+def _repeated(catalog: Catalog) -> list[Benched]:
+    """Plans that repeat a table of a source and have results."""
+    return [one for one in benched(catalog) if one.plan.beside is not None and one.by_device]
 
 
 def _figures(catalog: Catalog, claim: Claim, repeated: Iterable[Benched]) -> Iterator[Here]:

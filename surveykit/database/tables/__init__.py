@@ -25,7 +25,7 @@ TABLES: tuple[type[Row], ...] = (
     claims.Source, claims.SourceTable, claims.DescribedIn, claims.PrintedName, claims.PrintedModel, claims.Claim,
     claims.Explanation, claims.ExplanationFigure, claims.ExplanationTried,
     verdicts.Verdict, verdicts.MemoryTried, verdicts.MemorySetting, predictions.MemoryPrediction, predictions.MemoryError,
-    bench.Plan, bench.BenchRun, bench.Bench,
+    bench.Plan, bench.BenchRun, bench.Bench, bench.BenchClaim,
     statements.Citation, statements.MissingInSource, statements.Said, statements.Statement, statements.StatementReading,
     statements.StatementResult, statements.SecondReading, statements.DataCheck, statements.DataCheckResult,
     findings.Finding, findings.FindingPart,

@@ -13,6 +13,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.database.rows import BigInt, Row
 from surveykit.database.tables.claims import SourceKey, TableName
 from surveykit.record import ConfigurationId, InDatabase
+from surveykit.verify.here import figures_of_claims
 
 PlanId = Annotated[str, InDatabase(refers_to="plan", comment="Name of the plan of the bench, as in plan.id")]
 
@@ -169,6 +170,33 @@ class Bench(Row, report.BenchRow):
             for device, rows in one.rows.items():
                 for position, row in enumerate(rows, start=1):
                     yield cls.of(row, plan=one.plan.id, device=device, position=position, tier=TIER)
+
+
+class BenchClaim(Row):
+    """What was measured here beside the printed figures of a table that a plan repeats. Nothing is judged by it."""
+
+    identity = ("plan", "device", "source", "table_name", "position", "column_name")
+    rules = ("FOREIGN KEY (source, table_name, position, column_name) REFERENCES claim",)
+
+    plan: PlanId
+    device: str
+    """What the cells ran on: the name of an accelerator, or cpu."""
+    source: SourceKey
+    table_name: TableName
+    position: int
+    """Row of the source's table, from 1."""
+    column_name: str
+    """Column of the source's table."""
+    value: float
+    """The measured figure in the unit of the claim; throughput is relative to the baseline's 100, and a score is in percent."""
+
+    @classmethod
+    def of_catalog(cls, catalog: Catalog) -> Iterator[Self]:
+        for claim, here in figures_of_claims(catalog):
+            yield cls.of(
+                here, device=here.device, source=claim.source, table_name=claim.table, position=claim.position,
+                column_name=claim.column,
+            )  # fmt: skip
 
 
 _KEYS = ("plan", "device", "position", "tier")

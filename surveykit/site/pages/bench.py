@@ -142,6 +142,7 @@ def _device(
         "summary": summary,
         "picture": drawn.get(bench_picture(plan.id, device.device)),
         "rows": _table(rows, page),
+        "beside": _beside(reader, plan, device.device, page),
         "scored": any(row.score is not None for row in rows),
     }
 
@@ -176,6 +177,38 @@ def _table(rows: list[AnswerRow], page: str) -> Markup:
         [numbers.ABSENT if cell is None else cell for cell in line] for line in zip(*(c for *_, c in told), strict=True)
     ]
     return table([head for head, *_ in told], lines, "".join(side for _, side, _ in told))
+
+
+def _beside(reader: Reader, plan: AnswerRow, device: str, page: str) -> Markup | None:
+    """Printed figures of the table that a plan repeats, each with what was measured here and, where there is one, predicted."""
+    rows = reader.all(
+        "SELECT v.row_label, v.position, v.column_name, v.printed, v.method, b.name AS model, h.value,"
+        " CASE WHEN v.verdict = 'predicted' THEN v.measured END AS predicted"
+        " FROM bench_claim h JOIN verdict v USING (source, table_name, position, column_name)"
+        " JOIN backbone b ON b.id = v.backbone WHERE h.plan = ? AND h.device = ?",
+        plan.id, device,
+    )  # fmt: skip
+    if not rows:
+        return None
+    columns = list(dict.fromkeys(row.column_name for row in sorted(rows, key=lambda row: row.column_name)))
+    predicted = {row.column_name for row in rows if row.predicted is not None}
+    heads = ["Row", "Model"]
+    for column in columns:
+        words = column.replace("_", " ")
+        heads += [f"{words}, printed", "predicted", "here"] if column in predicted else [f"{words}, printed", "here"]
+    lines: list[list[Cell]] = []
+    for position in sorted({row.position for row in rows}):
+        found = {row.column_name: row for row in rows if row.position == position}
+        first = next(iter(found.values()))
+        line: list[Cell] = [link(first.row_label, f"methods/{first.method}.md", page), first.model]
+        for column in columns:
+            row = found.get(column)
+            line.append(numbers.ABSENT if row is None else row.printed)
+            if column in predicted:
+                line.append(numbers.ABSENT if row is None or row.predicted is None else row.predicted)
+            line.append(numbers.ABSENT if row is None else f"{row.value:.1f}")
+        lines.append(line)
+    return table(heads, lines, "ll" + "r" * (len(heads) - 2))
 
 
 def _if(value: Any, write: Callable[[Any], str]) -> str | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 from markupsafe import Markup
 
 from surveykit.database.reading import AnswerRow, Reader
+from surveykit.site.data.device_settings import DeviceSettings
 from surveykit.site.data.memory_error import MemoryErrors, ModuleRun
+from surveykit.site.pages.bench import path_of as plan_page
+from surveykit.site.pages.configurations import place
 from surveykit.site.pages.sources import path_of
 from surveykit.site.text import numbers
 from surveykit.site.text.markdown import Cell, escape, joined, link, table
@@ -18,11 +22,19 @@ WORST_FROM = 5
 """Errors from so many percent on are listed as the worst."""
 
 
-def how_far_off_context(reader: Reader, written: MemoryErrors | None) -> dict[str, Any]:
+LIBRARIES = 64 << 20
+"""Bytes of working memory that cuBLAS takes on GPUs of compute capability 9.0: 32 MiB for each thread that multiplies, the one of
+the forward pass and the one of the backward pass."""
+
+
+def how_far_off_context(
+    reader: Reader, written: MemoryErrors | None, device: DeviceSettings | None = None
+) -> dict[str, Any]:
     """What the page shows.
 
     Args:
-        written: what benchmarks/memory_error.json holds; the page leaves its part out where there is none.
+        written, device: what benchmarks/memory_error.json and device_settings.json hold; the page leaves out the part of one
+            that there is not.
     """
     runs = reader.all(_RUNS)
     worst = sorted((r for r in runs if abs(r.error_percent) >= WORST_FROM), key=lambda r: -abs(r.error_percent))
@@ -52,7 +64,39 @@ def how_far_off_context(reader: Reader, written: MemoryErrors | None) -> dict[st
         if written else Markup(),
         "table5": table(["Model", "Rows", "Median, if its GB are 10⁹ bytes", "Median, if they are 2³⁰ bytes"],
                         map(_size, reader.all(_TABLE5)), "lrrr"),
+    } | _on_device(reader, device)  # fmt: skip
+
+
+def _on_device(reader: Reader, written: DeviceSettings | None) -> dict[str, Any]:
+    """Steps that ran on an accelerator for this comparison, and cells of the bench on such devices."""
+    cells = reader.all(_CELLS)
+    runs = () if written is None else written.runs
+    if not cells and not runs:
+        return {"device": None}
+    pairs = [(r.predicted, r.allocated) for r in runs] + [(c.predicted_bytes, c.peak_bytes) for c in cells]
+    off = [abs(100 * (predicted / held - 1)) for predicted, held in pairs]
+    without = [abs(100 * (predicted / (held - LIBRARIES) - 1)) for predicted, held in pairs]
+    names = sorted({c.device for c in cells} | ({written.device} if written is not None else set()))
+    rows: list[list[Cell]] = [
+        [r.model, r.setting, link(r.configuration, place(r.configuration), HOW_FAR_OFF), f"{r.batch} × {r.length}",
+         _gigabytes(r.allocated / 1e9), _gigabytes(r.predicted / 1e9), numbers.error(r.error_percent)]
+        for r in runs
+    ]  # fmt: skip
+    return {
+        "device": {
+            "names": ", ".join(names), "steps": len(runs), "cells": len(cells), "settings": len({r.setting for r in runs}),
+            "above": sum(predicted > held for predicted, held in pairs), "usual": written and written.usual,
+            "torch": written and written.torch, "off": _spread(off), "without": _spread(without),
+            "plans": joined(
+                link(plan, plan_page(plan), HOW_FAR_OFF) for plan in dict.fromkeys(cell.plan for cell in cells)
+            ),
+            "runs": table(["Model", "Setting", "Configuration", "Text", "Held", "Predicted", "Error"], rows, "lllrrrr"),
+        },
     }  # fmt: skip
+
+
+def _spread(errors: list[float]) -> str:
+    return f"median {median(errors):.2f} %, at most {max(errors):.1f} %"
 
 
 def _run(run: AnswerRow) -> list[Cell]:
@@ -103,6 +147,10 @@ SELECT p.*, b.name AS backbone_name, predicted_bytes / 1e9 AS predicted_gb,
     predicted_bytes / 1e9 / (1 + error_percent / 100) AS printed_gb
 FROM memory_prediction p JOIN backbone b ON b.id = p.backbone
 ORDER BY p.source, p.table_name, p.position, p.column_name
+"""
+_CELLS = """
+SELECT plan, device, peak_bytes, predicted_bytes FROM bench_run
+WHERE device <> 'cpu' AND NOT is_stale AND peak_bytes IS NOT NULL AND predicted_bytes IS NOT NULL ORDER BY plan
 """
 _GROUPS = """
 SELECT p.source, b.name, p.split, count(*) AS runs FROM memory_prediction p JOIN backbone b ON b.id = p.backbone
