@@ -72,3 +72,12 @@ def test_a_wrong_address_has_ways_on(browser: Browser, site: Path) -> None:
     with browser.elsewhere(site, below="/"):
         browser.open("404.html")
         assert {"methods/", "sources/", "glossary/"} <= pages_linked(browser, "article a")
+
+
+def test_a_picture_has_an_address_and_is_cited_by_it(browser: Browser) -> None:
+    browser.open("how-far-off/")
+    place = "picture-how-far-off"
+    assert browser.one(f"#{place} + .caption a[href$='#{place}']").is_displayed()
+    browser.click(f"#{place} + .caption .cite")
+    entry = browser.one("#cite-page pre").text
+    assert f"#{place}}}," in entry.replace("\\", "")

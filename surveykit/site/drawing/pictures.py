@@ -78,14 +78,15 @@ ORDER BY b.position
 
 
 def figure(picture: Picture, page: str) -> Markup:
-    """A picture within a page: itself, its caption, and its files."""
+    """A picture within a page: itself, its caption, its files, and its own address."""
     files = [("SVG, light", f"{picture.name}-light.svg"), ("SVG, dark", f"{picture.name}-dark.svg")]
     files += [("data as CSV", f"{picture.name}.csv")] if picture.data else []
     downloads = Markup(", ").join(link(text, f"figures/{name}", page) for text, name in files)
     drawn = inline(picture, target("x", page)[:-1])
-    box = Markup('<div class="pic" tabindex="0" role="region" aria-label="{}">\n{}</div>\n\n')
-    return box.format(Markup(escape(picture.title)), drawn) + Markup(
-        f"{escape(picture.caption)} {downloads}.\n{{ .caption }}"
+    place = f"picture-{picture.name}"
+    box = Markup('<div class="pic" id="{}" tabindex="0" role="region" aria-label="{}">\n{}</div>\n\n')
+    return box.format(place, Markup(escape(picture.title)), drawn) + Markup(
+        f"{escape(picture.caption)} {downloads}, [link to this picture](#{place}).\n{{ .caption }}"
     )
 
 

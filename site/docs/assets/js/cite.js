@@ -8,10 +8,11 @@ export function start(box) {
   const write = () => (text.textContent = cited(page, location.search + location.hash));
   box.addEventListener("toggle", write);
   addEventListener("hashchange", write);
-  for (const foot of document.querySelectorAll("article p.foot")) {
+  const ends = [...document.querySelectorAll("article :is(p.foot, .pic[id] + .caption)")];
+  for (const foot of ends) {
     const button = element("button", { type: "button", className: "cite" }, "Cite");
     button.addEventListener("click", () => {
-      location.hash = heading(foot).id;
+      location.hash = above(foot).id;
       box.open = true;
       box.scrollIntoView();
     });
@@ -19,10 +20,10 @@ export function start(box) {
   }
 }
 
-/** What the last line of a finding is below. */
-function heading(foot) {
+/** What the last line of a finding, or a caption, is below. */
+function above(foot) {
   let before = foot;
-  while (!before.matches("h2")) before = before.previousElementSibling;
+  while (!before.matches("h2, .pic[id]")) before = before.previousElementSibling;
   return before;
 }
 

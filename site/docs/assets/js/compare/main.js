@@ -14,24 +14,30 @@ export async function start(place) {
   // The page's own links know where methods' pages are, whatever the generator calls them.
   const links = [...document.querySelectorAll("#compare-all a")];
   const methods = new Map(index.methods.map((method, i) => [method.id, { ...method, href: links[i].href }]));
+  const byName = new Map(index.methods.flatMap(({ id, name }) => [[id, id], [name.toLowerCase(), id]]));
   const first = place.dataset.chosen.split(",");
   const written = [...place.childNodes];
   let state = read();
 
   const chips = element("span", { className: "chips" });
-  const add = element("select", { "aria-label": "Add a method" });
+  const known = element("datalist", { id: "compare-names" });
+  const add = element("input", { type: "search", "aria-label": "Add a method", placeholder: "Add a method, or name several: LoRA, DoRA, VeRA" });
+  add.setAttribute("list", known.id);
   const differing = element("input", { type: "checkbox" });
   const model = element("select", {}, ...index.models.map(({ id, name }) => element("option", { value: id }, name)));
   let shown = []; // what stands on the page, for files
   const save = saveButtons(sheet);
   const status = element("p", { className: "status", role: "status" });
   document.getElementById("compare-tools").replaceChildren(
-    element("div", { className: "bar" }, chips, add),
+    element("div", { className: "bar" }, chips, add, known),
     element("div", { className: "bar" }, element("label", { className: "model" }, "Measured on ", model),
       element("label", {}, differing, " Only what differs"), save.box, status),
   );
   model.addEventListener("change", () => change({ model: model.value }));
-  add.addEventListener("change", () => change({ chosen: [...state.chosen, add.value] }));
+  add.addEventListener("change", named);
+  add.addEventListener("input", (event) => { // a name that is taken from the list, not typed
+    if (event.inputType === "insertReplacementText" || !event.inputType) named();
+  });
   differing.addEventListener("change", () => change({ differing: differing.checked }));
   addEventListener("popstate", () => {
     state = read();
@@ -40,13 +46,27 @@ export async function start(place) {
 
   function read() {
     const asked = new URLSearchParams(location.search);
-    const named = [...new Set((asked.get("m") ?? "").split(",").filter(Boolean))];
-    const known = named.filter((id) => methods.has(id));
-    const unknown = named.filter((id) => !methods.has(id)).map((id) => `There is no method ${id}.`);
-    const over = known.slice(MOST).map((id) => `${methods.get(id).name} is one too many.`);
-    const chosen = asked.has("m") ? known.slice(0, MOST) : first;
     const on = index.models.find(({ id }) => id === asked.get("model")) ?? index.models[0];
-    return { chosen, model: on.id, differing: asked.get("differing") === "yes", faults: [...unknown, ...over] };
+    const picked = asked.has("m") ? among(asked.get("m").split(",")) : { chosen: first, faults: [] };
+    return { ...picked, model: on.id, differing: asked.get("differing") === "yes" };
+  }
+
+  /** The methods of some ids or names, as many as there is room for, and what is wrong with the others. */
+  function among(asked) {
+    const words = [...new Set(asked.map((word) => word.trim()).filter(Boolean))];
+    const found = words.map((word) => (methods.has(word) ? word : byName.get(word.toLowerCase())));
+    const there = [...new Set(found.filter(Boolean))];
+    const unknown = words.filter((_, i) => !found[i]).map((word) => `There is no method ${word}.`);
+    const over = there.slice(MOST).map((id) => `${methods.get(id).name} is one too many.`);
+    return { chosen: there.slice(0, MOST), faults: [...unknown, ...over] };
+  }
+
+  /** What was typed: one method is added, several take the place of those that are compared. */
+  function named() {
+    const words = add.value.split(",").filter((word) => word.trim());
+    if (!words.length) return;
+    add.value = "";
+    change(among(words.length > 1 ? words : [...state.chosen, ...words]));
   }
 
   function change(part) {
@@ -103,9 +123,7 @@ export async function start(place) {
       return chip;
     }));
     const others = [...methods.values()].filter(({ id }) => !state.chosen.includes(id));
-    const options = others.map(({ id, name }) => element("option", { value: id }, name));
-    add.replaceChildren(element("option", { value: "", disabled: true, selected: true }, "Add a method …"), ...options);
-    add.disabled = state.chosen.length >= MOST;
+    known.replaceChildren(...others.map(({ name }) => element("option", { value: name })));
     differing.checked = state.differing;
     model.value = state.model;
   }
