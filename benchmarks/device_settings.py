@@ -39,14 +39,14 @@ SETTINGS: dict[str, dict[str, object]] = {
     "chunked loss": {"loss": "chunked"}, "cache kept": {"keep_cache": True}, "4 batches a step": {"accumulation": 4},
     "float32": {"dtype": "float32", "adapter_dtype": "float32"},
     "adapters in bfloat16": {"adapter_dtype": "bfloat16"}, "dropout in adapters": {"adapter_dropout": True},
-    "master weights": {"master_weights": True}, "autocast": AUTOCAST, "TRL's": TRL,
+    "master weights": {"master_weights": True}, "autocast": AUTOCAST, "as in TRL": TRL,
 }  # fmt: skip
 CASES: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("llama-3.2-1b", 4, 512, tuple(SETTINGS)),
     ("t5-large", 8, 256, ("usual", "eager attention", "padded", "checkpointing", "float32", "AdamW foreach", "chunked loss",
                           "autocast")),
-    ("qwen3-0.6b", 2, 1024, ("autocast", "TRL's", "checkpointing", "chunked loss")),
-    ("gemma-2b", 2, 512, ("checkpointing", "TRL's")),
+    ("qwen3-0.6b", 2, 1024, ("autocast", "as in TRL", "checkpointing", "chunked loss")),
+    ("gemma-2b", 2, 512, ("checkpointing", "as in TRL")),
     ("gpt2-large", 4, 512, ("usual", "eager attention")),
     ("roberta-large", 16, 128, ("usual", "padded")),
 )  # fmt: skip
@@ -85,7 +85,7 @@ def main() -> None:
     written = DeviceSettings(
         date=datetime.date.today(), device=torch.cuda.get_device_name(), torch=torch.__version__.partition("+")[0],
         transformers=transformers.__version__,
-        usual="bfloat16, adapters in float32, torch's fused attention and AdamW", runs=tuple(runs("cuda")),
+        usual="bfloat16, adapters in float32, fused attention (SDPA) and fused AdamW", runs=tuple(runs("cuda")),
     )  # fmt: skip
     WRITTEN.write_text(written.model_dump_json(indent=1) + "\n", encoding="utf-8")
 

@@ -24,6 +24,7 @@ from surveykit.fit.errors import prediction_error
 from surveykit.ranks import rank_correlation
 from surveykit.site.data.device_settings import DeviceSettings
 from surveykit.site.data.memory_error import MemoryErrors
+from surveykit.site.pages.how_far_off import how_far_off_context
 from surveykit.site.rendering import Page
 from surveykit.verify import predictions
 from surveykit.verify.judge import judge
@@ -263,23 +264,24 @@ def test_the_page_shows_every_run_and_the_errors(pages: dict[str, Page], found: 
     assert "how-far-off-light.svg" in text
 
 
-def test_the_page_shows_every_step_that_ran_on_a_device(pages: dict[str, Page], database: Path) -> None:
+def test_the_page_shows_every_step_that_ran_on_a_device(database: Path) -> None:
     written = DeviceSettings.model_validate_json(
         (ROOT / "benchmarks" / "device_settings.json").read_text(encoding="utf-8")
     )
     with reading(database) as reader:
         cells = reader.all("SELECT * FROM bench_run WHERE device <> 'cpu' AND NOT is_stale AND peak_bytes IS NOT NULL")
-    text = " ".join(str(pages["how-far-off.md"].content).split())
-    settings = len({run.setting for run in written.runs})
-    assert f"{len(written.runs)} steps in {settings} settings, and {len(cells)} cells of the bench" in text
+        device = how_far_off_context(reader, None, written)["device"]
+        assert how_far_off_context(reader, None)["device"]["steps"] == 0
+    assert (device["steps"], device["cells"]) == (len(written.runs), len(cells))
+    assert device["settings"] == len({run.setting for run in written.runs})
     pairs = [(run.predicted, run.allocated) for run in written.runs]
     pairs += [(cell.predicted_bytes, cell.peak_bytes) for cell in cells]
     off = [abs(predicted / held - 1) for predicted, held in pairs]
-    assert f"{100 * median(off):.2f} %, at most {100 * max(off):.1f} %" in text
+    assert device["off"] == f"median {100 * median(off):.2f} %, at most {100 * max(off):.1f} %"
     assert max(off) < 0.04, "a prediction is this far from what a GPU held"
     for run in written.runs:
-        assert f"| {run.model} | {run.setting} | " in text
-        assert f"{run.allocated / 1e9:.2f} GB | {run.predicted / 1e9:.2f} GB" in text
+        assert f"| {run.model} | {run.setting} | " in device["runs"]
+        assert f"{run.allocated / 1e9:.2f} GB | {run.predicted / 1e9:.2f} GB" in device["runs"]
 
 
 def test_the_benchmark_was_written_with_this_split() -> None:

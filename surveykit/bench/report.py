@@ -51,6 +51,10 @@ class BenchRow(Record):
     """Training speed in tokens per second, with the plan's baseline as 100."""
     relative_inference: float | None
     """Forward speed in tokens per second after training, before merging, with the plan's baseline as 100."""
+    relative_inference_low: float | None
+    """The same: lower quartile over passes, with the baseline's median as 100."""
+    relative_inference_high: float | None
+    """The same: upper quartile over passes."""
     rate: float | None
     """The learning rate that was best on the development examples; None without a task."""
     seeds: int | None
@@ -115,7 +119,7 @@ def _group(plan: Plan, model: str, task: str | None, found: Mapping[str, Sequenc
 
 def _row(
     model: str, task: str | None, name: str, results: Sequence[BenchResult], chosen: Sequence[BenchResult],
-    place: Place | None, speed: Interval | None, relative: float | None, relative_inference: float | None,
+    place: Place | None, speed: Interval | None, relative: Interval | None, inference: Interval | None,
 ) -> BenchRow:  # fmt: skip
     finished = [result for result in results if result.status == "finished"]
     memory = [result.memory for result in finished if result.memory is not None]
@@ -135,7 +139,9 @@ def _row(
         tokens_per_second=speed.mean if speed else None, tokens_low=speed.low if speed else None,
         tokens_high=speed.high if speed else None,
         examples_per_second=speed.mean * lengths[0].examples / lengths[0].tokens if speed and lengths else None,
-        relative_speed=relative, relative_inference=relative_inference,
+        relative_speed=relative.mean if relative else None, relative_inference=inference.mean if inference else None,
+        relative_inference_low=inference.low if inference else None,
+        relative_inference_high=inference.high if inference else None,
         rate=chosen[0].rate if chosen else None, seeds=len(chosen) or None,
         examples=len(scores[0].each) if scores else None, metric=scores[0].metric if scores else None,
         score=place.score.mean if place else None, score_low=place.score.low if place else None,
@@ -202,8 +208,11 @@ def _inference(results: Sequence[BenchResult]) -> Interval | None:
     return spread(speeds) if speeds else None
 
 
-def _relative(speed: Interval | None, base: Interval | None) -> float | None:
-    return None if speed is None or base is None else 100 * speed.mean / base.mean
+def _relative(speed: Interval | None, base: Interval | None) -> Interval | None:
+    """With the median of a baseline as 100."""
+    if speed is None or base is None:
+        return None
+    return Interval(*(100 * one / base.mean for one in (speed.mean, speed.low, speed.high)))
 
 
 def _of_method(name: str, found: Iterable[str]) -> str:

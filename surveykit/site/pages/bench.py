@@ -161,7 +161,9 @@ def _table(rows: list[AnswerRow], page: str) -> Markup:
         ("Tokens a second", "r", lambda r: _if(
             r.tokens_per_second, lambda speed: f"{speed:,.0f} ({r.tokens_low:,.0f} to {r.tokens_high:,.0f})")),
         ("Training, baseline 100", "r", lambda r: _if(r.relative_speed, lambda speed: f"{speed:.1f}")),
-        ("Inference, baseline 100", "r", lambda r: _if(r.relative_inference, lambda speed: f"{speed:.1f}")),
+        ("Inference, baseline 100", "r", lambda r: _if(
+            r.relative_inference,
+            lambda speed: f"{speed:.1f} ({r.relative_inference_low:.0f} to {r.relative_inference_high:.0f})")),
         ("Best rate", "r", lambda r: _if(r.rate, lambda rate: f"{rate:g}")),
         ("Score, %", "r", lambda r: _if(
             r.score, lambda score: f"{100 * score:.1f} ({100 * r.score_low:.1f} to {100 * r.score_high:.1f})")),
@@ -182,10 +184,11 @@ def _table(rows: list[AnswerRow], page: str) -> Markup:
 def _beside(reader: Reader, plan: AnswerRow, device: str, page: str) -> Markup | None:
     """Printed figures of the table that a plan repeats, each with what was measured here and, where there is one, predicted."""
     rows = reader.all(
-        "SELECT v.row_label, v.position, v.column_name, v.printed, v.method, b.name AS model, h.value,"
+        "SELECT c.row_label, c.position, c.column_name, c.printed, c.method, b.name AS model, h.value,"
         " CASE WHEN v.verdict = 'predicted' THEN v.measured END AS predicted"
-        " FROM bench_claim h JOIN verdict v USING (source, table_name, position, column_name)"
-        " JOIN backbone b ON b.id = v.backbone WHERE h.plan = ? AND h.device = ?",
+        " FROM bench_claim h JOIN claim c USING (source, table_name, position, column_name)"
+        " JOIN verdict v USING (source, table_name, position, column_name)"
+        " JOIN backbone b ON b.id = c.backbone WHERE h.plan = ? AND h.device = ?",
         plan.id, device,
     )  # fmt: skip
     if not rows:

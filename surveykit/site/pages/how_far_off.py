@@ -85,7 +85,7 @@ def _on_device(reader: Reader, written: DeviceSettings | None) -> dict[str, Any]
     return {
         "device": {
             "names": ", ".join(names), "steps": len(runs), "cells": len(cells), "settings": len({r.setting for r in runs}),
-            "above": sum(predicted > held for predicted, held in pairs), "usual": written and written.usual,
+            "usual": written and written.usual,
             "torch": written and written.torch, "off": _spread(off), "without": _spread(without),
             "plans": joined(
                 link(plan, plan_page(plan), HOW_FAR_OFF) for plan in dict.fromkeys(cell.plan for cell in cells)
