@@ -248,7 +248,7 @@ def test_a_plans_page_has_them_too(copy: Path, tmp_path: Path) -> None:
         head, _, *lines = tables[result.machine.device]
         (line,) = (line for line in lines if labels[result.configuration] in line)
         heads, cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in (head, line))
-        here = heads.index("here", heads.index("ram gb, printed"))
+        here = heads.index("here", heads.index("Peak memory, GB: printed"))
         assert cells[here] == f"{result.memory.peak / 10**9:.1f}"
         assert "100.0" in line
 

@@ -49,7 +49,7 @@ def _figures(catalog: Catalog, claim: Claim, repeated: Iterable[Benched]) -> Ite
                 if (row.configuration, row.model, row.task) == (claim.configuration, claim.model, task):
                     value = _value(one, beside, claim, cells, device, row)
                     if value is not None:
-                        yield Here(value, device, one.plan.id, TIER)
+                        yield Here(value, device, one.plan.id, TIER, beside.columns[claim.column])
 
 
 def _task(beside: Beside, cells: Cells) -> str | None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from surveykit.catalog.claims import Claim
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.plans import Figure
 from surveykit.catalog.sources import Cause, Explanation
 
 Word = Literal[
@@ -64,6 +65,8 @@ class Here:
     device: str
     plan: str
     tier: str
+    figure: Figure
+    """What was measured."""
 
 
 @dataclass(frozen=True)

@@ -49,3 +49,30 @@ def test_scripts_can_be_kept_from_running(browser: Browser, site: Path) -> None:
     browser.javascript(False)
     browser.open("about/")
     assert browser.one("html").get_attribute("class") == "no-js"
+
+
+@pytest.mark.parametrize("page", ["bench/survey-table5/", "explorer/", "findings/", "choose/", ""])
+def test_paper_is_light_whatever_the_screen_is(browser: Browser, page: str) -> None:
+    """A picture whose words are white on white cannot be read."""
+    colours = """
+        const of = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+        return ["--pic-text", "--pic-paper", "--bar-first", "--choose-1", "--match-fg", "--md-typeset-a-color"].map(of)"""
+    seen = {}
+    for scheme in ("light", "dark"):
+        browser.media(scheme=scheme)
+        browser.open(page)
+        browser.media(scheme=scheme, kind="print")
+        seen[scheme] = browser.script(colours)
+        hidden = "return [...document.querySelectorAll('article img')].filter((one) => one.checkVisibility()).map((one) => one.src)"
+        assert not [source for source in browser.script(hidden) if source.endswith("#only-dark")]
+    browser.media()
+    assert seen["light"] == seen["dark"]
+
+
+def test_an_answer_is_printed_with_its_question(browser: Browser) -> None:
+    browser.open("choose/")
+    browser.wait(lambda: browser.one("#choose-answer").get_attribute("data-ready"), "an answer")
+    browser.media(kind="print")
+    shown = [browser.all(selector)[0].is_displayed() for selector in ("#choose-form [name=length]", ".choose-card pre")]
+    browser.media()
+    assert shown == [True, True]

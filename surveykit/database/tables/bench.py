@@ -10,6 +10,7 @@ from surveykit.bench import report
 from surveykit.bench.catalogued import TIER, benched
 from surveykit.bench.results import BenchResult, slug
 from surveykit.catalog.load import Catalog
+from surveykit.catalog.plans import Figure
 from surveykit.database.rows import BigInt, Row
 from surveykit.database.tables.claims import SourceKey, TableName
 from surveykit.record import ConfigurationId, InDatabase
@@ -187,6 +188,8 @@ class BenchClaim(Row):
     """Row of the source's table, from 1."""
     column_name: str
     """Column of the source's table."""
+    figure: Figure
+    """What was measured: peak_bytes or reserved_bytes (memory), relative_speed (of training), relative_inference, or score."""
     value: float
     """The measured figure in the unit of the claim; throughput is relative to the baseline's 100, and a score is in percent."""
 

@@ -165,22 +165,27 @@ def bench_against_memory(rows: Sequence[Any], name: str) -> str:
     where there are none. Rows, at least one: group, label, method, family, megabytes, value, low, high, chance, unit."""
     panels = by_group(rows)
     canvas = Canvas(len(panels), 1, (6.2, 3.6 * len(panels)))
+    unit, size = ("GB", 1000) if max(r.megabytes for r in rows) >= 1000 else ("MB", 1)
     for axes, (group, own) in zip(canvas.panels, panels, strict=True):
         for r in own:
-            axes.plot([r.megabytes] * 2, [r.low, r.high], color=colour("grey"), linewidth=1, zorder=2)
-            text = f"{r.label} on {group}: {r.value:.4g} ({r.low:.4g} to {r.high:.4g}) {r.unit}; {r.megabytes:,.4g} MB"
-            canvas.mark(axes, r.megabytes, r.value, FAMILY_MARKS[r.family], (f"methods/{r.method}.md", text))
+            memory = r.megabytes / size
+            axes.plot([memory] * 2, [r.low, r.high], color=colour("grey"), linewidth=1, zorder=2)
+            text = (
+                f"{r.label} on {group}: {r.value:,.4g} ({r.low:,.4g} to {r.high:,.4g}) {r.unit}; {memory:,.4g} {unit}"
+            )
+            canvas.mark(axes, memory, r.value, FAMILY_MARKS[r.family], (f"methods/{r.method}.md", text))
         for chance in {r.chance for r in own if r.chance is not None}:
             axes.axhline(chance, color=colour("red"), linewidth=1, linestyle="--", zorder=1)
         axes.margins(x=0.12, y=0.12)
         axes.set_title(group, loc="left", fontsize=12, color=colour("text"))
         axes.set_ylabel(own[0].unit)
-    canvas.panels[-1].set_xlabel("peak memory of training, MB, measured here")
+    canvas.panels[-1].set_xlabel(f"peak memory of training, {unit}, measured here")
     canvas.families(r.family for r in rows)
     canvas.settle()
     for axes, (_, own) in zip(canvas.panels, panels, strict=True):
-        marks = [(r.megabytes, r.value) for r in own]
-        canvas.names(axes, [(r.megabytes, r.value, r.label) for r in sorted(own, key=lambda r: -r.value)], marks)
+        marks = [(r.megabytes / size, r.value) for r in own]
+        named = sorted(own, key=lambda r: -r.value)
+        canvas.names(axes, [(r.megabytes / size, r.value, r.label) for r in named], marks)
     return canvas.svg(name)
 
 

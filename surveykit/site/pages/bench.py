@@ -184,7 +184,7 @@ def _table(rows: list[AnswerRow], page: str) -> Markup:
 def _beside(reader: Reader, plan: AnswerRow, device: str, page: str) -> Markup | None:
     """Printed figures of the table that a plan repeats, each with what was measured here and, where there is one, predicted."""
     rows = reader.all(
-        "SELECT c.row_label, c.position, c.column_name, c.printed, c.method, b.name AS model, h.value,"
+        "SELECT c.row_label, c.position, c.column_name, c.printed, c.method, b.name AS model, h.value, h.figure,"
         " CASE WHEN v.verdict = 'predicted' THEN v.measured END AS predicted"
         " FROM bench_claim h JOIN claim c USING (source, table_name, position, column_name)"
         " JOIN verdict v USING (source, table_name, position, column_name)"
@@ -193,12 +193,11 @@ def _beside(reader: Reader, plan: AnswerRow, device: str, page: str) -> Markup |
     )  # fmt: skip
     if not rows:
         return None
-    columns = list(dict.fromkeys(row.column_name for row in sorted(rows, key=lambda row: row.column_name)))
+    columns = {row.column_name: _FIGURES[row.figure] for row in sorted(rows, key=lambda row: row.column_name)}
     predicted = {row.column_name for row in rows if row.predicted is not None}
     heads = ["Row", "Model"]
-    for column in columns:
-        words = column.replace("_", " ")
-        heads += [f"{words}, printed", "predicted", "here"] if column in predicted else [f"{words}, printed", "here"]
+    for column, words in columns.items():
+        heads += [f"{words}: printed", "predicted", "here"] if column in predicted else [f"{words}: printed", "here"]
     lines: list[list[Cell]] = []
     for position in sorted({row.position for row in rows}):
         found = {row.column_name: row for row in rows if row.position == position}
@@ -212,6 +211,13 @@ def _beside(reader: Reader, plan: AnswerRow, device: str, page: str) -> Markup |
             line.append(numbers.ABSENT if row is None else f"{row.value:.1f}")
         lines.append(line)
     return table(heads, lines, "ll" + "r" * (len(heads) - 2))
+
+
+_FIGURES = {
+    "peak_bytes": "Peak memory, GB", "reserved_bytes": "Reserved, GB", "relative_speed": "Training, baseline 100",
+    "relative_inference": "Inference, baseline 100", "score": "Score, %",
+}  # fmt: skip
+"""What the bench measures and sources print, in words."""
 
 
 def _if(value: Any, write: Callable[[Any], str]) -> str | None:

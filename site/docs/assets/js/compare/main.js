@@ -21,7 +21,7 @@ export async function start(place) {
 
   const chips = element("span", { className: "chips" });
   const known = element("datalist", { id: "compare-names" });
-  const add = element("input", { type: "search", "aria-label": "Add a method", placeholder: "Add a method, or name several: LoRA, DoRA, VeRA" });
+  const add = element("input", { type: "search", "aria-label": "Add a method", placeholder: "Add a method, or several: LoRA, DoRA" });
   add.setAttribute("list", known.id);
   const differing = element("input", { type: "checkbox" });
   const model = element("select", {}, ...index.models.map(({ id, name }) => element("option", { value: id }, name)));
