@@ -52,9 +52,9 @@ class BenchRow(Record):
     relative_inference: float | None
     """Forward speed in tokens per second after training, before merging, with the plan's baseline as 100."""
     relative_inference_low: float | None
-    """The same: lower quartile over passes, with the baseline's median as 100."""
+    """Forward speed: lower quartile over passes, with the median of the plan's baseline as 100."""
     relative_inference_high: float | None
-    """The same: upper quartile over passes."""
+    """Forward speed: upper quartile over passes, with the median of the plan's baseline as 100."""
     rate: float | None
     """The learning rate that was best on the development examples; None without a task."""
     seeds: int | None
