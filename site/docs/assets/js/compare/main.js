@@ -54,7 +54,7 @@ export async function start(place) {
   /** The methods of some ids or names, as many as there is room for, and what is wrong with the others. */
   function among(asked) {
     const words = [...new Set(asked.map((word) => word.trim()).filter(Boolean))];
-    const found = words.map((word) => (methods.has(word) ? word : byName.get(word.toLowerCase())));
+    const found = words.map((word) => byName.get(word.toLowerCase()));
     const there = [...new Set(found.filter(Boolean))];
     const unknown = words.filter((_, i) => !found[i]).map((word) => `There is no method ${word}.`);
     const over = there.slice(MOST).map((id) => `${methods.get(id).name} is one too many.`);
