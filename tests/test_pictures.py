@@ -137,9 +137,9 @@ def test_nothing_is_told_by_colour_alone() -> None:
 
 def test_the_style_sheet_has_the_colours() -> None:
     text = (ROOT / "site" / "docs" / "assets" / "pictures.css").read_text(encoding="utf-8")
-    for number, scheme in enumerate(("default", "slate")):
-        values = " ".join(f"--pic-{name}: {both[number]};" for name, both in PALETTE.items())
-        assert f'[data-md-color-scheme="{scheme}"] {{ {values} }}' in text
+    light, dark = (" ".join(f"--pic-{name}: {both[number]};" for name, both in PALETTE.items()) for number in range(2))
+    assert f"\n[data-md-color-scheme] {{ {light} }}" in text
+    assert f'@media screen {{ [data-md-color-scheme="slate"] {{ {dark} }} }}' in text, "paper is light in both"
 
 
 def touched(recipe: Recipe) -> dict[str, int]:
