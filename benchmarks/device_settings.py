@@ -4,6 +4,9 @@ What is found is written to benchmarks/device_settings.json, which the page "How
 minutes on a GPU with 32 GB; settings whose package is not installed (bitsandbytes, flash_attn) are left out, and said.
 
     python benchmarks/device_settings.py
+
+The file that is there comes from two shorter runs on one H200: of Llama-3.2-1B, T5-Large and a part of Qwen3-0.6B. It lacks full
+tuning with paged optimizers, which was run before its moments were counted.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from surveykit.bench.results import read_result
 CATALOG = Path(__file__).parent.parent / "catalog"
 MODEL = "llama-3.2-1b"
 LIBRARIES = 96 << 20
-"""Bytes that kernels hold for themselves: cuBLAS takes 32 MiB for each of two threads on GPUs of compute capability 9.0."""
+"""Bytes that libraries of kernels may hold for themselves: 64 MiB on an H200."""
 USUAL: dict[str, Any] = {
     "dtype": "bfloat16",
     "adapter_dtype": "float32",

@@ -29,7 +29,7 @@ class SettingRun(Record):
 
 
 class DeviceSettings(Record):
-    """One run of `benchmarks/device_settings.py`."""
+    """What `benchmarks/device_settings.py` found on one device."""
 
     date: date
     device: str
