@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy
 import pytest
 
-from surveykit.bench.statistics import LEVEL, places, spread
+from surveykit.bench.report import relative
+from surveykit.bench.statistics import LEVEL, Interval, places, spread
 
 
 def drawn(generator: numpy.random.Generator, right: float, seeds: int = 3, examples: int = 200) -> list[list[float]]:
@@ -57,3 +60,21 @@ def test_nothing_is_nothing_and_the_spread_is_of_quartiles() -> None:
     assert places({}) == {}
     found = spread([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (found.low, found.mean, found.high) == (2.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 7])
+@pytest.mark.parametrize("examples", [3, 10, 49])
+def test_no_rounding_tells_equal_scores_apart(seeds: int, examples: int) -> None:
+    right = [[1.0] * examples] * seeds
+    found = places({"a": right, "b": [[1.0] * examples] * (seeds + 1)})
+    for place in found.values():
+        assert (place.score, place.best, place.worst) == (Interval(1.0, 1.0, 1.0), 1, 2)
+
+
+def test_the_baseline_is_a_hundred_whatever_its_speed() -> None:
+    generator = random.Random(0)
+    for speed in (generator.uniform(1, 1e6) for _ in range(1000)):
+        own = Interval(speed, speed * 0.9, speed * 1.1)
+        found = relative(own, own)
+        assert found is not None
+        assert found.mean == 100, speed

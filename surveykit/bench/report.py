@@ -112,8 +112,8 @@ def _group(plan: Plan, model: str, task: str | None, found: Mapping[str, Sequenc
             chosen[name],
             stand.get(name),
             speeds[name],
-            _relative(speeds[name], speeds.get(baseline)),
-            _relative(forward[name], forward.get(baseline)),
+            relative(speeds[name], speeds.get(baseline)),
+            relative(forward[name], forward.get(baseline)),
         )
 
 
@@ -208,11 +208,11 @@ def _inference(results: Sequence[BenchResult]) -> Interval | None:
     return spread(speeds) if speeds else None
 
 
-def _relative(speed: Interval | None, base: Interval | None) -> Interval | None:
-    """With the median of a baseline as 100."""
+def relative(speed: Interval | None, base: Interval | None) -> Interval | None:
+    """With the median of a baseline as 100, which the baseline's own is to the last bit: the ratio is taken first."""
     if speed is None or base is None:
         return None
-    return Interval(*(100 * one / base.mean for one in (speed.mean, speed.low, speed.high)))
+    return Interval(*(100 * (one / base.mean) for one in (speed.mean, speed.low, speed.high)))
 
 
 def _of_method(name: str, found: Iterable[str]) -> str:
