@@ -37,6 +37,8 @@ SITEMAP = "sitemap.xml"
 HOW_WE_MEASURE = "how-we-measure.md"
 SMALL_ICONS = "svg { max-width: 2rem; max-height: 2rem }"
 OFFLINE_STYLES = "assets/offline.css"
+STYLES = "assets/styles.css"
+"""All our style sheets in one file: a first visit waits for one answer, not for ten."""
 THEME = Path(__file__).parent / "theme"
 """Templates that come before those of the theme."""
 MOST_IN_NAVIGATION = 20
@@ -113,6 +115,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
                 folder = base / (self.config.pages + ("-offline" if self.config.offline else ""))
                 write(self.pages, self.by_hand, live_texts(database, self.repository), folder)
                 config.docs_dir = str(folder)
+                config.extra_css = _in_one_file(config.extra_css, folder)
                 self._sign(config, database, around)
         except SurveyError as error:
             raise PluginError(str(error)) from error
@@ -209,6 +212,13 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         for folder in (self.root, self.by_hand, THEME):
             server.watch(str(folder))
         return server
+
+
+def _in_one_file(styles: list[str], docs: Path) -> list[str]:
+    """Our style sheets as one; those of another host stay as they are."""
+    own = [path for path in styles if (docs / path).is_file()]
+    (docs / STYLES).write_text("".join((docs / path).read_text(encoding="utf-8") for path in own), encoding="utf-8")
+    return [STYLES, *(path for path in styles if path not in own)]
 
 
 def _without_server(config: MkDocsConfig) -> None:

@@ -23,14 +23,28 @@ def names(browser: Browser) -> list[str]:
 
 
 def heads(browser: Browser) -> list[str]:
-    text = "return [...document.querySelectorAll('#methods-table th')].map(th => th.querySelector('.dt-column-title').firstChild.textContent.trim())"
+    """Of the columns that are shown."""
+    return [head for head in _heads(browser) if head]
+
+
+def _heads(browser: Browser) -> list[str]:
+    """Of all columns, empty for those that are not shown."""
+    text = (
+        "return [...document.querySelectorAll('#methods-table th')]"
+        ".map(th => th.checkVisibility() ? th.querySelector('.title').firstChild.textContent.trim() : '')"
+    )
     return list(browser.script(text))
+
+
+def place(browser: Browser, head: str) -> str:
+    """Selects, after `th` or `td`, those of a column that is shown."""
+    return f":nth-child({_heads(browser).index(head) + 1})"
 
 
 def cells(browser: Browser, head: str, source: str = "") -> list[str]:
     """The texts of a column, as shown, from above."""
-    place = heads(browser).index(head) + 1
-    return [t.removeprefix("measured").strip() for t in browser.texts(f"{ROWS} td:nth-child({place}) {source}")]
+    found = browser.texts(f"{ROWS} td{place(browser, head)} {source}")
+    return [text.removeprefix("measured").strip() for text in found]
 
 
 def dropdown(browser: Browser, title: str) -> Any:

@@ -19,7 +19,7 @@ from browser.test_table_files import save
 ON_A_PAGE = 20
 SEEN_FIRST = 10
 """Rows that are laid out before the table's script has come."""
-PAGER = "#methods-table .dt-paging"
+PAGER = "#methods-table .pager"
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +94,7 @@ def test_sorting_and_filtering_go_over_all_pages_and_back_to_the_first(paged: Br
     for page in range(2, last_page(paged) + 1):
         go(paged, str(page))
         everything += names(paged)
-    paged.click("#methods-table th:first-child [role=button]")
+    paged.click("#methods-table th:first-child button")
     paged.becomes(lambda: names(paged), everything[::-1][:ON_A_PAGE])
     assert current(paged) == "1"
     go(paged, "3")
@@ -179,9 +179,9 @@ def test_later_rows_wait_for_the_script_and_are_there_without_it(paged: Browser)
 
 
 AT_FIRST = """
-addEventListener("DOMContentLoaded", () => {
+addEventListener("load", () => {
     const rows = document.querySelectorAll("#methods-table tbody tr");
     window.atFirst = [...rows].map((row) => row.offsetHeight > 0);
 });
 """
-"""Which rows are shown once the page is read."""
+"""Which rows are shown once the page is there."""

@@ -1,12 +1,12 @@
 // One tab stop a row: Tab goes from name to name, and the arrow keys go to the other links and the box of a row.
 
-/** Let only the first link of each row be reached with Tab. */
-export function keys(table) {
+/** Let only the name's link of each row be reached with Tab. */
+export function keys(body, rows) {
   const stops = (row) => [...row.querySelectorAll("input, a")];
-  for (const row of table.tBodies[0].rows) {
+  for (const row of rows) {
     for (const stop of stops(row)) stop.tabIndex = stop.matches("strong a") ? 0 : -1;
   }
-  table.tBodies[0].addEventListener("keydown", (event) => {
+  body.addEventListener("keydown", (event) => {
     const row = event.target.closest("tr");
     const here = stops(row).indexOf(event.target);
     const next = {

@@ -24,11 +24,11 @@ export function models(data, table) {
     shown = id;
     const { name } = data.models.find((model) => model.id === id);
     for (const column of columns) {
-      const head = table.column(column.index).header().querySelector(".on-model");
+      const head = table.heads[column.index].querySelector(".on-model");
       head.textContent = column.sources.length > 1 ? `claimed · ${name}` : name;
       data.rows.forEach((row, index) => {
         row.cells[column.key].measured = measured.get(id)[row.id][column.key];
-        fill(table.cell(index, column.index).node(), table.row(index).node(), row, column, id);
+        fill(table.lines[index].cells[column.index], table.lines[index], row, column, id);
       });
     }
   }

@@ -1,5 +1,7 @@
 // Which rows a state leaves, how many each value of a facet would leave, and what rows are sorted by.
 
+import { BY_NAME } from "./state.js";
+
 /** The source that filtering by words and sorting look at: the claim, unless measurements are asked for or are all there is. */
 export function sourceOf(column, source) {
   const wanted = source === "measured" ? "measured" : "claimed";
@@ -44,7 +46,7 @@ function kindsOf(data, state, column) {
 }
 
 /** What a cell is sorted by; null for what has no value, which stays last in both directions. */
-export function sortKey(data, row, column, source) {
+function sortKey(data, row, column, source) {
   const cell = said(row, column, source);
   if (column.numeric) return cell.number;
   if (!column.facet) return cell.text.toLowerCase();
@@ -52,8 +54,16 @@ export function sortKey(data, row, column, source) {
   return data.order.indexOf(cell.kinds[0]) + cell.kinds.length / 100;
 }
 
+/** Numbers of the rows that remain, in the order that is asked for; the page's where that leaves two alike. */
+export function ordered(data, state) {
+  const { key, descending } = state.sort ?? BY_NAME;
+  const column = data.columns.find((one) => one.key === key);
+  const keys = data.rows.map((row) => sortKey(data, row, column, state.source));
+  return remaining(data, state).sort((a, b) => compare(keys[a], keys[b], descending ? -1 : 1));
+}
+
 /** Order of two keys, null last. */
-export function compare(a, b, direction) {
+function compare(a, b, direction) {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
   return direction * (typeof a === "string" ? a.localeCompare(b) : a - b);
 }

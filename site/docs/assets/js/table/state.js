@@ -3,6 +3,7 @@
 
 export const SOURCES = ["both", "claimed", "measured"];
 export const MOST = 5;
+export const BY_NAME = { key: "name", descending: false };
 
 const list = (text) => (text ? text.split(",") : []);
 

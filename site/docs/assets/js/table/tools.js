@@ -30,6 +30,9 @@ export function tools(place, data, act) {
 
   const filters = element("details", { className: "filters" },
     element("summary", {}, "All filters"), element("div", { className: "bar" }, ...facets.map((f) => f.box)));
+  let current = null;
+  const inside = () => filters.open && facets.forEach((f) => f.show(current)); // who does not look does not wait for it
+  filters.addEventListener("toggle", inside);
   place.replaceChildren(
     element("div", { className: "bar" }, text, ...quick.map((q) => q.box), filters, clear),
     element("div", { className: "bar" }, element("label", { className: "model" }, "Measured on ", model), source.box,
@@ -39,7 +42,8 @@ export function tools(place, data, act) {
 
   return function show(state, left, compare) {
     if (text.value !== state.text) text.value = state.text;
-    facets.forEach((f) => f.show(state));
+    current = state;
+    inside();
     quick.forEach((q) => q.show(state));
     model.value = state.model;
     source.show(state);
