@@ -134,7 +134,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
         """What templates say under every page, and beside a link that is shared."""
         with reading(database) as reader:
             self.provenance = provenance(reader, around)
-            config.extra["cards"] = {card.name: html.escape(card.alt) for card in cards(reader)}
+            config.extra["cards"] = {card.name: html.escape(card.alt) for card in cards(reader) if around.address}
         config.extra["provenance"] = self.provenance.sentence
         config.extra["how_we_measure"] = address_of(HOW_WE_MEASURE, offline=around.offline).removesuffix("index.html")
 

@@ -113,7 +113,7 @@ def _pages(database: Path, by_hand: Collection[str], around: Surroundings) -> It
         for picture in (*drawn.values(), *blocks.values(), *benches.values()):
             for path, content in picture.files().items():
                 yield Page(path=path, content=content)
-        for card in cards(reader):
+        for card in cards(reader) if around.address else ():  # a link to a page without an address is not shared
             yield Page(path=f"assets/cards/{card.name}.png", content=png(card))
         yield from _data(reader, database, around)
 

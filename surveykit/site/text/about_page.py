@@ -19,7 +19,8 @@ BOOSTS: Mapping[str, float] = MappingProxyType({"glossary.md": 8, "settings.md":
 _METHOD = 3
 """The same of a method's page. One over the number of words in its name comes on top, so that LoRA is found before LoRA-FA."""
 CARDS: Mapping[str, str] = MappingProxyType({"methods/": "methods", "sources/": "sources", "survey/": "sources"})
-"""Which picture is shown beside a link to a page, by the start of the page's path."""
+"""Which picture is shown beside a link to a page, by the start of the page's path; a method and a source have one of their own."""
+_OWN_CARD = re.compile(r"((?:methods|sources)/(?!index\.)[^/]+)\.md")
 CARD = "site"
 """The picture of all other pages."""
 
@@ -34,7 +35,8 @@ def about_page(path: str, title: str | None, text: str) -> dict[str, object]:
     facts: dict[str, object] = {"description": description(text, None if path == "index.md" else title)}
     if boost := _boost(path, title or ""):
         facts["search"] = {"boost": boost}
-    facts["card"] = next((card for start, card in CARDS.items() if path.startswith(start)), CARD)
+    own = _OWN_CARD.fullmatch(path)
+    facts["card"] = own[1] if own else next((card for start, card in CARDS.items() if path.startswith(start)), CARD)
     return facts
 
 
@@ -61,7 +63,7 @@ def plain(markdown: str) -> str:
 
 
 def _is_sentence(words: str) -> bool:
-    return len(words) > 30 and words.rstrip().endswith((".", ":", "?"))
+    return len(words) > 30 and re.search(r"[.:?](\s|$)", words) is not None
 
 
 def _first_sentences(text: str) -> str:
