@@ -23,10 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import re
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,18 +58,21 @@ def steps(catalog: Path, folder: Path) -> dict[str, float]:
     return times
 
 
-def site(catalog: Path, folder: Path) -> dict[str, float]:
-    """Seconds of the processor that `surveykit site` takes in all, the memory that it needs, and what it writes."""
-    from surveykit.catalog.locate import ENVIRONMENT
+def built(catalog: Path, folder: Path) -> Path:
+    """The site of a catalog, with all that the real one has around it."""
     from surveykit.site.build import build
 
-    os.environ[ENVIRONMENT] = str(catalog)
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for ours in ("docs_dir: ", "project: "):
         text = text.replace(ours, f"{ours}{ROOT}/", 1)
     (folder / "mkdocs.yml").write_text(text.replace("site_dir: ", f"site_dir: {folder}/"), encoding="utf-8")
+    return build(folder / "mkdocs.yml", catalog=catalog, strict=True)
+
+
+def site(catalog: Path, folder: Path) -> dict[str, float]:
+    """Seconds of the processor that `surveykit site` takes in all, the memory that it needs, and what it writes."""
     start = process_time()
-    out = build(folder / "mkdocs.yml", strict=True)
+    out = built(catalog, folder)
     seconds = process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     written = sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6
@@ -81,7 +81,7 @@ def site(catalog: Path, folder: Path) -> dict[str, float]:
 
 def table(catalog: Path, folder: Path) -> dict[str, float]:
     """Milliseconds that the table of methods takes in Chromium: from the address to being ready, to filter, to sort."""
-    html = _only_the_table(catalog, folder)
+    html = built(catalog, folder)
     sys.path.insert(0, str(ROOT / "tests"))
     from browser.harness import Browser, served, started
 
@@ -121,36 +121,10 @@ const type = (text) => { field.value = text; field.dispatchEvent(new Event("inpu
     const filter = await timed((number) => type(number % 2 ? "" : "lora"));
     type("");
     await turn();
-    const sort = await timed(() => (head.querySelector("[role=button]") ?? head).click());
+    const sort = await timed(() => head.click());
     done({ rows, "filter, ms": filter, "sort, ms": sort });
 })();
 """
-
-
-def _only_the_table(catalog: Path, folder: Path) -> Path:
-    """A site of one page: the table as it is, without the pages that it leads to."""
-    from surveykit.catalog.load import load
-    from surveykit.database.build import build as build_database
-    from surveykit.database.reading import reading
-    from surveykit.site.build import build
-    from surveykit.site.data.method_table import DATA, measured_on, method_rows, table_data
-    from surveykit.site.pages.methods import index_context
-    from surveykit.site.rendering import _page
-
-    database, docs = folder / "table.duckdb", folder / "docs"
-    build_database(load(catalog), database)
-    shutil.copytree(ROOT / "site" / "docs" / "assets", docs / "assets")
-    with reading(database) as reader:
-        rows, measured = method_rows(reader), measured_on(reader)
-        page = _page("methods/index.md", "methods", index_context(reader, rows, measured), "Methods")
-    for path, content in ((page.path, page.content), (DATA, table_data(rows, measured)), ("index.md", "# Home")):
-        (docs / path).parent.mkdir(parents=True, exist_ok=True)
-        (docs / path).write_bytes(content if isinstance(content, bytes) else str(content).encode())
-    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    text = re.sub(r"^  - surveykit:.*?(?=^\S|^$)|^nav:.*?(?=^$)", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = text.replace("docs_dir: site/docs", f"docs_dir: {docs}").replace("site_dir: ", f"site_dir: {folder}/")
-    (folder / "table.yml").write_text(text, encoding="utf-8")
-    return build(folder / "table.yml", strict=False)
 
 
 def measured(methods: int, what: str, folder: Path) -> dict[str, float]:
