@@ -1,6 +1,6 @@
 """Spoilt catalogs: loading never raises anything but CatalogError, never hangs, and what loads can be built.
 
-Mutations come from one seed; `SURVEYKIT_FUZZ=2000 python -m pytest -n0 tests/test_loader_fuzz.py` tries more of them.
+Mutations come from one seed; `SURVEYKIT_FUZZ=2000 python -m pytest --exhaustive tests/test_loader_fuzz.py` tries more of them.
 """
 
 from __future__ import annotations
