@@ -4,6 +4,8 @@ another third with another commit, and of each path one at least. `--exhaustive`
     @pytest.mark.sampled("family", "kind")           each family and each kind is run
     @pytest.mark.sampled(name=lambda name: …)        each of what this makes of the argument `name` is run
     @pytest.mark.sampled                             a third, and no more: for cases that are dear and alike
+    @pytest.mark.sampled(group="…")                  with one commit of three: for tests of what others test each time
+                                                     on less, which are dear together, such as all that need one build
 """
 
 from __future__ import annotations
@@ -36,6 +38,11 @@ def turn() -> str:
     return os.environ[TURN]
 
 
+def falls_to(name: str, turn: str) -> bool:
+    """Whether what has this name is in the part of this turn."""
+    return (zlib.crc32(name.encode()) + zlib.crc32(turn.encode())) % PARTS == 0
+
+
 def chosen(cases: Sequence[tuple[str, Sequence[Hashable]]], turn: str) -> list[bool]:
     """Which cases run.
 
@@ -43,10 +50,10 @@ def chosen(cases: Sequence[tuple[str, Sequence[Hashable]]], turn: str) -> list[b
         cases: the id of each, and the paths that it takes.
     """
     now = zlib.crc32(turn.encode())
-    kept = [(zlib.crc32(name.encode()) + now) % PARTS == 0 for name, _ in cases]
+    kept = [falls_to(name, turn) for name, _ in cases]
     taking: dict[tuple[int, Hashable], list[int]] = defaultdict(list)
     for number, (_, paths) in enumerate(cases):
-        for axis, path in enumerate(paths):
+        for axis, path in enumerate(("", *paths)):  # of each test one case at least
             taking[axis, path].append(number)
     for numbers in taking.values():
         if not any(kept[number] for number in numbers):
@@ -57,10 +64,13 @@ def chosen(cases: Sequence[tuple[str, Sequence[Hashable]]], turn: str) -> list[b
 def left_out(items: Sequence[pytest.Item]) -> set[pytest.Item]:
     """Cases of tests that are marked as sampled, which do not run this time."""
     of_tests: dict[tuple[Path, str], list[pytest.Function]] = defaultdict(list)
-    for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("sampled"):
-            of_tests[item.path, item.originalname].append(item)
     now, found = turn(), set()
+    for item in items:
+        if isinstance(item, pytest.Function) and (marker := item.get_closest_marker("sampled")):
+            if (group := marker.kwargs.get("group")) is None:
+                of_tests[item.path, item.originalname].append(item)
+            elif not falls_to(group, now):
+                found.add(item)
     for cases in of_tests.values():
         kept = chosen([(case.name, _paths(case)) for case in cases], now)
         found |= {case for case, runs in zip(cases, kept, strict=True) if not runs}

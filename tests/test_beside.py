@@ -68,7 +68,13 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
-@pytest.mark.parametrize("command", KILLED)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(name, marks=[pytest.mark.sampled(group="a killed offline build")] if "offline" in name else [])
+        for name in KILLED
+    ],
+)
 def test_a_command_that_is_killed_leaves_the_old_in_place_and_the_next_one_nothing_of_it(
     catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

@@ -25,6 +25,7 @@ NO_ATTENTION = {"bamba", "mamba", "rwkv", "xlnet"}
 """Types with no linear layer for query or value: Bamba's default has no attention, XLNet's are tensors."""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("model_type", SAMPLE)
 def test_a_model_type_is_counted_as_libraries_count_it(model_type: str) -> None:
     methods, found = script("other_answers"), script("breadth").examined(model_type, traced=False)

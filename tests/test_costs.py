@@ -11,6 +11,7 @@ from surveykit.engine.trace import costs
 from surveykit.engine.trace.costs import Costs
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "name", ["full-tuning/all", "lora/qv-r8", "adapters/rf16", "prefix-tuning/mlp-p30-h512", "intrinsic-said/d20k"]
 )

@@ -71,6 +71,7 @@ def test_traced_peak_is_the_allocators_in_every_setting(catalog: Catalog, settin
     assert_equal(blueprint(tiny_model()), catalog.recipe(name), training)
 
 
+@pytest.mark.sampled("family", "attention")
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
 def test_traced_peak_is_the_allocators_on_models_of_other_families(

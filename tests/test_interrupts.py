@@ -37,6 +37,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.sampled(words=lambda words: words[0], number=str)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("words", "moment"), [(words, moment) for words, moments in MOMENTS for moment in moments], ids=str

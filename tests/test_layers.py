@@ -45,6 +45,7 @@ def answer(root: Path, sql: str, capsys: pytest.CaptureFixture[str]) -> list[dic
     return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_thing_alone_is_a_catalog(
     kind: Kind, overlays: dict[str, Path], catalog: Catalog, capsys: pytest.CaptureFixture[str]

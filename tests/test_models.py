@@ -189,6 +189,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line_at_once(monkeypatch: pytest.Mo
             open_config("owner/model")
 
 
+@pytest.mark.sampled("family", "name")
 @pytest.mark.parametrize("name", ["full-tuning/all", "lora/all-linear-r8", "adapters/rf16", "prefix-tuning/flat-p30"])
 @pytest.mark.parametrize("family", ["llama", "bert", "opt", "qwen3"])
 def test_costs_at_two_depths_are_those_at_full_depth(

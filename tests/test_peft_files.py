@@ -153,6 +153,7 @@ def files_for(family: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.sampled("family", "labels")
 @pytest.mark.parametrize("labels", [None, 2])
 @pytest.mark.parametrize("family", TARGETS)
 def test_a_file_trains_what_peft_trains(family: str, labels: int | None) -> None:

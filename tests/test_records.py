@@ -233,10 +233,12 @@ def test_the_largest_figures_fit_into_every_view(copy: Path, file: str) -> None:
     assert any("less than or equal to 10000000000000000" in p.message for p in problems(copy))
 
 
-def test_whatever_is_sealed_and_loads_can_be_built(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.sampled
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_whatever_is_sealed_and_loads_can_be_built(whole: Path, tmp_path: Path, first: int) -> None:
     """Cells replaced at random, with digests that fit."""
     loaded = 0
-    for number in range(60):
+    for number in range(first, first + 10):
         chance = random.Random(f"{SEED}-{number}")
         root = shutil.copytree(whole, tmp_path / str(number) / "catalog")
         path = chance.choice(sorted((root / "measured").rglob("*.csv")))
@@ -253,7 +255,7 @@ def test_whatever_is_sealed_and_loads_can_be_built(whole: Path, tmp_path: Path) 
         with duckdb.connect() as connection:
             fill(connection, catalog)
             connection.execute("SELECT * FROM method_on_backbone").fetchall()
-    assert 0 < loaded < 60
+    assert 0 < loaded < 10
 
 
 RECORD = """

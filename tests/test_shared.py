@@ -64,7 +64,13 @@ def test_nothing_is_shared_in_an_environment_that_would_change_it(
         shared.once(factory, "thing", lambda to: pytest.fail("made"), CATALOG)
 
 
-@pytest.mark.parametrize("make", [shared.database, shared.pages, shared.site, shared.offline_site])
+@pytest.mark.parametrize(
+    "make",
+    [
+        shared.database, shared.pages, shared.site,
+        pytest.param(shared.offline_site, marks=pytest.mark.sampled(group="the whole offline site")),
+    ],
+)  # fmt: skip
 def test_what_is_made_of_another_catalog_is_refused_whoever_made_it(
     factory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Any
 ) -> None:

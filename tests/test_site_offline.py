@@ -7,15 +7,24 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import small_catalog
 from conftest import CATALOG
+from shared import built
 
 from surveykit.cli import main
 from surveykit.site import build as site_build
 
 
-@pytest.fixture(scope="module")
-def pages(offline_site: Path) -> dict[Path, str]:
-    return {path: path.read_text(encoding="utf-8") for path in offline_site.rglob("*.html")}
+@pytest.fixture(
+    scope="module", params=["small", pytest.param("whole", marks=pytest.mark.sampled(group="the whole offline site"))]
+)
+def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
+    if request.param == "whole":
+        site: Path = request.getfixturevalue("offline_site")
+    else:
+        folder = tmp_path_factory.mktemp("small")
+        site = built(small_catalog.write(folder / "catalog"), folder, offline=True)
+    return {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
 
 
 def test_links_lead_to_files(pages: dict[Path, str]) -> None:

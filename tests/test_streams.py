@@ -111,6 +111,7 @@ def test_cache_that_cannot_be_written(root: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason=needs.POSIX)
+@pytest.mark.sampled("words", "blocks")
 @pytest.mark.parametrize("blocks", [2, 128, 800])
 @pytest.mark.parametrize(
     "words",

@@ -79,6 +79,7 @@ def allocated_peak(instance: Instance, given: dict[str, Tensor]) -> int:
         return peak_of(torch.device("cpu"), step, there).allocated
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", METHODS)
 def test_peak_is_that_of_the_allocator(stages: dict[str, Stage], name: str) -> None:
     instance = model_for(backbone(), device="cpu", dtype=torch.float32)

@@ -48,6 +48,7 @@ def without_dropout(device: str) -> Instance:
     return instance
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", METHODS)
 def test_checkpointed_on_meta_equals_cpu_and_the_allocator(catalog: Catalog, name: str) -> None:
     stage = stage_of(catalog, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from surveykit.catalog.locate import layers_of
@@ -14,9 +15,14 @@ def layers(root: Path) -> tuple[Path, ...]:
 
 def name_of(root: Path, path: Path) -> str:
     """What a file of a catalog is called in a message: by the folder that holds it."""
-    for layer in layers(root):
+    return name_in(layers(root), path)
+
+
+def name_in(folders: Sequence[Path], path: Path) -> str:
+    """As `name_of`, in folders that `layers` gave."""
+    for layer in folders:
         if path.is_relative_to(layer):
-            called = "bundled" if layer != root and layer.name == root.name else layer.name
+            called = "bundled" if layer != folders[0] and layer.name == folders[0].name else layer.name
             return f"{called}/{path.relative_to(layer).as_posix()}"
     return path.name
 

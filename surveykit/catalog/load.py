@@ -143,8 +143,9 @@ class Catalog:
 
 
 @contextmanager
-def _collecting_nothing() -> Iterator[None]:
-    """A load leaves no garbage, and looking for it among all that is loaded takes a third of the time."""
+def collecting_nothing() -> Iterator[None]:
+    """A load leaves no garbage, nor does a build of the database, and looking for it among all that is loaded takes a third
+    of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -154,7 +155,7 @@ def _collecting_nothing() -> Iterator[None]:
             gc.enable()
 
 
-@_collecting_nothing()
+@collecting_nothing()
 def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = None) -> Catalog:
     """Load and check a catalog.
 
@@ -189,7 +190,7 @@ def load(root: Path, *, measured: bool = True, left_out: list[Problem] | None = 
     return catalog
 
 
-@_collecting_nothing()
+@collecting_nothing()
 def load_named(root: Path, methods: Collection[str], models: Collection[str]) -> Catalog:
     """The part of a catalog that has some methods and models: neither the others, nor papers, sources and what was measured.
     Names that it lacks are left out.

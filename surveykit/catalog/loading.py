@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from os.path import lexists
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,9 @@ from surveykit.errors import Problem, nearest
 from surveykit.record import Record
 
 R = TypeVar("R", bound=Record)
+_read_yaml = lru_cache(maxsize=1024)(read_yaml)
+_read_csv = lru_cache(maxsize=2048)(read_csv)
+"""Of a catalog that is loaded again after a change, nearly all files are as they were."""
 
 
 class Loading:
@@ -22,6 +26,7 @@ class Loading:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._layers = layers.layers(root)
         self.problems: list[Problem] = []
         self.documents: dict[Path, Document] = {}
         """Each YAML file that was read, with the places of its values."""
@@ -30,7 +35,7 @@ class Loading:
 
     def name(self, path: Path) -> str:
         """What a file is called in a problem."""
-        return layers.name_of(self.root, path)
+        return layers.name_in(self._layers, path)
 
     def text(self, path: Path) -> str | None:
         """The text of a file; None, with a problem, where it cannot be read."""
@@ -45,17 +50,17 @@ class Loading:
         if text is None:
             return None
         name = self.name(path)
-        rows, lines, problems = read_csv(text, name, record)
+        rows, lines, problems = _read_csv(text, name, record)
         self.problems += problems
         self.rows.update({id(row): (name, line) for row, line in zip(rows, lines, strict=True)})
-        return rows
+        return [*rows]
 
     def yaml(self, path: Path, record: type[R]) -> R | None:
         """The record that a YAML file is; None where there is no such file, or it is at fault."""
         text = self.text(path) if lexists(path) else None
         if text is None:
             return None
-        found, document, problems = read_yaml(text, self.name(path), record)
+        found, document, problems = _read_yaml(text, self.name(path), record)
         if document is not None:
             self.documents[path] = document
         self.problems += problems

@@ -10,16 +10,17 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.lock import alone_in
 from surveykit.catalog.measurements import Measurement, Recorded, Run
 from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.shelves import RUNS, SHELVES, Reading, Shelf, method_of, read_rows, read_runs
-from surveykit.catalog.staleness import Measure, key
+from surveykit.catalog.staleness import Measure, key, model_text, recipe_text
 from surveykit.errors import Problem
 
 
@@ -83,16 +84,30 @@ def cells(catalog: Catalog, measure: Measure = "counts") -> list[Cell]:
     )
 
 
+_TEXTS: WeakKeyDictionary[Catalog, dict[tuple[str, ...], Any]] = WeakKeyDictionary()
+"""What keys are made of. Many cells have the same recipe, model or settings."""
+
+
 def current_key(catalog: Catalog, cell: Cell) -> str:
     """The key of what would be measured now. Raises as `staleness.key`."""
-    backbone = catalog.models[cell.backbone] if cell.backbone else None
-    return key(catalog.recipe(cell.configuration), backbone, cell.measure, _settings(catalog, cell))
+    known = _TEXTS.setdefault(catalog, {})
+
+    def once(make: Callable[[], Any], *of: str) -> Any:
+        if of not in known:
+            known[of] = make()
+        return known[of]
+
+    recipe = once(lambda: recipe_text(catalog.recipe(cell.configuration)), "recipe", cell.configuration)
+    model = once(lambda: model_text(catalog.models[cell.backbone] if cell.backbone else None), "model", cell.backbone)
+    settings = once(lambda: repr(_settings(catalog, cell)), cell.measure, cell.configuration, cell.backbone)
+    return key(recipe, model, cell.measure, settings)
 
 
 def _settings(catalog: Catalog, cell: Cell) -> object:
     """All that is chosen before a cell is measured; None where nothing is."""
     if cell.measure == "costs":
-        return astuple(traced_settings(catalog, cell.configuration, cell.backbone))
+        traced = traced_settings(catalog, cell.configuration, cell.backbone)
+        return tuple(getattr(traced, field.name) for field in fields(traced))
     return sorted(_rows_wanted(catalog, cell), key=str) if cell.measure in ("predictions", "files") else None
 
 

@@ -51,7 +51,7 @@ class _Module:
         """Modules in full, each with the names that are taken from it; none where it is imported as a whole."""
         found: list[tuple[str, tuple[str, ...]]] = []
         package = self.name if self.is_package else self.name.rpartition(".")[0]
-        for node in ast.walk(self.tree):
+        for node in _statements(self.tree):
             if isinstance(node, ast.Import):
                 found += [(alias.name, ()) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -71,6 +71,7 @@ class PackageCode:
         self._package = package
         self._read: dict[str, _Module] = {}
         self._imported: dict[str, list[str]] = {}
+        self._reached: dict[str, frozenset[str]] = {}
 
     def digest(self, entries: Iterable[str]) -> str:
         """A checksum over all modules that are reached from some. Raises as `reached`."""
@@ -87,16 +88,21 @@ class PackageCode:
         Raises:
             SurveyError: a module is named that does not exist.
         """
-        waiting = [(name, "what is measured") for name in entries]
-        found: set[str] = set()
-        while waiting:
-            name, by = waiting.pop()
-            if name in found or name == self._package.name:
-                continue
-            module = self._module(name, by)
-            found.add(name)
-            waiting += ((other, name) for other in self._imported_by(module))
-        return sorted(found)
+        return sorted(frozenset[str]().union(*map(self._reached_from, entries)))
+
+    def _reached_from(self, entry: str) -> frozenset[str]:
+        if entry not in self._reached:
+            waiting = [(entry, "what is measured")]
+            found: set[str] = set()
+            while waiting:
+                name, by = waiting.pop()
+                if name in found or name == self._package.name:
+                    continue
+                module = self._module(name, by)
+                found.add(name)
+                waiting += ((other, name) for other in self._imported_by(module))
+            self._reached[entry] = frozenset(found)
+        return self._reached[entry]
 
     def _imported_by(self, module: _Module) -> list[str]:
         """The modules of this package that run when one is imported, those that they import left out."""
@@ -135,12 +141,34 @@ class PackageCode:
 
 
 def _without_type_checking(tree: ast.Module) -> ast.Module:
-    class Runs(ast.NodeTransformer):
-        def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-            self.generic_visit(node)
-            return node.orelse if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+    for node in _statements(tree):
+        for body in _bodies(node):
+            body[:] = _that_run(body)
+    return tree
 
-    return Runs().visit(tree)  # type: ignore[no-any-return]
+
+def _that_run(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from _that_run(node.orelse)
+        else:
+            yield node
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The tree, and all statements below it, with what holds some of them; no expressions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        yield (node := waiting.pop())
+        for body in _bodies(node):
+            waiting += body
+
+
+def _bodies(node: ast.AST) -> Iterator[list[ast.AST]]:
+    """The lists of statements, handlers and cases right below a node."""
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        if isinstance(body := getattr(node, name, None), list):
+            yield body
 
 
 def _canonical(node: object) -> str:
@@ -149,11 +177,11 @@ def _canonical(node: object) -> str:
     if isinstance(node, ast.Constant):
         return repr(node.value)
     if isinstance(node, ast.AST):
-        parts = ((name, getattr(node, name, None)) for name in node._fields if name != "type_comment")
-        inner = ",".join(f"{name}={_canonical(value)}" for name, value in parts if value is not None and value != [])
+        parts = [(name, getattr(node, name, None)) for name in node._fields if name != "type_comment"]
+        inner = ",".join([f"{name}={_canonical(value)}" for name, value in parts if value is not None and value != []])
         return f"{type(node).__name__}({inner})"
     if isinstance(node, list):
-        return f"[{','.join(_canonical(each) for each in node if not _is_prose(each))}]"
+        return f"[{','.join([_canonical(each) for each in node if not _is_prose(each)])}]"
     return repr(node)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,7 @@ class _Checking:
         self.folder = folder
         self.loading = loading
         self.names = {name for name, _, _ in catalog.configurations()}
+        self.path = cache(self._path)
 
     @cached_property
     def claims(self) -> Mapping[tuple[str, str], Sequence[Claim]]:
@@ -64,7 +65,7 @@ class _Checking:
                 found.setdefault((claim.table, claim.row), []).append(claim)
         return found
 
-    def path(self, file: str) -> Path:
+    def _path(self, file: str) -> Path:
         return layers.first(self.catalog.root, f"sources/{self.folder.key}/{file}")
 
     def run(self) -> None:

@@ -34,7 +34,17 @@ def _code(measure: Measure, kinds: frozenset[str]) -> str:
     return CODE.digest([*ENTRIES[measure], *kinds])
 
 
-def key(recipe: Recipe, model: Model | None, measure: Measure, settings: object = None) -> str:
+def recipe_text(recipe: Recipe) -> tuple[str, frozenset[str]]:
+    """A recipe as it stands in keys, and the modules of its kinds of edits."""
+    return recipe.model_dump_json(), frozenset(type(edit).__module__ for stage in recipe.stages for edit in stage.edits)
+
+
+def model_text(model: Model | None) -> str:
+    """A model as it stands in keys."""
+    return "" if model is None else json.dumps([model.counts, model.config], sort_keys=True)
+
+
+def key(recipe: tuple[str, frozenset[str]], model: str, measure: Measure, settings: str) -> str:
     """Sixteen hex digits over all that decides over what is found: recipe, model, settings, and the code.
 
     Prose is not in it, and of the kinds of edits only the modules that the recipe uses. A trial makes a model of its
@@ -43,7 +53,5 @@ def key(recipe: Recipe, model: Model | None, measure: Measure, settings: object 
     Raises:
         SurveyError: a module of the engine names one that does not exist.
     """
-    kinds = frozenset(type(edit).__module__ for stage in recipe.stages for edit in stage.edits)
-    built = "" if model is None else json.dumps([model.counts, model.config], sort_keys=True)
-    parts = (recipe.model_dump_json(), built, repr(settings), _code(measure, kinds))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    text, kinds = recipe
+    return hashlib.sha256("\n".join((text, model, settings, _code(measure, kinds))).encode()).hexdigest()[:16]

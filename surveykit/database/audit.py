@@ -165,14 +165,17 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, names: Names) -> dic
     return {"found": len(rows), "rows": _json(rows[:ROWS_KEPT])}
 
 
-def one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+def one_row(connection: duckdb.DuckDBPyConnection, names: Names, sql: str) -> dict[str, Any]:
     """The only row of a query of the catalog, by column.
+
+    Args:
+        names: what it may read.
 
     Raises:
         QueryError: the query is refused, fails, takes too long, or gives another number of rows.
     """
     try:
-        _, rows = _rows(connection, sql, readable(connection))
+        _, rows = _rows(connection, sql, names)
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
     if len(rows) != 1:

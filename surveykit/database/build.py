@@ -12,9 +12,10 @@ import duckdb
 
 from surveykit.beside import new_file
 from surveykit.catalog import layers
-from surveykit.catalog.load import Catalog
+from surveykit.catalog.load import Catalog, collecting_nothing
 from surveykit.catalog.source_folder import PrintedTable, SourceFolder
 from surveykit.database import audit, findings
+from surveykit.database.child import readable
 from surveykit.database.connection import CANNOT_WRITE, connect
 from surveykit.database.reading import Reader
 from surveykit.database.rows import Row, columns, comment, create, table_name
@@ -48,8 +49,10 @@ def check_that_it_builds(catalog: Catalog) -> None:
         fill(connection, catalog)
 
 
+@collecting_nothing()
 def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Create all tables, rows, views and macros in an empty database."""
+    connection.execute("SET threads TO 1")  # thousands of statements on few rows, which others would only wait for
     connection.execute("BEGIN")  # one transaction: a commit for each of 700 comments takes longer than the rest
     for table in TABLES:
         connection.execute(create(table))
@@ -73,7 +76,8 @@ def fill(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     connection.execute("COMMIT")  # a query of the audit that fails would undo what is not committed
     for table, results in audit.results(connection, catalog):
         _insert(connection, table, results)
-    for table, results in findings.results(Reader(connection), catalog, partial(audit.one_row, connection)):
+    ask = partial(audit.one_row, connection, readable(connection))
+    for table, results in findings.results(Reader(connection), catalog, ask):
         _insert(connection, table, results)
 
 
