@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 AGAIN = 0.01
 """Seconds."""
 MOST_POSTPONED = 50
-"""Times that a signal is sent again because it came in pydantic: half a second."""
+"""Times that a signal is sent again because it came in pydantic or in what belongs together: half a second."""
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -62,7 +62,7 @@ class Interruption:
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if self.came:
             os._exit(self.exit_code)  # asked twice: no more tidying up, the next run does it
-        if self._postponed < MOST_POSTPONED and _in_pydantic(frame):
+        if self._postponed < MOST_POSTPONED and (together.depth or _in_pydantic(frame)):
             self._postponed += 1
             return _send_again(number)
         self._number = number
@@ -80,6 +80,22 @@ class Interruption:
     def exit_code(self) -> int:
         """As shells have it: 128 and the number of the signal."""
         return 128 + (self._number or signal.SIGINT)
+
+
+class _Together:
+    """Inside its `with`, what is brief and belongs together, such as files that are written for one another: a signal that
+    comes meanwhile comes again after it."""
+
+    depth = 0
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *details: object) -> None:
+        self.depth -= 1
+
+
+together = _Together()
 
 
 def _send_again(number: int) -> None:

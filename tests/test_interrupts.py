@@ -18,7 +18,7 @@ from pydantic import BaseModel, field_validator
 from surveykit.cli import main
 from surveykit.commands.arguments import module
 from surveykit.database import cache
-from surveykit.interruption import Interrupted, Interruption
+from surveykit.interruption import Interrupted, Interruption, together
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason=needs.LINUX)
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS a, range(1000000) AS b"
@@ -124,4 +124,21 @@ def test_a_signal_waits_until_pydantic_is_done(number: int) -> None:
     with pytest.raises(Interrupted), interruption:
         validate_and_work()
     assert done == [1]
+    assert interruption.exit_code == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_what_belongs_together_is_written(number: int, tmp_path: Path) -> None:
+    def write_and_work() -> None:
+        with together:
+            (tmp_path / "costs").touch()
+            signal.raise_signal(number)
+            (tmp_path / "memory").touch()
+        time.sleep(5)
+        (tmp_path / "later").touch()
+
+    interruption = Interruption()
+    with pytest.raises(Interrupted), interruption:
+        write_and_work()
+    assert {path.name for path in tmp_path.iterdir()} == {"costs", "memory"}
     assert interruption.exit_code == 128 + number

@@ -22,6 +22,7 @@ from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.shelves import RUNS, SHELVES, Reading, Shelf, method_of, read_rows, read_runs
 from surveykit.catalog.staleness import Measure, key, model_text, recipe_text
 from surveykit.errors import Problem
+from surveykit.interruption import together
 
 
 @dataclass(frozen=True, order=True)
@@ -181,8 +182,9 @@ def record(catalog: Catalog, fresh: Iterable[Recorded], run: Run) -> list[Path]:
             return []
         runs = {known.run: known for known in read_runs(folder, Reading(catalog.root))} | {run.run: run}
         ordered = [runs[name] for name in sorted(runs)]
-        changed = _write(folder / RUNS, _text(Run, ordered))
-        return [*changed, *(path for at, text in new.items() for path in _write(at, text))]
+        with together:  # a cell has rows in several files
+            changed = _write(folder / RUNS, _text(Run, ordered))
+            return [*changed, *(path for at, text in new.items() for path in _write(at, text))]
 
 
 def _merged(catalog: Catalog, shelf: Shelf, path: Path, added: list[Any]) -> str:

@@ -46,14 +46,8 @@ class Row(Record):
     @classmethod
     def of(cls, record: object = None, **more: Any) -> Self:
         """The row of a record that was checked when it was read: its fields by their names, and `more`."""
-        row, put = (
-            cls.__new__(cls),
-            object.__setattr__,
-        )  # as `model_construct` does, which looks for aliases and defaults
-        put(row, "__dict__", {name: more[name] if name in more else getattr(record, name) for name in cls.model_fields})
-        put(row, "__pydantic_fields_set__", {*cls.model_fields})
-        put(row, "__pydantic_extra__", None)
-        put(row, "__pydantic_private__", None)
+        make: Any = cls.model_construct
+        row: Self = make(**{name: getattr(record, name) for name in cls.model_fields if name not in more}, **more)
         return row
 
 
