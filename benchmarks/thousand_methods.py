@@ -11,11 +11,14 @@ twice as many (2 is linear, 4 quadratic).
 Found on two cores that were busy with other work:
 
      methods        load    database       pages        site  memory, MB   files, MB
-         250         1.9         3.2        18.4        52.5       417.5        93.8
-         500         3.7         5.0        33.2       103.4       595.6       165.1
-        1000         7.2         6.9        59.0       166.3      1007.8       307.0
-     250→500      × 1.93      × 1.59      × 1.80      × 1.97      × 1.43      × 1.76
-    500→1000      × 1.97      × 1.38      × 1.78      × 1.61      × 1.69      × 1.86
+         250         4.3        10.6        26.2        91.3       581.5       142.1
+         500         5.2        12.2        45.4       141.5       814.0       231.5
+        1000        13.9        19.8        67.5       251.5      1302.4       410.2
+     250→500      × 1.22      × 1.15      × 1.74      × 1.55      × 1.40      × 1.63
+    500→1000      × 2.64      × 1.63      × 1.49      × 1.78      × 1.60      × 1.77
+
+A thousand have 2.5 times as many measured rows as five hundred, which is what loading grows with. The table of a thousand
+answered after 2.2 s, was filtered in 0.33 s and sorted in 0.34 s.
 """
 
 from __future__ import annotations
