@@ -18,6 +18,7 @@ from surveykit.catalog.findings import AUTOMATIC, Chosen, Telling, factor, fille
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.loading import Loading
 from surveykit.database import audit
+from surveykit.database.child import readable
 from surveykit.database.findings import SLIGHT, results, weight
 from surveykit.database.reading import Reader, reading
 from surveykit.site.pages.findings import IN_FULL, path_of
@@ -114,7 +115,7 @@ def test_numbers_of_data_findings_are_counted_again(database: Path) -> None:
 def test_ranks_follow_weights_and_do_not_depend_on_the_day(database: Path, catalog: Catalog) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
         kept = connection.execute("SELECT source, id, rank, weight FROM finding ORDER BY rank").fetchall()
-        again = dict(results(Reader(connection), catalog, partial(audit.one_row, connection)))
+        again = dict(results(Reader(connection), catalog, partial(audit.one_row, connection, readable(connection))))
     rows = next(rows for table, rows in again.items() if table.__name__ == "Finding")
     assert [(r.source, r.id, r.rank, r.weight) for r in rows] == kept  # type: ignore[attr-defined]
     assert [rank for _, _, rank, _ in kept] == list(range(1, len(kept) + 1))
