@@ -217,7 +217,7 @@ class SurveykitPlugin(BasePlugin[SurveykitConfig]):  # type: ignore[misc]
 def _in_one_file(styles: list[str], docs: Path) -> list[str]:
     """Our style sheets as one; those of another host stay as they are."""
     own = [path for path in styles if (docs / path).is_file()]
-    (docs / STYLES).write_text("".join((docs / path).read_text(encoding="utf-8") for path in own), encoding="utf-8")
+    (docs / STYLES).write_text("\n".join((docs / path).read_text(encoding="utf-8") for path in own), encoding="utf-8")
     return [STYLES, *(path for path in styles if path not in own)]
 
 

@@ -114,6 +114,7 @@ def test_what_is_chosen_and_saved_is_on_any_page(paged: Browser) -> None:
     paged.click(f"[aria-label='Choose {last[-1]} to compare']")
     paged.wait(lambda: query(paged).get("m", "").count(",") == 1, "two methods in the address")
     assert paged.one(f"{TOOLS} .go").text == "Compare 2 methods"
+    assert names(paged) == last, "the page stays where it is"
     go(paged, "1")
     assert paged.one(f"[aria-label='Choose {first[0]} to compare']").is_selected()
     paged.script("scrollTo(0, 0)")

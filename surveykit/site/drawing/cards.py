@@ -13,6 +13,7 @@ from surveykit.site.text.numbers import percent
 from surveykit.site.text.words import FAMILIES, OUTCOMES, VERDICTS, words
 
 _GROUND, _INK, _QUIET, _EMPTY = "#153a51", "#ffffff", "#c4d6e2", "#2b5672"
+_NOT_JUDGED = ("not_comparable", "not_measured")
 _FITS = 30
 """Letters of a title that fit at full size."""
 _COLOURS = ("sky", "yellow", "red", "green", "purple", "orange", "grey")
@@ -50,30 +51,23 @@ def _of_methods(reader: Reader) -> Iterator[Card]:
     )
     for m in found:
         shares = [(m.trained, f"of {m.model} is trained"), (m.memory, "of full tuning's memory (predicted)")]
-        line = (
-            f"{family_word(m.family).capitalize()}, {m.year}." if m.year else f"{family_word(m.family).capitalize()}."
-        )
-        yield Card(f"methods/{m.id}", m.name, line, shares=[each for each in shares if each[0] is not None])
+        line = ", ".join([family_word(m.family).capitalize(), *([str(m.year)] if m.year else [])])
+        yield Card(f"methods/{m.id}", m.name, f"{line}.", shares=[each for each in shares if each[0] is not None])
 
 
 def _of_sources(reader: Reader) -> Iterator[Card]:
+    counted = "SELECT source, verdict, count(*) AS n FROM verdict GROUP BY ALL"
     for source in reader.all("SELECT key, name FROM source ORDER BY key"):
-        verdicts = {v.verdict: v.n for v in reader.of("source", source.key, _VERDICTS)}
+        verdicts = {v.verdict: v.n for v in reader.of("source", source.key, counted)}
         yield Card(
             f"sources/{source.key}", source.name, "Every printed figure beside our measurement.", _judged(verdicts)
         )
-
-
-_VERDICTS = "SELECT source, verdict, count(*) AS n FROM verdict GROUP BY ALL"
 
 
 def _judged(verdicts: Mapping[str, int]) -> list[tuple[int, str]]:
     return [
         (verdicts[name], word) for name, (word, _) in VERDICTS.items() if name in verdicts and name not in _NOT_JUDGED
     ]
-
-
-_NOT_JUDGED = ("not_comparable", "not_measured")
 
 
 def _of_all(reader: Reader) -> list[Card]:
