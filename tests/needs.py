@@ -23,3 +23,6 @@ NO_ACCELERATOR = "need a machine without an accelerator that torch sees: set CUD
 MCP = "need the package mcp: .venv/bin/pip install -c constraints.txt -e '.[mcp]'"
 DATASETS = "need the package datasets: .venv/bin/pip install -c constraints.txt -e '.[hub]'"
 CROISSANT = "need the package mlcroissant: .venv/bin/pip install -c constraints.txt -e '.[hub]'"
+
+OF_THE_MACHINE = (POSIX, LINUX, NO_ROOT, HOLES, GPU, BITSANDBYTES, NO_ACCELERATOR)
+"""What nothing that is installed brings: for want of the others no test may be left out in `.ci/run`."""
