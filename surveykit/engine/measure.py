@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,12 +61,17 @@ def measure(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[Measurement]:
 def trace(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[list[Recorded]]:
     """Costs and memory of each cell, all rows of a cell together. A recipe that cannot run has its reason instead."""
     run = this_run().run
-    for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        costs = _costs_on(catalog.models[backbone].model_dump_json())
-        for cell in group:
-            chosen = traced_settings(catalog, cell.configuration, backbone)
-            settings = (chosen.batch, chosen.lengths, chosen.target_length, chosen.trainings)
-            cost, memory = cost_values(catalog.recipe(cell.configuration), costs, *settings)
+    ordered = sorted(cells, key=lambda cell: (cell.configuration, cell.backbone))
+    for configuration, group in groupby(ordered, key=lambda cell: cell.configuration):
+        of_one = [*group]
+        models = [
+            (
+                _costs_on(catalog.models[cell.backbone].model_dump_json()),
+                traced_settings(catalog, configuration, cell.backbone),
+            )
+            for cell in of_one
+        ]
+        for cell, (cost, memory) in zip(of_one, cost_values(catalog.recipe(configuration), models), strict=True):
             origin = {"key": current_key(catalog, cell), "run": run}
             yield [_row(Cost, cell, cost, origin), *(_row(MemoryUse, cell, one, origin) for one in memory)]
 
@@ -131,10 +137,13 @@ def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread for torch, as each worker process has one core; where there is one group, it is the caller's process."""
+    """One thread for torch, as each worker process has one core; where there is one group, it is the caller's process.
+    What is there already, the catalog above all, is not searched for garbage at every turn."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         torch.set_num_threads(before)

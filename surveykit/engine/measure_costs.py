@@ -1,42 +1,61 @@
-"""What is recorded of tracing a recipe on a backbone: backward and inference once, memory for every setting."""
+"""What is recorded of tracing a recipe on backbones: backward and inference once, memory for every setting."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from surveykit.catalog.training import Training
+from surveykit.engine.trace.at_once import LENGTHS, AtOnce, Figures, alike, figures_of
 from surveykit.engine.trace.costs import Costs, InferenceCost, TrainingCost
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe
+
+if TYPE_CHECKING:
+    from surveykit.catalog.settings import Traced
 
 Values = dict[str, Any]
 """Figures by the names of the fields that hold them."""
 
 
-def cost_values(
-    recipe: Recipe, costs: Costs, batch: int, lengths: Sequence[int], target_length: int, trainings: Sequence[Training]
-) -> tuple[Values, list[Values]]:
-    """What a recipe costs, with training at the first of the lengths; and its memory at each length in each width.
+def cost_values(recipe: Recipe, models: Sequence[tuple[Costs, Traced]]) -> list[tuple[Values, list[Values]]]:
+    """What a recipe costs on each model, with training at the first of the lengths; and its memory at each length in each
+    precision. Models of one architecture are traced at once.
 
     A recipe that cannot run has its reason instead.
     """
-    settings = [(length, training) for length in lengths for training in trainings]
+    found: list[Figures | None] = [None] * len(models)
+    for group in alike([costs.blueprint for costs, _ in models]):
+        several = _at_once(*(models[i][0] for i in group))
+        for i, figures in zip(group, several.figures(recipe, [models[i][1] for i in group]), strict=True):
+            found[i] = figures
+    for i, (costs, traced) in enumerate(models):
+        if found[i] is None:
+            (found[i],) = AtOnce([costs], LENGTHS).figures(recipe, [traced])
+    return [_values(recipe, costs, traced, known) for (costs, traced), known in zip(models, found, strict=True)]
+
+
+@lru_cache(maxsize=16)
+def _at_once(*models: Costs) -> AtOnce:
+    return AtOnce(models)
+
+
+def _values(recipe: Recipe, costs: Costs, traced: Traced, known: Figures | None) -> tuple[Values, list[Values]]:
     named: list[Values] = [
-        {"batch": batch, "length": length, "target_length": target_length, "dtype": training.dtype}
-        for length, training in settings
+        {"batch": traced.batch, "length": length, "target_length": traced.target_length, "dtype": training.dtype}
+        for length in traced.lengths
+        for training in traced.trainings
     ]
     try:
-        inference = costs.inference(recipe)
-        steps = [[costs.training(stage, batch, n, target_length, t) for stage in recipe.stages] for n, t in settings]
+        found = known or figures_of(recipe, costs, traced)
     except RecipeError as error:
         refused = {"status": "refused", "reason": str(error)}
         return refused, [{**setting, **refused} for setting in named]
     memory: list[Values] = []
-    for setting, stages in zip(named, steps, strict=True):
+    for setting, stages in zip(named, found.steps, strict=True):
         most = max(stage.memory.peak for stage in stages)
         memory.append({**setting, "status": "traced", **vars(stages[-1].memory), "peak_any_stage": most})
-    return {"status": "traced", **_cost(inference, steps[0][-1])}, memory
+    return {"status": "traced", **_cost(found.inference, found.steps[0][-1])}, memory
 
 
 def _cost(inference: InferenceCost, step: TrainingCost) -> Values:

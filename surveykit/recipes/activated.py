@@ -22,6 +22,7 @@ class ActivatedLowRank(ThinPair):
     Source: Greenewald et al. 2025; ALoraLinearVariant in PEFT.
     """
 
+    compares_sizes: ClassVar[bool] = True
     obstacle: ClassVar[str | None] = "it changes the positions from the invocation sequence on, and no others"
     peft: ClassVar[InPeft | None] = InPeft(
         "LORA", "LoraConfig", "alora/qv-r8",

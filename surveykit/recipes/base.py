@@ -294,6 +294,9 @@ class Edit(Record):
     """Whether `changed` is a bound: which entries move, and so how many, depends on a draw."""
     trained_size: ClassVar[float] = 1.0
     """How large its trained numbers are beside those of most kinds; a trial's random moves of them are as much smaller."""
+    compares_sizes: ClassVar[bool] = False
+    """Whether what it does depends on which of two sizes is larger, such as the positions that it changes and those of the
+    text: then what it costs at one size does not tell what it costs at others."""
     size_name: ClassVar[str | None] = None
     """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
 

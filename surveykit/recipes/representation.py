@@ -26,6 +26,7 @@ class LowRankRepresentation(OutputEdit):
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"block"})
     obstacle: ClassVar[str | None] = "it changes hidden states at some positions alone"
     costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
+    compares_sizes: ClassVar[bool] = True
     size_name: ClassVar[str | None] = "rank"
 
     kind: Literal["low_rank_representation"]

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 
 from torch import Tensor
 
 from surveykit.catalog.training import Training
 from surveykit.engine.coefficients.prime_models import BATCH, LENGTH, TARGET, PrimeModel
-from surveykit.engine.coefficients.sized import Dimensions, Terms, added, terms_of
 from surveykit.engine.edits.attach import Attached
-from surveykit.engine.models.model import Instance
-from surveykit.engine.trace import step
-from surveykit.engine.trace.backprop import Backprop
 from surveykit.engine.trace.costs import Costs
+from surveykit.engine.trace.counting import Counting
 from surveykit.engine.trace.few_bits import layers_in_few_bits
 from surveykit.engine.trace.layer_marks import INNER
-from surveykit.engine.trace.memory import Memory, Moment
-from surveykit.engine.trace.memory import _Held as Held
-from surveykit.engine.trace.shards import Units
+from surveykit.engine.trace.memory import Moment, highest
+from surveykit.engine.trace.sized import Dimensions, Sized, Terms, added, stored_shape, terms_of
 from surveykit.engine.trace.step import StepTrace
 from surveykit.errors import SurveyError
 from surveykit.recipes import Recipe, Stage
 
-Pair = tuple[tuple[StepTrace, Backprop, Units], tuple[StepTrace, Backprop, Units]]
 PARTS = ("gradients", "logits", "activations", "working")
-
-
-class _EnoughError(Exception):
-    """Ends a trace of a shallow model before it is carried over to a depth."""
-
-    def __init__(self, pair: Sequence[Any]) -> None:
-        super().__init__()
-        self.pair = pair
-
-
-class _Shallow(Costs):
-    depths: tuple[int, int]
-
-    def _shallow(self, at: Callable[[Instance], Any]) -> Any:
-        raise _EnoughError([at(self._instance(depth)) for depth in self.depths])
 
 
 @dataclass(frozen=True)
@@ -65,8 +44,7 @@ class Reader:
     def __init__(self, model: PrimeModel) -> None:
         self.model = model
         self.dimensions = model.dimensions
-        self._costs = _Shallow(model.blueprint())
-        self._costs.depths = model.depths
+        self._costs = Costs(model.blueprint(), counting=_Measuring(self.dimensions))
         self._line = Line(*model.depths)
 
     def why_not(self, recipe: Recipe) -> str | None:
@@ -87,17 +65,14 @@ class Reader:
             SurveyError: it does not fit the model.
             UnknownSizeError: a size is no product of the model's dimensions.
         """
-        with patch.object(step, "Memory", _measuring(self.dimensions)):
-            try:
-                self._costs.training(stage, BATCH, LENGTH, TARGET, training)
-            except _EnoughError as traced:
-                (low, _, _), (high, _, _) = traced.pair
-            else:
-                raise AssertionError("traced at full depth")
+        low, high = (
+            self._costs.step(stage, BATCH, LENGTH, TARGET, training, self._costs.instance(depth)).trace
+            for depth in self.model.depths
+        )
         few = [self._less(stage, training, depth) for depth in self.model.depths]
         moments = [self._line.of_parts(*pair) for pair in _beyond(low, high)]
         optimizer = self._line.of_parts(
-            _live(low, low.moments["optimizer"][0]), _live(high, high.moments["optimizer"][0])
+            _live(low, highest(low.moments["optimizer"])), _live(high, highest(high.moments["optimizer"]))
         )
         return Reading(
             weights=added(self._line(terms_of(low.resident), terms_of(high.resident)), self._line(*few), -1.0),
@@ -111,7 +86,7 @@ class Reader:
         """Numbers of parameters: those that are trained, and those of the bare model."""
         found = []
         for depth in self.model.depths:
-            instance = self._costs._instance(depth)
+            instance = self._costs.instance(depth)
             bare = self._numel(instance.pretrained)
             with Attached(instance, stage):
                 trained = {id(p): p for p in instance.model.parameters() if p.requires_grad}
@@ -126,7 +101,7 @@ class Reader:
 
     def _less(self, stage: Stage, training: Training, depth: int) -> Terms:
         """What weights of few bits take less than at full width."""
-        instance = self._costs._instance(depth)
+        instance = self._costs.instance(depth)
         total: Terms = {}
         with Attached(instance, stage):
             chosen = {
@@ -140,26 +115,14 @@ class Reader:
         return total
 
 
-def _measuring(dimensions: Dimensions) -> type[Memory]:
-    """Memory that counts bytes with what they are the product of."""
+class _Measuring(Counting):
+    """Counts bytes with what they are the product of."""
 
-    class Measuring(Memory):  # type: ignore[no-untyped-call]
-        def _track(self, tensor: Tensor) -> Held:
-            storage = tensor.untyped_storage()
-            known = self._live.get(storage._cdata)
-            if known is not None:
-                return known
-            whole = storage.nbytes() == tensor.numel() * tensor.itemsize
-            shape = tensor.shape if whole else (storage.nbytes() // tensor.itemsize,)
-            held = Held(storage, self._release)
-            held.key, held.saved, held.on_device = storage._cdata, False, True
-            held.bytes = dimensions.sized(shape, tensor.itemsize)
-            held.kind = "logits" if tensor.dim() > 1 and tensor.shape[-1] == self._vocabulary else "working"
-            self._count(held, 1)
-            self._live[held.key] = held
-            return held
+    def __init__(self, dimensions: Dimensions) -> None:
+        self._dimensions = dimensions
 
-    return Measuring
+    def stored(self, tensor: Tensor) -> Sized:
+        return self._dimensions.sized(stored_shape(tensor), tensor.itemsize)
 
 
 Parts = tuple[Terms, Terms, Terms, Terms]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from surveykit.engine.coefficients.sized import Dimensions
 from surveykit.engine.models.configs import config_of
 from surveykit.engine.models.model import Blueprint, blueprint_of
 from surveykit.engine.trace.costs import DEPTHS
+from surveykit.engine.trace.sized import Dimensions
 
 ALTERNATING = (6, 8)
 """Layers of each stack in the two traces of models that alternate between two kinds of layers; of others, `DEPTHS`."""

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from surveykit.engine.coefficients.sized import Monomial, Terms, added
+from surveykit.engine.trace.sized import Monomial, Terms, added
 
 Numbers = NDArray[np.float64]
 SAMPLES = 3000

@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from surveykit.engine.edits.hidden_states import read_by, written_by
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
+from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.recipes.base import LINEAR_ROLES
 
 
@@ -29,6 +30,7 @@ class Backprop:
     activation_gradient_flops: int = 0
     """Multiplications and additions for gradients of activations in the blocks' own linear layers and attentions;
     those for gradients of weights, and those inside edits, are not among them."""
+    _counting: Counting = field(default=COUNTING, repr=False, compare=False)
     _seen: dict[tuple[str, int], dict[str, tuple[bool, tuple[int, ...]]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -36,7 +38,8 @@ class Backprop:
     def _linear(self, slot: BoundPlace, x: Tensor, y: Tensor) -> None:
         place = slot.place
         if x.requires_grad:
-            self.activation_gradient_flops += 2 * x.numel() * place.fan_out
+            products = 2 * self._counting.numel((*x.shape, place.fan_out))
+            self.activation_gradient_flops = self.activation_gradient_flops + products
         if place.role in ("query", "key", "value"):
             seen = self._seen.setdefault((place.sublayer, place.layer), {})
             seen[place.role] = (y.requires_grad, (*y.shape[:-1], place.fan_out))
@@ -49,16 +52,16 @@ class Backprop:
                 continue
             query, key, value = seen["query"], seen["key"], seen["value"]
             batch, asked, width = query[1]
-            product = 2 * batch * asked * key[1][1] * width
+            product = 2 * self._counting.numel((batch, asked, key[1][1], width))
             needed = [query[0], key[0], value[0], query[0] or key[0]]  # the last: gradient of the attention weights
-            total += product * sum(needed)
+            total = total + product * sum(needed)
         return total
 
 
 @contextmanager
-def watch_backprop(instance: Instance) -> Iterator[Backprop]:
+def watch_backprop(instance: Instance, counting: Counting = COUNTING) -> Iterator[Backprop]:
     """Watch one forward pass; the figures are complete on leaving."""
-    found = Backprop(blocks=len(instance.blocks))
+    found = Backprop(blocks=len(instance.blocks), _counting=counting)
     handles: list[RemovableHandle] = []
     passed: set[int] = set()
     for _, block in instance.blocks:
@@ -71,7 +74,7 @@ def watch_backprop(instance: Instance) -> Iterator[Backprop]:
     finally:
         for handle in handles:
             handle.remove()
-    found.activation_gradient_flops += found._attentions()
+    found.activation_gradient_flops = found.activation_gradient_flops + found._attentions()
 
 
 def _block(found: Backprop, passed: set[int]) -> Any:

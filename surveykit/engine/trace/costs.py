@@ -6,11 +6,12 @@ depth; every figure is affine in the number of layers (see `extrapolation`). Oth
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -20,6 +21,7 @@ from surveykit.engine.models.model import Blueprint, Instance
 from surveykit.engine.trace.as_on_cpu import sdpa_as_on_cpu
 from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
+from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
 from surveykit.engine.trace.few_bits import few_bits
 from surveykit.engine.trace.growth import grows_evenly
@@ -86,21 +88,47 @@ class InferenceCost:
     merged: Inference
 
 
+class Step(NamedTuple):
+    """One trace of a training step."""
+
+    trace: StepTrace
+    backprop: Backprop
+    units: Units
+
+
+class Deployed(NamedTuple):
+    """Forward passes of what is left after training."""
+
+    beside: Inference
+    merged: Inference
+    bare: tuple[int, int]
+    """FLOPs and elementwise operations of the bare backbone."""
+
+
 class Costs:
     """Traces recipes on one backbone. Cut and whole instances are built once.
 
     Args:
         as_on: whose kernels are followed.
+        counting: what is counted with.
 
     Raises (from every method):
         SurveyError: a recipe does not fit the backbone or cannot run on it, or the backbone cannot be built.
     """
 
-    def __init__(self, blueprint: Blueprint, as_on: Device = "cuda") -> None:
+    def __init__(self, blueprint: Blueprint, as_on: Device = "cuda", counting: Counting = COUNTING) -> None:
         self.blueprint = blueprint
+        self.depths = DEPTHS
         self._as_on = as_on
+        self._counting = counting
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
+
+    def counting_with(self, counting: Counting) -> Costs:
+        """The same on the same instances, with something else to count with."""
+        other = copy.copy(self)
+        other._counting, other._bare = counting, {}
+        return other
 
     def training(
         self, stage: Stage, batch: int, length: int, target_length: int = TARGET_LENGTH, training: Training = SURVEYS
@@ -113,106 +141,119 @@ class Costs:
             target_length: positions of a target, where there is a decoder behind an encoder.
             training: how the step runs.
         """
-
-        def at(instance: Instance) -> tuple[StepTrace, Backprop, Units]:
-            prepare(instance, training)
-            inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
-            adapters = getattr(torch, training.adapters)
-            with (
-                attention_as_on_cuda(instance, training),
-                sdpa_as_on_cpu() if self._as_on == "cpu" else nullcontext(),
-                Attached(
-                    instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
-                ) as attached,
-                few_bits(instance, training, stage) as saving,
-                torch.random.fork_rng(devices=()),
-            ):
-                torch.manual_seed(ROUTING_SEED)
-                instance.model.train()
-                with watch_backprop(instance) as backprop:
-                    trace = trace_step(
-                        instance,
-                        inputs,
-                        partial(stepper, training, attached),
-                        passes=stage.passes,
-                        consistency=stage.consistency,
-                        training=training,
-                        as_on=self._as_on,
-                    )
-                return _with_what_is_not_traced(trace, attached, saving), backprop, units_of(instance, training, stage)
-
-        every_layer_alike = stage.depth_uniform and training.checkpoint_every == 1
-        if shallow := self._shallow(at) if every_layer_alike else None:
-            (low, b_low, units), (high, b_high, _) = shallow
+        at = partial(self.step, stage, batch, length, target_length, training)
+        if (pair := self.shallow(at) if every_layer_alike(stage, training) else None) is not None:
             try:
-                trace = extrapolate(low, high, *DEPTHS, self.depth)
+                return training_cost(carried_step(*pair, self.depths, self.depth), training)
             except ValueError:  # not affine after all: whole depth is slower and always right
                 pass
-            else:
-                backprop = Backprop(**self._carry(_figures(b_low), _figures(b_high)))
-                return training_cost(trace, backprop, units, training)
-        return training_cost(*at(self._instance(self.depth)), training)
+        return training_cost(at(self.instance(self.depth)), training)
+
+    def step(
+        self, stage: Stage, batch: int, length: int, target_length: int, training: Training, instance: Instance
+    ) -> Step:
+        """A training step on one of the backbone's instances."""
+        prepare(instance, training)
+        inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
+        adapters = getattr(torch, training.adapters)
+        with (
+            attention_as_on_cuda(instance, training),
+            sdpa_as_on_cpu() if self._as_on == "cpu" else nullcontext(),
+            Attached(
+                instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
+            ) as attached,
+            few_bits(instance, training, stage) as saving,
+            torch.random.fork_rng(devices=()),
+        ):
+            torch.manual_seed(ROUTING_SEED)
+            instance.model.train()
+            with watch_backprop(instance, self._counting) as backprop:
+                trace = trace_step(
+                    instance,
+                    inputs,
+                    partial(stepper, training, attached),
+                    passes=stage.passes,
+                    consistency=stage.consistency,
+                    training=training,
+                    as_on=self._as_on,
+                    counting=self._counting,
+                )
+            whole = self._with_what_is_not_traced(trace, attached, saving)
+            return Step(whole, backprop, units_of(instance, training, stage))
+
+    def _with_what_is_not_traced(self, trace: StepTrace, attached: Attached, saving: int) -> StepTrace:
+        """Masks, importance scores, and what weights of few bits take less."""
+        numel = self._counting.numel
+        masks = 0 if attached.masked is None else sum(numel(tensor.shape) for tensor in attached.masked.tensors)
+        tracked = [
+            placed.edit.tracked * numel(parameter.shape) * parameter.itemsize
+            for placed in attached.placed if placed.edit.tracked
+            for parameter in placed.part.parameters() if parameter.requires_grad
+        ]  # fmt: skip
+        if attached.masked is None and not tracked and not saving:
+            return trace
+        return trace.with_more(weights=-saving, state=sum(tracked), working=masks)
 
     def inference(self, recipe: Recipe) -> InferenceCost:
         """One forward pass with what is left of the recipe's last stage after training."""
         stage = recipe.stages[-1]
+        at = partial(self.deployed, stage)
+        pair = self.shallow(at) if stage.depth_uniform else None
+        found = at(self.instance(self.depth)) if pair is None else carried_passes(*pair, self.depths, self.depth)
+        return InferenceCost(*found.bare, found.beside, found.merged)
 
-        def at(instance: Instance) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-            prepare(instance, SURVEYS)
-            inputs = inputs_of(instance, 1, inference_length(instance), TARGET_LENGTH)
-            bare = self._bare_operations(instance, inputs)
-            with Attached(instance, stage) as attached:
-                deployed, _ = attached.deployed()
-            with Attached(instance, deployed.model_copy(update={"train": (), "train_everything": False})) as kept:
-                beside = inference(kept, inputs)
-                kept.merge()
-                merged = inference(kept, inputs) if kept.merged else beside
-                return vars(beside), vars(merged), bare
+    def deployed(
+        self, stage: Stage, instance: Instance, length: int | None = None, target: int = TARGET_LENGTH
+    ) -> Deployed:
+        """Forward passes of one example on one of the backbone's instances.
 
-        if (shallow := self._shallow(at) if stage.depth_uniform else None) is None:
-            beside, merged, bare = at(self._instance(self.depth))
-        else:
-            low, high = shallow
-            beside, merged = self._carry(low[0], high[0]), self._carry(low[1], high[1])
-            bare = tuple(self._line(a, b) for a, b in zip(low[2], high[2], strict=True))  # type: ignore[assignment]
-        return InferenceCost(*bare, Inference(**beside), Inference(**merged))
-
-    def _bare_operations(self, instance: Instance, inputs: Mapping[str, Any]) -> tuple[int, int]:
+        Args:
+            length: positions of the text; None for those that inference is compared at.
+        """
+        prepare(instance, SURVEYS)
+        inputs = inputs_of(instance, 1, length or inference_length(instance), target)
         depth = len(instance.blocks)
         if depth not in self._bare:
-            self._bare[depth] = operations(instance, inputs)
-        return self._bare[depth]
+            self._bare[depth] = operations(instance, inputs, self._counting)
+        with Attached(instance, stage) as attached:
+            deployed, _ = attached.deployed()
+        with Attached(instance, deployed.model_copy(update={"train": (), "train_everything": False})) as kept:
+            beside = inference(kept, inputs, self._counting)
+            kept.merge()
+            merged = inference(kept, inputs, self._counting) if kept.merged else beside
+            return Deployed(beside, merged, self._bare[depth])
 
     @property
     def depth(self) -> int:
         """Blocks of the deepest stack."""
         return max(self.blueprint.depths.values())
 
-    def _shallow(self, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
+    def shallow(self, at: Callable[[Instance], Traced]) -> tuple[Traced, Traced] | None:
         """Traces of the model with few layers; None where they do not tell what the whole one costs."""
-        if not self._grows_evenly:
+        if not self.grows_evenly:
             return None
         try:
-            low, high = (at(self._instance(depth)) for depth in DEPTHS)
+            low, high = (at(self.instance(depth)) for depth in self.depths)
         except RecipeError:  # some models do not run with few layers; what no depth takes, the whole one refuses
             return None
         return low, high
 
     @cached_property
-    def _grows_evenly(self) -> bool:
+    def grows_evenly(self) -> bool:
         """Whether the whole model is the shallow one with more layers like the one by which the two shallow ones differ."""
         depths = {*self.blueprint.depths.values()}
-        if len(depths) > 1 or self.depth <= max(DEPTHS) or not self.blueprint.layers_alike:
+        if len(depths) > 1 or self.depth <= max(self.depths) or not self.blueprint.layers_alike:
             return False
         try:
-            low, high = (self._instance(depth) for depth in DEPTHS)
+            low, high = (self.instance(depth) for depth in self.depths)
         except Exception:  # whatever a model makes of a configuration that we changed
             return False
         layers = [len(instance.blocks) for instance in (low, high)]  # some have more than their configuration says
-        as_asked = layers == [depth * len(self.blueprint.depths) for depth in DEPTHS]
+        as_asked = layers == [depth * len(self.blueprint.depths) for depth in self.depths]
         return as_asked and grows_evenly(low, high, self.blueprint.build())
 
-    def _instance(self, depth: int) -> Instance:
+    def instance(self, depth: int) -> Instance:
+        """The backbone cut to a number of layers, or whole."""
         if depth not in self._instances:
             whole = depth == self.depth
             instance = (self.blueprint if whole else self.blueprint.cut(depth)).build()
@@ -222,35 +263,51 @@ class Costs:
             self._instances[depth] = instance
         return self._instances[depth]
 
-    def _line(self, low: int, high: int) -> int:
-        return low + (high - low) * (self.depth - DEPTHS[0]) // (DEPTHS[1] - DEPTHS[0])
 
-    def _carry(self, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
-        """Figures at the backbone's depth; words must be the same at both depths."""
-        found: dict[str, Any] = {}
-        for name, value in low.items():
-            if isinstance(value, int):
-                found[name] = self._line(value, high[name])
-            else:
-                assert value == high[name], f"{name} is {value} at one depth and {high[name]} at another"
-                found[name] = value
-        return found
+def every_layer_alike(stage: Stage, training: Training) -> bool:
+    """Whether a step does the same in every layer."""
+    return stage.depth_uniform and training.checkpoint_every == 1
+
+
+def carried_step(low: Step, high: Step, depths: tuple[int, int], depth: int) -> Step:
+    """A step at a depth, from those at two others.
+
+    Raises:
+        ValueError: it is not affine in the number of layers.
+    """
+    figures = _carried(_figures(low.backprop), _figures(high.backprop), depths, depth)
+    return Step(extrapolate(low.trace, high.trace, *depths, depth), Backprop(**figures), low.units)
+
+
+def carried_passes(low: Deployed, high: Deployed, depths: tuple[int, int], depth: int) -> Deployed:
+    """Forward passes at a depth, from those at two others."""
+    beside, merged = (
+        Inference(**_carried(vars(one), vars(other), depths, depth))
+        for one, other in ((low.beside, high.beside), (low.merged, high.merged))
+    )
+    flops, elementwise = (_line(one, other, depths, depth) for one, other in zip(low.bare, high.bare, strict=True))
+    return Deployed(beside, merged, (flops, elementwise))
+
+
+def _line(low: int, high: int, depths: tuple[int, int], depth: int) -> int:
+    return low + (high - low) * (depth - depths[0]) // (depths[1] - depths[0])
+
+
+def _carried(low: Mapping[str, Any], high: Mapping[str, Any], depths: tuple[int, int], depth: int) -> dict[str, Any]:
+    """Figures at a depth; words must be the same at both of the others."""
+    found: dict[str, Any] = {}
+    for name, value in low.items():
+        if isinstance(value, str):
+            assert value == high[name], f"{name} is {value} at one depth and {high[name]} at another"
+            found[name] = value
+        else:
+            found[name] = _line(value, high[name], depths, depth)
+    return found
 
 
 def _figures(backprop: Backprop) -> dict[str, int]:
     names = ("blocks", "blocks_backward", "blocks_input_gradient", "activation_gradient_flops")
     return {name: getattr(backprop, name) for name in names}
-
-
-def _with_what_is_not_traced(trace: StepTrace, attached: Attached, saving: int) -> StepTrace:
-    """Masks, importance scores, and what weights of few bits take less."""
-    masks = attached.masked.entries if attached.masked is not None else 0
-    tracked = 0
-    for placed in attached.placed:
-        if placed.edit.tracked:
-            trained = (p for p in placed.part.parameters() if p.requires_grad)
-            tracked += placed.edit.tracked * sum(p.nbytes for p in trained)
-    return trace.with_more(weights=-saving, state=tracked, working=masks)
 
 
 def prepare(instance: Instance, training: Training) -> None:
@@ -259,8 +316,9 @@ def prepare(instance: Instance, training: Training) -> None:
     instance.model.set_attn_implementation("eager")
 
 
-def training_cost(trace: StepTrace, backprop: Backprop, units: Units, training: Training) -> TrainingCost:
+def training_cost(step: Step, training: Training) -> TrainingCost:
     """What a trace comes to in a setting, on each of its devices."""
+    trace, backprop, units = step
     if training.devices > 1 or training.offload_states:
         trace = on_each_device(trace, units, training)
     peak = trace.peak()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from surveykit.engine.trace.layer_marks import FIRST, INNER, LAST
-from surveykit.engine.trace.memory import Moment, Moments
+from surveykit.engine.trace.memory import Moment, Moments, highest
 from surveykit.engine.trace.step import StepTrace
 
 SHALLOWEST = FIRST + LAST
@@ -17,16 +19,19 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
     """The trace of a model of `depth` layers per stack, from two traces of fewer that differ in nothing else.
 
     A peak is the highest of many moments; each is affine in depth, the peak is not. So the moments are extrapolated
-    one by one. Those of inner layers are left out: they lie between those of the layers next to them.
+    one by one. Those of inner layers are left out: they lie between those of the layers next to them. Of the optimizer's
+    the highest stands for all: it goes through the parameters one by one, so that their number varies with depth.
 
     Raises:
         ValueError: the depths are unfit, or the traces are not of one model at two depths.
     """
-    if not SHALLOWEST <= shallow_depth < deep_depth <= depth:
+    if not SHALLOWEST <= shallow_depth < deep_depth <= np.min(depth):
         raise ValueError(f"needs {SHALLOWEST} ≤ shallow < deep ≤ depth, not {shallow_depth}, {deep_depth}, {depth}")
 
+    apart, further = deep_depth - shallow_depth, depth - shallow_depth
+
     def line(low: int, high: int) -> int:
-        change, remainder = divmod((high - low) * (depth - shallow_depth), deep_depth - shallow_depth)
+        change, remainder = ((high - low) * further, 0) if apart == 1 else divmod((high - low) * further, apart)
         if remainder:
             raise ValueError(f"{low} and {high} at depths {shallow_depth} and {deep_depth} are not on an integer line")
         return low + change
@@ -37,6 +42,8 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
             if name.endswith(f".{INNER}"):
                 continue
             before, after = low.get(name, []), high.get(name, [])
+            if name == "optimizer" and before and after:
+                before, after = [highest(before)], [highest(after)]
             if len(before) != len(after):
                 raise ValueError(f"{name} allocates {len(before)} times in one trace and {len(after)} in the other")
             found[name] = [Moment(*map(line, one, other)) for one, other in zip(before, after, strict=True)]

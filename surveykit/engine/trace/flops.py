@@ -53,11 +53,20 @@ class Flops:
         self._formulas: Mapping[Any, Callable[..., int]] = FlopCounterMode(
             display=False, custom_mapping=_BESIDE
         ).flop_registry
+        self._of: dict[int, Callable[..., int] | None] = {}
         self._known: dict[Any, int] = {}
+
+    def formula(self, func: Any) -> Callable[..., int] | None:
+        """That of an operator, which takes shapes for tensors; None for one that multiplies no matrices."""
+        try:
+            return self._of[id(func)]
+        except KeyError:
+            formula = self._of[id(func)] = self._formulas.get(func._overloadpacket)
+            return formula
 
     def of(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
         """FLOPs of one call that returned `out`; None for an operator that multiplies no matrices."""
-        formula = self._formulas.get(func._overloadpacket)
+        formula = self.formula(func)
         if formula is None:
             return None
         key = case(func, args, kwargs)

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
-from surveykit.engine.trace.flops import FLOPS
+from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.meta_values import VALUES
 from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.recipes.sites import InputEdit, KeyValueEdit
@@ -37,8 +37,9 @@ class Inference:
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts matrix multiplications as FLOPs, and the numbers that elementwise operations write."""
 
-    def __init__(self) -> None:
+    def __init__(self, counting: Counting) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._counting = counting
         self.flops = self.elementwise = 0
 
     @classmethod
@@ -49,36 +50,36 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         out = VALUES.run(func, args, kwargs or {})
-        flops = FLOPS.of(func, args, kwargs or {}, out)
+        flops = self._counting.flops(func, args, kwargs or {}, out)
         if flops is not None:
-            self.flops += flops
+            self.flops = self.flops + flops
         elif torch.Tag.pointwise in func.tags and isinstance(out, Tensor):
-            self.elementwise += out.numel()
+            self.elementwise = self.elementwise + self._counting.numel(out.shape)
         return out
 
 
-def inference(attached: Attached, inputs: Mapping[str, Any]) -> Inference:
+def inference(attached: Attached, inputs: Mapping[str, Any], counting: Counting = COUNTING) -> Inference:
     """Run one forward pass of what is attached now, without gradients.
 
     Call it after `Attached.merge` for what is left when all that can is merged.
     """
-    flops, elementwise = operations(attached.instance, inputs)
+    flops, elementwise = operations(attached.instance, inputs, counting)
     edits = {id(placed.edit): placed.edit for placed in attached.placed}.values()
     kinds = frozenset().union(*(edit.overhead() for edit in edits))
     return Inference(
         flops=flops,
         elementwise=elementwise,
-        parameters=sum(parameter.numel() for parameter in attached.added()),
+        parameters=sum(counting.numel(parameter.shape) for parameter in attached.added()),
         positions=max((e.positions_added() for e in edits if isinstance(e, InputEdit | KeyValueEdit)), default=0),
         overhead="+".join(kind for kind in OVERHEAD_KINDS if kind in kinds) or "none",
     )
 
 
-def operations(instance: Instance, inputs: Mapping[str, Any]) -> tuple[int, int]:
+def operations(instance: Instance, inputs: Mapping[str, Any], counting: Counting = COUNTING) -> tuple[int, int]:
     """FLOPs of matrix multiplications and elementwise writes of one forward pass."""
     training = instance.model.training
     instance.model.eval()
-    with torch.no_grad(), _Operations() as counted:
+    with torch.no_grad(), _Operations(counting) as counted:
         instance.run(inputs)
     instance.model.train(training)
     return counted.flops, counted.elementwise

@@ -12,7 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from surveykit.engine.trace.accumulation import adds_in_place, sole_reference
-from surveykit.engine.trace.flops import FLOPS
+from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.meta_values import VALUES
 
 Kind = Literal["before", "gradients", "logits", "activations", "working"]
@@ -62,16 +62,18 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         vocabulary: last dimension of logits; 0 where there are none to be told apart.
+        counting: what it counts with.
     """
 
-    def __init__(self, vocabulary: int = 0) -> None:
+    def __init__(self, vocabulary: int = 0, counting: Counting = COUNTING) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         sole_reference()  # worked out now, before this mode is active
         self._vocabulary = vocabulary
+        self._counting = counting
         self._bytes: dict[Kind, int] = dict.fromkeys(get_args(Kind), 0)
         self._total = 0
         self._live: dict[int, _Held] = {}
-        self._allocating: dict[Any, bool] = {}
+        self._allocating: dict[int, bool] = {}
         self._phase = ""
         self._now: Moments = []
         self._moments: dict[tuple[str, ...], Moments] = {}
@@ -168,12 +170,12 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if adds_in_place(func, args, kwargs):
             return args[0] if args[0].is_meta else args[0].add_(args[1])
         out = VALUES.run(func, args, kwargs)
-        flops = FLOPS.of(func, args, kwargs, out)
+        flops = self._counting.flops(func, args, kwargs, out)
         if flops is not None:
             self.flops[self._phase] = self.flops.get(self._phase, 0) + flops
-        allocates = self._allocating.get(func)
+        allocates = self._allocating.get(id(func))
         if allocates is None:
-            allocates = self._allocating[func] = _allocates(func)
+            allocates = self._allocating[id(func)] = _allocates(func)
         if not allocates:
             return out
         if isinstance(out, Tensor):
@@ -192,20 +194,21 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if known is not None:
             return known
         held = _Held(storage, self._release)
-        held.key, held.bytes, held.saved, held.on_device = key, storage.nbytes(), False, True
+        held.key, held.bytes, held.saved, held.on_device = key, self._counting.stored(tensor), False, True
         held.kind = "logits" if tensor.dim() > 1 and tensor.shape[-1] == self._vocabulary else "working"
         self._count(held, 1)
         self._live[key] = held
         return held
 
     def _count(self, held: _Held, sign: int) -> None:
-        self._total += sign * held.bytes
-        self._bytes[held.kind] += sign * held.bytes
+        change = sign * held.bytes
+        self._total = self._total + change
+        self._bytes[held.kind] = self._bytes[held.kind] + change
 
     def _become(self, held: _Held, kind: Kind) -> None:
         if held.on_device:
-            self._bytes[held.kind] -= held.bytes
-            self._bytes[kind] += held.bytes
+            self._bytes[held.kind] = self._bytes[held.kind] - held.bytes
+            self._bytes[kind] = self._bytes[kind] + held.bytes
         held.kind = kind
 
     def _release(self, held: weakref.ref[UntypedStorage]) -> None:

@@ -21,13 +21,16 @@ class Replay:
     def __init__(self) -> None:
         self._layouts: dict[Any, _Layout | list[_Layout]] = {}
         self._in_place: dict[Any, None] = {}
-        self._kinds: dict[Any, str] = {}
+        self._kinds: dict[int, str] = {}
+        self._operators: list[Any] = []
+        """All that were seen, so that none has the identity of another that is gone."""
 
     def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What `func(*args, **kwargs)` returns: equal in shape, strides and type, and as fresh."""
-        kind = self._kinds.get(func)
+        kind = self._kinds.get(id(func))  # operators are slow to hash
         if kind is None:
-            kind = self._kinds[func] = _kind(func)
+            kind = self._kinds[id(func)] = _kind(func)
+            self._operators.append(func)
         if kind == "other":
             return func(*args, **kwargs)
         key = case(func, args, kwargs)
@@ -72,7 +75,7 @@ def _fresh(layout: _Layout) -> Tensor:
 
 def case(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the result depends on; None if that is more than the layouts of meta tensors."""
-    parts: list[Any] = [func]
+    parts: list[Any] = [id(func)]
     for value in args:
         part = _part(value)
         if part is None:

@@ -46,7 +46,7 @@ class Values:
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
-        self._kinds: dict[Any, _Kind] = {}
+        self._kinds: dict[int, _Kind] = {}
 
     def tell(self, tensor: Tensor, values: Tensor) -> Tensor:
         """Say what a tensor on meta holds, which has its storage to itself; returns the tensor."""
@@ -68,9 +68,9 @@ class Values:
 
     def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What `func(*args, **kwargs)` returns; where that depends on values, those that are known."""
-        kind = self._kinds.get(func)
+        kind = self._kinds.get(id(func))
         if kind is None:
-            kind = self._kinds[func] = _kind(func)
+            kind = self._kinds[id(func)] = _kind(func)
         if kind == "untouched" or (kind == "plain" and args and self._is_unknown(args[0])):
             return REPLAY.run(func, args, kwargs)
         if kind == "looks" or (kind == "copies" and args[0].is_meta and not _to_meta(kwargs)):
@@ -88,7 +88,8 @@ class Values:
 
     def _made(self, kind: _Kind, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> None:
         if kind == "shaped":
-            args = (torch.empty(args[0].shape, dtype=args[0].dtype, device="cpu"), *args[1:])
+            of_its_shape = torch.empty((), dtype=args[0].dtype, device="cpu").expand(args[0].shape)
+            args = (of_its_shape, *args[1:])
         found = self._result(func, args, kwargs)
         if found is not None:
             for tensor, values in zip(_several(out), _several(found), strict=True):

@@ -24,6 +24,7 @@ from surveykit.engine.trace.costs import (
     ROUTING_SEED,
     TARGET_LENGTH,
     InferenceCost,
+    Step,
     TrainingCost,
     prepare,
     training_cost,
@@ -69,7 +70,7 @@ class PeftCosts:
                 found.peft.train()
                 with watch_backprop(instance) as backprop:
                     trace = trace_step(instance, inputs, training=training).with_more(weights=-saving)
-            return training_cost(trace, backprop, units_of(instance, training), training)
+            return training_cost(Step(trace, backprop, units_of(instance, training)), training)
 
         return self._run(step)
 

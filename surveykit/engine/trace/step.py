@@ -17,6 +17,7 @@ from surveykit.engine.models.model import Instance
 from surveykit.engine.models.objective import loss_of
 from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.checkpointing import checkpointed
+from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.layer_marks import layer_spans
 from surveykit.engine.trace.losses import UnmadeLogits, loss_as
@@ -92,6 +93,7 @@ def trace_step(
     consistency: bool = False,
     training: Training = SURVEYS,
     as_on: Device = "cuda",
+    counting: Counting = COUNTING,
 ) -> StepTrace:
     """Trace a training step of a model, on meta or CPU.
 
@@ -109,8 +111,9 @@ def trace_step(
         training: whether blocks are checkpointed, how kernels and loss run, whether the output is kept, and whether
             gradients are there already.
         as_on: whose kernels are followed, where the two differ.
+        counting: what is counted with.
     """
-    model, memory = instance.model, Memory(instance.blueprint.vocabulary)
+    model, memory = instance.model, Memory(instance.blueprint.vocabulary, counting)
     make = optimizer_factory or partial(stepper, training, None)
     resident = memory.hold([*model.parameters(), *model.buffers()])
     memory.hold(tensor for tensor in inputs.values() if isinstance(tensor, Tensor))
@@ -135,7 +138,7 @@ def trace_step(
                 with memory.phase("backward"):
                     loss.backward()  # type: ignore[no-untyped-call]
             del loss, held
-            gradients = _gradients(trained)
+            gradients = Memory(counting=counting).hold(p.grad for p in trained if p.grad is not None)
             state = _optimize(memory, make(trained)) if backward else 0
     finally:
         for parameter in trained:
@@ -224,14 +227,8 @@ def _optimize(memory: Memory, optimizer: Stepper) -> int:
 
 
 def _with_state(moments: Mapping[str, Moments], state: int) -> dict[str, Moments]:
-    """The moments of the second step. Those of its optimizer were traced with the state live already, and are its highest
-    alone: it goes through the parameters one by one, so that their number, and so its moments, vary with depth."""
+    """The moments of the second step. Those of its optimizer were traced with the state live already."""
     return {
-        name: [highest(found)] if name == "optimizer" else [m._replace(total=m.total + state) for m in found]
+        name: found if name == "optimizer" else [Moment(total + state, *parts) for total, *parts in found]
         for name, found in moments.items()
     }
-
-
-def _gradients(parameters: Sequence[nn.Parameter]) -> int:
-    apart = Memory()
-    return apart.hold(parameter.grad for parameter in parameters if parameter.grad is not None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from torch import Tensor
+
 Monomial = tuple[tuple[str, int], ...]
 """Dimensions with their exponents, in the order of their names; () is 1."""
 Terms = dict[Monomial, float]
@@ -12,8 +14,7 @@ LONGEST_PROMPT = 256
 """Positions that a method adds to a text, at most."""
 LENGTHS = {"l", "t"}
 LARGEST_CONSTANT = 1024
-"""Sizes that are no dimension of the model (ranks, bottlenecks) are at most that, and at most four times that where they
-stand alone."""
+"""Of sizes that are no dimension of the model (ranks, bottlenecks)."""
 
 
 class UnknownSizeError(Exception):
@@ -53,9 +54,6 @@ class Sized(int):
         return -self + other
 
 
-NOTHING = Sized.of(0, {})
-
-
 def terms_of(number: int) -> Terms:
     """The polynomial of a number; nothing of one that has none."""
     return number.terms if isinstance(number, Sized) else {}
@@ -86,15 +84,23 @@ def multiplied(one: Terms, other: Terms) -> Terms:
     return found
 
 
+def stored_shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor that has its storage to itself; of another, that of the storage in a row."""
+    stored = tensor.untyped_storage().nbytes()
+    return tuple(tensor.shape) if stored == tensor.nbytes else (stored // tensor.itemsize,)
+
+
 class Dimensions:
     """Dimensions of a model and a batch with a prime of their own each, so that a size tells what it is the product of.
 
     Args:
         sizes: by name; each a prime and a power of 2, no two with the same prime.
+        largest: what a size can be that is no dimension, such as a rank; where it stands alone, four times that.
     """
 
-    def __init__(self, sizes: Mapping[str, int]) -> None:
+    def __init__(self, sizes: Mapping[str, int], largest: float = LARGEST_CONSTANT) -> None:
         self.sizes = dict(sizes)
+        self._largest = largest
         self._primes = {name: size // (size & -size) for name, size in sizes.items()}
         self._known: dict[int, Terms] = {}
         self._prompted: dict[int, Terms] = {}
@@ -105,15 +111,21 @@ class Dimensions:
         Raises:
             UnknownSizeError: an extent is no product of dimensions, and no text with a prompt before it.
         """
-        if 0 in shape:
-            return NOTHING
         terms: Terms = {(): float(itemsize)}
         value = itemsize
         for extent in shape:
-            if extent not in self._known:
-                self._known[extent] = self._read(extent)
-            terms, value = multiplied(terms, self._known[extent]), value * extent
+            terms, value = multiplied(terms, self.terms(extent)), value * extent
         return Sized.of(value, terms)
+
+    def terms(self, extent: int) -> Terms:
+        """What an extent is the product of; nothing of 0.
+
+        Raises:
+            UnknownSizeError: it is no product of dimensions, and no text with a prompt before it.
+        """
+        if extent not in self._known:
+            self._known[extent] = self._read(extent) if extent else {}
+        return self._known[extent]
 
     def _read(self, extent: int) -> Terms:
         for name in LENGTHS & self.sizes.keys():
@@ -137,6 +149,6 @@ class Dimensions:
                 left //= divisor
                 factor /= self.sizes[name]
                 powers[name] = powers.get(name, 0) + 1
-        if left > (LARGEST_CONSTANT if powers else 4 * LARGEST_CONSTANT):
+        if left > (self._largest if powers else 4 * self._largest):
             return None
         return {tuple(sorted(powers.items())): factor}

@@ -1,0 +1,94 @@
+"""Models that are traced at once cost what each costs by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from architectures import with_config
+
+from surveykit.catalog.load import Catalog
+from surveykit.catalog.settings import Traced, traced_settings
+from surveykit.engine.models.catalogued import blueprint
+from surveykit.engine.trace.at_once import LENGTHS, AtOnce, Row, alike, figures_of, highest_of_each
+from surveykit.engine.trace.costs import Costs
+from surveykit.engine.trace.memory import Moment
+from surveykit.engine.trace.sized import Dimensions, UnknownSizeError
+
+SEVERAL = ("t5-small", "t5-base", "t5-3b", "t5-11b")
+"""One as deep as the deeper of the two traces, one whose attention is wider than the model, one with a batch of one."""
+
+
+@pytest.fixture(scope="module")
+def several(catalog: Catalog) -> AtOnce:
+    return AtOnce([Costs(blueprint(catalog.models[name])) for name in SEVERAL])
+
+
+def settings(catalog: Catalog, configuration: str) -> list[Traced]:
+    return [traced_settings(catalog, configuration, name) for name in SEVERAL]
+
+
+@pytest.mark.sampled(group="at once")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "full-tuning/all", "lora/qv-r8", "prefix-tuning/mlp-p30-h512", "prompt-tuning/p100", "adapters/rf16",
+        "ladder-side-tuning/r8-all", "adalora/all-linear-r12-to-8", "fishmask/k0-5", "vera/qv-r8-seed",
+    ],
+)  # fmt: skip
+def test_models_at_once_cost_what_each_costs_by_itself(catalog: Catalog, several: AtOnce, name: str) -> None:
+    recipe = catalog.recipe(name)
+    shorter = [replace(traced, lengths=traced.lengths[:2]) for traced in settings(catalog, name)]
+    found = several.figures(recipe, shorter)
+    for model, traced, figures in zip(several._models, shorter, found, strict=True):
+        assert figures == figures_of(recipe, model, traced), model.blueprint.name
+
+
+def test_what_is_no_product_of_dimensions_and_what_compares_them_is_left_to_each_model(
+    catalog: Catalog, several: AtOnce
+) -> None:
+    for name in ("krona/qv", "galore/all-linear-r4", "alora/qv-r8"):
+        assert several.figures(catalog.recipe(name), settings(catalog, name)) == [None] * len(SEVERAL)
+
+
+@pytest.mark.parametrize("name", ["krona/qv", "galore/all-linear-r4"])
+def test_of_one_model_all_lengths_are_traced_at_once(catalog: Catalog, name: str) -> None:
+    recipe, costs = catalog.recipe(name), Costs(blueprint(catalog.models["t5-small"]))
+    traced = Traced(4, (64, 96), 8, settings(catalog, name)[0].trainings[:1])
+    assert AtOnce([costs], LENGTHS).figures(recipe, [traced]) == [figures_of(recipe, costs, traced)]
+
+
+def test_only_models_that_differ_in_their_dimensions_are_traced_together(catalog: Catalog) -> None:
+    small = catalog.models["t5-small"]
+    models = [small, catalog.models["flan-t5-xl"], with_config(small, dropout_rate=0.2), catalog.models["t5-11b"]]
+    assert alike([blueprint(model) for model in [*models, catalog.models["gpt2"]]]) == [[0, 3], [1], [2]]
+
+
+def test_a_method_that_has_other_sizes_on_one_model_is_traced_there_by_itself(
+    catalog: Catalog, several: AtOnce
+) -> None:
+    """Half of the smaller side, rounded: where attention is wider than the model, of another one."""
+    found = several.figures(catalog.recipe("osf/qv-half"), settings(catalog, "osf/qv-half"))
+    assert [figures is None for figures in found] == [True, True, False, False]
+
+
+def test_the_highest_moment_is_another_one_in_each_model() -> None:
+    def row(*numbers: int) -> Any:
+        return np.array(numbers)
+
+    moments = [Moment(row(5, 1), 0, 0, row(2, 1)), Moment(row(4, 3), row(1, 1), 0, row(0, 0))]
+    assert highest_of_each(moments, 2) == [Moment(5, 0, 0, 2), Moment(3, 1, 0, 0)]
+
+
+def test_a_size_that_knows_no_dimension_is_refused_and_nothing_is_nothing() -> None:
+    row = Row(Dimensions({"h": 64 * 1009}), [{"h": 512}, {"h": 768}])
+    assert [*row.numel((64 * 1009, 8))] == [4096, 6144]
+    assert [*row.numel((64 * 1009 // 16,))] == [32, 48]
+    assert [*row.numel((0, 64 * 1009))] == [0, 0]
+    of_nothing, not_whole, too_large = (1013 * 7919,), (64 * 1009 // 64 * 3 // 3, 64 * 1009 * 3), (64 * 1009,) * 7
+    assert [*row.numel(not_whole)] == [8 * 1536, 12 * 2304]
+    for shape in (of_nothing, too_large):
+        with pytest.raises(UnknownSizeError):
+            row.numel(shape)
