@@ -123,10 +123,10 @@ def test_a_layer_that_works_otherwise_needs_the_whole_model(deep: tuple[Instance
 
 def test_a_model_with_more_layers_than_its_configuration_says_is_traced_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     blueprint = blueprint_of(config("llama", num_hidden_layers=9))
-    assert Costs(blueprint)._grows_evenly
+    assert Costs(blueprint).grows_evenly
     cut = type(blueprint).cut
     monkeypatch.setattr(type(blueprint), "cut", lambda self, depth: cut(self, depth + 1))
-    assert not Costs(blueprint)._grows_evenly
+    assert not Costs(blueprint).grows_evenly
 
 
 class Router(nn.Linear):

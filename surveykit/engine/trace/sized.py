@@ -149,6 +149,6 @@ class Dimensions:
                 left //= divisor
                 factor /= self.sizes[name]
                 powers[name] = powers.get(name, 0) + 1
-        if left > (self._largest if powers else 4 * self._largest):
+        if min(left, factor) > (self._largest if powers else 4 * self._largest):
             return None
         return {tuple(sorted(powers.items())): factor}
