@@ -20,18 +20,20 @@ Values = dict[str, Any]
 
 def cost_values(recipe: Recipe, models: Sequence[tuple[Costs, Traced]]) -> list[tuple[Values, list[Values]]]:
     """What a recipe costs on each model, with training at the first of the lengths; and its memory at each length in each
-    precision. Models of one architecture are traced at once.
+    precision. A recipe that cannot run has its reason instead.
 
-    A recipe that cannot run has its reason instead.
+    Models of one architecture are traced at once. One alone is traced by itself, at each length: so it is where a sample is
+    measured again, which puts the one way to the other.
     """
     found: list[Figures | None] = [None] * len(models)
-    for group in alike([costs.blueprint for costs, _ in models]):
-        several = _at_once(*(models[i][0] for i in group))
-        for i, figures in zip(group, several.figures(recipe, [models[i][1] for i in group]), strict=True):
-            found[i] = figures
-    for i, (costs, traced) in enumerate(models):
-        if found[i] is None:
-            (found[i],) = AtOnce([costs], LENGTHS).figures(recipe, [traced])
+    if len(models) > 1:
+        for group in alike([costs.blueprint for costs, _ in models]):
+            several = _at_once(*(models[i][0] for i in group))
+            for i, figures in zip(group, several.figures(recipe, [models[i][1] for i in group]), strict=True):
+                found[i] = figures
+        for i, (costs, traced) in enumerate(models):
+            if found[i] is None:
+                (found[i],) = AtOnce([costs], LENGTHS).figures(recipe, [traced])
     return [_values(recipe, costs, traced, known) for (costs, traced), known in zip(models, found, strict=True)]
 
 
