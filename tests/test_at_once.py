@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+import sampling
 from architectures import with_config
 
 from surveykit.catalog.load import Catalog
@@ -92,3 +94,13 @@ def test_a_size_that_knows_no_dimension_is_refused_and_nothing_is_nothing() -> N
     for shape in (of_nothing, too_large):
         with pytest.raises(UnknownSizeError):
             row.numel(shape)
+
+
+def test_any_configuration_costs_at_once_what_it_costs_by_itself(catalog: Catalog, several: AtOnce) -> None:
+    """Others with each commit: what a new kind of edit does with sizes is met here."""
+    every = sorted(name for name, _, _ in catalog.configurations())
+    for name in Random(sampling.turn()).sample(every, 3):
+        recipe = catalog.recipe(name)
+        shorter = [replace(traced, lengths=traced.lengths[:1]) for traced in settings(catalog, name)]
+        for model, of_one, figures in zip(several._models, shorter, several.figures(recipe, shorter), strict=True):
+            assert figures is None or figures == figures_of(recipe, model, of_one), f"{name} on {model.blueprint.name}"

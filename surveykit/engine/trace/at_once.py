@@ -35,6 +35,7 @@ from surveykit.engine.trace.costs import (
     training_cost,
 )
 from surveykit.engine.trace.counting import Counting
+from surveykit.engine.trace.extrapolation import NotAffineError
 from surveykit.engine.trace.flops import FLOPS
 from surveykit.engine.trace.inputs import inference_length
 from surveykit.engine.trace.memory import Moment
@@ -111,6 +112,13 @@ class Row(Counting):
                 counts.append(formula(*shaped[0], **shaped[1], out_val=shaped[2]))
             self._flops[key] = np.array(counts, dtype=np.int64)
         return self._flops[key]
+
+    def saved(self, weight: Tensor, held: int, of_entries: Callable[[int], int] | None) -> Numbers:  # type: ignore[override]
+        if of_entries is None:
+            raise UnknownSizeError(weight.shape)
+        entries = self.numel(weight.shape)
+        less: Numbers = entries * weight.itemsize - np.array([of_entries(int(number)) for number in entries])
+        return less
 
     def extent(self, extent: int) -> Numbers:
         """What one extent is in each model."""
@@ -192,7 +200,7 @@ class AtOnce:
                 [m.inference(recipe) for m in of_fit] if self._of_lengths else self._passes(recipe.stages[-1], of_fit)
             )
             steps = self._steps(recipe.stages, [(self._models[i], settings[i]) for i in fit])
-        except (UnknownSizeError, RecipeError, ValueError):  # each says by itself what is the matter with it
+        except (UnknownSizeError, RecipeError, NotAffineError):  # each says by itself what is the matter with it
             return nothing
         found = dict(zip(fit, map(Figures, passes, steps), strict=True))
         return [found.get(i) for i in range(len(self._models))]

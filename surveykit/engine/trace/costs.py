@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from surveykit.catalog.training import SURVEYS, Training
@@ -22,7 +23,7 @@ from surveykit.engine.trace.as_on_cpu import sdpa_as_on_cpu
 from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.counting import COUNTING, Counting
-from surveykit.engine.trace.extrapolation import SHALLOWEST, extrapolate
+from surveykit.engine.trace.extrapolation import SHALLOWEST, NotAffineError, extrapolate
 from surveykit.engine.trace.few_bits import few_bits
 from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
@@ -145,7 +146,7 @@ class Costs:
         if (pair := self.shallow(at) if every_layer_alike(stage, training) else None) is not None:
             try:
                 return training_cost(carried_step(*pair, self.depths, self.depth), training)
-            except ValueError:  # not affine after all: whole depth is slower and always right
+            except NotAffineError:  # whole depth is slower and always right
                 pass
         return training_cost(at(self.instance(self.depth)), training)
 
@@ -162,7 +163,7 @@ class Costs:
             Attached(
                 instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
             ) as attached,
-            few_bits(instance, training, stage) as saving,
+            few_bits(instance, training, stage, self._counting) as saving,
             torch.random.fork_rng(devices=()),
         ):
             torch.manual_seed(ROUTING_SEED)
@@ -190,7 +191,7 @@ class Costs:
             for placed in attached.placed if placed.edit.tracked
             for parameter in placed.part.parameters() if parameter.requires_grad
         ]  # fmt: skip
-        if attached.masked is None and not tracked and not saving:
+        if attached.masked is None and not tracked and not np.any(saving):
             return trace
         return trace.with_more(weights=-saving, state=sum(tracked), working=masks)
 
@@ -273,7 +274,7 @@ def carried_step(low: Step, high: Step, depths: tuple[int, int], depth: int) -> 
     """A step at a depth, from those at two others.
 
     Raises:
-        ValueError: it is not affine in the number of layers.
+        NotAffineError: it is not affine in the number of layers.
     """
     figures = _carried(_figures(low.backprop), _figures(high.backprop), depths, depth)
     return Step(extrapolate(low.trace, high.trace, *depths, depth), Backprop(**figures), low.units)

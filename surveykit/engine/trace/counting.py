@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -26,6 +26,15 @@ class Counting:
     def flops(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
         """FLOPs of one call that returned `out`; None for an operator that multiplies no matrices."""
         return FLOPS.of(func, args, kwargs, out)
+
+    def saved(self, weight: Tensor, held: int, of_entries: Callable[[int], int] | None) -> int:
+        """Bytes that a weight takes less than at full width.
+
+        Args:
+            held: the bytes that it takes.
+            of_entries: what another number of entries would take, held alike; None where their number does not say it.
+        """
+        return weight.nbytes - held
 
 
 COUNTING = Counting()

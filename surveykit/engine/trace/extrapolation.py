@@ -15,6 +15,10 @@ SHALLOWEST = FIRST + LAST
 fewer layers, that would be the first layer, which computes otherwise, and not one of many."""
 
 
+class NotAffineError(ValueError):
+    """Two traces do not say what a deeper model takes."""
+
+
 def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_depth: int, depth: int) -> StepTrace:
     """The trace of a model of `depth` layers per stack, from two traces of fewer that differ in nothing else.
 
@@ -23,7 +27,8 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
     the highest stands for all: it goes through the parameters one by one, so that their number varies with depth.
 
     Raises:
-        ValueError: the depths are unfit, or the traces are not of one model at two depths.
+        ValueError: the depths are unfit.
+        NotAffineError: the traces are not of one model at two depths.
     """
     if not SHALLOWEST <= shallow_depth < deep_depth <= np.min(depth):
         raise ValueError(f"needs {SHALLOWEST} ≤ shallow < deep ≤ depth, not {shallow_depth}, {deep_depth}, {depth}")
@@ -33,7 +38,9 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
     def line(low: int, high: int) -> int:
         change, remainder = ((high - low) * further, 0) if apart == 1 else divmod((high - low) * further, apart)
         if remainder:
-            raise ValueError(f"{low} and {high} at depths {shallow_depth} and {deep_depth} are not on an integer line")
+            raise NotAffineError(
+                f"{low} and {high} at depths {shallow_depth} and {deep_depth} are not on an integer line"
+            )
         return low + change
 
     def line_up(low: Mapping[str, Moments], high: Mapping[str, Moments]) -> dict[str, Moments]:
@@ -45,7 +52,7 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
             if name == "optimizer" and before and after:
                 before, after = [highest(before)], [highest(after)]
             if len(before) != len(after):
-                raise ValueError(f"{name} allocates {len(before)} times in one trace and {len(after)} in the other")
+                raise NotAffineError(f"{name} allocates {len(before)} times in one trace and {len(after)} in the other")
             found[name] = [Moment(*map(line, one, other)) for one, other in zip(before, after, strict=True)]
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from surveykit.engine.models.fused import linear_widths
 from surveykit.engine.models.held_bits import bits_of_bitsandbytes, held_bits
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.autocast import outside_autocast
+from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.recipes import Stage
 
 OUTLIER = 6.0
@@ -31,6 +32,8 @@ class Held:
     bytes: int
     int8: bool
     """Whether it is multiplied as it is (LLM.int8), and not restored before."""
+    of_entries: Callable[[int], int] | None = None
+    """Bytes of so many numbers that are held alike, where their number says it."""
 
 
 def layers_in_few_bits(instance: Instance, training: Training, stage: Stage | None = None) -> dict[nn.Module, Held]:
@@ -52,12 +55,14 @@ def layers_in_few_bits(instance: Instance, training: Training, stage: Stage | No
         }
     if base is not None:
         chosen = [slot.module for slot in instance.slots if base.where.matches(slot.place)]
-        found |= {layer: Held(base.bytes(_weight(layer).numel()), int8=False) for layer in chosen}
+        found |= {layer: Held(base.bytes(_weight(layer).numel()), False, base.bytes) for layer in chosen}
     return {layer: held for layer, held in found.items() if not _weight(layer).requires_grad}
 
 
 @contextmanager
-def few_bits(instance: Instance, training: Training, stage: Stage | None = None) -> Iterator[int]:
+def few_bits(
+    instance: Instance, training: Training, stage: Stage | None = None, counting: Counting = COUNTING
+) -> Iterator[int]:
     """Let the layers of `layers_in_few_bits` run as from few bits; values stay what they are.
 
     The weights themselves are there at full width all the while: what they take less is yielded, in bytes, each weight
@@ -71,17 +76,14 @@ def few_bits(instance: Instance, training: Training, stage: Stage | None = None)
             layer.__dict__[RESTORED] = torch.clone
             if type(layer).forward in (nn.Linear.forward, Conv1D.forward):
                 layer.__dict__["forward"] = _forward(layer, held, dtype, keep)
-        yield sum(_saving(chosen).values())
+        weights = {id(_weight(layer)): (_weight(layer), held) for layer, held in chosen.items()}
+        yield sum(counting.saved(weight, held.bytes, held.of_entries) for weight, held in weights.values())
     finally:
         for layer, forward in before.items():
             layer.__dict__.pop(RESTORED, None)
             layer.__dict__.pop("forward", None)
             if forward is not None:
                 layer.__dict__["forward"] = forward
-
-
-def _saving(chosen: Mapping[nn.Module, Held]) -> dict[int, int]:
-    return {id(_weight(layer)): _weight(layer).nbytes - held.bytes for layer, held in chosen.items()}
 
 
 def _weight(layer: nn.Module) -> Tensor:
