@@ -23,10 +23,10 @@ from surveykit.catalog.peft_arguments import peft_arguments
 from surveykit.engine.coefficients.derive import Reader, Reading
 from surveykit.engine.coefficients.prime_models import PRIME_MODELS, PrimeModel
 from surveykit.engine.coefficients.prune import peaks, samples
-from surveykit.engine.coefficients.sized import Monomial, Terms, UnknownSizeError, added
 from surveykit.engine.models.model import Blueprint
 from surveykit.engine.models.peft_modules import parts_of, task_type
 from surveykit.engine.trace.costs import Costs
+from surveykit.engine.trace.sized import Monomial, Terms, UnknownSizeError, added
 from surveykit.errors import SurveyError
 from surveykit.fit.code import Adapter
 from surveykit.fit.formulas import RUNS, at_model, polynomial_at

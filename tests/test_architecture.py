@@ -84,6 +84,36 @@ def test_a_file_is_read_in_one_sitting() -> None:
     assert not wrong, listed(wrong)
 
 
+def names_in(module: str) -> set[str]:
+    """What a module of ours can be asked for by name; nothing where there is no such module."""
+    place = ROOT.joinpath(*module.split("."))
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    if not file.is_file():
+        return set()
+    found = {path.stem for path in place.glob("*")} if place.is_dir() else set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", ".ci", "tests/oracles", "tests/extract"])
+def test_what_no_test_runs_imports_what_is_there(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    asked = [
+        (path, f"{node.module}.{alias.name}", alias.name in names_in(node.module))
+        for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "surveykit"
+        for alias in node.names
+    ]  # fmt: skip
+    assert files
+    assert all(there for _, _, there in asked), listed((path, name) for path, name, there in asked if not there)
+
+
 def loaded_by(code: str) -> set[str]:
     script = f"{code}\nimport sys; print(*sys.modules, sep='\\n')"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
