@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from architectures import with_config
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.settings import Traced, traced_settings
 from surveykit.engine.models.catalogued import blueprint
-from surveykit.engine.trace.at_once import LENGTHS, AtOnce, Row, alike, figures_of, highest_of_each
+from surveykit.engine.trace.at_once import LENGTHS, SIZES, AtOnce, Row, alike, figures_of, highest_of_each
 from surveykit.engine.trace.costs import Costs
 from surveykit.engine.trace.memory import Moment
 from surveykit.engine.trace.sized import Dimensions, UnknownSizeError
@@ -38,6 +39,7 @@ def settings(catalog: Catalog, configuration: str) -> list[Traced]:
     [
         "full-tuning/all", "lora/qv-r8", "prefix-tuning/mlp-p30-h512", "prompt-tuning/p100", "adapters/rf16",
         "ladder-side-tuning/r8-all", "adalora/all-linear-r12-to-8", "fishmask/k0-5", "vera/qv-r8-seed",
+        "qlora/qv-r8",
     ],
 )  # fmt: skip
 def test_models_at_once_cost_what_each_costs_by_itself(catalog: Catalog, several: AtOnce, name: str) -> None:
@@ -82,6 +84,15 @@ def test_the_highest_moment_is_another_one_in_each_model() -> None:
 
     moments = [Moment(row(5, 1), 0, 0, row(2, 1)), Moment(row(4, 3), row(1, 1), 0, row(0, 0))]
     assert highest_of_each(moments, 2) == [Moment(5, 0, 0, 2), Moment(3, 1, 0, 0)]
+
+
+def test_sizes_that_people_choose_are_not_taken_for_dimensions() -> None:
+    """Lengths are recognized with a prompt before them, so that no common size may lie next to one."""
+    chosen = [2**power for power in range(13)] + [100 * number for number in range(1, 11)] + [2000, 3000, 4000]
+    for size in chosen:
+        assert Dimensions(SIZES).terms(size) == {(): size}
+    for size in (*chosen, 5000, 8192, 10_000, 16_384, 20_000, 32_128, 50_000, 65_536, 500_000):
+        assert Dimensions(LENGTHS, math.inf).terms(size) == {(): size}
 
 
 def test_a_size_that_knows_no_dimension_is_refused_and_nothing_is_nothing() -> None:

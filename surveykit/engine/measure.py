@@ -123,7 +123,7 @@ def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Recorded]:
     of: dict[Measure, list[Cell]] = {}
     for cell in cells:
         of.setdefault(cell.measure, []).append(cell)
-    with _one_thread():
+    with _as_worker():
         traced = [*trace(catalog, of.get("costs", ())), *predict(catalog, of.get("predictions", ()))]
         apart = (*files(catalog, of.get("files", ())), *trials(catalog, of.get("trials", ())))
         return [*(row for rows in traced for row in rows), *apart]
@@ -131,12 +131,12 @@ def together(catalog: Catalog, cells: Sequence[Cell]) -> list[Recorded]:
 
 def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
     """The counts of cells, in one process. For worker processes."""
-    with _one_thread():
+    with _as_worker():
         return list(measure(catalog, cells))
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _as_worker() -> Iterator[None]:
     """One thread for torch, as each worker process has one core; where there is one group, it is the caller's process.
     What is there already, the catalog above all, is not searched for garbage at every turn."""
     before = torch.get_num_threads()

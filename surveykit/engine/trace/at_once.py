@@ -65,7 +65,8 @@ _OF_A_DEPTH = ("num_layers", "num_decoder_layers", "_name_or_path", "name_or_pat
 
 
 class Row(Counting):
-    """Counts in all models at once.
+    """Counts in all models at once. A row of numbers adds up like a number, which is all that a trace asks of it; the checker
+    of types is told so where a method of `Counting` promises a single one.
 
     Args:
         models: dimensions of each, by name.
