@@ -20,7 +20,7 @@ class Known(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.values = Values()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self.values.run(func, args, kwargs or {})
+        return self.values.of_operator(func)(args, kwargs or {})
 
     def tell(self, values: Tensor) -> Tensor:
         return self.values.tell(torch.empty_like(values, device="meta"), values)

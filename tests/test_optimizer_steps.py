@@ -17,7 +17,7 @@ from surveykit.catalog.training import CHOICES, Training
 from surveykit.engine import Attached
 from surveykit.engine.models.tiny import tiny_model as backbone
 from surveykit.engine.trace.memory import Memory
-from surveykit.engine.trace.optimizer_steps import Stepper, pageable_bytes, stepper
+from surveykit.engine.trace.optimizer_steps import OneByOne, Stepper, pageable_bytes, stepper
 
 SHAPES = ((300, 200), (200,), (64, 1500), (5, 7), (400, 400))
 MIXED = (torch.bfloat16, torch.float32, torch.bfloat16, torch.float32, torch.float32)
@@ -87,6 +87,30 @@ def test_a_step_holds_what_the_allocator_does(name: str, device: str) -> None:
     parameters = held(SINGLE, device)
     found = traced(parameters, stepper(Training(optimizer=name), None, parameters))[1]  # type: ignore[arg-type]
     assert found == pytest.approx(allocated(REAL[name](held(SINGLE, "cpu"))), rel=1e-3)
+
+
+def test_tensors_that_follow_others_like_some_before_are_not_stepped_and_hold_as_much() -> None:
+    """What is made for one tensor is there until the next one's is made: which of them follow each other matters."""
+    shapes = [(4, 4), (4, 4), (90, 90), (2,), (90, 90), (60, 70), (60, 70), (4, 4), (90, 90), (2,), (60, 70), (60, 70)]
+    for order in (shapes, shapes[::-1], sorted(shapes), shapes * 3):
+        parameters = [nn.Parameter(torch.empty(shape, device="meta")) for shape in order]
+        for number, p in enumerate(parameters):
+            p.grad = torch.empty_like(p) if number % 5 else None  # one of five is not reached by backward
+        whole = AdamW(parameters, lr=0.0, weight_decay=0.0, foreach=False)
+        assert traced(parameters, OneByOne(parameters)) == traced(parameters, whole)
+
+
+def test_of_many_tensors_alike_few_are_stepped() -> None:
+    parameters = [nn.Parameter(torch.empty(8, 8, device="meta")) for _ in range(50)]
+    for p in parameters:
+        p.grad = torch.empty_like(p)
+    memory, optimizer = Memory(), OneByOne(parameters)
+    memory.hold([*parameters, *(p.grad for p in parameters if p.grad is not None)])
+    with memory:
+        optimizer.step()
+        with memory.phase("optimizer"):
+            optimizer.step()
+    assert len(memory.moments["optimizer"]) < 10
 
 
 @pytest.mark.parametrize("master", [False, True])

@@ -96,6 +96,10 @@ class Stage(Record):
             return edit.merge_obstacle() or (None if edit.merges_into(base) else rounded_again)
         return edit.merge_obstacle()
 
+    def deployed(self) -> Stage:
+        """What is used after training."""
+        return self.model_copy(update={"edits": tuple(edit.deployed() for edit in self.edits), "mask": None})
+
     @property
     def depth_uniform(self) -> bool:
         """Whether every layer of a stack is treated alike."""

@@ -22,7 +22,6 @@ class ActivatedLowRank(ThinPair):
     Source: Greenewald et al. 2025; ALoraLinearVariant in PEFT.
     """
 
-    compares_sizes: ClassVar[bool] = True
     obstacle: ClassVar[str | None] = "it changes the positions from the invocation sequence on, and no others"
     peft: ClassVar[InPeft | None] = InPeft(
         "LORA", "LoraConfig", "alora/qv-r8",
@@ -38,6 +37,9 @@ class ActivatedLowRank(ThinPair):
 
     def update_rank(self, place: Place) -> int:
         return 0
+
+    def positions_compared(self) -> int:
+        return self.last
 
     def after(self, parts: Parts, x: Tensor, y: Tensor) -> Tensor:
         first = max(0, x.shape[-2] - self.last)

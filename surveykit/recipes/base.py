@@ -270,10 +270,10 @@ class Parts(Protocol):
 
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "tanh", "identity"]
-Transform = Literal["inverse_fourier", "upsampled"]
+Transform = Literal["inverse_fourier", "upsampled", "hadamard"]
 """Functions that tensors have no method for. `inverse_fourier`: the real part of the inverse transform in two dimensions.
 `upsampled`: bands (channels, height, width) and filters (channels, side, side) to the sum of the filters at strides of their
-side, each times its band's value there."""
+side, each times its band's value there. `hadamard`: the Walsh-Hadamard transform of (length,), a power of two, without its factor."""
 
 
 class Edit(Record):
@@ -294,9 +294,6 @@ class Edit(Record):
     """Whether `changed` is a bound: which entries move, and so how many, depends on a draw."""
     trained_size: ClassVar[float] = 1.0
     """How large its trained numbers are beside those of most kinds; a trial's random moves of them are as much smaller."""
-    compares_sizes: ClassVar[bool] = False
-    """Whether what it does depends on which of two sizes is larger, such as the positions that it changes and those of the
-    text: then what it costs at one size does not tell what it costs at others."""
     size_name: ClassVar[str | None] = None
     """The hyper-parameter that sets how many numbers are trained, any whole number from 1; None without one."""
 
@@ -394,6 +391,10 @@ class Edit(Record):
 
     def positions_added(self) -> int:
         """Positions put before the input of a stack, or before the keys and values of one attention."""
+        return 0
+
+    def positions_compared(self) -> int:
+        """How many positions of a text it looks for: what it costs on texts with more tells nothing of those with fewer."""
         return 0
 
     def changed(self, place: Place) -> int:

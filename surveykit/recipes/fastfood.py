@@ -50,22 +50,11 @@ class Fastfood(ParameterEdit):
         length, entries = gauss.shape[0], Shape(place.shape).numel
         padded = vector.new_zeros(length)
         padded[: vector.shape[0]] = vector[:length]
-        mixed = hadamard(padded * parts.signs)[parts.shuffle.long()]
-        spread = hadamard(mixed * gauss)[:entries] / (gauss.square().sum() * entries).sqrt()
+        mixed = parts.transform("hadamard", padded * parts.signs)[parts.shuffle.long()]
+        spread = parts.transform("hadamard", mixed * gauss)[:entries] / (gauss.square().sum() * entries).sqrt()
         return tensor + parts.strength * spread.reshape(place.shape)
 
 
 def padded_length(entries: int) -> int:
     """The smallest power of two that is not below."""
     return 1 << (entries - 1).bit_length()
-
-
-def hadamard(x: Tensor) -> Tensor:
-    """The Walsh-Hadamard transform of (length,), a power of two, without its factor: O(length log length)."""
-    length, step = x.shape[0], 1
-    signs = x.new_tensor([[1.0], [-1.0]])
-    while step < length:
-        pairs = x.reshape(-1, 2, step)
-        x = (pairs[:, :1] + pairs[:, 1:] * signs).flatten()
-        step *= 2
-    return x

@@ -26,7 +26,6 @@ class LowRankRepresentation(OutputEdit):
     allowed_roles: ClassVar[frozenset[str]] = frozenset({"block"})
     obstacle: ClassVar[str | None] = "it changes hidden states at some positions alone"
     costs: ClassVar[frozenset[Overhead]] = frozenset({"linear"})
-    compares_sizes: ClassVar[bool] = True
     size_name: ClassVar[str | None] = "rank"
 
     kind: Literal["low_rank_representation"]
@@ -42,6 +41,9 @@ class LowRankRepresentation(OutputEdit):
         if not self.first + self.last:
             raise ValueError("at least one position must be edited: `first` and `last` are both 0")
         return self
+
+    def positions_compared(self) -> int:
+        return self.first + self.last
 
     def tensors(self, place: Place) -> dict[str, Shape]:
         if self.rank > place.d_model:

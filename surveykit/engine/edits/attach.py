@@ -348,8 +348,6 @@ class Attached:
 
         Tensors that a seed or the backbone gives again are not among them.
         """
-        edits = tuple(edit.deployed() for edit in self.stage.edits)
-        stage = self.stage.model_copy(update={"edits": edits, "mask": None})
         kept: dict[tuple[int, str], Tensor] = {}
         for number, placed, own, common in self._deployed_shapes():
             values = placed.edit.deployed_tensors(placed.part, placed.slot.place) if own else {}
@@ -359,7 +357,7 @@ class Attached:
                 kept.update(
                     {(number, f"shared.{name}"): values[name] for name in common if not common[name].made_again}
                 )
-        return stage, kept
+        return self.stage.deployed(), kept
 
     def kept_shapes(self) -> list[Shape]:
         """The shapes of all tensors of the deployed form, those from a seed included."""

@@ -223,6 +223,11 @@ class Instance:
             where = f"{type(self.model).__name__}{', which has no weights here,' if meta else ''}"
             raise RecipeError(f"{self.name} does not run: {where} stops with: {in_a_line(error)}") from error
 
+    def to_mode(self, *, training: bool) -> None:
+        """Let the model run as in training or as in evaluation."""
+        if self.model.training != training:  # a walk over all modules
+            self.model.train(training)
+
     def loss(self, inputs: Mapping[str, Any]) -> Tensor:
         """What is differentiated in a training step (`objective.loss_of`)."""
         return loss_of(self.run(inputs))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_ADD = torch.ops.aten.add.Tensor
+SUM = torch.ops.aten.add.Tensor
 
 
 def references(tensor: Tensor) -> tuple[int, int]:
@@ -36,7 +36,7 @@ class _Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is _ADD:
+        if func is SUM:
             self.found.append(references(args[0]))
         out = func(*args, **(kwargs or {}))
         # As in a trace: a storage that was looked at once has a Python object from then on.
@@ -56,12 +56,12 @@ def sole_reference() -> tuple[int, int]:
     return probe.found[0]
 
 
-def adds_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether autograd, without a dispatch mode, would write this sum into its first argument.
+def adds_in_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether autograd, without a dispatch mode, would write this sum (`SUM`) into its first argument.
 
     Within backward the derivatives of the operators in use make no sums of their own, so a sum is autograd's.
     """
-    if func is not _ADD or kwargs or torch._C._current_graph_task_id() == -1 or torch.is_grad_enabled():
+    if kwargs or torch._C._current_graph_task_id() == -1 or torch.is_grad_enabled():
         return False
     into, other = args
     if not isinstance(other, Tensor) or into.shape != other.shape or into.dtype != other.dtype:

@@ -10,37 +10,31 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.trace.backprop import Backprop
 from surveykit.engine.trace.costs import (
-    TARGET_LENGTH,
     Costs,
     InferenceCost,
     Step,
     TrainingCost,
-    carried_passes,
-    carried_step,
     every_layer_alike,
     training_cost,
 )
-from surveykit.engine.trace.counting import Counting
-from surveykit.engine.trace.extrapolation import NotAffineError
-from surveykit.engine.trace.flops import FLOPS
+from surveykit.engine.trace.extrapolation import Line, NotAffineError, highest_of_each, lined_up
+from surveykit.engine.trace.inference import Inference
 from surveykit.engine.trace.inputs import inference_length
 from surveykit.engine.trace.memory import Moment
-from surveykit.engine.trace.meta_op_cache import case
-from surveykit.engine.trace.sized import LARGEST_CONSTANT, Dimensions, UnknownSizeError, stored_shape
+from surveykit.engine.trace.several import Numbers, Row
+from surveykit.engine.trace.sized import LARGEST_CONSTANT, Dimensions, UnknownSizeError
 from surveykit.engine.trace.step import StepTrace
 from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
@@ -49,8 +43,6 @@ if TYPE_CHECKING:
     from surveykit.catalog.settings import Traced
 
 Found = TypeVar("Found")
-Numbers = NDArray[np.int64]
-"""A size in each of the models."""
 _FIELDS = {"d_model": "h", "d_ff": "f", "d_kv": "hd", "num_heads": "kv", "vocab_size": "v"}
 """Dimensions of T5 by the fields of its configuration."""
 LENGTHS = {"l": 14737, "t": 13691}
@@ -59,86 +51,7 @@ SIZES = {
     "h": 256 * 1009, "hd": 256 * 1013, "kv": 67, "f": 256 * 131101, "v": 64 * 1019, "b": 37, **LENGTHS,
 }  # fmt: skip
 """In the order that T5's have: no width of the model is above that of its attention, and that not above the feed-forward's."""
-LARGEST = 2.0**56
-"""Numbers in a tensor of a model, or bytes."""
 _OF_A_DEPTH = ("num_layers", "num_decoder_layers", "_name_or_path", "name_or_path")
-
-
-class Row(Counting):
-    """Counts in all models at once. A row of numbers adds up like a number, which is all that a trace asks of it; the checker
-    of types is told so where a method of `Counting` promises a single one.
-
-    Args:
-        models: dimensions of each, by name.
-
-    Raises (from every method):
-        UnknownSizeError: a size is no product of the dimensions, or none in one of the models, or larger than any may be.
-    """
-
-    def __init__(self, dimensions: Dimensions, models: Sequence[Mapping[str, int]]) -> None:
-        self._dimensions = dimensions
-        self._models = models
-        self._extents: dict[int, Numbers] = {}
-        self._numbers: dict[tuple[int, ...], Numbers] = {}
-        self._flops: dict[Any, Numbers] = {}
-
-    def stored(self, tensor: Tensor) -> Numbers:  # type: ignore[override]
-        return self.numel((*stored_shape(tensor), tensor.itemsize))
-
-    def numel(self, shape: Sequence[int]) -> Numbers:  # type: ignore[override]
-        key = tuple(shape)
-        if key not in self._numbers:
-            number = np.ones(len(self._models), dtype=np.int64)
-            for extent in key:
-                number = number * self.extent(extent)
-            if key and math.prod(map(float, map(max, map(self.extent, key)))) > LARGEST:  # may not fit into 64 bits
-                raise UnknownSizeError(key)
-            number.flags.writeable = False
-            self._numbers[key] = number
-        return self._numbers[key]
-
-    def flops(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Numbers | None:  # type: ignore[override]
-        formula = FLOPS.formula(func)
-        if formula is None:
-            return None
-        key = case(func, args, kwargs)
-        if key is None:
-            raise UnknownSizeError(func)
-        if key not in self._flops:
-            counts = []
-            for i in range(len(self._models)):
-                shaped = tree_map(
-                    lambda v, i=i: self.shape(v.shape, i) if isinstance(v, Tensor) else v, (args, kwargs, out)
-                )
-                counts.append(formula(*shaped[0], **shaped[1], out_val=shaped[2]))
-            self._flops[key] = np.array(counts, dtype=np.int64)
-        return self._flops[key]
-
-    def saved(self, weight: Tensor, held: int, of_entries: Callable[[int], int] | None) -> Numbers:  # type: ignore[override]
-        if of_entries is None:
-            raise UnknownSizeError(weight.shape)
-        entries = self.numel(weight.shape)
-        less: Numbers = entries * weight.itemsize - np.array([of_entries(int(number)) for number in entries])
-        return less
-
-    def extent(self, extent: int) -> Numbers:
-        """What one extent is in each model."""
-        if extent not in self._extents:
-            terms = self._dimensions.terms(extent)
-            if not {name for key in terms for name, _ in key} <= self._models[0].keys():
-                raise UnknownSizeError(extent)
-            row = [
-                sum(factor * math.prod(sizes[name] ** power for name, power in key) for key, factor in terms.items())
-                for sizes in self._models
-            ]
-            if not all(number == int(number) and (number > 0) == (extent > 0) for number in row):
-                raise UnknownSizeError(extent)
-            self._extents[extent] = np.array(row, dtype=np.int64)
-        return self._extents[extent]
-
-    def shape(self, shape: Sequence[int], model: int) -> torch.Size:
-        """What a shape is in one of the models."""
-        return torch.Size([int(self.extent(extent)[model]) for extent in shape])
 
 
 @dataclass(frozen=True)
@@ -179,20 +92,18 @@ class AtOnce:
         self._of_lengths = sizes is LENGTHS
         self._dimensions = Dimensions(sizes, math.inf if self._of_lengths else LARGEST_CONSTANT)
         self._primes = models[0] if self._of_lengths else Costs(_of_primes(models[0].blueprint))
-        self._counting: dict[tuple[tuple[tuple[str, int], ...], ...], Costs] = {}
+        self._counting: dict[tuple[tuple[tuple[str, int], ...], ...], tuple[Row, Costs]] = {}
 
     def figures(self, recipe: Recipe, settings: Sequence[Traced]) -> list[Figures | None]:
         """Trace a recipe in the settings of each model; None of one on which it has to be traced by itself."""
         nothing: list[Figures | None] = [None] * len(self._models)
         trainings = settings[0].trainings
-        if any(edit.compares_sizes for stage in recipe.stages for edit in stage.edits):
-            return nothing
-        if any(stage.optimizer for stage in recipe.stages) and not self._of_lengths:
-            return nothing  # they may go by which side of a matrix is longer
         if not all(_plain(training) for training in trainings) or len({traced.trainings for traced in settings}) > 1:
             return nothing
         try:
             fits = [self._fits(stage) for stage in recipe.stages]
+            compared = max((edit.positions_compared() for stage in recipe.stages for edit in stage.edits), default=0)
+            fits.append([min(texts) > compared for texts in self._texts(settings)])
             fit = [i for i, of_model in enumerate(zip(*fits, strict=True)) if all(of_model)]
             if sum(len(settings[i].lengths) for i in fit) < 2:  # by itself it is traced as fast
                 return nothing
@@ -206,6 +117,15 @@ class AtOnce:
         found = dict(zip(fit, map(Figures, passes, steps), strict=True))
         return [found.get(i) for i in range(len(self._models))]
 
+    def _texts(self, settings: Sequence[Traced]) -> list[list[int]]:
+        """Lengths of the texts on each model that the primes stand for."""
+        targets = {traced.target_length for traced in settings}
+        apart = targets if len(targets) > 1 else ()
+        return [
+            [*traced.lengths, *apart, inference_length(model.instance(model.depth))]
+            for model, traced in zip(self._models, settings, strict=True)
+        ]
+
     def _fits(self, stage: Stage) -> list[bool]:
         """On which models all tensors, with the stage on it, have the shapes that the primes say."""
         if self._of_lengths:
@@ -218,28 +138,32 @@ class AtOnce:
                 said[depth] = _tensors(self._primes.instance(depth), stage)
             row = Row(self._dimensions, [_dimensions(model)])
             as_said = [(row.shape(shape, 0), trained) for shape, trained in said[depth]]
-            found.append(
-                (model.grows_evenly or model.depth == depth) and _tensors(model.instance(depth), stage) == as_said
-            )
+            one = 1 in _dimensions(model).values()  # what is turned around in a dimension of one is not copied
+            known = not one and (model.grows_evenly or model.depth == depth)
+            found.append(known and _tensors(model.instance(depth), stage) == as_said)
         return found
 
     def _passes(self, stage: Stage, models: Sequence[Costs]) -> list[InferenceCost]:
-        texts = [{"l": inference_length(model.instance(model.depth)), "t": TARGET_LENGTH, "b": 1} for model in models]
-        costs = self._counted([{**_dimensions(model), **text} for model, text in zip(models, texts, strict=True)])
-        at = partial(costs.deployed, stage, length=LENGTHS["l"], target=LENGTHS["t"])
+        texts = [{"l": inference_length(model.instance(model.depth)), "b": 1} for model in models]
+        row, costs = self._counted([{**_dimensions(model), **text} for model, text in zip(models, texts, strict=True)])
+        at = partial(costs.deployed, stage, length=LENGTHS["l"])
         found: dict[int, InferenceCost] = {}
-        for passes, of in _at_depths(costs, at, carried_passes if stage.depth_uniform else None, models):
-            cost = InferenceCost(*passes.bare, passes.beside, passes.merged)
-            found |= {i: _of_one(cost, i) for i in of}
+        for passes, line, of in _at_depths(costs, at, stage.depth_uniform, models):
+            bare = [line(*row.unpacked(numbers)) for numbers in zip(*(each.bare for each in passes), strict=True)]
+            beside = row.of_each([each.beside for each in passes], line)
+            merged = row.of_each([each.merged for each in passes], line)
+            for i in of:
+                flops, elementwise = (int(number[i]) for number in bare)
+                found[i] = InferenceCost(flops, elementwise, Inference(**beside[i]), Inference(**merged[i]))
         return [found[i] for i in range(len(models))]
 
     def _steps(self, stages: Sequence[Stage], models: Sequence[tuple[Costs, Traced]]) -> list[list[list[TrainingCost]]]:
         found: dict[tuple[Costs, int, Training], list[TrainingCost]] = {}
         every = [(model, traced, length) for model, traced in models for length in traced.lengths]
-        for alone in (True, False):  # a batch of one is laid out otherwise: what is turned around in it is not copied
-            of_these = [one for one in every if (one[1].batch == 1) == alone]
-            for training in models[0][1].trainings if of_these else ():
-                for stage in stages:
+        for training in models[0][1].trainings:
+            for alone in (True, False):  # in a batch of one, what is turned around is not copied
+                of_these = [one for one in every if (one[1].batch == 1) == alone]
+                for stage in stages if of_these else ():
                     batch = 1 if alone else self._sizes.get("b", of_these[0][1].batch)
                     steps = self._step(stage, of_these, batch, training)
                     for (model, _, length), step in zip(of_these, steps, strict=True):
@@ -252,31 +176,47 @@ class AtOnce:
     def _step(
         self, stage: Stage, models: Sequence[tuple[Costs, Traced, int]], batch: int, training: Training
     ) -> list[TrainingCost]:
-        costs = self._counted([
+        targets = {traced.target_length for _, traced, _ in models}
+        target = LENGTHS["t"] if len(targets) > 1 else targets.pop()
+        row, costs = self._counted([
             {**_dimensions(model), "b": traced.batch, "l": length, "t": traced.target_length}
             for model, traced, length in models
         ])  # fmt: skip
+        at = partial(costs.step, stage, batch, LENGTHS["l"], target, training)
 
-        def at(instance: Instance) -> Step:
-            step = costs.step(stage, batch, LENGTHS["l"], LENGTHS["t"], training, instance)
-            return step._replace(trace=_optimized(step.trace, len(models)))
+        def read(*, alike: bool) -> list[TrainingCost]:
+            found: dict[int, TrainingCost] = {}
+            for steps, line, of in _at_depths(costs, at, alike, [model for model, _, _ in models]):
+                found |= {i: training_cost(step, training) for i, step in _of_each(row, steps, line, of)}
+            return [found[i] for i in range(len(models))]
 
-        found: dict[int, TrainingCost] = {}
-        carry = carried_step if every_layer_alike(stage, training) else None
-        for step, of in _at_depths(costs, at, carry, [model for model, _, _ in models]):
-            highest = {name: highest_of_each(found, len(models)) for name, found in step.trace.moments.items()}
-            for i in of:
-                moments = {name: [of_all[i]] for name, of_all in highest.items()}
-                trace = replace(_of_one(replace(step.trace, moments={}), i), moments=moments)
-                found[i] = training_cost(Step(trace, _of_one(step.backprop, i), step.units), training)
-        return [found[i] for i in range(len(models))]
+        if every_layer_alike(stage, training):
+            try:
+                return read(alike=True)
+            except NotAffineError:  # whole depth is slower and always right
+                pass
+        return read(alike=False)
 
-    def _counted(self, models: Sequence[Mapping[str, int]]) -> Costs:
-        """Costs that count in models of the given dimensions."""
+    def _counted(self, models: Sequence[Mapping[str, int]]) -> tuple[Row, Costs]:
+        """Costs that count in models of the given dimensions, and with what."""
         key = tuple(tuple(model.items()) for model in models)
         if key not in self._counting:
-            self._counting[key] = self._primes.counting_with(Row(self._dimensions, models))
+            row = Row(self._dimensions, models)
+            self._counting[key] = row, self._primes.counting_with(row)
         return self._counting[key]
+
+
+def _of_each(
+    row: Row, steps: Sequence[Step], line: Callable[..., Numbers], of: Sequence[int]
+) -> Iterator[tuple[int, Step]]:
+    """The step of each of some models, by their numbers, with the highest moment of each phase or span alone."""
+    figures = row.of_each([step.trace for step in steps], line)
+    backprop = row.of_each([step.backprop for step in steps], line)
+    beside = lined_up(*(step.trace.moments for step in steps), read=row.moments)
+    highest = {name: highest_of_each(line(*moments))[0] for name, moments in beside.items()}
+    for i in of:
+        moments = {name: [Moment(*found[:, i].tolist())] for name, found in highest.items()}
+        yield i, Step(StepTrace(**figures[i], moments=moments), Backprop(**backprop[i]), steps[0].units)
 
 
 def alike(models: Sequence[Blueprint]) -> list[list[int]]:
@@ -315,43 +255,20 @@ def _tensors(instance: Instance, stage: Stage) -> list[tuple[torch.Size, bool]]:
 
 
 def _at_depths(
-    costs: Costs,
-    at: Callable[[Instance], Found],
-    carry: Callable[[Found, Found, tuple[int, int], Any], Found] | None,
-    models: Sequence[Costs],
-) -> Iterator[tuple[Found, Sequence[int]]]:
-    """What is found at the depth of each model, and of which models it is true, by their numbers.
+    costs: Costs, at: Callable[[Instance], Found], alike: bool, models: Sequence[Costs]
+) -> Iterator[tuple[tuple[Found, ...], Callable[..., Numbers], Sequence[int]]]:
+    """What is found at two depths or at one, how to read from it what is true of models, and of which, by their numbers.
 
     Args:
-        carry: takes what is found at two depths to others; without it each depth is looked at.
+        alike: whether two depths tell about any; else each depth is looked at.
     """
-    if carry is not None:
-        low, high = (at(costs.instance(depth)) for depth in costs.depths)
-        yield carry(low, high, costs.depths, np.array([model.depth for model in models])), range(len(models))
+    if alike:
+        line = Line(costs.depths, np.array([model.depth for model in models]))
+        yield tuple(at(costs.instance(depth)) for depth in costs.depths), line, range(len(models))
         return
     for depth in {model.depth for model in models}:
-        yield at(costs.instance(depth)), [i for i, model in enumerate(models) if model.depth == depth]
+        yield (at(costs.instance(depth)),), _as_it_is, [i for i, model in enumerate(models) if model.depth == depth]
 
 
-def _optimized(trace: StepTrace, models: int) -> StepTrace:
-    """The trace with the highest moment of its optimizer alone, which is another one in each model."""
-    moments = dict(trace.moments)
-    if "optimizer" in moments:
-        highest = highest_of_each(moments["optimizer"], models)
-        moments["optimizer"] = [Moment._make(map(np.array, zip(*highest, strict=True)))]
-    return replace(trace, moments=moments)
-
-
-def highest_of_each(moments: Sequence[Moment], models: int) -> list[Moment]:
-    """Of moments in several models, that with most live bytes in each."""
-    totals = np.stack([moment.total + np.zeros(models, dtype=np.int64) for moment in moments])
-    return [Moment(*(_of_one(part, i) for part in moments[at])) for i, at in enumerate(totals.argmax(axis=0))]
-
-
-def _of_one(figures: Any, model: int) -> Any:
-    """Figures of several models (a record of them, which may hold others) in one."""
-    if isinstance(figures, np.ndarray):
-        return int(figures[model])
-    if is_dataclass(figures) and not isinstance(figures, type):
-        return replace(figures, **{f.name: _of_one(getattr(figures, f.name), model) for f in fields(figures) if f.init})
-    return figures
+def _as_it_is(numbers: Numbers) -> Numbers:
+    return numbers

@@ -7,9 +7,9 @@ depth; every figure is affine in the number of layers (see `extrapolation`). Oth
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,7 +23,7 @@ from surveykit.engine.trace.as_on_cpu import sdpa_as_on_cpu
 from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
 from surveykit.engine.trace.counting import COUNTING, Counting
-from surveykit.engine.trace.extrapolation import SHALLOWEST, NotAffineError, extrapolate
+from surveykit.engine.trace.extrapolation import SHALLOWEST, Line, NotAffineError, extrapolate
 from surveykit.engine.trace.few_bits import few_bits
 from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
@@ -35,6 +35,7 @@ from surveykit.errors import RecipeError
 from surveykit.recipes import Recipe, Stage
 
 Traced = TypeVar("Traced")
+Figures = TypeVar("Figures", Backprop, Inference)
 
 DEPTHS = (SHALLOWEST, SHALLOWEST + 1)
 """Layers of each stack at which a recipe that treats them alike is traced."""
@@ -94,7 +95,8 @@ class Step(NamedTuple):
 
     trace: StepTrace
     backprop: Backprop
-    units: Units
+    units: Units | None
+    """None where one device holds everything."""
 
 
 class Deployed(NamedTuple):
@@ -124,11 +126,13 @@ class Costs:
         self._counting = counting
         self._instances: dict[int, Instance] = {}
         self._bare: dict[int, tuple[int, int]] = {}
+        self._given: dict[tuple[Any, ...], dict[str, Any]] | None = None
+        """Inputs that are kept, of a model that is known to write into none; some do."""
 
     def counting_with(self, counting: Counting) -> Costs:
-        """The same on the same instances, with something else to count with."""
+        """The same on the same instances, of a model that writes into nothing that it reads, with something else to count with."""
         other = copy.copy(self)
-        other._counting, other._bare = counting, {}
+        other._counting, other._bare, other._given = counting, {}, {}
         return other
 
     def training(
@@ -155,7 +159,7 @@ class Costs:
     ) -> Step:
         """A training step on one of the backbone's instances."""
         prepare(instance, training)
-        inputs = inputs_of(instance, batch, length, target_length, padded=training.padding)
+        inputs = self._inputs(instance, batch, length, target_length, training.padding)
         adapters = getattr(torch, training.adapters)
         with (
             attention_as_on_cuda(instance, training),
@@ -167,7 +171,7 @@ class Costs:
             torch.random.fork_rng(devices=()),
         ):
             torch.manual_seed(ROUTING_SEED)
-            instance.model.train()
+            instance.to_mode(training=True)
             with watch_backprop(instance, self._counting) as backprop:
                 trace = trace_step(
                     instance,
@@ -181,6 +185,16 @@ class Costs:
                 )
             whole = self._with_what_is_not_traced(trace, attached, saving)
             return Step(whole, backprop, units_of(instance, training, stage))
+
+    def _inputs(self, instance: Instance, *how: Any) -> dict[str, Any]:
+        """What `inputs_of` makes; made once where it is kept."""
+        key = instance.model.dtype, *how
+        found = self._given.get(key) if self._given is not None else None
+        if found is None:
+            found = inputs_of(instance, *how)
+            if self._given is not None:
+                self._given[key] = found
+        return found
 
     def _with_what_is_not_traced(self, trace: StepTrace, attached: Attached, saving: int) -> StepTrace:
         """Masks, importance scores, and what weights of few bits take less."""
@@ -212,16 +226,15 @@ class Costs:
             length: positions of the text; None for those that inference is compared at.
         """
         prepare(instance, SURVEYS)
-        inputs = inputs_of(instance, 1, length or inference_length(instance), target)
+        instance.to_mode(training=False)
+        inputs = self._inputs(instance, 1, length or inference_length(instance), target)
         depth = len(instance.blocks)
         if depth not in self._bare:
             self._bare[depth] = operations(instance, inputs, self._counting)
-        with Attached(instance, stage) as attached:
-            deployed, _ = attached.deployed()
-        with Attached(instance, deployed.model_copy(update={"train": (), "train_everything": False})) as kept:
-            beside = inference(kept, inputs, self._counting)
+        with Attached(instance, stage.deployed().model_copy(update={"train": (), "train_everything": False})) as kept:
+            beside = inference(kept, inputs, self._bare[depth], self._counting)
             kept.merge()
-            merged = inference(kept, inputs, self._counting) if kept.merged else beside
+            merged = inference(kept, inputs, self._bare[depth], self._counting) if kept.merged else beside
             return Deployed(beside, merged, self._bare[depth])
 
     @property
@@ -276,51 +289,41 @@ def carried_step(low: Step, high: Step, depths: tuple[int, int], depth: int) -> 
     Raises:
         NotAffineError: it is not affine in the number of layers.
     """
-    figures = _carried(_figures(low.backprop), _figures(high.backprop), depths, depth)
-    return Step(extrapolate(low.trace, high.trace, *depths, depth), Backprop(**figures), low.units)
+    backprop = _carried(low.backprop, high.backprop, Line(depths, depth))
+    return Step(extrapolate(low.trace, high.trace, *depths, depth), backprop, low.units)
 
 
 def carried_passes(low: Deployed, high: Deployed, depths: tuple[int, int], depth: int) -> Deployed:
     """Forward passes at a depth, from those at two others."""
-    beside, merged = (
-        Inference(**_carried(vars(one), vars(other), depths, depth))
-        for one, other in ((low.beside, high.beside), (low.merged, high.merged))
-    )
-    flops, elementwise = (_line(one, other, depths, depth) for one, other in zip(low.bare, high.bare, strict=True))
+    line = Line(depths, depth)
+    beside, merged = _carried(low.beside, high.beside, line), _carried(low.merged, high.merged, line)
+    flops, elementwise = map(line, low.bare, high.bare)
     return Deployed(beside, merged, (flops, elementwise))
 
 
-def _line(low: int, high: int, depths: tuple[int, int], depth: int) -> int:
-    return low + (high - low) * (depth - depths[0]) // (depths[1] - depths[0])
-
-
-def _carried(low: Mapping[str, Any], high: Mapping[str, Any], depths: tuple[int, int], depth: int) -> dict[str, Any]:
+def _carried(low: Figures, high: Figures, line: Line) -> Figures:
     """Figures at a depth; words must be the same at both of the others."""
     found: dict[str, Any] = {}
-    for name, value in low.items():
-        if isinstance(value, str):
-            assert value == high[name], f"{name} is {value} at one depth and {high[name]} at another"
-            found[name] = value
-        else:
-            found[name] = _line(value, high[name], depths, depth)
-    return found
-
-
-def _figures(backprop: Backprop) -> dict[str, int]:
-    names = ("blocks", "blocks_backward", "blocks_input_gradient", "activation_gradient_flops")
-    return {name: getattr(backprop, name) for name in names}
+    for name in (field.name for field in fields(low) if field.compare):
+        one, other = getattr(low, name), getattr(high, name)
+        if isinstance(one, str):
+            assert one == other, f"{name} is {one} at one depth and {other} at another"
+        found[name] = one if isinstance(one, str) else line(one, other)
+    return replace(low, **found)
 
 
 def prepare(instance: Instance, training: Training) -> None:
     """Give a model the precision of a setting, and eager attention."""
-    instance.model.to(getattr(torch, training.dtype))
+    dtype = getattr(torch, training.dtype)
+    if any(p.dtype != dtype for p in instance.pretrained):  # it takes its time even where there is nothing to do
+        instance.model.to(dtype)
     instance.model.set_attn_implementation("eager")
 
 
 def training_cost(step: Step, training: Training) -> TrainingCost:
     """What a trace comes to in a setting, on each of its devices."""
     trace, backprop, units = step
-    if training.devices > 1 or training.offload_states:
+    if units is not None:
         trace = on_each_device(trace, units, training)
     peak = trace.peak()
     known = trace.resident + trace.optimizer_state + peak.gradients + peak.logits + peak.activations

@@ -23,8 +23,8 @@ class Counting:
         """Numbers in a tensor of a shape."""
         return math.prod(shape)
 
-    def flops(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
-        """FLOPs of one call that returned `out`; None for an operator that multiplies no matrices."""
+    def flops(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+        """FLOPs of one call of an operator that multiplies matrices, which returned `out`."""
         return FLOPS.of(func, args, kwargs, out)
 
     def saved(self, weight: Tensor, held: int, of_entries: Callable[[int], int] | None) -> int:

@@ -64,16 +64,15 @@ class Flops:
             formula = self._of[id(func)] = self._formulas.get(func._overloadpacket)
             return formula
 
-    def of(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int | None:
-        """FLOPs of one call that returned `out`; None for an operator that multiplies no matrices."""
+    def of(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+        """FLOPs of one call of an operator that has a formula, which returned `out`."""
         formula = self.formula(func)
-        if formula is None:
-            return None
-        key = case(func, args, kwargs)
-        known = self._known.get(key) if key is not None else None
+        assert formula is not None
+        key = id(func), case(args, kwargs)
+        known = self._known.get(key)
         if known is None:
             known = formula(*args, **kwargs, out_val=out)
-            if key is not None:
+            if key[1] is not None:
                 self._known[key] = known
         return known
 

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.counting import COUNTING, Counting
+from surveykit.engine.trace.flops import FLOPS
 from surveykit.engine.trace.meta_values import VALUES
 from surveykit.recipes.base import OVERHEAD_KINDS
 from surveykit.recipes.sites import InputEdit, KeyValueEdit
@@ -49,21 +50,25 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = VALUES.run(func, args, kwargs or {})
-        flops = self._counting.flops(func, args, kwargs or {}, out)
-        if flops is not None:
-            self.flops = self.flops + flops
+        out = VALUES.of_operator(func)(args, kwargs or {})
+        if FLOPS.formula(func) is not None:
+            self.flops = self.flops + self._counting.flops(func, args, kwargs or {}, out)
         elif torch.Tag.pointwise in func.tags and isinstance(out, Tensor):
             self.elementwise = self.elementwise + self._counting.numel(out.shape)
         return out
 
 
-def inference(attached: Attached, inputs: Mapping[str, Any], counting: Counting = COUNTING) -> Inference:
-    """Run one forward pass of what is attached now, without gradients.
+def inference(
+    attached: Attached, inputs: Mapping[str, Any], bare: tuple[int, int], counting: Counting = COUNTING
+) -> Inference:
+    """One forward pass of what is attached now, without gradients.
 
     Call it after `Attached.merge` for what is left when all that can is merged.
+
+    Args:
+        bare: operations of the backbone alone, which is what runs where nothing is left.
     """
-    flops, elementwise = operations(attached.instance, inputs, counting)
+    flops, elementwise = operations(attached.instance, inputs, counting) if attached.placed else bare
     edits = {id(placed.edit): placed.edit for placed in attached.placed}.values()
     kinds = frozenset().union(*(edit.overhead() for edit in edits))
     return Inference(
@@ -78,8 +83,8 @@ def inference(attached: Attached, inputs: Mapping[str, Any], counting: Counting 
 def operations(instance: Instance, inputs: Mapping[str, Any], counting: Counting = COUNTING) -> tuple[int, int]:
     """FLOPs of matrix multiplications and elementwise writes of one forward pass."""
     training = instance.model.training
-    instance.model.eval()
+    instance.to_mode(training=False)
     with torch.no_grad(), _Operations(counting) as counted:
         instance.run(inputs)
-    instance.model.train(training)
+    instance.to_mode(training=training)
     return counted.flops, counted.elementwise

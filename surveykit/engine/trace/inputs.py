@@ -24,7 +24,7 @@ _IMAGE_SIDE = 224
 """Pixels, where a configuration does not say: what most image models are trained on."""
 
 
-def inputs_of(instance: Instance, batch: int, length: int, target_length: int, *, padded: bool = False) -> Inputs:
+def inputs_of(instance: Instance, batch: int, length: int, target_length: int, padded: bool = False) -> Inputs:
     """What the model reads, on meta, and labels where it makes a loss of them.
 
     Text has `length` tokens, sound as much as gives so many positions; images, and spectra where the configuration says

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, get_args
 
+import torch
 from torch import Tensor, UntypedStorage
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from surveykit.engine.trace.accumulation import adds_in_place, sole_reference
+from surveykit.engine.trace.accumulation import SUM, adds_in_place, sole_reference
 from surveykit.engine.trace.counting import COUNTING, Counting
+from surveykit.engine.trace.flops import FLOPS
+from surveykit.engine.trace.meta_op_cache import Run
 from surveykit.engine.trace.meta_values import VALUES
 
 Kind = Literal["before", "gradients", "logits", "activations", "working"]
@@ -27,6 +30,11 @@ class Moment(NamedTuple):
     gradients: int
     logits: int
     activations: int
+
+
+def moment(*figures: int) -> Moment:
+    """A moment of all its figures, made in the fastest way: a trace has thousands."""
+    return tuple.__new__(Moment, figures)
 
 
 Moments = list[Moment]
@@ -73,7 +81,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._bytes: dict[Kind, int] = dict.fromkeys(get_args(Kind), 0)
         self._total = 0
         self._live: dict[int, _Held] = {}
-        self._allocating: dict[int, bool] = {}
+        self._operators: dict[int, tuple[Run, bool, bool]] = {}
         self._phase = ""
         self._now: Moments = []
         self._moments: dict[tuple[str, ...], Moments] = {}
@@ -147,7 +155,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _moment(self) -> Moment:
         found = self._bytes
-        return Moment(self._total, found["gradients"], found["logits"], found["activations"])
+        return moment(self._total, found["gradients"], found["logits"], found["activations"])
 
     @contextmanager
     def watch_saved(self) -> Iterator[None]:
@@ -161,21 +169,26 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
             held = self._track(tensor)
         held.saved = held.kind != "before"
         # Never the tensor itself: one that its own operator keeps would hold that operator, and never be freed.
-        return tensor.detach()
+        unwatched = torch._C._DisableTorchDispatch()
+        detached = tensor.detach()
+        del unwatched
+        return detached
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if adds_in_place(func, args, kwargs):
+        if func is SUM and adds_in_place(args, kwargs):
             return args[0] if args[0].is_meta else args[0].add_(args[1])
-        out = VALUES.run(func, args, kwargs)
-        flops = self._counting.flops(func, args, kwargs, out)
-        if flops is not None:
+        known = self._operators.get(id(func))
+        if known is None:
+            known = VALUES.of_operator(func), FLOPS.formula(func) is not None, _allocates(func)
+            self._operators[id(func)] = known
+        run, multiplies, allocates = known
+        out = run(args, kwargs)
+        if multiplies:
+            flops = self._counting.flops(func, args, kwargs, out)
             self.flops[self._phase] = self.flops.get(self._phase, 0) + flops
-        allocates = self._allocating.get(id(func))
-        if allocates is None:
-            allocates = self._allocating[id(func)] = _allocates(func)
         if not allocates:
             return out
         if isinstance(out, Tensor):

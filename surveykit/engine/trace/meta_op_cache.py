@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+_META = torch.device("meta")
 _Layout = tuple[torch.Size, tuple[int, ...], torch.dtype]
 _COPIES_IN_NAME_ONLY = frozenset({torch.ops.aten._unsafe_view.default})
 """Operators that return a view although their schema does not say so."""
+
+
+Run = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""What an operator returns for arguments in order and by name."""
 
 
 class Replay:
@@ -19,37 +25,56 @@ class Replay:
     """
 
     def __init__(self) -> None:
-        self._layouts: dict[Any, _Layout | list[_Layout]] = {}
-        self._in_place: dict[Any, None] = {}
-        self._kinds: dict[int, str] = {}
-        self._operators: list[Any] = []
-        """All that were seen, so that none has the identity of another that is gone."""
+        self._known: dict[int, tuple[Run, Any]] = {}
 
-    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What `func(*args, **kwargs)` returns: equal in shape, strides and type, and as fresh."""
-        kind = self._kinds.get(id(func))  # operators are slow to hash
-        if kind is None:
-            kind = self._kinds[id(func)] = _kind(func)
-            self._operators.append(func)
-        if kind == "other":
-            return func(*args, **kwargs)
-        key = case(func, args, kwargs)
-        if key is None:
-            return func(*args, **kwargs)
-        if kind == "in_place":
-            if key in self._in_place:
-                return args[0]
-            self._in_place[key] = None
-            return func(*args, **kwargs)
-        known = self._layouts.get(key)
+    def of(self, func: Any) -> Run:
+        """What returns what `func` does: equal in shape, strides and type, and as fresh."""
+        known = self._known.get(id(func))  # operators are slow to hash
+        if known is None:  # with the operator, so that none has the identity of another that is gone
+            known = self._known[id(func)] = _OF_KIND[_kind(func)](func), func
+        return known[0]
+
+
+def _any(func: Any) -> Run:
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return func(*args, **kwargs)
+
+    return run
+
+
+def _in_place(func: Any) -> Run:
+    known: set[Any] = set()
+
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        key = case(args, kwargs)
+        if key in known:
+            return args[0]
+        if key is not None:
+            known.add(key)
+        return func(*args, **kwargs)
+
+    return run
+
+
+def _of_fresh(func: Any) -> Run:
+    layouts: dict[Any, _Layout | list[_Layout]] = {}
+
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        key = case(args, kwargs)
+        known = layouts.get(key)
         if known is None:
             out = func(*args, **kwargs)
-            if isinstance(out, Tensor):
-                self._layouts[key] = _layout(out)
-            elif all(isinstance(tensor, Tensor) for tensor in out):
-                self._layouts[key] = [_layout(tensor) for tensor in out]
+            if key is not None and isinstance(out, Tensor):
+                layouts[key] = _layout(out)
+            elif key is not None and all(isinstance(tensor, Tensor) for tensor in out):
+                layouts[key] = [_layout(tensor) for tensor in out]
             return out
-        return tuple(_fresh(layout) for layout in known) if isinstance(known, list) else _fresh(known)
+        return tuple(_fresh(*layout) for layout in known) if isinstance(known, list) else _fresh(*known)
+
+    return run
+
+
+_OF_KIND = {"other": _any, "in_place": _in_place, "fresh": _of_fresh}
 
 
 def _kind(func: Any) -> str:
@@ -69,41 +94,50 @@ def _layout(tensor: Tensor) -> _Layout:
     return tensor.shape, tensor.stride(), tensor.dtype
 
 
-def _fresh(layout: _Layout) -> Tensor:
-    return torch.empty_strided(layout[0], layout[1], dtype=layout[2], device="meta")
+def _fresh(shape: torch.Size, stride: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    return torch.empty_strided(shape, stride, dtype=dtype, device=_META)
 
 
-def case(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the result depends on; None if that is more than the layouts of meta tensors."""
-    parts: list[Any] = [id(func)]
-    for value in args:
-        part = _part(value)
-        if part is None:
-            return None
-        parts.append(part)
-    for name, value in kwargs.items():
-        part = _part(value)
-        if part is None:
-            return None
-        parts.append((name, part))
+def case(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the result of an operator depends on; None if that is more than the layouts of meta tensors."""
     # Without a meta tensor the result may lie elsewhere, as that of `arange` does.
-    return tuple(parts) if _on_meta(args) else None
-
-
-def _part(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return _layout(value) if value.is_meta else None
-    if isinstance(value, list | tuple):
-        parts = tuple(_part(item) for item in value)
-        return None if None in parts else (list, parts)
-    return type(value), value  # with the type: 1, 1.0 and True are equal, and promote otherwise
-
-
-def _on_meta(args: tuple[Any, ...]) -> bool:
     first = args[0] if args else None
     if isinstance(first, list | tuple) and first:
         first = first[0]
-    return isinstance(first, Tensor) and first.is_meta
+    if not isinstance(first, Tensor):
+        return None
+    parts: list[Any] = []
+    for value in args:
+        if isinstance(value, Tensor):
+            if not value.is_meta:
+                return None
+            parts += value.shape, value.stride(), value.dtype
+        elif isinstance(value, list | tuple):
+            part = _of_several(value)
+            if part is None:
+                return None
+            parts.append(part)
+        else:
+            parts += type(value), value  # with the type: 1, 1.0 and True are equal, and promote otherwise
+    if kwargs:
+        values = _of_several([*kwargs.values()])
+        if values is None:
+            return None
+        parts += *kwargs, values
+    return tuple(parts)
+
+
+def _of_several(values: Sequence[Any]) -> Any:
+    """The case of arguments that stand in a list."""
+    parts: list[Any] = [list]
+    for value in values:
+        if isinstance(value, list | tuple):
+            parts.append(_of_several(value))
+        elif isinstance(value, Tensor):
+            parts.append(_layout(value) if value.is_meta else None)
+        else:
+            parts.append((type(value), value))
+    return None if None in parts else tuple(parts)
 
 
 REPLAY = Replay()

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, UntypedStorage
 
-from surveykit.engine.trace.meta_op_cache import REPLAY
+from surveykit.engine.trace.meta_op_cache import REPLAY, Run
 
 LARGEST = {False: 1 << 27, True: 1 << 20}
 """Bytes of a tensor: of whole numbers and of yes and no, and of others, into which models hardly look."""
@@ -46,7 +46,7 @@ class Values:
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
-        self._kinds: dict[int, _Kind] = {}
+        self._runs: dict[int, Run] = {}
 
     def tell(self, tensor: Tensor, values: Tensor) -> Tensor:
         """Say what a tensor on meta holds, which has its storage to itself; returns the tensor."""
@@ -66,25 +66,35 @@ class Values:
         empty = torch.empty(0, dtype=tensor.dtype, device="cpu")
         return empty.set_(known.values, tensor.storage_offset(), tensor.shape, tensor.stride())
 
-    def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What `func(*args, **kwargs)` returns; where that depends on values, those that are known."""
-        kind = self._kinds.get(id(func))
-        if kind is None:
-            kind = self._kinds[id(func)] = _kind(func)
-        if kind == "untouched" or (kind == "plain" and args and self._is_unknown(args[0])):
-            return REPLAY.run(func, args, kwargs)
-        if kind == "looks" or (kind == "copies" and args[0].is_meta and not _to_meta(kwargs)):
-            found = self._result(func, args, kwargs)
-            if found is not None:
-                return found if kind == "copies" else self._on_meta(found)
-        if kind == "indexes":
-            args = (args[0], [place for index in args[1] for place in self._places(index)])
-        out = REPLAY.run(func, args, kwargs)
-        if kind == "writes":
-            self._written(func, args, kwargs)
-        elif _small_on_meta(out):
-            self._made(kind, func, args, kwargs, out)
-        return out
+    def of_operator(self, func: Any) -> Run:
+        """What returns what `func` does; where that depends on values, by those that are known."""
+        run = self._runs.get(id(func))
+        if run is None:
+            run = self._runs[id(func)] = self._watched(func, _kind(func), REPLAY.of(func))
+        return run
+
+    def _watched(self, func: Any, kind: _Kind, replay: Run) -> Run:
+        known = self._known
+
+        def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if kind == "plain" and args:
+                first = args[0]
+                if isinstance(first, Tensor) and first.is_meta and first.untyped_storage()._cdata not in known:
+                    return replay(args, kwargs)
+            if kind == "looks" or (kind == "copies" and args[0].is_meta and not _to_meta(kwargs)):
+                found = self._result(func, args, kwargs)
+                if found is not None:
+                    return found if kind == "copies" else self._on_meta(found)
+            if kind == "indexes":
+                args = (args[0], [place for index in args[1] for place in self._places(index)])
+            out = replay(args, kwargs)
+            if kind == "writes":
+                self._written(func, args, kwargs)
+            elif _small_on_meta(out):
+                self._made(kind, func, args, kwargs, out)
+            return out
+
+        return replay if kind == "untouched" else run
 
     def _made(self, kind: _Kind, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> None:
         if kind == "shaped":
@@ -151,9 +161,6 @@ class Values:
             return type(found)(self._on_meta(one) for one in found)
         return self.tell(torch.empty_like(found, device="meta"), found) if isinstance(found, Tensor) else found
 
-    def _is_unknown(self, value: Any) -> bool:
-        return isinstance(value, Tensor) and value.is_meta and _key(value) not in self._known
-
     def _forget(self, known: weakref.ref[UntypedStorage]) -> None:
         assert isinstance(known, _Known)
         if self._known.get(known.key) is known:
@@ -190,10 +197,9 @@ def _several(out: Any) -> Sequence[Any]:
 
 
 def _small_on_meta(out: Any) -> bool:
-    return all(
-        isinstance(tensor, Tensor) and tensor.is_meta and tensor.nbytes <= LARGEST[tensor.is_floating_point()]
-        for tensor in _several(out)
-    )
+    if isinstance(out, Tensor):
+        return out.is_meta and out.nbytes <= LARGEST[out.is_floating_point()]
+    return isinstance(out, tuple | list) and all(map(_small_on_meta, out))
 
 
 def _to_meta(kwargs: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ It allocates and keeps what the optimizer does on CUDA. The learning rate is 0: 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import compress
+from itertools import compress, pairwise
 from typing import Any, Protocol
 
 import torch
@@ -95,7 +95,55 @@ def _rule(
         case "lion":
             return lambda held: StateAlone(held, _one_in_single)
         case _:
-            return lambda held: AdamW(held, lr=0.0, weight_decay=0.0, foreach=False)
+            return _one_by_one
+
+
+def _one_by_one(parameters: Sequence[nn.Parameter]) -> Stepper:
+    if any(p.is_meta for p in parameters):
+        return OneByOne(parameters)
+    return AdamW(parameters, lr=0.0, weight_decay=0.0, foreach=False)
+
+
+class OneByOne:
+    """torch's AdamW, which steps one tensor after the other, without values: neighbours like some that were stepped are
+    not, as the most that it holds with them is the same. What it made for one tensor is there until it made it for the next.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self._parameters = parameters
+        self._moments: dict[nn.Parameter, tuple[Tensor, Tensor]] = {}
+
+    def step(self) -> None:
+        stepped = [p for p in self._parameters if p.grad is not None]
+        if not self._moments:
+            self._moments = {p: (torch.zeros_like(p.detach()), torch.zeros_like(p.detach())) for p in stepped}
+            return
+        for neighbours in _unlike(stepped):
+            optimizer = AdamW(neighbours, lr=0.0, weight_decay=0.0, foreach=False)
+            for p in neighbours:
+                average, square = self._moments[p]
+                optimizer.state[p] = {"step": torch.tensor(1.0), "exp_avg": average, "exp_avg_sq": square}
+            optimizer.step()
+
+
+def _unlike(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Runs of neighbours, in which every layout stands behind every layout that it stands behind in all."""
+    runs: list[list[nn.Parameter]] = []
+    seen: set[Any] = set()
+    for before, p in pairwise([None, *parameters]):
+        assert p is not None
+        pair = None if before is None else _layout(before), _layout(p)
+        if pair in seen:
+            continue
+        seen.add(pair)
+        if not runs or runs[-1][-1] is not before:
+            runs.append([] if before is None else [before])
+        runs[-1].append(p)
+    return runs
+
+
+def _layout(p: nn.Parameter) -> tuple[Any, ...]:
+    return tuple((t.shape, t.stride(), t.dtype) for t in (p, p.grad) if t is not None)
 
 
 class StateAlone:

@@ -35,12 +35,14 @@ class Units:
     """Gradients of the trained parameters of the block in which they are most."""
 
 
-def units_of(instance: Instance, training: Training, stage: Stage | None = None) -> Units:
-    """The units of a model to which a method is attached.
+def units_of(instance: Instance, training: Training, stage: Stage | None = None) -> Units | None:
+    """The units of a model to which a method is attached; None where one device holds everything.
 
     Args:
         stage: what is attached; None where PEFT's modules are.
     """
+    if training.devices == 1 and not training.offload_states:
+        return None
     few = {id(layer.weight): held.bytes for layer, held in layers_in_few_bits(instance, training, stage).items()}
 
     def held(parameters: Iterable[nn.Parameter]) -> int:

@@ -21,7 +21,7 @@ from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.layer_marks import layer_spans
 from surveykit.engine.trace.losses import UnmadeLogits, loss_as
-from surveykit.engine.trace.memory import Memory, Moment, Moments, highest
+from surveykit.engine.trace.memory import Memory, Moment, Moments, highest, moment
 from surveykit.engine.trace.optimizer_steps import Stepper, stepper
 from surveykit.engine.train.objectives import divergence
 
@@ -115,9 +115,10 @@ def trace_step(
     """
     model, memory = instance.model, Memory(instance.blueprint.vocabulary, counting)
     make = optimizer_factory or partial(stepper, training, None)
-    resident = memory.hold([*model.parameters(), *model.buffers()])
+    parameters = [*model.parameters()]
+    resident = memory.hold([*parameters, *model.buffers()])
     memory.hold(tensor for tensor in inputs.values() if isinstance(tensor, Tensor))
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
     try:
         with (
             _gradients_marked(memory, trained, there=training.accumulation > 1),
@@ -229,6 +230,6 @@ def _optimize(memory: Memory, optimizer: Stepper) -> int:
 def _with_state(moments: Mapping[str, Moments], state: int) -> dict[str, Moments]:
     """The moments of the second step. Those of its optimizer were traced with the state live already."""
     return {
-        name: found if name == "optimizer" else [Moment(total + state, *parts) for total, *parts in found]
+        name: found if name == "optimizer" else [moment(m[0] + state, *m[1:]) for m in found]
         for name, found in moments.items()
     }
