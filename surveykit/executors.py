@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 from surveykit.errors import MissingExtra, SurveyError, nearest
-from surveykit.processes import LOST, Lost, Stop, do, in_lasting_processes, never
+from surveykit.processes import LOST, Lost, Stop, in_lasting_processes, never
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -129,9 +129,17 @@ def _on_ray(
         ray.shutdown()
 
 
+_work: Callable[[Any], Any] | None = None
+"""Of a worker of Ray: what it does with a task."""
+
+
 def _told(told: tuple[Callable[..., Callable[[Any], Any]], tuple[object, ...]], task: object) -> Any:
     """What a worker of Ray does with a task."""
-    return do(*told, task)
+    global _work
+    if _work is None:
+        make, arguments = told
+        _work = make(*arguments)
+    return _work(task)
 
 
 def _ray() -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from surveykit.errors import SurveyError
@@ -41,8 +42,9 @@ def never() -> bool:
     return False
 
 
+_make: Callable[[], Callable[[Any], Any]] | None = None
 _work: Callable[[Any], Any] | None = None
-"""Of a worker process: what it does with a task."""
+"""Of a worker process: what it does with a task, and what makes that, which the first task calls: what goes wrong then is said."""
 
 
 def in_processes(
@@ -96,7 +98,8 @@ def _shared_out(
     others = set(multiprocessing.active_children())
     running: dict[Future[Result], Task] = {}
     broken = False
-    with ProcessPoolExecutor(workers, context, _watch_parent) as pool:
+    # Told once: with each task, a catalog would be sent and read again.
+    with ProcessPoolExecutor(workers, context, _begin, (make, arguments)) as pool:
         try:
             while True:
                 while waiting and len(running) < workers and not broken and not stop():
@@ -104,7 +107,7 @@ def _shared_out(
                         _interrupts_held()
                     ):  # a worker inherits this: Ctrl-C is for the process that shares out the work
                         try:
-                            running[pool.submit(do, make, arguments, waiting[0])] = waiting[0]
+                            running[pool.submit(_do, waiting[0])] = waiting[0]
                         except BrokenProcessPool:
                             broken = True
                             break
@@ -125,10 +128,17 @@ def _shared_out(
             raise
 
 
-def do(make: Callable[..., Callable[[Any], Any]], arguments: tuple[object, ...], task: object) -> Any:
+def _begin(make: Callable[..., Callable[[Any], Any]], arguments: tuple[object, ...]) -> None:
+    global _make
+    _make = partial(make, *arguments)
+    _watch_parent()
+
+
+def _do(task: object) -> Any:
     global _work
     if _work is None:
-        _work = make(*arguments)
+        assert _make is not None, "this is no worker"
+        _work = _make()
     return _work(task)
 
 

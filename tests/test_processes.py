@@ -218,3 +218,23 @@ def test_a_killed_measure_leaves_no_worker_and_a_catalog_that_loads(
     process.wait()
     assert wait_for(lambda: not alive(process.pid), SOON * PATIENCE * 2), alive(process.pid)
     load(root)
+
+
+class Told:
+    """Something large that workers need, such as a catalog."""
+
+    sent = 0
+
+    def __reduce__(self) -> tuple[type[Told], tuple[()]]:
+        Told.sent += 1
+        return Told, ()
+
+
+def answering(told: Told) -> Callable[[int], int]:
+    return abs
+
+
+def test_what_all_tasks_need_is_sent_to_each_worker_once() -> None:
+    Told.sent = 0
+    assert sorted(result for _, result in in_processes(answering, (Told(),), range(-12, 0), 2)) == [*range(1, 13)]
+    assert 1 <= Told.sent <= 2  # the number of workers

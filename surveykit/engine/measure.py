@@ -138,12 +138,16 @@ def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
 @contextmanager
 def _as_worker() -> Iterator[None]:
     """One thread for torch, as each worker process has one core; where there is one group, it is the caller's process.
-    What is there already, the catalog above all, is not searched for garbage at every turn."""
-    before = torch.get_num_threads()
+    Garbage is looked for at the end, and only in what was not there before: a search at every turn takes longer than it frees."""
+    before, collects = torch.get_num_threads(), gc.isenabled()
     torch.set_num_threads(1)
     gc.freeze()
+    gc.disable()
     try:
         yield
     finally:
+        gc.collect()
         gc.unfreeze()
+        if collects:
+            gc.enable()
         torch.set_num_threads(before)
