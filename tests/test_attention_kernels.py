@@ -307,8 +307,9 @@ def test_meta_with_the_kernels_of_the_cpu_equals_the_cpu_in_every_moment(family:
     assert (meta.saved, meta.peak()) == (cpu.saved, cpu.peak())
     for span in meta.moments.keys() | cpu.moments.keys():
         assert max(meta.moments[span]) == max(cpu.moments[span]), span
-        # T5's masks are made outside of its layers: on meta a constant is one operator more.
-        assert family == "t5" or meta.moments[span] == cpu.moments[span], span
+        # T5's masks are made outside of its layers: on meta a constant is one operator more. And there, an optimizer leaves
+        # out tensors that follow each other like some before.
+        assert family == "t5" or span == "optimizer" or meta.moments[span] == cpu.moments[span], span
 
 
 def test_a_mask_that_slides_takes_the_other_kernel_and_a_head_too_wide_is_refused() -> None:

@@ -45,8 +45,9 @@ def test_meta_equals_cpu_in_every_moment(stages: dict[str, Stage], name: str, dt
     assert replace(meta, moments={}) == replace(cpu, moments={})
     for span in meta.moments.keys() | cpu.moments.keys():
         assert highest(meta.moments[span]) == highest(cpu.moments[span]), span
-        # There the decoder's mask is made, and on meta a constant of 8 bytes is one operator more.
-        if span != "forward/0.encoder.after":
+        # In the first, the decoder's mask is made, and on meta a constant of 8 bytes is one operator more. On meta, the
+        # optimizer leaves out tensors that follow each other like some before.
+        if span not in ("forward/0.encoder.after", "optimizer"):
             assert meta.moments[span] == cpu.moments[span], span
 
 
