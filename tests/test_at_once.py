@@ -64,6 +64,18 @@ def test_of_one_model_all_lengths_are_traced_at_once(catalog: Catalog, name: str
     assert AtOnce([costs], LENGTHS).figures(recipe, [traced]) == [figures_of(recipe, costs, traced)]
 
 
+@pytest.mark.parametrize(("name", "positions"), [("loreft/all-r8-f7-l7", 14), ("alora/qv-r8", 128)])
+def test_texts_with_no_more_positions_than_a_kind_looks_for_are_traced_by_themselves(
+    catalog: Catalog, name: str, positions: int
+) -> None:
+    recipe, costs = catalog.recipe(name), Costs(blueprint(catalog.models["t5-small"]))
+    for shortest in (positions, positions + 1):
+        traced = Traced(2, (shortest, 300), 8, settings(catalog, name)[0].trainings[:1])
+        (found,) = AtOnce([costs], LENGTHS).figures(recipe, [traced])
+        assert (found is None) == (shortest == positions)
+        assert found is None or found == figures_of(recipe, costs, traced)
+
+
 def test_only_models_that_differ_in_their_dimensions_are_traced_together(catalog: Catalog) -> None:
     small = catalog.models["t5-small"]
     models = [small, catalog.models["flan-t5-xl"], with_config(small, dropout_rate=0.2), catalog.models["t5-11b"]]

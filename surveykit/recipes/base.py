@@ -394,7 +394,7 @@ class Edit(Record):
         return 0
 
     def positions_compared(self) -> int:
-        """How many positions of a text it looks for: what it costs on texts with more tells nothing of those with fewer."""
+        """How many positions of a text it looks for: what it costs on longer texts tells nothing of others."""
         return 0
 
     def changed(self, place: Place) -> int:

@@ -11,9 +11,11 @@ from torch import Tensor
 class Hadamard(torch.autograd.Function):
     """(length,), a power of two, times the matrix of Sylvester's construction, without its factor: O(length log length).
 
-    In place in one copy, as kernels for it work; the matrix is symmetric, so that backward is the same, and keeps nothing.
+    In place in one copy. The matrix is symmetric, so that backward is the same transform of the gradient, and nothing is kept
+    for it.
 
-    Source: Fino and Algazi 1976; as an operator of its own in published copies of the code of Aghajanyan et al. 2020.
+    Source: published copies of the code of Aghajanyan et al. 2020, where it is an operator of its own, too; some of them also
+    scale its gradient by 1 / √length, which is not its derivative, and is left out here.
     """
 
     @staticmethod

@@ -105,8 +105,10 @@ def _one_by_one(parameters: Sequence[nn.Parameter]) -> Stepper:
 
 
 class OneByOne:
-    """torch's AdamW, which steps one tensor after the other, without values: neighbours like some that were stepped are
-    not, as the most that it holds with them is the same. What it made for one tensor is there until it made it for the next.
+    """torch's AdamW on meta, where it need not step every tensor: the most that it holds is the same.
+
+    It goes from tensor to tensor, and what it made for one is there until it has made the next one's. So each pair of layouts
+    that follow each other is stepped once.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -127,7 +129,7 @@ class OneByOne:
 
 
 def _unlike(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
-    """Runs of neighbours, in which every layout stands behind every layout that it stands behind in all."""
+    """Runs of neighbours in which each pair of layouts that follow each other among all does so once."""
     runs: list[list[nn.Parameter]] = []
     seen: set[Any] = set()
     for before, p in pairwise([None, *parameters]):
