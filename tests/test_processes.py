@@ -50,6 +50,7 @@ WORK = """
         try:
             for task, result in in_processes(make, (sys.argv[1],), [0, 1, 2, 3][: int(sys.argv[2])], int(sys.argv[3])):
                 print("done", task, flush=True)
+                (Path(sys.argv[1]) / f"told {task}").touch()
         except KeyboardInterrupt:
             print("interrupted", flush=True)
             sys.exit(130)
@@ -106,7 +107,8 @@ def working(
     script = tmp_path / "work.py"
     script.write_text(textwrap.dedent(WORK), encoding="utf-8")
     process = start(script, tmp_path, *request.param)
-    assert wait_for(lambda: (tmp_path / "1").exists() and (tmp_path / "2").exists(), 60)
+    # Each by its own file: with a worker for each task, the others may begin before the first one's end is told.
+    assert wait_for(lambda: all((tmp_path / name).exists() for name in ("told 0", "1", "2")), 60)
     return process
 
 
