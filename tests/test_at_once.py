@@ -64,6 +64,16 @@ def test_of_one_model_all_lengths_are_traced_at_once(catalog: Catalog, name: str
     assert AtOnce([costs], LENGTHS).figures(recipe, [traced]) == [figures_of(recipe, costs, traced)]
 
 
+@pytest.mark.parametrize("changed", [{"num_layers": 4, "num_decoder_layers": 4}, {"num_decoder_layers": 7}])
+def test_a_model_that_fewer_layers_do_not_tell_of_is_traced_whole_at_all_lengths(
+    catalog: Catalog, changed: dict[str, int]
+) -> None:
+    """It has fewer itself, or another number in each stack."""
+    recipe, costs = catalog.recipe("lora/qv-r8"), Costs(blueprint(with_config(catalog.models["t5-small"], **changed)))
+    traced = Traced(2, (64, 96), 8, settings(catalog, "lora/qv-r8")[0].trainings[:1])
+    assert AtOnce([costs], LENGTHS).figures(recipe, [traced]) == [figures_of(recipe, costs, traced)]
+
+
 @pytest.mark.parametrize(("name", "positions"), [("loreft/all-r8-f7-l7", 14), ("alora/qv-r8", 128)])
 def test_texts_with_no_more_positions_than_a_kind_looks_for_are_traced_by_themselves(
     catalog: Catalog, name: str, positions: int

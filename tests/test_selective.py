@@ -9,7 +9,7 @@ from torch import Tensor
 from surveykit.catalog.load import Catalog
 from surveykit.engine import Attached, Instance, count
 from surveykit.engine.edits import saving
-from surveykit.engine.edits.hadamard import Hadamard
+from surveykit.engine.edits.hadamard import hadamard
 from surveykit.engine.models.tiny import tiny_batch, tiny_instance
 from surveykit.engine.train.loop import Trained, choose_mask, train
 from surveykit.errors import RecipeError
@@ -33,13 +33,13 @@ def pristine(instance: Instance) -> dict[int, Tensor]:
 @pytest.mark.parametrize("length", [1, 2, 8, 64])
 def test_the_fast_hadamard_transform_is_the_product_with_the_matrix(length: int) -> None:
     x = torch.randn(length, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(Hadamard.apply(x), dense_hadamard(length).double() @ x)
-    torch.testing.assert_close(Hadamard.apply(Hadamard.apply(x)), length * x)
+    torch.testing.assert_close(hadamard(x), dense_hadamard(length).double() @ x)
+    torch.testing.assert_close(hadamard(hadamard(x)), length * x)
 
 
 def test_the_fast_hadamard_transform_is_differentiated_as_the_product_is() -> None:
     x = torch.randn(16, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(Hadamard.apply, x)
+    assert torch.autograd.gradcheck(hadamard, x)
 
 
 def test_lengths_are_powers_of_two() -> None:

@@ -110,6 +110,11 @@ def test_layers_that_are_alike_tell_of_more_of_them(deep: tuple[Instance, Instan
     assert grows_evenly(*deep)
 
 
+def test_layers_are_alike_whatever_mode_a_model_is_in(deep: tuple[Instance, Instance, Instance]) -> None:
+    deep[0].to_mode(training=True)
+    assert grows_evenly(*deep)
+
+
 def test_a_layer_of_another_kind_needs_the_whole_model(deep: tuple[Instance, Instance, Instance]) -> None:
     layer = deep[2].blocks[6][1]
     layer.add_module("more", nn.Linear(40, 40, device="meta"))

@@ -10,6 +10,7 @@ from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.fused import Rows
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.task_head import head_parameters
+from surveykit.engine.models.walk import parameters_of
 from surveykit.recipes import Recipe, Stage
 from surveykit.recipes.masks import index_bytes
 from surveykit.recipes.optimizers import Reduced
@@ -83,7 +84,7 @@ def _count_stage(attached: Attached) -> Counts:
     pretrained = {id(parameter) for parameter in attached.instance.pretrained}
     added = {id(parameter) for parameter in attached.added()}
     parts = {"frozen": 0, "trained_pretrained": 0, "trained_added": 0, "frozen_added": 0}
-    everything = list(attached.instance.model.parameters())  # each once, whatever its names
+    everything = parameters_of(attached.instance.model)  # each once, whatever its names
     for parameter in everything:
         if id(parameter) in pretrained:
             part = "trained_pretrained" if parameter.requires_grad else "frozen"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -17,9 +16,10 @@ from surveykit.engine.edits.masking import Masked
 from surveykit.engine.edits.tensors import Part, as_kept, on_host
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.model import Instance
+from surveykit.engine.models.walk import parameters_of
 from surveykit.errors import RecipeError
 from surveykit.recipes import Edit, Place, Role, Shape, Stage, Where
-from surveykit.recipes.numbering import numbered
+from surveykit.recipes.numbering import numbered, with_values
 from surveykit.recipes.sites import KeyValueEdit, ParameterEdit, WeightEdit
 
 CONTAINER = "surveykit_edits"
@@ -114,7 +114,7 @@ class Attached:
         slots = [slot for slot in slots if edit.site not in slot.unable] or slots
         found = _tensors_at(edit, slots)
         for (bare, name), place in zip(found, numbered(edit, [slot.place for slot, _ in found]), strict=True):
-            slot = replace(bare, place=place)
+            slot = with_values(bare, place=place)
             if reason := slot.unable.get(edit.site) or self._unshared(edit, slot):
                 raise RecipeError(f"{edit.kind} does not fit {self.instance.name}: {reason}")
             try:
@@ -246,7 +246,7 @@ class Attached:
         """What of some places is trained; all biases are also those of layers between the places."""
         modules = [module for slot in slots for module in slot.held()]
         if where.parameters == "all":
-            yield from (parameter for module in modules for parameter in module.parameters())
+            yield from (parameter for module in modules for parameter in parameters_of(module))
             return
         if where.every_layer:
             modules += self.instance.unplaced
@@ -289,7 +289,7 @@ class Attached:
 
     def added(self) -> tuple[nn.Parameter, ...]:
         """The parameters that the stage added, each once, trained or not."""
-        return tuple(self.container.parameters())
+        return tuple(parameters_of(self.container))
 
     def values(self) -> Values:
         """Every tensor of the stage's edits."""

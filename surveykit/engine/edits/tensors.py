@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from surveykit.engine.edits.circulant import Circulant
-from surveykit.engine.edits.hadamard import Hadamard
+from surveykit.engine.edits.hadamard import hadamard
 from surveykit.engine.models.bound_places import BoundPlace
 from surveykit.engine.models.fused import Rows
 from surveykit.errors import RecipeError
@@ -29,7 +29,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 _TRANSFORMS: dict[str, Callable[..., Tensor]] = {
-    "hadamard": Hadamard.apply,
+    "hadamard": hadamard,
     "inverse_fourier": lambda x: torch.fft.ifft2(x).real,
     "upsampled": lambda bands, filters: functional.conv_transpose2d(
         bands[None], filters[:, None], stride=filters.shape[-1]

@@ -20,6 +20,7 @@ import torch
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.models.walk import tensors_of
 from surveykit.engine.trace.backprop import Backprop
 from surveykit.engine.trace.costs import (
     Costs,
@@ -93,9 +94,12 @@ class AtOnce:
         self._dimensions = Dimensions(sizes, math.inf if self._of_lengths else LARGEST_CONSTANT)
         self._primes = models[0] if self._of_lengths else Costs(_of_primes(models[0].blueprint))
         self._counting: dict[tuple[tuple[tuple[str, int], ...], ...], tuple[Row, Costs]] = {}
+        self._told: dict[int, bool] = {}
+        """Of the recipe that is traced: whether the deeper of two traces has told of a stage what the other one is."""
 
     def figures(self, recipe: Recipe, settings: Sequence[Traced]) -> list[Figures | None]:
         """Trace a recipe in the settings of each model; None of one on which it has to be traced by itself."""
+        self._told.clear()
         nothing: list[Figures | None] = [None] * len(self._models)
         trainings = settings[0].trainings
         if not all(_plain(training) for training in trainings) or len({traced.trainings for traced in settings}) > 1:
@@ -105,7 +109,7 @@ class AtOnce:
             compared = max((edit.positions_compared() for stage in recipe.stages for edit in stage.edits), default=0)
             fits.append([min(texts) > compared for texts in self._texts(settings)])
             fit = [i for i, of_model in enumerate(zip(*fits, strict=True)) if all(of_model)]
-            if sum(len(settings[i].lengths) for i in fit) < 2:  # by itself it is traced as fast
+            if not fit:
                 return nothing
             of_fit = [self._models[i] for i in fit]
             passes = (
@@ -184,18 +188,36 @@ class AtOnce:
         ])  # fmt: skip
         at = partial(costs.step, stage, batch, LENGTHS["l"], target, training)
 
+        def pair() -> tuple[Step, Step]:
+            return self._pair(costs, at, stage, training)
+
         def read(*, alike: bool) -> list[TrainingCost]:
             found: dict[int, TrainingCost] = {}
-            for steps, line, of in _at_depths(costs, at, alike, [model for model, _, _ in models]):
+            of_each = [model for model, _, _ in models]
+            for steps, line, of in _at_depths(costs, at, alike, of_each, pair):
                 found |= {i: training_cost(step, training) for i, step in _of_each(row, steps, line, of)}
             return [found[i] for i in range(len(models))]
 
-        if every_layer_alike(stage, training):
+        grows = not self._of_lengths or self._models[0].grows_evenly  # of several models, `_fits` has seen to it
+        if grows and every_layer_alike(stage, training):
             try:
                 return read(alike=True)
             except NotAffineError:  # whole depth is slower and always right
                 pass
         return read(alike=False)
+
+    def _pair(
+        self, costs: Costs, at: Callable[[Instance], Step], stage: Stage, training: Training
+    ) -> tuple[Step, Step]:
+        """A step at each depth. The deeper one is asked what the other one is: the first time of a stage, in order to hold it
+        to that; if it was right, also instead of it."""
+        shallow, deep = (costs.instance(depth) for depth in costs.depths)
+        high = at(deep)
+        low = costs.one_layer_less(stage, training, high) if self._told.get(id(stage), True) else None
+        if id(stage) not in self._told:
+            said, low = low, at(shallow)
+            self._told[id(stage)] = low == said
+        return at(shallow) if low is None else low, high
 
     def _counted(self, models: Sequence[Mapping[str, int]]) -> tuple[Row, Costs]:
         """Costs that count in models of the given dimensions, and with what."""
@@ -250,21 +272,26 @@ def _dimensions(model: Costs) -> dict[str, int]:
 def _tensors(instance: Instance, stage: Stage) -> list[tuple[torch.Size, bool]]:
     """Shapes of all tensors of a model with a stage on it, and which are trained."""
     with Attached(instance, stage):
-        tensors = (*instance.model.parameters(), *instance.model.buffers())
-        return [(tensor.shape, tensor.requires_grad) for tensor in tensors]
+        return [(tensor.shape, tensor.requires_grad) for tensor in tensors_of(instance.model)]
 
 
 def _at_depths(
-    costs: Costs, at: Callable[[Instance], Found], alike: bool, models: Sequence[Costs]
+    costs: Costs,
+    at: Callable[[Instance], Found],
+    alike: bool,
+    models: Sequence[Costs],
+    pair: Callable[[], tuple[Found, Found]] | None = None,
 ) -> Iterator[tuple[tuple[Found, ...], Callable[..., Numbers], Sequence[int]]]:
     """What is found at two depths or at one, how to read from it what is true of models, and of which, by their numbers.
 
     Args:
         alike: whether two depths tell about any; else each depth is looked at.
+        pair: gives what is found at the two depths.
     """
     if alike:
         line = Line(costs.depths, np.array([model.depth for model in models]))
-        yield tuple(at(costs.instance(depth)) for depth in costs.depths), line, range(len(models))
+        found = tuple(at(costs.instance(depth)) for depth in costs.depths) if pair is None else pair()
+        yield found, line, range(len(models))
         return
     for depth in {model.depth for model in models}:
         yield (at(costs.instance(depth)),), _as_it_is, [i for i, model in enumerate(models) if model.depth == depth]

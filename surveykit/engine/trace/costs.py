@@ -7,8 +7,8 @@ depth; every figure is affine in the number of layers (see `extrapolation`). Oth
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +19,7 @@ import torch
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.model import Blueprint, Instance
+from surveykit.engine.models.walk import tensors_of
 from surveykit.engine.trace.as_on_cpu import sdpa_as_on_cpu
 from surveykit.engine.trace.attention import attention_as_on_cuda
 from surveykit.engine.trace.backprop import Backprop, watch_backprop
@@ -28,6 +29,8 @@ from surveykit.engine.trace.few_bits import few_bits
 from surveykit.engine.trace.growth import grows_evenly
 from surveykit.engine.trace.inference import Inference, inference, operations
 from surveykit.engine.trace.inputs import inference_length, inputs_of
+from surveykit.engine.trace.memory import bytes_of
+from surveykit.engine.trace.one_layer_less import one_layer_less
 from surveykit.engine.trace.optimizer_steps import stepper
 from surveykit.engine.trace.shards import Units, on_each_device, units_of
 from surveykit.engine.trace.step import Device, StepTrace, trace_step
@@ -97,6 +100,8 @@ class Step(NamedTuple):
     backprop: Backprop
     units: Units | None
     """None where one device holds everything."""
+    traced: StepTrace | None = None
+    """The trace without what is added to it; None where it has been carried over."""
 
 
 class Deployed(NamedTuple):
@@ -160,14 +165,10 @@ class Costs:
         """A training step on one of the backbone's instances."""
         prepare(instance, training)
         inputs = self._inputs(instance, batch, length, target_length, training.padding)
-        adapters = getattr(torch, training.adapters)
         with (
             attention_as_on_cuda(instance, training),
             sdpa_as_on_cpu() if self._as_on == "cpu" else nullcontext(),
-            Attached(
-                instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
-            ) as attached,
-            few_bits(instance, training, stage, self._counting) as saving,
+            self._attached(instance, stage, training) as (attached, saving),
             torch.random.fork_rng(devices=()),
         ):
             torch.manual_seed(ROUTING_SEED)
@@ -184,7 +185,33 @@ class Costs:
                     counting=self._counting,
                 )
             whole = self._with_what_is_not_traced(trace, attached, saving)
-            return Step(whole, backprop, units_of(instance, training, stage))
+            return Step(whole, backprop, units_of(instance, training, stage), trace)
+
+    def one_layer_less(self, stage: Stage, training: Training, deep: Step) -> Step | None:
+        """The step on the shallower of the two cut instances, read from that on the deeper one (`one_layer_less`); None
+        where that does not tell."""
+        assert deep.traced is not None, "it has been carried over"
+        assert deep.backprop.ends is not None
+        instance = self.instance(self.depths[0])
+        prepare(instance, training)
+        with self._attached(instance, stage, training) as (attached, saving):
+            trace = one_layer_less(deep.traced, bytes_of(tensors_of(instance.model), self._counting))
+            if trace is None:
+                return None
+            whole = self._with_what_is_not_traced(trace, attached, saving)
+            return Step(whole, deep.backprop.ends, deep.units, trace)
+
+    @contextmanager
+    def _attached(self, instance: Instance, stage: Stage, training: Training) -> Iterator[tuple[Attached, int]]:
+        """A stage on an instance, and the bytes that weights in few bits take less."""
+        adapters = getattr(torch, training.adapters)
+        with (
+            Attached(
+                instance, stage, dtype=adapters, dropout=training.adapter_dropout, copied=training.adapter_copy
+            ) as attached,
+            few_bits(instance, training, stage, self._counting) as saving,
+        ):
+            yield attached, saving
 
     def _inputs(self, instance: Instance, *how: Any) -> dict[str, Any]:
         """What `inputs_of` makes; made once where it is kept."""
@@ -322,13 +349,11 @@ def prepare(instance: Instance, training: Training) -> None:
 
 def training_cost(step: Step, training: Training) -> TrainingCost:
     """What a trace comes to in a setting, on each of its devices."""
-    trace, backprop, units = step
-    if units is not None:
-        trace = on_each_device(trace, units, training)
+    trace = step.trace if step.units is None else on_each_device(step.trace, step.units, training)
     peak = trace.peak()
     known = trace.resident + trace.optimizer_state + peak.gradients + peak.logits + peak.activations
     in_forward = trace.peak("forward").total == peak.total  # where what is kept is not told apart from what passes
     rest = (peak.total - known, 0) if in_forward else (peak.activations, peak.total - known)
     parts = Parts(trace.resident, trace.optimizer_state, peak.gradients, peak.logits, *rest)
     memory = Memory(peak.total, trace.resident, trace.gradients, trace.optimizer_state, trace.saved, parts)
-    return TrainingCost(memory, trace.forward_flops, trace.backward_flops, backprop)
+    return TrainingCost(memory, trace.forward_flops, trace.backward_flops, step.backprop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from itertools import chain
 from typing import Any
 
@@ -33,7 +34,7 @@ def extrapolate(shallow: StepTrace, deep: StepTrace, shallow_depth: int, deep_de
     line = Line((shallow_depth, deep_depth), depth)
     figures = {
         name: line(getattr(shallow, name), getattr(deep, name))
-        for name in StepTrace.__dataclass_fields__ if name != "moments"
+        for name in (figure.name for figure in fields(StepTrace) if figure.compare and figure.name != "moments")
     }  # fmt: skip
     moments = {
         name: [Moment(*moment) for moment in line(low, high).tolist()]

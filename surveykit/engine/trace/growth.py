@@ -53,6 +53,7 @@ def _described(block: nn.Module) -> _Layer:
         for held in (module._parameters, module._buffers):
             found |= {(path, name): tensor.shape for name, tensor in held.items() if tensor is not None}
         found |= {(path, name): value for name, value in vars(module).items() if isinstance(value, int | float | str)}
+        del found[path, "training"]  # the mode that a model happens to be in
     return found
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from surveykit.engine.edits.attach import Attached
+from surveykit.engine.edits.hadamard import HADAMARD, written
 from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.flops import FLOPS
@@ -53,6 +54,8 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = VALUES.of_operator(func)(args, kwargs or {})
         if FLOPS.formula(func) is not None:
             self.flops = self.flops + self._counting.flops(func, args, kwargs or {}, out)
+        elif func is HADAMARD:
+            self.elementwise = self.elementwise + self._counting.numel(written(len(out)))
         elif torch.Tag.pointwise in func.tags and isinstance(out, Tensor):
             self.elementwise = self.elementwise + self._counting.numel(out.shape)
         return out

@@ -23,6 +23,11 @@ more at each end. Among the layers between, memory changes evenly, so their high
 INNER = "inner"
 
 
+def is_inner(layer: int, layers: int) -> bool:
+    """Whether a layer has no span of its own."""
+    return FIRST <= layer < layers - LAST
+
+
 def _span_names(stack: str, index: int, layers: int) -> tuple[str, ...]:
     """The spans of a layer. In a stack of four, one is second from the start and third from the end."""
     from_end = layers - 1 - index

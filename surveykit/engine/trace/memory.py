@@ -47,6 +47,20 @@ def highest(moments: Iterable[Moment]) -> Moment:
     return max(moments, key=lambda moment: moment.total, default=NOTHING)
 
 
+class Entered(NamedTuple):
+    """What was so when a span, or a phase, was entered."""
+
+    names: tuple[str, ...]
+    """As in `Memory.moments`."""
+    at: int
+    """Number of its first moment among those of its names."""
+    moment: Moment
+    flops: int
+    """Of the phase until then."""
+    saved: tuple[int, int]
+    """As in `Memory.saved`."""
+
+
 class _Held(weakref.ref[UntypedStorage]):
     """A live storage; torch keeps a storage's Python object for as long as the storage, so its death is the free."""
 
@@ -85,6 +99,9 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._phase = ""
         self._now: Moments = []
         self._moments: dict[tuple[str, ...], Moments] = {}
+        self._saved = 0, 0
+        self.spans: list[Entered] = []
+        """In the order in which they were entered."""
         self.flops: dict[str, int] = {}
         """Of matrix multiplications, by phase."""
 
@@ -106,8 +123,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     @property
     def saved(self) -> tuple[int, int]:
         """Live storages kept for backward: how many, and their bytes, each storage once."""
-        kept = [held.bytes for held in self._live.values() if held.saved]
-        return len(kept), sum(kept)
+        return self._saved
 
     def hold(self, tensors: Iterable[Tensor]) -> int:
         """Count tensors that exist already, each storage once; returns what was new among them."""
@@ -150,8 +166,9 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._enter(tuple(f"{self._phase}/{name}" for name in names))
 
     def _enter(self, names: tuple[str, ...]) -> None:
-        self._now = self._moments.setdefault(names, [])
-        self._now.append(self._moment())
+        self._now, moment = self._moments.setdefault(names, []), self._moment()
+        self.spans.append(Entered(names, len(self._now), moment, self.flops.get(self._phase, 0), self._saved))
+        self._now.append(moment)
 
     def _moment(self) -> Moment:
         found = self._bytes
@@ -167,7 +184,9 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         held = self._live.get(tensor.untyped_storage()._cdata)
         if held is None:  # a constant that no operator made
             held = self._track(tensor)
-        held.saved = held.kind != "before"
+        if not held.saved and held.kind != "before":
+            held.saved = True
+            self._save(held, 1)
         # Never the tensor itself: one that its own operator keeps would hold that operator, and never be freed.
         unwatched = torch._C._DisableTorchDispatch()
         detached = tensor.detach()
@@ -218,6 +237,10 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._total = self._total + change
         self._bytes[held.kind] = self._bytes[held.kind] + change
 
+    def _save(self, held: _Held, sign: int) -> None:
+        number, bytes_ = self._saved
+        self._saved = number + sign, bytes_ + sign * held.bytes
+
     def _become(self, held: _Held, kind: Kind) -> None:
         if held.on_device:
             self._bytes[held.kind] = self._bytes[held.kind] - held.bytes
@@ -229,6 +252,13 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         del self._live[held.key]
         if held.on_device:
             self._count(held, -1)
+        if held.saved:
+            self._save(held, -1)
+
+
+def bytes_of(tensors: Iterable[Tensor], counting: Counting = COUNTING) -> int:
+    """Bytes of the storages of tensors, each once."""
+    return Memory(counting=counting).hold(tensors)
 
 
 def _unchanged(tensor: Tensor) -> Tensor:

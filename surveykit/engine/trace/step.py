@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -15,13 +15,14 @@ from torch.nn import functional
 from surveykit.catalog.training import SURVEYS, Training
 from surveykit.engine.models.model import Instance
 from surveykit.engine.models.objective import loss_of
+from surveykit.engine.models.walk import parameters_of, tensors_of
 from surveykit.engine.trace.autocast import autocast_as_on_cuda
 from surveykit.engine.trace.checkpointing import checkpointed
 from surveykit.engine.trace.counting import COUNTING, Counting
 from surveykit.engine.trace.fused import fused_kernels
 from surveykit.engine.trace.layer_marks import layer_spans
 from surveykit.engine.trace.losses import UnmadeLogits, loss_as
-from surveykit.engine.trace.memory import Memory, Moment, Moments, highest, moment
+from surveykit.engine.trace.memory import Entered, Memory, Moment, Moments, bytes_of, highest, moment
 from surveykit.engine.trace.optimizer_steps import Stepper, stepper
 from surveykit.engine.train.objectives import divergence
 
@@ -52,6 +53,8 @@ class StepTrace:
     """Of matrix multiplications, those of blocks that are computed again among them."""
     moments: Mapping[str, Moments]
     """Live bytes after each allocation by `phase` or `phase/span`; parameters and inputs count as well."""
+    spans: Sequence[Entered] = field(default=(), repr=False, compare=False)
+    """In the order in which they were entered; none where bytes are among these that were not traced."""
 
     def peak(self, phase: Phase | None = None) -> Moment:
         """The moment of a phase, or of the step, with most live bytes; nothing for a phase that did not run."""
@@ -63,7 +66,7 @@ class StepTrace:
         more = weights + state + working
         moments = {name: [m._replace(total=m.total + more) for m in found] for name, found in self.moments.items()}
         resident, held = self.resident + weights, self.optimizer_state + state
-        return replace(self, resident=resident, optimizer_state=held, moments=moments)
+        return replace(self, resident=resident, optimizer_state=held, moments=moments, spans=())
 
 
 @contextmanager
@@ -115,8 +118,8 @@ def trace_step(
     """
     model, memory = instance.model, Memory(instance.blueprint.vocabulary, counting)
     make = optimizer_factory or partial(stepper, training, None)
-    parameters = [*model.parameters()]
-    resident = memory.hold([*parameters, *model.buffers()])
+    parameters = parameters_of(model)
+    resident = memory.hold(tensors_of(model))
     memory.hold(tensor for tensor in inputs.values() if isinstance(tensor, Tensor))
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     try:
@@ -139,7 +142,7 @@ def trace_step(
                 with memory.phase("backward"):
                     loss.backward()  # type: ignore[no-untyped-call]
             del loss, held
-            gradients = Memory(counting=counting).hold(p.grad for p in trained if p.grad is not None)
+            gradients = bytes_of((p.grad for p in trained if p.grad is not None), counting)
             state = _optimize(memory, make(trained)) if backward else 0
     finally:
         for parameter in trained:
@@ -153,6 +156,7 @@ def trace_step(
         forward_flops=memory.flops.get("forward", 0),
         backward_flops=memory.flops.get("backward", 0),
         moments=_with_state(memory.moments, state),
+        spans=memory.spans,
     )
 
 
