@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from typing import Any, Final, TypeVar
 
 from surveykit.errors import SurveyError
@@ -74,16 +77,37 @@ def in_lasting_processes(
     *,
     workers: int,
     stop: Stop = never,
+    imports: str | None = None,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """The same, where the loss of a worker costs no more than the tasks that were running: LOST comes of them, and new
     workers do the rest. Raises whatever the work raises.
 
     Args:
         stop: asked before each task.
+        imports: as in `import_ahead`.
     """
     waiting = deque(tasks)
     while waiting and not stop():
-        yield from _shared_out(make, tuple(arguments), waiting, workers, stop)
+        yield from _shared_out(make, tuple(arguments), waiting, workers, stop, imports)
+
+
+def import_ahead(module: str) -> None:
+    """Import once, in a process of its own and from now on, what workers will need: on Linux, those for which
+    `in_lasting_processes` is told the same module are made from that process, and need not import it again."""
+    if sys.platform == "linux":
+        with _interrupts_held():  # workers inherit this
+            _context(module)
+            forkserver.ensure_running()
+
+
+def _context(imports: str | None) -> BaseContext:
+    """How workers begin: by themselves, as torch's threads do not survive a fork; or from a process that has imported a module,
+    and runs no threads."""
+    if imports is None or sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([imports])
+    return context
 
 
 def _shared_out(
@@ -92,9 +116,10 @@ def _shared_out(
     waiting: deque[Task],
     workers: int,
     stop: Stop,
+    imports: str | None = None,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """Tasks from the front of `waiting`, until there are none, it is time to stop, or a worker is lost."""
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    context = _context(imports)
     others = set(multiprocessing.active_children())
     running: dict[Future[Result], Task] = {}
     broken = False

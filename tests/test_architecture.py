@@ -16,7 +16,7 @@ from surveykit.cli import COMMANDS
 PACKAGE = ROOT / "surveykit"
 # A part may import only parts named before it; `verify` needs records only, so the database may hold verdicts.
 ORDER = ["errors", "streams", "interruption", "faults", "beside", "files", "descriptions", "record", "arithmetic", "ranks", "formula",
-         "output", "processes", "executors", "recipes", "catalog", "scaffold", "checkpoints", "bench", "verify", "engine", "database", "fit", "survey", "site",
+         "output", "processes", "executors", "recipes", "catalog", "scaffold", "checkpoints", "bench", "verify", "engine", "recording", "database", "fit", "survey", "site",
          "api", "commands", "cli"]  # fmt: skip
 TORCH_FREE_HEAVY = ("torch", "transformers", "peft", "pandas", "matplotlib", "mkdocs")
 

@@ -23,8 +23,8 @@ from surveykit.catalog.load_once import load_once
 from surveykit.catalog.measured import cell_of, cells
 from surveykit.catalog.shelves import SHELVES, Shelf
 from surveykit.cli import main
-from surveykit.engine.run import traces_and_trials, unmeasurable
 from surveykit.processes import Watch
+from surveykit.recording import traces_and_trials, unmeasurable
 from surveykit.site import build as site_build
 from surveykit.site.inputs import Surroundings
 from surveykit.site.pages.measured import COVERAGE

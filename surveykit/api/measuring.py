@@ -241,10 +241,13 @@ def _measure_catalog(
     from surveykit.catalog.selection import select
     from surveykit.executors import executor as made
     from surveykit.executors import name_of
+    from surveykit.recording import import_engine_ahead, measure_and_record, unmeasurable
 
     for kind in only:
         refuse_others("only", kind, get_args(Measure))
     on = None if executor is None else made(name_of(executor), address=address)
+    if all and not methods and on is None:
+        import_engine_ahead()
     faults: list[Problem] = []
     catalog = load(root, left_out=faults)  # what is at fault in catalog/measured is to be measured again
     wanted: dict[Measure, list[Cell]] = {}
@@ -255,8 +258,6 @@ def _measure_catalog(
             wanted[kind] = [cell for cell in selected if cell in outdated]
     if not any(wanted.values()):
         return Recording(cells={}, failed=(), refused=(), files=tuple(tidy(catalog)), faults=tuple(faults))
-    from surveykit.engine.run import measure_and_record, unmeasurable
-
     left_out = [sentence for kind, sentence in unmeasurable().items() if wanted.pop(kind, ())]
     return replace(measure_and_record(catalog, wanted, faults, watch, on), left_out=tuple(left_out))
 

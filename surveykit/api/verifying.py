@@ -70,7 +70,7 @@ def verify_catalog(
     catalog: Catalog, size: int | None, seed: str | None, watch: Watch, source: str | None = None
 ) -> Verification:
     """Like `verify`, for a loaded catalog."""
-    from surveykit.catalog.measured import cells
+    from surveykit.catalog.measured import cells, this_run
     from surveykit.verify import sample, verify_all
     from surveykit.verify.again import commit_of, seed_of
 
@@ -78,15 +78,14 @@ def verify_catalog(
         raise SurveyError(f"sample is {size}; it must be a whole number, or None for all")
     if source is not None and source not in catalog.sources:
         raise SurveyError(f"there is no source '{source}'{nearest(source, catalog.sources)}")
-    from surveykit.engine.measure import this_run
-    from surveykit.engine.run import counts, traces_and_trials, unmeasurable
+    from surveykit.recording import counts, traces_and_trials, unmeasurable
 
+    run = this_run()
     drawn = sample(catalog, size, seed or seed_of(catalog.root), unmeasurable())
 
     wanted = cells(catalog) if source is None else _spoken_of(catalog, source)
     counted = list(counts(catalog, wanted, watch))
     again = [row for rows in traces_and_trials(catalog, drawn.cells, watch) for row in rows]
-    run = this_run()
     report = verify_all(catalog, counted, again, run, source)
     versions = {name: getattr(run, name) for name in ("surveykit", "python", "torch", "transformers")}
     checked = Checked(
@@ -155,7 +154,7 @@ def verify_params(
             return ParameterReport((), (), (), (), (), checked)
         backbones = [checked.backbone.id]
     wanted = _with_evidence(whole, select(whole, cells(whole), methods, backbones))
-    from surveykit.engine.run import counts
+    from surveykit.recording import counts
 
     counted = list(counts(whole, wanted, watch))
     if checked is not None:

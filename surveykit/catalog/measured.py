@@ -4,24 +4,28 @@ what changed."""
 from __future__ import annotations
 
 import csv
+import datetime
 import hashlib
 import io
 import os
+import platform
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import surveykit
 from surveykit.catalog.load import Catalog
 from surveykit.catalog.lock import alone_in
 from surveykit.catalog.measurements import Measurement, Recorded, Run
 from surveykit.catalog.settings import traced_settings
 from surveykit.catalog.shelves import RUNS, SHELVES, Reading, Shelf, method_of, read_rows, read_runs
 from surveykit.catalog.staleness import Measure, key, model_text, recipe_text
-from surveykit.errors import Problem
+from surveykit.errors import MissingExtra, Problem
 from surveykit.interruption import together
 
 
@@ -147,6 +151,27 @@ def _rows_wanted(catalog: Catalog, cell: Cell) -> set[Any]:
         cell.measure,
         *(traced_settings(catalog, cell.configuration, cell.backbone).rows() if costs else ()),
     }
+
+
+def this_run() -> Run:
+    """The environment that measures now. Its packages are not imported for that.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+    """
+    found: dict[str, str] = {}
+    for package in ("torch", "transformers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            raise MissingExtra(package, "measure") from None
+    versions = {
+        "surveykit": surveykit.__version__,
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "torch": found["torch"].partition("+")[0],
+        "transformers": found["transformers"],
+    }
+    return Run.model_validate({"run": run_name(**versions), "date": datetime.date.today().isoformat(), **versions})
 
 
 def run_name(surveykit: str, python: str, torch: str, transformers: str) -> str:

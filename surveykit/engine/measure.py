@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,12 +10,10 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import torch
-import transformers
 
-import surveykit
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.measured import Cell, current_key, run_name
-from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, Run, TrialRow
+from surveykit.catalog.measured import Cell, current_key, this_run
+from surveykit.catalog.measurements import Cost, Measurement, MemoryUse, Prediction, Recorded, TrialRow
 from surveykit.catalog.models import Model
 from surveykit.catalog.saved_files import SavedFile
 from surveykit.catalog.settings import traced_settings
@@ -31,17 +27,6 @@ from surveykit.engine.models.catalogued import blueprint, build
 from surveykit.engine.trace.costs import Costs
 
 R = TypeVar("R", bound=Recorded)
-
-
-def this_run() -> Run:
-    """The environment that measures now."""
-    versions = {
-        "surveykit": surveykit.__version__,
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "torch": torch.__version__.partition("+")[0],
-        "transformers": transformers.__version__,
-    }
-    return Run.model_validate({"run": run_name(**versions), "date": datetime.date.today().isoformat(), **versions})
 
 
 def measure(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[Measurement]:

@@ -1,21 +1,28 @@
-"""Measuring many cells: on all processors, and recorded as they are found."""
+"""Measuring many cells: on all processors, and recorded as they are found.
+
+The engine takes seconds to import. Workers need it, and this process only where it measures itself.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from surveykit.catalog.load import Catalog
-from surveykit.catalog.measured import Cell, Recording, cell_of, record, tidy
+from surveykit.catalog.measured import Cell, Recording, cell_of, record, this_run, tidy
 from surveykit.catalog.measurements import Measurement, Recorded
 from surveykit.catalog.staleness import Measure
-from surveykit.engine.measure import R, counted, measure, this_run, together
-from surveykit.engine.models.peft_modules import peft_is_here
 from surveykit.errors import MissingExtra, Problem, SurveyError
 from surveykit.executors import Executor, executor, in_this_process
-from surveykit.processes import ENDED, Lost, Watch, unwatched
+from surveykit.processes import ENDED, Lost, Watch, import_ahead, unwatched
+
+R = TypeVar("R", bound=Recorded)
+ENGINE = "surveykit.engine.measure"
+"""What workers import."""
 
 COUNTED_AT_ONCE = 70
 """Cells of a backbone that a process counts in one go: many, since it builds the backbone for them."""
@@ -25,9 +32,19 @@ CONFIGURATIONS_WORTH_WORKERS = 8
 """Likewise of configurations to trace and to train: a worker imports torch for as long as five or so of them take."""
 
 
+def import_engine_ahead() -> None:
+    """Begin what workers wait for longest, before there is work for them.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+    """
+    this_run()
+    import_ahead(ENGINE)
+
+
 def unmeasurable() -> dict[Measure, str]:
     """What cannot be measured for want of a package, each with a sentence that says what to install."""
-    if peft_is_here():
+    if find_spec("peft") is not None:
         return {}
     return {"files": f"Files were left out, since {MissingExtra('peft', 'peft', 'measuring them')}."}
 
@@ -44,9 +61,11 @@ def counts(
         few = COUNTED_AT_ONCE
         apart = _apart(cells, lambda cell: cell.backbone)
         groups = [group[i : i + few] for group in apart for i in range(0, len(group), few)]
-        for rows in _measured(counted, catalog, groups, watch, on or processes(groups)):
+        for rows in _measured(_counted, catalog, groups, watch, on or processes(groups)):
             yield from rows
         return
+    from surveykit.engine.measure import measure
+
     watch(0, len(cells))
     for done, measurement in enumerate(measure(catalog, cells), start=1):
         watch(done, len(cells))
@@ -61,7 +80,7 @@ def traces_and_trials(
     groups = _apart(cells, lambda cell: cell.configuration)
     if groups:
         apart = len(groups) >= CONFIGURATIONS_WORTH_WORKERS
-        yield from _measured(together, catalog, groups, watch, on or (processes(groups) if apart else in_this_process))
+        yield from _measured(_together, catalog, groups, watch, on or (processes(groups) if apart else in_this_process))
 
 
 def measure_and_record(
@@ -111,7 +130,19 @@ def _apart(cells: Iterable[Cell], by: Callable[[Cell], str]) -> list[list[Cell]]
 
 def processes(groups: Sequence[object]) -> Executor:
     """Processes of this machine, one a processor."""
-    return executor("processes", workers=max(1, min(os.cpu_count() or 1, len(groups))))
+    return executor("processes", workers=max(1, min(os.cpu_count() or 1, len(groups))), imports=ENGINE)
+
+
+def _counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
+    from surveykit.engine.measure import counted
+
+    return counted(catalog, cells)
+
+
+def _together(catalog: Catalog, cells: Sequence[Cell]) -> list[Recorded]:
+    from surveykit.engine.measure import together
+
+    return together(catalog, cells)
 
 
 def _measured(
@@ -125,7 +156,9 @@ def _measured(
 
     Raises:
         SurveyError: the process of a group was ended from outside.
+        MissingExtra: torch or transformers is not installed.
     """
+    this_run()  # what is missing is said here, not in a worker
     total, done = sum(map(len, groups)), 0
     watch(done, total)
     ordered = sorted(groups, key=len, reverse=True)  # the largest first, so that no long one is left for the end
