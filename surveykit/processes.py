@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from typing import Any, Final, TypeVar
 
@@ -95,6 +94,8 @@ def import_ahead(module: str) -> None:
     """Import once, in a process of its own and from now on, what workers will need: on Linux, those for which
     `in_lasting_processes` is told the same module are made from that process, and need not import it again."""
     if sys.platform == "linux":
+        from multiprocessing import forkserver
+
         with _interrupts_held():  # workers inherit this
             _context(module)
             forkserver.ensure_running()

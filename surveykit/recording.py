@@ -64,6 +64,8 @@ def counts(
         for rows in _measured(_counted, catalog, groups, watch, on or processes(groups)):
             yield from rows
         return
+    if not cells:
+        return
     from surveykit.engine.measure import measure
 
     watch(0, len(cells))

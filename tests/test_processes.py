@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason=ne
 WORK = """
     import sys, time
     from pathlib import Path
-    from surveykit.processes import in_processes
+    from surveykit.processes import in_lasting_processes
 
     def make(folder):
         def work(number):
@@ -48,7 +48,8 @@ WORK = """
     if __name__ == "__main__":
         sys.path.insert(0, str(Path(__file__).parent))
         try:
-            for task, result in in_processes(make, (sys.argv[1],), [0, 1, 2, 3][: int(sys.argv[2])], int(sys.argv[3])):
+            folder, tasks, workers, imports = sys.argv[1], [0, 1, 2, 3][: int(sys.argv[2])], int(sys.argv[3]), sys.argv[4]
+            for task, _ in in_lasting_processes(make, (folder,), tasks, workers=workers, imports=imports or None):
                 print("done", task, flush=True)
                 (Path(sys.argv[1]) / f"told {task}").touch()
         except KeyboardInterrupt:
@@ -99,7 +100,25 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-@pytest.fixture(params=[(4, 2), (3, 3)], ids=["a task waits", "a worker waits"])
+IMPORTED = """
+    import os, sys
+    from surveykit.processes import import_ahead, in_lasting_processes
+
+    def make():
+        return lambda task: ("wave" in sys.modules, os.getppid())
+
+    if __name__ == "__main__":
+        import_ahead("wave")
+        found = {what for _, what in in_lasting_processes(make, (), range(4), workers=2, imports="wave")}
+        assert "wave" not in sys.modules
+        assert os.getpid() not in {parent for _, parent in found}
+        print(len(found), *{known for known, _ in found})
+"""
+
+
+@pytest.fixture(
+    params=[(4, 2, ""), (3, 3, ""), (3, 3, "json")], ids=["a task waits", "a worker waits", "made from another process"]
+)
 def working(
     request: pytest.FixtureRequest, tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> subprocess.Popen[str]:
@@ -110,6 +129,12 @@ def working(
     # Each by its own file: with a worker for each task, the others may begin before the first one's end is told.
     assert wait_for(lambda: all((tmp_path / name).exists() for name in ("told 0", "1", "2")), 60)
     return process
+
+
+def test_workers_find_what_was_imported_ahead(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(textwrap.dedent(IMPORTED), encoding="utf-8")
+    assert start(script).communicate(timeout=60) == ("1 True\n", "")
 
 
 def test_ctrl_c_ends_all_at_once_and_says_nothing_of_workers(working: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from torch import nn
 
 from surveykit.engine.edits.attach import Attached
 from surveykit.engine.models.fused import Rows
@@ -69,7 +71,7 @@ def count(recipe: Recipe, instance: Instance) -> Counts:
         with Attached(instance, stage) as attached:
             stages.append(_count_stage(attached))
             touched.append(_touched(attached))
-    together = _touched_together(recipe.stages, touched, {id(p): p for p in instance.pretrained})
+    together = _touched_together(recipe.stages, touched, instance.identities)
     return replace(
         stages[-1],
         trainable=max(counts.trainable for counts in stages),
@@ -81,7 +83,7 @@ def count(recipe: Recipe, instance: Instance) -> Counts:
 
 def _count_stage(attached: Attached) -> Counts:
     """The counts of one stage by itself; what it changes is seen only together with the stages before it."""
-    pretrained = {id(parameter) for parameter in attached.instance.pretrained}
+    pretrained = attached.instance.identities
     added = {id(parameter) for parameter in attached.added()}
     parts = {"frozen": 0, "trained_pretrained": 0, "trained_added": 0, "frozen_added": 0}
     everything = parameters_of(attached.instance.model)  # each once, whatever its names
@@ -91,8 +93,8 @@ def _count_stage(attached: Attached) -> Counts:
         else:
             part = "trained_added" if parameter.requires_grad else "frozen_added"
         parts[part] += parameter.numel()
-    assert pretrained.isdisjoint(added), "a parameter is both pretrained and added"
-    assert {id(p) for p in everything} == pretrained | added, "a parameter of the model belongs to no part"
+    assert pretrained.keys().isdisjoint(added), "a parameter is both pretrained and added"
+    assert {id(p) for p in everything} == pretrained.keys() | added, "a parameter of the model belongs to no part"
     stays = _mask_keeps(attached)
     stored, shared, stored_bytes = _stored(attached, sum(p.numel() for p in attached.changeable()))
     trained = parts["trained_pretrained"] + parts["trained_added"]
@@ -125,13 +127,16 @@ def _stored(attached: Attached, trained_pretrained: int) -> tuple[int, int, int]
         moved = {id(placed.part.stored): placed.part.stored.numel() for placed in attached.placed}
         moved |= {id(p): p.numel() for p in attached.changeable()}
         return sum(moved.values()), 0, VALUE_BYTES * sum(moved.values())
-    shapes = attached.kept_shapes()
-    own = sum(shape.numel for shape in shapes if shape.kept == "task" and not shape.is_index)
-    indices = sum(shape.numel * shape.index_bytes for shape in shapes if shape.kept == "task" and shape.is_index)
-    shared = sum(shape.numel for shape in shapes if shape.kept == "shared")
-    numbers, extra = trained_pretrained + own, indices
-    if any(shape.kept == "seed" for shape in shapes):
-        extra += SEED_BYTES
+    numbers, shared, extra, seeded = trained_pretrained, 0, 0, False
+    for shape in attached.kept_shapes():
+        if shape.kept == "task" and shape.is_index:
+            extra += shape.numel * shape.index_bytes
+        elif shape.kept == "task":
+            numbers += shape.numel
+        elif shape.kept == "shared":
+            shared += shape.numel
+        seeded |= shape.kept == "seed"
+    extra += SEED_BYTES if seeded else 0
     stays = _mask_keeps(attached)
     if stays is not None:
         entries, kept = stays
@@ -196,15 +201,17 @@ def _touched(attached: Attached) -> Touched:
     return {identity: (changed, highest[identity]) for identity, changed in entries.items()}
 
 
-def _touched_together(stages: Sequence[Stage], touched: Sequence[Touched], pretrained: dict[int, object]) -> Touched:
+def _touched_together(
+    stages: Sequence[Stage], touched: Sequence[Touched], pretrained: Mapping[int, nn.Parameter]
+) -> Touched:
     """What the last stage changes, and the stages it goes on from. A mask rewinds what earlier stages changed."""
     together: Touched = {}
     for stage, found in zip(reversed(stages), reversed(touched), strict=True):
         for identity, (entries, rank) in found.items():
             tensor = pretrained[identity]
             before = together.get(identity, (0, 0))
-            limit = tensor.numel()  # type: ignore[attr-defined]
-            sides = min(tensor.shape) if tensor.dim() == 2 else 0  # type: ignore[attr-defined]
+            limit = tensor.numel()
+            sides = min(tensor.shape) if tensor.dim() == 2 else 0
             together[identity] = (min(limit, before[0] + entries), min(sides, before[1] + rank))
         if stage.mask is not None and stage.mask.of == "pretrained":
             return _masked(stage, together)

@@ -76,7 +76,8 @@ class Attached:
             for edit in self.stage.edits:
                 self._place(edit)
             self.instance.model.add_module(CONTAINER, self.container)
-            self.container.train(self.instance.model.training)  # what edits draw by chance is drawn in training only
+            for part in self.container:  # what edits draw by chance is drawn in training only
+                part.training = self.instance.model.training
             with gathered(self.placed, sample):
                 self._start()
             self._handles = hook(self.instance.model, self.placed, **self._run)
@@ -95,12 +96,12 @@ class Attached:
             purpose: in words, for the message.
             whole: whether a matrix that has several roles can only be meant by naming all of them.
         """
-        name, slots, where = self.instance.name, self.instance.slots, self.instance.blueprint.meant(where)
-        if not any(where.fits(slot.place) for slot in slots):
+        name, where = self.instance.name, self.instance.blueprint.meant(where)
+        fits, found = self.instance.places(where)
+        if not fits:
             alone = self.instance.blueprint.alone if where.sublayers else ""
             why = f"{alone}{self.instance.without(where)}"
             raise RecipeError(f"{name} has no place for {purpose}: no {where.words()}{why}")
-        found = [slot for slot in slots if where.matches(slot.place)]
         for slot in found:
             if whole and not {*slot.fused} <= {*where.roles}:
                 one = f"{name} has {', '.join(slot.fused)} in one matrix"

@@ -17,7 +17,7 @@ class Masked:
     def __init__(self, mask: Mask, tensors: Sequence[nn.Parameter]) -> None:
         self.mask = mask
         self.tensors = tuple(tensors)
-        self.kept = [torch.zeros_like(t, dtype=torch.bool, requires_grad=False) for t in self.tensors]
+        self.kept = [torch.zeros(t.shape, dtype=torch.bool, device=t.device) for t in self.tensors]
         if self.tensors and not self.tensors[0].is_meta:
             generator = torch.Generator().manual_seed(0)
             self.choose({id(t): torch.rand(t.shape, generator=generator) for t in self.tensors})

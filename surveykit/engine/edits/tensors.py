@@ -65,6 +65,7 @@ class Part(nn.Module):
     seed: int
     """What it draws follows from this."""
     place: Place
+    shapes: dict[str, Shape]
     dtype: torch.dtype
     """Of its own tensors, and of what is computed from them; the backbone's may be narrower."""
 
@@ -85,13 +86,13 @@ class Part(nn.Module):
         object.__setattr__(self, "dtype", dtype)
         object.__setattr__(self, "seed", seed)
         object.__setattr__(self, "place", place)
-        self.shapes = dict(shapes)
+        object.__setattr__(self, "shapes", dict(shapes))
         for number, (name, shape) in enumerate(shapes.items()):
             values = _tensor(shape, device, backbone if shape.narrow else dtype, _seed(seed, number))
             if shape.made_again or shape.is_index:
-                self.register_buffer(name, values)
+                self._buffers[name] = values
             else:
-                self.register_parameter(name, nn.Parameter(values, requires_grad=shape.trained))
+                self._parameters[name] = nn.Parameter(values, requires_grad=shape.trained)
 
     @property
     def shared(self) -> Part:

@@ -172,12 +172,18 @@ class Instance:
         self.unplaced = tuple(unplaced(model, self.slots))
         self.walked = {"norms": norm_parameters(model), "biases": bias_parameters(model, head_of(model))}
         """Parameters of all norms, and of all biases in front of the head, without a look at slots."""
+        self._places: dict[Where, tuple[bool, list[BoundPlace]]] = {}
         for parameter in self.pretrained:
             parameter.requires_grad_(False)
 
     @property
     def name(self) -> str:
         return self.blueprint.name
+
+    @cached_property
+    def identities(self) -> dict[int, nn.Parameter]:
+        """The pretrained parameters by identity."""
+        return {id(parameter): parameter for parameter in self.pretrained}
 
     @cached_property
     def parameters(self) -> int:
@@ -199,6 +205,14 @@ class Instance:
         attends = not all(role.startswith("feed_forward") for role in roles)
         known = "query, key and value" if attends else "the parts of a feed-forward"
         return f"; its blocks are made of {', '.join(made)}, none of which has {known} as linear layers of known names"
+
+    def places(self, where: Where) -> tuple[bool, list[BoundPlace]]:
+        """Whether anything is meant, whatever its layer; and what is."""
+        found = self._places.get(where)
+        if found is None:
+            fit = [slot for slot in self.slots if where.fits(slot.place)]
+            found = self._places[where] = bool(fit), [slot for slot in fit if where.matches(slot.place)]
+        return found
 
     def run(self, inputs: Mapping[str, Any], *, cache: bool = False) -> Any:
         """One forward pass: what transformers' model returns, with keys and values for generation if `cache` asks for them
