@@ -21,7 +21,7 @@ from surveykit.executors import Executor, executor, in_this_process
 from surveykit.processes import ENDED, Lost, Watch, import_ahead, unwatched
 
 R = TypeVar("R", bound=Recorded)
-ENGINE = "surveykit.engine.measure"
+ENGINE = "surveykit.engine.worker"
 """What workers import."""
 
 COUNTED_AT_ONCE = 70
