@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 class SurveyError(Exception):
-    """Root of all errors that are meant for a user; its text is one readable message."""
+    """Root of all errors that are meant for a user; its text is one readable message.
+
+    One that comes from a worker process is what it was there, however its kind makes the message.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _from_a_worker, (type(self), self.args, vars(self))
 
 
 class Problem(namedtuple("Problem", ["file", "line", "column", "message"])):
@@ -86,6 +92,12 @@ class MissingExtra(SurveyError):  # noqa: N818 (named after what is missing)
 
     def __init__(self, package: str, extra: str, what: str = "this") -> None:
         super().__init__(f"{what} needs the package {package}: in a clone of surveykit, pip install '.[{extra}]'")
+
+
+def _from_a_worker(kind: type[SurveyError], args: tuple[object, ...], known: dict[str, object]) -> SurveyError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(known)
+    return error
 
 
 def nearest(word: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:

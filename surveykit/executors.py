@@ -48,26 +48,18 @@ class Executor(Protocol):
     ) -> Iterator[tuple[Task, Result | Lost]]: ...
 
 
-def executor(
-    name: Name,
-    *,
-    workers: int | None = None,
-    address: str | None = None,
-    gpus: float = 0,
-    imports: str | None = None,
-) -> Executor:
+def executor(name: Name, *, workers: int | None = None, address: str | None = None, gpus: float = 0) -> Executor:
     """An executor by its name.
 
     Args:
         workers: tasks at once; None for one on each processor, or for all that a cluster has room for.
         address: of a Ray cluster; None starts one on this machine.
         gpus: that each task has, on Ray.
-        imports: a module that processes of this machine need, which takes a while to import.
     """
     if name == "here":
         return in_this_process
     if name == "processes":
-        return partial(in_lasting_processes, workers=workers or os.cpu_count() or 1, imports=imports)
+        return partial(in_lasting_processes, workers=workers or os.cpu_count() or 1)
     return partial(_on_ray, cluster=_Cluster(address, workers, gpus))
 
 

@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from multiprocessing.context import BaseContext
 from typing import Any, Final, TypeVar
 
 from surveykit.errors import SurveyError
@@ -44,6 +43,8 @@ def never() -> bool:
     return False
 
 
+_ahead = False
+"""Whether workers are forked from a process that has imported what they need."""
 _make: Callable[[], Callable[[Any], Any]] | None = None
 _work: Callable[[Any], Any] | None = None
 """Of a worker process: what it does with a task, and what makes that, which the first task calls: what goes wrong then is said."""
@@ -76,39 +77,46 @@ def in_lasting_processes(
     *,
     workers: int,
     stop: Stop = never,
-    imports: str | None = None,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """The same, where the loss of a worker costs no more than the tasks that were running: LOST comes of them, and new
     workers do the rest. Raises whatever the work raises.
 
     Args:
         stop: asked before each task.
-        imports: as in `import_ahead`.
     """
     waiting = deque(tasks)
     while waiting and not stop():
-        yield from _shared_out(make, tuple(arguments), waiting, workers, stop, imports)
+        yield from _shared_out(make, tuple(arguments), waiting, workers, stop)
 
 
 def import_ahead(module: str) -> None:
-    """Import once, in a process of its own and from now on, what workers will need: on Linux, those for which
-    `in_lasting_processes` is told the same module are made from that process, and need not import it again."""
-    if sys.platform == "linux":
-        from multiprocessing import forkserver
+    """Start a process that imports a module, and from which the workers of this process are forked from then on. On Linux alone:
+    elsewhere, and before this is called, each worker imports what it needs.
 
-        with _interrupts_held():  # workers inherit this
-            _context(module)
-            forkserver.ensure_running()
+    For commands: that process stays, with its memory, for as long as this one. It must not have computed anything with torch
+    when it is forked, as torch's threads do not survive that; and it keeps the environment variables of its start.
+    """
+    global _ahead
+    if _ahead or sys.platform != "linux":
+        return
+    from multiprocessing import forkserver, resource_tracker
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+    resource_tracker.ensure_running()  # whoever starts it lets interrupts through again
+    with _interrupts_held():  # workers inherit this
+        forkserver.ensure_running()
+    _ahead = True
 
 
-def _context(imports: str | None) -> BaseContext:
-    """How workers begin: by themselves, as torch's threads do not survive a fork; or from a process that has imported a module,
-    and runs no threads."""
-    if imports is None or sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([imports])
-    return context
+def _end_what_imports_ahead() -> None:
+    """Else, when its import is done, it would make the workers that it was asked for, of which nobody knows any more."""
+    global _ahead
+    if _ahead:
+        from multiprocessing.forkserver import _forkserver
+
+        with suppress(ProcessLookupError):
+            os.kill(_forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        _ahead = False
 
 
 def _shared_out(
@@ -117,10 +125,9 @@ def _shared_out(
     waiting: deque[Task],
     workers: int,
     stop: Stop,
-    imports: str | None = None,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """Tasks from the front of `waiting`, until there are none, it is time to stop, or a worker is lost."""
-    context = _context(imports)
+    context = multiprocessing.get_context("forkserver" if _ahead else "spawn")
     others = set(multiprocessing.active_children())
     running: dict[Future[Result], Task] = {}
     broken = False
@@ -129,14 +136,15 @@ def _shared_out(
         try:
             while True:
                 while waiting and len(running) < workers and not broken and not stop():
-                    with (
-                        _interrupts_held()
-                    ):  # a worker inherits this: Ctrl-C is for the process that shares out the work
+                    # A worker inherits this: Ctrl-C is for the process that shares out the work.
+                    with nullcontext() if _ahead else _interrupts_held():
                         try:
                             running[pool.submit(_do, waiting[0])] = waiting[0]
                         except BrokenProcessPool:
                             broken = True
                             break
+                        except EOFError:  # the process that workers are forked from has gone
+                            raise SurveyError(ENDED) from None
                     waiting.popleft()
                 if not running:
                     return
@@ -148,6 +156,7 @@ def _shared_out(
                         broken = True
                         yield task, LOST
         except BaseException:
+            _end_what_imports_ahead()
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()

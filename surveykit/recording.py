@@ -21,11 +21,9 @@ from surveykit.executors import Executor, executor, in_this_process
 from surveykit.processes import ENDED, Lost, Watch, import_ahead, unwatched
 
 R = TypeVar("R", bound=Recorded)
-ENGINE = "surveykit.engine.worker"
-"""What workers import."""
 
 COUNTED_AT_ONCE = 70
-"""Cells of a backbone that a process counts in one go: many, since it builds the backbone for them."""
+"""Cells of a backbone that a process counts in one go: many, since each process builds the backbone once."""
 COUNTS_WORTH_WORKERS = 300
 """Below this number of cells to count, starting workers costs more than it saves."""
 CONFIGURATIONS_WORTH_WORKERS = 8
@@ -33,13 +31,13 @@ CONFIGURATIONS_WORTH_WORKERS = 8
 
 
 def import_engine_ahead() -> None:
-    """Begin what workers wait for longest, before there is work for them.
+    """Begin what workers wait for longest before there is work for them, as `import_ahead` says.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
     """
     this_run()
-    import_ahead(ENGINE)
+    import_ahead("surveykit.engine_ahead")
 
 
 def unmeasurable() -> dict[Measure, str]:
@@ -132,7 +130,7 @@ def _apart(cells: Iterable[Cell], by: Callable[[Cell], str]) -> list[list[Cell]]
 
 def processes(groups: Sequence[object]) -> Executor:
     """Processes of this machine, one a processor."""
-    return executor("processes", workers=max(1, min(os.cpu_count() or 1, len(groups))), imports=ENGINE)
+    return executor("processes", workers=max(1, min(os.cpu_count() or 1, len(groups))))
 
 
 def _counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:

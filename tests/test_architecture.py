@@ -16,7 +16,7 @@ from surveykit.cli import COMMANDS
 PACKAGE = ROOT / "surveykit"
 # A part may import only parts named before it; `verify` needs records only, so the database may hold verdicts.
 ORDER = ["errors", "streams", "interruption", "faults", "beside", "files", "descriptions", "record", "arithmetic", "ranks", "formula",
-         "output", "processes", "executors", "recipes", "catalog", "scaffold", "checkpoints", "bench", "verify", "engine", "recording", "database", "fit", "survey", "site",
+         "output", "processes", "executors", "recipes", "catalog", "scaffold", "checkpoints", "bench", "verify", "engine", "engine_ahead", "recording", "database", "fit", "survey", "site",
          "api", "commands", "cli"]  # fmt: skip
 TORCH_FREE_HEAVY = ("torch", "transformers", "peft", "pandas", "matplotlib", "mkdocs")
 
@@ -136,6 +136,10 @@ def test_a_query_loads_nothing_heavy() -> None:
 
 def test_verdicts_need_no_torch() -> None:
     assert loaded_by("import surveykit.verify").isdisjoint(TORCH_FREE_HEAVY)
+
+
+def test_recording_what_workers_measure_needs_no_torch() -> None:
+    assert loaded_by("import surveykit.recording").isdisjoint(TORCH_FREE_HEAVY)
 
 
 def test_the_public_names_are_the_commands() -> None:

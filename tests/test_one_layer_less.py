@@ -40,8 +40,6 @@ def test_the_deeper_model_tells_what_the_shallower_one_takes(catalog: Catalog, c
         for training in (SURVEYS, Training(dtype="float32")):
             said, found = both(costs, stage, training)
             assert said == found, (stage.name, training.dtype)
-            assert said is not None
-            assert said.trace.moments == {name: m for name, m in found.trace.moments.items() if "inner" not in name}
 
 
 @pytest.mark.parametrize("name", ["galore/all-linear-r4", "apollo/all-linear-mini"])
@@ -62,4 +60,4 @@ def test_what_is_told_wrongly_is_noticed(catalog: Catalog, costs: Costs, name: s
     traced = Traced(2, (64,), 8, (SURVEYS, Training(dtype="float32")))
     several = AtOnce([costs], LENGTHS)
     assert several.figures(recipe, [traced]) == [figures_of(recipe, costs, traced)]
-    assert several._told[id(recipe.stages[-1])] == right
+    assert several._derivable[id(recipe.stages[-1])] == right

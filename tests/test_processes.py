@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -21,8 +22,8 @@ from conftest import ROOT
 from surveykit.catalog.load import load
 from surveykit.catalog.measured import stale
 from surveykit.cli import main
-from surveykit.errors import SurveyError
-from surveykit.processes import in_processes
+from surveykit.errors import CatalogError, ChangeError, MissingExtra, Problem, RecipeError, SurveyError
+from surveykit.processes import ENDED, in_processes
 
 SOON = 2.0
 """Seconds within which all must have ended, on a machine that has nothing else to do."""
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason=ne
 WORK = """
     import sys, time
     from pathlib import Path
-    from surveykit.processes import in_lasting_processes
+    from surveykit.processes import import_ahead, in_processes
 
     def make(folder):
         def work(number):
@@ -48,8 +49,9 @@ WORK = """
     if __name__ == "__main__":
         sys.path.insert(0, str(Path(__file__).parent))
         try:
-            folder, tasks, workers, imports = sys.argv[1], [0, 1, 2, 3][: int(sys.argv[2])], int(sys.argv[3]), sys.argv[4]
-            for task, _ in in_lasting_processes(make, (folder,), tasks, workers=workers, imports=imports or None):
+            if sys.argv[4]:
+                import_ahead(sys.argv[4])
+            for task, result in in_processes(make, (sys.argv[1],), [0, 1, 2, 3][: int(sys.argv[2])], int(sys.argv[3])):
                 print("done", task, flush=True)
                 (Path(sys.argv[1]) / f"told {task}").touch()
         except KeyboardInterrupt:
@@ -86,9 +88,10 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: object) -> subprocess.Popen[str]:
+        beside = os.path.dirname(str(words[0]))  # of a script: other processes are to find what lies there
         process = subprocess.Popen(
             [sys.executable, *map(str, words)], cwd=ROOT, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": f"{beside}{os.pathsep}{ROOT}"},
         )  # fmt: skip
         started.append(process)
         return process
@@ -102,14 +105,14 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 IMPORTED = """
     import os, sys
-    from surveykit.processes import import_ahead, in_lasting_processes
+    from surveykit.processes import import_ahead, in_processes
 
     def make():
         return lambda task: ("wave" in sys.modules, os.getppid())
 
     if __name__ == "__main__":
         import_ahead("wave")
-        found = {what for _, what in in_lasting_processes(make, (), range(4), workers=2, imports="wave")}
+        found = {what for _, what in in_processes(make, (), range(4), 2)}
         assert "wave" not in sys.modules
         assert os.getpid() not in {parent for _, parent in found}
         print(len(found), *{known for known, _ in found})
@@ -117,7 +120,8 @@ IMPORTED = """
 
 
 @pytest.fixture(
-    params=[(4, 2, ""), (3, 3, ""), (3, 3, "json")], ids=["a task waits", "a worker waits", "made from another process"]
+    params=[(4, 2, ""), (3, 3, ""), (3, 3, "json")],
+    ids=["a task waits", "a worker waits", "forked from another process"],
 )
 def working(
     request: pytest.FixtureRequest, tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
@@ -135,6 +139,99 @@ def test_workers_find_what_was_imported_ahead(tmp_path: Path, start: Callable[..
     script = tmp_path / "work.py"
     script.write_text(textwrap.dedent(IMPORTED), encoding="utf-8")
     assert start(script).communicate(timeout=60) == ("1 True\n", "")
+
+
+SLOW = """
+    import os, signal, threading, time
+    from surveykit.processes import import_ahead, in_processes
+
+    def make():
+        return abs
+
+    if __name__ == "__main__":
+        import_ahead("slow_to_import")
+        threading.Timer(0.5, os.killpg, (os.getpid(), signal.SIGINT)).start()  # a terminal sends it to all of them
+        began = time.monotonic()
+        try:
+            list(in_processes(make, (), range(4), 2))
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - began < 5)
+"""
+
+
+def test_ctrl_c_does_not_wait_for_what_is_imported_ahead(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(textwrap.dedent(SLOW), encoding="utf-8")
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(15)\n", encoding="utf-8")
+    process = start(script)
+    assert process.communicate(timeout=60) == ("interrupted True\n", "")
+
+
+FAULTY = """
+    from surveykit.errors import MissingExtra
+    from surveykit.processes import import_ahead, in_processes
+
+    def make():
+        raise MissingExtra("torch", "measure")
+
+    if __name__ == "__main__":
+        import_ahead("surveykit.engine_ahead")
+        try:
+            list(in_processes(make, (), range(4), 2))
+        except MissingExtra as error:
+            print(error)
+"""
+
+
+def test_what_cannot_be_imported_ahead_is_said_by_a_worker(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (tmp_path / "torch.py").write_text("raise OSError('no libgomp')", encoding="utf-8")
+    script = tmp_path / "work.py"
+    script.write_text(textwrap.dedent(FAULTY), encoding="utf-8")
+    told, errors = start(script).communicate(timeout=60)
+    assert (told, errors) == (f"{MissingExtra('torch', 'measure')}\n", "")
+
+
+GONE = """
+    from surveykit.errors import SurveyError
+    from surveykit.processes import import_ahead, in_processes
+
+    def make():
+        return abs
+
+    if __name__ == "__main__":
+        import_ahead("ends_all")
+        try:
+            print(len(list(in_processes(make, (), range(4), 2))))
+        except SurveyError as error:
+            print(error)
+"""
+
+
+def test_a_process_that_workers_are_forked_from_and_that_has_gone_is_told(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (tmp_path / "ends_all.py").write_text("import os, time\ntime.sleep(1)\nos._exit(1)\n", encoding="utf-8")
+    script = tmp_path / "work.py"
+    script.write_text(textwrap.dedent(GONE), encoding="utf-8")
+    told, errors = start(script).communicate(timeout=60)
+    assert (told, errors) == (f"{ENDED}\n", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MissingExtra("torch", "measure"), CatalogError([Problem("a.yaml", 1, 2, "wrong")]), ChangeError(["one", "two"]),
+        RecipeError("no"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_an_error_that_comes_from_a_worker_is_what_it_was_there(error: SurveyError) -> None:
+    found = pickle.loads(pickle.dumps(error))
+    assert (type(found), str(found), vars(found)) == (type(error), str(error), vars(error))
 
 
 def test_ctrl_c_ends_all_at_once_and_says_nothing_of_workers(working: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -241,13 +241,12 @@ def _measure_catalog(
     from surveykit.catalog.selection import select
     from surveykit.executors import executor as made
     from surveykit.executors import name_of
-    from surveykit.recording import import_engine_ahead, measure_and_record, unmeasurable
+    from surveykit.recording import measure_and_record, unmeasurable
 
     for kind in only:
         refuse_others("only", kind, get_args(Measure))
-    on = None if executor is None else made(name_of(executor), address=address)
-    if all and not methods and on is None:
-        import_engine_ahead()
+    name = "processes" if executor is None else name_of(executor)
+    on = None if name == "processes" else made(name, address=address)
     faults: list[Problem] = []
     catalog = load(root, left_out=faults)  # what is at fault in catalog/measured is to be measured again
     wanted: dict[Measure, list[Cell]] = {}

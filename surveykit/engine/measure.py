@@ -24,19 +24,20 @@ from surveykit.engine.measure_files import file_values
 from surveykit.engine.measure_predictions import step_values
 from surveykit.engine.measure_trials import trial_values
 from surveykit.engine.models.catalogued import blueprint, build
+from surveykit.engine.models.model import Instance
 from surveykit.engine.trace.costs import Costs
 
 R = TypeVar("R", bound=Recorded)
 
 
 def measure(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[Measurement]:
-    """Count each cell on the meta device: no weights, no network. Each backbone is built once.
+    """Count each cell on the meta device: no weights, no network.
 
     A recipe that does not fit a backbone is a result, a measurement that failed with its reason.
     """
     run = this_run().run
     for backbone, group in groupby(sorted(cells), key=lambda cell: cell.backbone):
-        instance = build(catalog.models[backbone])
+        instance = _built(catalog.models[backbone].model_dump_json())
         for cell in group:
             found = count_values(catalog.recipe(cell.configuration), instance)
             origin = {"provenance": "config", "key": current_key(catalog, cell), "run": run}
@@ -83,7 +84,14 @@ def files(catalog: Catalog, cells: Iterable[Cell]) -> Iterator[SavedFile]:
             yield _row(SavedFile, cell, file_values(recipe, model, held), origin)
 
 
-@lru_cache(maxsize=16)  # a worker process gets configuration after configuration, each on the same few models
+# A worker process gets group after group, all on the same few models, which have no weights here. It has one thread: a
+# model takes one recipe at a time.
+@lru_cache(maxsize=16)
+def _built(model: str) -> Instance:
+    return build(Model.model_validate_json(model))
+
+
+@lru_cache(maxsize=16)
 def _costs_on(model: str) -> Costs:
     return Costs(blueprint(Model.model_validate_json(model)))
 
@@ -124,7 +132,7 @@ def counted(catalog: Catalog, cells: Sequence[Cell]) -> list[Measurement]:
 def _as_worker() -> Iterator[None]:
     """One thread for torch, as each worker process has one core; where there is one group, it is the caller's process.
     Garbage is looked for at the end, and only in what was not there before: a search at every turn takes longer than it frees."""
-    before, collects = torch.get_num_threads(), gc.isenabled()
+    before, collects, frozen = torch.get_num_threads(), gc.isenabled(), gc.get_freeze_count() > 0
     torch.set_num_threads(1)
     gc.freeze()
     gc.disable()
@@ -132,7 +140,8 @@ def _as_worker() -> Iterator[None]:
         yield
     finally:
         gc.collect()
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
         if collects:
             gc.enable()
         torch.set_num_threads(before)

@@ -17,7 +17,8 @@ class Householder(WeightEdit):
     """HRA: W H₁ H₂ … with Hᵢ = I − 2 uᵢ uᵢᵀ, where uᵢ is a column of `directions` (fan_in, reflections) of length one.
 
     An even number of directions starts in equal pairs, whose reflections undo each other: training starts at the backbone. An
-    odd number starts at random, and does not.
+    odd number starts at random, and does not; neither do orthogonal ones. PEFT starts these in pairs, too, but of a direction made
+    orthogonal to its like nothing is left but rounding errors, which are then given length one; here they start at random.
 
     Source: Yuan et al. 2024 (arXiv 2405.17484), as PEFT has it: the product is written out in every step, and all the
     products on the way to it are kept for backward.
@@ -39,7 +40,7 @@ class Householder(WeightEdit):
         return {"directions": Shape((place.fan_in, self.reflections), "kaiming")}
 
     def start(self, parts: Parts, place: Place) -> dict[str, Tensor]:
-        if self.reflections % 2:
+        if self.orthogonal or self.reflections % 2:
             return {}
         return {"directions": parts.directions[:, : self.reflections // 2].repeat_interleave(2, dim=1)}
 

@@ -28,8 +28,8 @@ def numbered(edit: Edit, places: Sequence[Place]) -> list[Place]:
 
 
 def with_values(record: Frozen, **values: object) -> Frozen:
-    """A frozen record with other values: `dataclasses.replace`, which takes ten times as long, for those that there are a
-    hundred thousand of."""
+    """A frozen record with other values: what `dataclasses.replace` makes, in a tenth of the time, of records that there are a
+    hundred thousand of. They have no `__post_init__` and keep nothing beside their fields."""
     found = object.__new__(type(record))
     found.__dict__.update(record.__dict__, **values)
     return found

@@ -88,6 +88,7 @@ class Part(nn.Module):
         object.__setattr__(self, "place", place)
         object.__setattr__(self, "shapes", dict(shapes))
         for number, (name, shape) in enumerate(shapes.items()):
+            assert not hasattr(Part, name), f"every part has an attribute '{name}'"
             values = _tensor(shape, device, backbone if shape.narrow else dtype, _seed(seed, number))
             if shape.made_again or shape.is_index:
                 self._buffers[name] = values

@@ -180,9 +180,9 @@ class Instance:
     def name(self) -> str:
         return self.blueprint.name
 
-    @cached_property
+    @property
     def identities(self) -> dict[int, nn.Parameter]:
-        """The pretrained parameters by identity."""
+        """The pretrained parameters by identity. Never kept: a copy of the instance has others."""
         return {id(parameter): parameter for parameter in self.pretrained}
 
     @cached_property

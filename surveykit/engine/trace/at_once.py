@@ -94,12 +94,12 @@ class AtOnce:
         self._dimensions = Dimensions(sizes, math.inf if self._of_lengths else LARGEST_CONSTANT)
         self._primes = models[0] if self._of_lengths else Costs(_of_primes(models[0].blueprint))
         self._counting: dict[tuple[tuple[tuple[str, int], ...], ...], tuple[Row, Costs]] = {}
-        self._told: dict[int, bool] = {}
-        """Of the recipe that is traced: whether the deeper of two traces has told of a stage what the other one is."""
+        self._derivable: dict[int, bool] = {}
+        """By stage of the recipe that is traced: whether the shallower of two steps can be derived from the deeper."""
 
     def figures(self, recipe: Recipe, settings: Sequence[Traced]) -> list[Figures | None]:
         """Trace a recipe in the settings of each model; None of one on which it has to be traced by itself."""
-        self._told.clear()
+        self._derivable.clear()
         nothing: list[Figures | None] = [None] * len(self._models)
         trainings = settings[0].trainings
         if not all(_plain(training) for training in trainings) or len({traced.trainings for traced in settings}) > 1:
@@ -209,14 +209,14 @@ class AtOnce:
     def _pair(
         self, costs: Costs, at: Callable[[Instance], Step], stage: Stage, training: Training
     ) -> tuple[Step, Step]:
-        """A step at each depth. The deeper one is asked what the other one is: the first time of a stage, in order to hold it
-        to that; if it was right, also instead of it."""
+        """A step at each depth. The shallower is derived from the deeper; the first time of a stage, in the first of its settings,
+        it is also traced, and compared: where they differ, it is traced each time."""
         shallow, deep = (costs.instance(depth) for depth in costs.depths)
         high = at(deep)
-        low = costs.one_layer_less(stage, training, high) if self._told.get(id(stage), True) else None
-        if id(stage) not in self._told:
-            said, low = low, at(shallow)
-            self._told[id(stage)] = low == said
+        low = costs.one_layer_less(stage, training, high) if self._derivable.get(id(stage), True) else None
+        if id(stage) not in self._derivable:
+            derived, low = low, at(shallow)
+            self._derivable[id(stage)] = low == derived
         return at(shallow) if low is None else low, high
 
     def _counted(self, models: Sequence[Mapping[str, int]]) -> tuple[Row, Costs]:

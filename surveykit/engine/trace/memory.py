@@ -48,7 +48,7 @@ def highest(moments: Iterable[Moment]) -> Moment:
 
 
 class Entered(NamedTuple):
-    """What was so when a span, or a phase, was entered."""
+    """The state of the memory at the start of a span or a phase."""
 
     names: tuple[str, ...]
     """As in `Memory.moments`."""

@@ -13,7 +13,7 @@ from surveykit.engine.trace.memory import NOTHING, Entered, Moment, Moments, mom
 from surveykit.engine.trace.step import StepTrace
 
 Segments = list[tuple[int, Moment]]
-"""Of the moments of one name: from which on, how much less of each figure there is."""
+"""Of the moments of one name: the number of the first of some, and what to subtract from each of them."""
 
 
 def one_layer_less(deep: StepTrace, resident: int) -> StepTrace | None:
@@ -21,10 +21,11 @@ def one_layer_less(deep: StepTrace, resident: int) -> StepTrace | None:
     has no inner moments, and as many others. None where the deep trace does not tell: where more is among its bytes than was
     traced, or the optimizer is none that holds two moments of each gradient.
 
-    That this is what a model with one layer less takes holds where a recipe does the same in each layer; otherwise it is wrong.
+    It is right only where a recipe does the same in each layer and nothing elsewhere that depends on their number; who calls this
+    has to check that.
 
     Args:
-        resident: bytes of parameters and buffers of the model with one layer less.
+        resident: bytes of parameters and buffers of the shallower model.
     """
     if not deep.spans or deep.optimizer_state != 2 * deep.gradients:
         return None
