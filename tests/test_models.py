@@ -19,6 +19,7 @@ from surveykit.catalog.load import Catalog
 from surveykit.cli import main
 from surveykit.engine import count, instance_of, open_config
 from surveykit.engine.models.model import blueprint_of
+from surveykit.engine.models.walk import parameters_of, tensors_of
 from surveykit.engine.on_model import model_named
 from surveykit.engine.trace import costs
 from surveykit.engine.trace.costs import Costs
@@ -62,6 +63,17 @@ def test_every_parameter_of_a_block_has_a_role(family: str) -> None:
     inside = {id(p): n for _, block in instance.blocks for n, p in block.named_parameters()}
     assert not {name for identity, name in inside.items() if identity not in reached}
     assert len(instance.blocks) == sum(instance.blueprint.depths.values())
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_walks_over_a_model_are_torchs(family: str) -> None:
+    """With a module that is in two places, and one that is missing."""
+    model = instance_of(CONFIGS[family]()).model
+    model.add_module("again", next(model.children()))
+    model.register_module("missing", None)
+    assert [id(p) for p in parameters_of(model)] == [id(p) for p in model.parameters()]
+    assert {id(t) for t in tensors_of(model)} == {id(t) for t in (*model.parameters(), *model.buffers())}
+    assert len(tensors_of(model)) == len({id(t) for t in tensors_of(model)})
 
 
 def test_a_head_around_the_model_changes_no_place() -> None:

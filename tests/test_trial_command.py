@@ -171,6 +171,16 @@ def test_the_command_prints_rows(folder: Path, tmp_path: Path, capsys: pytest.Ca
     assert "2 labels (no, yes), 8 texts in batches of 4 to train on, 4 held out" in printed.err
 
 
+def test_a_method_of_a_given_size_is_counted_on_the_weights_and_then_on_copies_of_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["trial", "lora", "--model", str(folder), "--trainable-budget", "2k", "--steps", "2", "--rate", "0.002"]
+    assert main([*words, "--format", "json", "--quiet"]) == 0
+    _, row = json.loads(capsys.readouterr().out)
+    assert row["status"] == "run"
+    assert 1000 < row["trainable"] < 4000
+
+
 def test_findings_give_exit_code_1(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
