@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -106,10 +107,11 @@ def import_ahead(module: str) -> None:
     with _interrupts_held():  # workers inherit this
         forkserver.ensure_running()
     _ahead = True
+    atexit.register(_end_what_imports_ahead)  # by itself it would end after its import
 
 
 def _end_what_imports_ahead() -> None:
-    """Else, when its import is done, it would make the workers that it was asked for, of which nobody knows any more."""
+    """End it at once: when its import is done, it would still make the workers that it was asked for."""
     global _ahead
     if _ahead:
         from multiprocessing.forkserver import _forkserver

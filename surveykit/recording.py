@@ -18,7 +18,7 @@ from surveykit.catalog.measurements import Measurement, Recorded
 from surveykit.catalog.staleness import Measure
 from surveykit.errors import MissingExtra, Problem, SurveyError
 from surveykit.executors import Executor, executor, in_this_process
-from surveykit.processes import ENDED, Lost, Watch, import_ahead, unwatched
+from surveykit.processes import ENDED, Lost, Watch, unwatched
 
 R = TypeVar("R", bound=Recorded)
 
@@ -28,16 +28,6 @@ COUNTS_WORTH_WORKERS = 300
 """Below this number of cells to count, starting workers costs more than it saves."""
 CONFIGURATIONS_WORTH_WORKERS = 8
 """Likewise of configurations to trace and to train: a worker imports torch for as long as five or so of them take."""
-
-
-def import_engine_ahead() -> None:
-    """Begin what workers wait for longest before there is work for them, as `import_ahead` says.
-
-    Raises:
-        MissingExtra: torch or transformers is not installed.
-    """
-    this_run()
-    import_ahead("surveykit.engine_ahead")
 
 
 def unmeasurable() -> dict[Measure, str]:

@@ -169,6 +169,15 @@ def test_ctrl_c_does_not_wait_for_what_is_imported_ahead(
     assert process.communicate(timeout=60) == ("interrupted True\n", "")
 
 
+def test_what_imports_ahead_ends_with_the_command(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(15)\n", encoding="utf-8")
+    script = tmp_path / "work.py"
+    script.write_text("from surveykit.processes import import_ahead\nimport_ahead('slow_to_import')", encoding="utf-8")
+    process = start(script)
+    assert process.communicate(timeout=10) == ("", "")
+    assert wait_for(lambda: not alive(process.pid), SOON), alive(process.pid)
+
+
 FAULTY = """
     from surveykit.errors import MissingExtra
     from surveykit.processes import import_ahead, in_processes

@@ -114,13 +114,14 @@ def _compute(row: CostsOnModel) -> str:
 def _run_on_catalog(arguments: Namespace) -> int:
     from time import perf_counter
 
-    from surveykit.api.measuring import measure
-    from surveykit.recording import import_engine_ahead
+    from surveykit.processes import import_ahead
 
     started = perf_counter()
     everything = arguments.all and not (arguments.method or arguments.backbone)
     if everything and arguments.executor in (None, "processes"):
-        import_engine_ahead()
+        import_ahead("surveykit.engine_ahead")  # what workers wait for longest
+    from surveykit.api.measuring import measure
+
     with Progress(quiet=arguments.quiet) as watch:
         found = measure(
             arguments.method, backbone=arguments.backbone or (), all=arguments.all, only=arguments.only or (),
