@@ -103,6 +103,13 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
+def said_by(start: Callable[..., subprocess.Popen[str]], folder: Path, code: str) -> tuple[str, str]:
+    """What a script prints, and what it prints as errors."""
+    script = folder / "work.py"
+    script.write_text(textwrap.dedent(code), encoding="utf-8")
+    return start(script).communicate(timeout=60)
+
+
 IMPORTED = """
     import os, sys
     from surveykit.processes import import_ahead, in_processes
@@ -136,9 +143,7 @@ def working(
 
 
 def test_workers_find_what_was_imported_ahead(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
-    script = tmp_path / "work.py"
-    script.write_text(textwrap.dedent(IMPORTED), encoding="utf-8")
-    assert start(script).communicate(timeout=60) == ("1 True\n", "")
+    assert said_by(start, tmp_path, IMPORTED) == ("1 True\n", "")
 
 
 SLOW = """
@@ -162,11 +167,8 @@ SLOW = """
 def test_ctrl_c_does_not_wait_for_what_is_imported_ahead(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    script = tmp_path / "work.py"
-    script.write_text(textwrap.dedent(SLOW), encoding="utf-8")
     (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(15)\n", encoding="utf-8")
-    process = start(script)
-    assert process.communicate(timeout=60) == ("interrupted True\n", "")
+    assert said_by(start, tmp_path, SLOW) == ("interrupted True\n", "")
 
 
 def test_what_imports_ahead_ends_with_the_command(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
@@ -198,10 +200,7 @@ def test_what_cannot_be_imported_ahead_is_said_by_a_worker(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('no libgomp')", encoding="utf-8")
-    script = tmp_path / "work.py"
-    script.write_text(textwrap.dedent(FAULTY), encoding="utf-8")
-    told, errors = start(script).communicate(timeout=60)
-    assert (told, errors) == (f"{MissingExtra('torch', 'measure')}\n", "")
+    assert said_by(start, tmp_path, FAULTY) == (f"{MissingExtra('torch', 'measure')}\n", "")
 
 
 GONE = """
@@ -224,10 +223,7 @@ def test_a_process_that_workers_are_forked_from_and_that_has_gone_is_told(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     (tmp_path / "ends_all.py").write_text("import os, time\ntime.sleep(1)\nos._exit(1)\n", encoding="utf-8")
-    script = tmp_path / "work.py"
-    script.write_text(textwrap.dedent(GONE), encoding="utf-8")
-    told, errors = start(script).communicate(timeout=60)
-    assert (told, errors) == (f"{ENDED}\n", "")
+    assert said_by(start, tmp_path, GONE) == (f"{ENDED}\n", "")
 
 
 @pytest.mark.parametrize(
